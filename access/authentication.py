@@ -1,0 +1,126 @@
+"""From an Authorization header to the live token that it carries."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.core.exceptions import EmptyResultSet
+from django.db import connection, connections
+
+from access import usage
+from access.digests import SHAPE, digests
+from access.models import ApiToken, Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class LiveToken:
+    """A token that is in force at this moment; never kept longer than one request."""
+
+    id: UUID
+    name: str
+    permissions: frozenset[str]
+    tenant: Tenant
+
+
+class Refused(Exception):
+    """No live token came with the request.
+
+    `sent` tells whether any bearer token did. Why it was refused is told to nobody.
+    """
+
+    def __init__(self, *, sent: bool) -> None:
+        self.sent = sent
+
+
+def authenticate(
+    authorization: str | None, *, subdomain: str | None, address: str
+) -> LiveToken:
+    """The live token of an Authorization header. Costs one query; raises Refused for anything else.
+
+    `subdomain` is the tenant named by the host, and None where the token alone names it.
+    """
+    scheme, _, secret = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
+        raise Refused(sent=False)
+    secret = secret.strip()
+    if not SHAPE.fullmatch(secret):
+        raise Refused(sent=True)
+    candidates = digests(secret)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _statement(connection.alias, len(candidates)),
+            [digest.value for digest in candidates],
+        )
+        row = cursor.fetchone()
+    if row is None:
+        raise Refused(sent=True)
+    (
+        id,
+        name,
+        permissions,
+        expires_at,
+        last_used_at,
+        key_number,
+        tenant_id,
+        tenant_name,
+        token_subdomain,
+    ) = row
+    if subdomain is not None and subdomain != token_subdomain:
+        raise Refused(sent=True)
+    now = datetime.now(UTC)
+    if expires_at is not None and _aware(expires_at) <= now:
+        raise Refused(sent=True)
+    token_id = id if isinstance(id, UUID) else UUID(id)
+    newest = candidates[0]
+    usage.note(
+        token_id,
+        address,
+        now,
+        last_used_at=_aware(last_used_at) if last_used_at else None,
+        digest=newest if key_number != newest.key_number else None,
+    )
+    return LiveToken(
+        id=token_id,
+        name=name,
+        permissions=frozenset(orjson.loads(permissions)),
+        tenant=Tenant(
+            id=tenant_id, name=tenant_name, subdomain=token_subdomain, active=True
+        ),
+    )
+
+
+_statements: dict[tuple[str, int], str] = {}
+
+
+def _statement(alias: str, keys: int) -> str:
+    # A queryset costs more Python than this query costs the database, so its SQL is made once and used again.
+    if (alias, keys) not in _statements:
+        queryset = ApiToken.objects.filter(
+            digest__in=[f"{n}" for n in range(keys)],
+            revoked_at__isnull=True,
+            tenant__active=True,
+        ).values_list(
+            "id",
+            "name",
+            "permissions",
+            "expires_at",
+            "last_used_at",
+            "key_number",
+            "tenant_id",
+            "tenant__name",
+            "tenant__subdomain",
+        )
+        sql, parameters = queryset.query.get_compiler(
+            connection=connections[alias]
+        ).as_sql()
+        if len(parameters) != keys:
+            raise EmptyResultSet("The digests must be the statement's only parameters.")
+        _statements[alias, keys] = sql
+    return _statements[alias, keys]
+
+
+def _aware(moment: Any) -> datetime:
+    # Below the ORM, SQLite's moments come without their zone, which is always UTC.
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,31 @@
+import hashlib
+import logging
+import re
+
+from pythonjsonlogger.orjson import OrjsonFormatter
+
+TOKEN_SHAPED = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{32,}",
+    re.IGNORECASE | re.ASCII,
+)
+
+
+def redact(text: str) -> str:
+    """`text` with everything that could be a token replaced by a short fingerprint, the same for the same value."""
+    return TOKEN_SHAPED.sub(
+        lambda match: f"[{hashlib.sha256(match[0].lower().encode()).hexdigest()[:8]}]",
+        text,
+    )
+
+
+class JsonFormatter(OrjsonFormatter):
+    """One JSON object a line, redacted as a whole: message, path, traceback and whatever else a record brings."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "%(asctime)s %(levelname)s %(name)s %(message)s",
+            rename_fields={"asctime": "at"},
+        )
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))

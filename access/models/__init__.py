@@ -1,0 +1,15 @@
+from access.models.admins import Administrator, Role
+from access.models.attempts import SignInAttempt
+from access.models.audit import AuditEvent, AuditHead
+from access.models.tenants import Tenant
+from access.models.tokens import ApiToken
+
+__all__ = [
+    "Administrator",
+    "ApiToken",
+    "AuditEvent",
+    "AuditHead",
+    "Role",
+    "SignInAttempt",
+    "Tenant",
+]

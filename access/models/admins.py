@@ -1,0 +1,119 @@
+import uuid
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import (
+    AbstractBaseUser,
+    BaseUserManager,
+    PermissionsMixin,
+)
+from django.db import models
+from django.db.models import Q
+
+from access.models.tenants import Tenant
+
+
+class Role(models.TextChoices):
+    """Access levels of an administrator within their tenant."""
+
+    OWNER = "account_owner", "Account Owner"
+    ADMIN = "admin", "Admin"
+    STANDARD = "standard", "Standard"
+    HELP_DESK = "help_desk", "Help Desk"
+    AUDITOR = "auditor", "Auditor"
+    SECRETS_AUDITOR = "secrets_auditor", "Secrets Auditor"
+
+
+class AdministratorManager(BaseUserManager["Administrator"]):
+    def create_user(
+        self, email: str, password: str | None = None, **fields: Any
+    ) -> "Administrator":
+        """Create a person who signs in with `email`. Without a password they can only use a reset link."""
+        administrator = self.model(email=email.strip().lower(), **fields)
+        administrator.set_password(password)
+        administrator.save(using=self._db)
+        return administrator
+
+    def create_superuser(
+        self, email: str, password: str | None = None, **fields: Any
+    ) -> "Administrator":
+        """Create an operator: staff of the installation, member of no tenant."""
+        return self.create_user(
+            email, password, is_staff=True, is_superuser=True, **fields
+        )
+
+    def get_by_natural_key(self, username: str | None) -> "Administrator":
+        return self.get(email=(username or "").strip().lower())
+
+
+class Administrator(AbstractBaseUser, PermissionsMixin):
+    """A person who signs in: an administrator of one tenant, or an operator (staff, without a tenant)."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    tenant = models.ForeignKey(
+        Tenant,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="administrators",
+    )
+    email = models.EmailField(unique=True)
+    first_name = models.CharField(max_length=150, blank=True)
+    last_name = models.CharField(max_length=150, blank=True)
+    role = models.CharField(
+        max_length=20, choices=Role.choices, default=Role.STANDARD, blank=True
+    )
+    is_active = models.BooleanField(
+        default=True,
+        help_text="A suspended person cannot sign in; open sessions end with their next request.",
+    )
+    is_staff = models.BooleanField(
+        "operator",
+        default=False,
+        help_text="May use Django admin; belongs to no tenant.",
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    objects: ClassVar[AdministratorManager] = AdministratorManager()
+
+    class Meta:
+        ordering = ["email"]
+        constraints = [
+            models.CheckConstraint(
+                name="administrator_tenant_or_operator",
+                condition=Q(tenant__isnull=False, is_staff=False)
+                | Q(tenant__isnull=True, is_staff=True),
+                violation_error_message="An administrator belongs to a tenant; an operator belongs to none.",
+            ),
+            models.UniqueConstraint(
+                name="one_account_owner_per_tenant",
+                fields=["tenant"],
+                condition=Q(role=Role.OWNER),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def name(self) -> str:
+        """Full name, or the e-mail address where no name was given."""
+        return f"{self.first_name} {self.last_name}".strip() or self.email
+
+    def get_full_name(self) -> str:
+        return self.name
+
+    @property
+    def initials(self) -> str:
+        return (self.first_name[:1] + self.last_name[:1]).upper() or self.email[
+            :1
+        ].upper()
+
+    @property
+    def manages_access(self) -> bool:
+        """Whether the Access area is theirs: tokens and administrators of the tenant."""
+        return self.tenant_id is not None and self.role in {Role.OWNER, Role.ADMIN}

@@ -1,0 +1,91 @@
+from django.db import models
+
+from access.models.tenants import Tenant
+
+
+class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
+    def about(self, target_type: str, target_id: object) -> "AuditEventQuerySet":
+        """Events of one object, newest first."""
+        return self.filter(target_type=target_type, target_id=str(target_id)).order_by(
+            "-sequence"
+        )
+
+
+class AuditEvent(models.Model):
+    """One change, or one reading of a secret, and who did it. Rows are only ever added: the database refuses the rest.
+
+    Actor and target are kept by id and by name, so that an event stays readable when both are gone.
+    """
+
+    class Action(models.TextChoices):
+        CREATE = "create"
+        UPDATE = "update"
+        DELETE = "delete"
+        READ = "read"
+
+    class ActorType(models.TextChoices):
+        USER = "user", "Administrator"
+        API_TOKEN = "api_token", "API token"
+        OPERATOR = "operator", "Operator"
+        SYSTEM = "system", "System"
+
+    ulid = models.CharField(max_length=26, unique=True)
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.PROTECT, related_name="audit_events"
+    )
+    sequence = models.PositiveBigIntegerField(
+        help_text="Counts the tenant's events without a gap."
+    )
+    occurred_at = models.DateTimeField()
+    action = models.CharField(max_length=10, choices=Action.choices)
+    summary = models.CharField(
+        max_length=100, help_text="What happened, as people read it."
+    )
+    actor_type = models.CharField(max_length=20, choices=ActorType.choices)
+    actor_id = models.CharField(max_length=36, blank=True)
+    actor_name = models.CharField(max_length=310)
+    target_type = models.CharField(max_length=30)
+    target_id = models.CharField(max_length=36)
+    target_name = models.CharField(max_length=310)
+    target_component = models.CharField(max_length=30, blank=True)
+    changes = models.JSONField(default=dict, help_text="{field: {old, new}}")
+    new_state = models.JSONField(null=True)
+    metadata = models.JSONField(null=True)
+    mac = models.CharField(
+        max_length=64,
+        help_text="Authenticates this row and, through it, all before it.",
+    )
+
+    objects = AuditEventQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "sequence"], name="audit_sequence"
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["tenant", "target_type", "target_id", "-sequence"],
+                name="audit_target",
+            ),
+            models.Index(
+                fields=["tenant", "-occurred_at", "-sequence"], name="audit_newest"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.summary}: {self.target_name}"
+
+
+class AuditHead(models.Model):
+    """End of a tenant's chain. Locked while an event is added, so that sequence numbers have neither gap nor twin."""
+
+    tenant = models.OneToOneField(
+        Tenant, on_delete=models.PROTECT, primary_key=True, related_name="audit_head"
+    )
+    sequence = models.PositiveBigIntegerField(default=0)
+    mac = models.CharField(max_length=64, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} at {self.sequence}"

@@ -1,0 +1,45 @@
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db import models
+
+
+class Tenant(models.Model):
+    """One organization. Everything else belongs to exactly one of these."""
+
+    name = models.CharField(max_length=100)
+    subdomain = models.CharField(
+        max_length=63,
+        unique=True,
+        validators=[
+            RegexValidator(
+                r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z",
+                "Use lower-case letters, digits and hyphens; start and end with a letter or digit.",
+            )
+        ],
+    )
+    active = models.BooleanField(
+        default=True,
+        help_text="An inactive tenant's API host answers 404 and its tokens are refused.",
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["subdomain"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def api_host(self) -> str:
+        """Host that serves this tenant's API, with the port where it is not the scheme's own."""
+        port = f":{settings.IRU_PORT}" if settings.IRU_PORT else ""
+        return f"{self.subdomain}.api.{settings.IRU_DOMAIN}{port}"
+
+    @property
+    def api_origin(self) -> str:
+        return f"{settings.IRU_SCHEME}://{self.api_host}"
+
+    @property
+    def api_url(self) -> str:
+        """Base URL that an integration is configured with."""
+        return f"{self.api_origin}/api/v1"

@@ -1,0 +1,127 @@
+import uuid
+from datetime import datetime, timedelta
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from access.models.admins import Administrator
+from access.models.audit import AuditEvent
+from access.models.tenants import Tenant
+from access.permissions import Permission, catalogue
+
+EXPIRES_SOON = timedelta(days=14)
+UNUSED = timedelta(days=90)
+
+
+class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
+    def listed(self) -> "ApiTokenQuerySet":
+        """Tokens that nobody revoked, newest first, with their creators."""
+        return (
+            self.filter(revoked_at__isnull=True)
+            .select_related("created_by")
+            .order_by("-created_at", "-id")
+        )
+
+    def search(self, text: str) -> "ApiTokenQuerySet":
+        """Those whose name or description contains `text`."""
+        return (
+            self.filter(Q(name__icontains=text) | Q(description__icontains=text))
+            if text
+            else self
+        )
+
+    def unused(self) -> "ApiTokenQuerySet":
+        """Those without a call for 90 days, or ever where they are older than that."""
+        since = timezone.now() - UNUSED
+        return self.filter(
+            Q(last_used_at__lt=since)
+            | Q(last_used_at__isnull=True, created_at__lt=since)
+        )
+
+
+class ApiToken(models.Model):
+    """A tenant-level bearer token, known by the keyed digest of its secret. Revoked rows stay for the audit trail."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.PROTECT, related_name="api_tokens"
+    )
+    name = models.CharField(max_length=100)
+    description = models.TextField(blank=True, max_length=1000)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    key_number = models.PositiveIntegerField(
+        editable=False, help_text="Which of IRU_TOKEN_KEYS made the digest."
+    )
+    permissions = models.JSONField(
+        default=list, help_text="Codenames of the catalogue."
+    )
+    # Counts every edit, so that of two people saving at once the second is told instead of winning.
+    version = models.PositiveIntegerField(default=1)
+    # One per opened form: the same form posted twice makes one token.
+    submission = models.UUIDField(unique=True, null=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_by = models.ForeignKey(
+        Administrator,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="created_tokens",
+        editable=False,
+    )
+    created_by_name = models.CharField(
+        max_length=310, editable=False
+    )  # outlives the person
+    created_by_type = models.CharField(
+        max_length=20, choices=AuditEvent.ActorType.choices, editable=False
+    )
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_used_from = models.GenericIPAddressField(null=True, blank=True, editable=False)
+
+    objects = ApiTokenQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["tenant", "-created_at", "-id"],
+                name="token_list",
+                condition=Q(revoked_at__isnull=True),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def granted(self) -> list[Permission]:
+        """Its permissions that exist in this version, in catalogue order."""
+        return catalogue.known(self.permissions)
+
+    @property
+    def granted_count(self) -> int:
+        return sum(codename in catalogue for codename in self.permissions)
+
+    @property
+    def creator_removed(self) -> bool:
+        return (
+            self.created_by_id is None
+            and self.created_by_type == AuditEvent.ActorType.USER
+        )
+
+    @property
+    def expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= timezone.now()
+
+    @property
+    def expires_soon(self) -> bool:
+        return (
+            self.expires_at is not None
+            and not self.expired
+            and self.expires_at - timezone.now() < EXPIRES_SOON
+        )
+
+    @property
+    def unused_long(self) -> bool:
+        last: datetime = self.last_used_at or self.created_at
+        return timezone.now() - last > UNUSED

@@ -1,0 +1,102 @@
+"""What a permission is, and the catalogue of those that exist. The API fills it: an operation that is declared is
+a permission that can be granted."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from django.utils.text import slugify
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """The right to call one operation.
+
+    `codename` is stored on tokens: public, and permanent once released. `path` is the templated path
+    (`/api/v1/devices/{device_id}`), `about` one sentence for the person who grants it.
+    """
+
+    codename: str
+    label: str
+    method: str
+    path: str
+    about: str
+    sensitive: bool = False
+
+    def matches(self, text: str) -> bool:
+        """Whether `text` occurs in what a person sees of it, in any case."""
+        haystack = f"{self.label}\n{self.method} {self.path}\n{self.about}\n{self.codename}".casefold()
+        return text.casefold() in haystack
+
+
+@dataclass(slots=True)
+class Section:
+    """Permissions that are shown, and can be granted, as one card."""
+
+    area: str
+    name: str
+    about: str
+    permissions: list[Permission] = field(default_factory=list)
+
+    @property
+    def slug(self) -> str:
+        return slugify(f"{self.area} {self.name}")
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A heading of the permission editor with its sections."""
+
+    name: str
+    sections: list[Section]
+
+
+class Catalogue:
+    """Every permission there is, in the order the editor shows them."""
+
+    def __init__(self) -> None:
+        self._sections: dict[tuple[str, str], Section] = {}
+        self._permissions: dict[str, Permission] = {}
+
+    def section(self, area: str, name: str, about: str) -> Section:
+        """The section of that name, made on first use."""
+        return self._sections.setdefault((area, name), Section(area, name, about))
+
+    def add(self, section: Section, permission: Permission) -> None:
+        if permission.codename in self._permissions:
+            raise ValueError(f"The permission {permission.codename} is declared twice.")
+        self._permissions[permission.codename] = permission
+        section.permissions.append(permission)
+
+    def areas(self) -> list[Area]:
+        areas: dict[str, Area] = {}
+        for section in self._sections.values():
+            if section.permissions:
+                areas.setdefault(section.area, Area(section.area, [])).sections.append(
+                    section
+                )
+        return list(areas.values())
+
+    def get(self, codename: str) -> Permission | None:
+        return self._permissions.get(codename)
+
+    def known(self, codenames: Iterable[str]) -> list[Permission]:
+        """Those of `codenames` that exist, in catalogue order; a name that a later version dropped is left out."""
+        wanted = set(codenames)
+        return [permission for permission in self if permission.codename in wanted]
+
+    def __iter__(self) -> Iterator[Permission]:
+        return (
+            permission
+            for area in self.areas()
+            for section in area.sections
+            for permission in section.permissions
+        )
+
+    def __len__(self) -> int:
+        return len(self._permissions)
+
+    def __contains__(self, codename: object) -> bool:
+        return codename in self._permissions
+
+
+catalogue = Catalogue()

@@ -1,0 +1,66 @@
+"""Everything that changes who may sign in to a tenant."""
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from access.models import Administrator, AuditEvent, Role, Tenant
+from access.services.audit import Actor, record
+
+
+@transaction.atomic
+def create_administrator(
+    *,
+    tenant: Tenant,
+    email: str,
+    role: Role,
+    actor: Actor,
+    first_name: str = "",
+    last_name: str = "",
+    password: str | None = None,
+) -> Administrator:
+    """Create a person of the tenant. Raises ValidationError for a bad or taken address or a second Account Owner."""
+    administrator = Administrator(
+        tenant=tenant,
+        email=email.strip().lower(),
+        first_name=first_name,
+        last_name=last_name,
+        role=role,
+    )
+    administrator.set_password(password)
+    administrator.full_clean(exclude=["password"])
+    administrator.save(force_insert=True)
+    _record(administrator, actor, AuditEvent.Action.CREATE, "Administrator added")
+    return administrator
+
+
+@transaction.atomic
+def remove_administrator(*, administrator: Administrator, actor: Actor) -> None:
+    """Delete a person. The tokens they created stay in force and keep their name.
+
+    Raises ValidationError for the Account Owner, whom a tenant cannot be without.
+    """
+    if administrator.role == Role.OWNER:
+        raise ValidationError(
+            "The Account Owner cannot be removed. Transfer the ownership first."
+        )
+    _record(administrator, actor, AuditEvent.Action.DELETE, "Administrator removed")
+    administrator.delete()
+
+
+def _record(
+    administrator: Administrator, actor: Actor, action: AuditEvent.Action, summary: str
+) -> None:
+    if administrator.tenant is None:
+        raise ValidationError(
+            "Operators belong to no tenant and are managed with createsuperuser."
+        )
+    record(
+        tenant=administrator.tenant,
+        actor=actor,
+        action=action,
+        summary=summary,
+        target_type="user",
+        target_id=administrator.id,
+        target_name=administrator.name,
+        new_state={"email": administrator.email, "role": administrator.role},
+    )

@@ -1,0 +1,136 @@
+"""The one way into the audit trail."""
+
+import hashlib
+import hmac
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+from ulid import ULID
+
+from access.models import Administrator, AuditEvent, AuditHead, Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who makes a change."""
+
+    type: AuditEvent.ActorType
+    id: str
+    name: str
+    administrator: Administrator | None = None
+
+    @classmethod
+    def of(cls, administrator: Administrator) -> "Actor":
+        """A signed-in person, as administrator of a tenant or as operator."""
+        type_ = (
+            AuditEvent.ActorType.OPERATOR
+            if administrator.is_staff
+            else AuditEvent.ActorType.USER
+        )
+        return cls(type_, str(administrator.id), administrator.name, administrator)
+
+    @classmethod
+    def token(cls, id: uuid.UUID, name: str) -> "Actor":
+        """An integration, calling the API with that token."""
+        return cls(AuditEvent.ActorType.API_TOKEN, str(id), name)
+
+    @classmethod
+    def command(cls, name: str) -> "Actor":
+        """An operator at the command line, where nobody has signed in."""
+        return cls(AuditEvent.ActorType.SYSTEM, "", f"manage.py {name}")
+
+
+def record(
+    *,
+    tenant: Tenant,
+    actor: Actor,
+    action: AuditEvent.Action,
+    summary: str,
+    target_type: str,
+    target_id: object,
+    target_name: str,
+    changes: dict[str, dict[str, Any]] | None = None,
+    new_state: dict[str, Any] | None = None,
+    metadata: dict[str, Any] | None = None,
+    target_component: str = "",
+) -> AuditEvent:
+    """Append one event to the tenant's trail.
+
+    Belongs inside the transaction of the change it tells of, so that both are committed or neither; raises
+    RuntimeError outside one.
+    """
+    if not connection.in_atomic_block:
+        raise RuntimeError(
+            "An audit event is recorded in the transaction of its change."
+        )
+    AuditHead.objects.get_or_create(tenant=tenant)
+    head = AuditHead.objects.select_for_update().get(tenant=tenant)
+    event = AuditEvent(
+        ulid=str(ULID()),
+        tenant=tenant,
+        sequence=head.sequence + 1,
+        occurred_at=timezone.now(),
+        action=action,
+        summary=summary,
+        actor_type=actor.type,
+        actor_id=actor.id,
+        actor_name=actor.name,
+        target_type=target_type,
+        target_id=str(target_id),
+        target_name=target_name,
+        target_component=target_component,
+        changes=changes or {},
+        new_state=new_state,
+        metadata=metadata,
+    )
+    event.mac = chain(head.mac, event)
+    event.save(force_insert=True)
+    head.sequence, head.mac = event.sequence, event.mac
+    head.save(update_fields=["sequence", "mac"])
+    return event
+
+
+def chain(previous: str, event: AuditEvent) -> str:
+    """Hexadecimal HMAC-SHA-256 over the event and the `mac` before it, under IRU_AUDIT_KEY."""
+    content = [
+        previous,
+        event.ulid,
+        event.tenant_id,
+        event.sequence,
+        _moment(event.occurred_at),
+        event.action,
+        event.summary,
+        event.actor_type,
+        event.actor_id,
+        event.actor_name,
+        event.target_type,
+        event.target_id,
+        event.target_name,
+        event.target_component,
+        event.changes,
+        event.new_state,
+        event.metadata,
+    ]
+    message = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+    return hmac.new(
+        settings.IRU_AUDIT_KEY.encode(), message, hashlib.sha256
+    ).hexdigest()
+
+
+def difference(old: dict[str, Any], new: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """`{field: {"old": …, "new": …}}` of the fields whose values differ."""
+    return {
+        name: {"old": old[name], "new": value}
+        for name, value in new.items()
+        if old[name] != value
+    }
+
+
+def _moment(moment: datetime) -> str:
+    return moment.isoformat()

@@ -1,0 +1,209 @@
+"""Everything that changes a token. The UI, Django admin and the commands all come through here."""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from access.digests import digests
+from access.models import ApiToken, AuditEvent, Tenant
+from access.permissions import catalogue
+from access.services.audit import Actor, difference, record
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """A new token and its secret: the one moment at which the secret exists here."""
+
+    token: ApiToken
+    secret: str = field(repr=False)
+
+
+class AlreadySubmitted(Exception):
+    """The form that asks for this token was posted before; `token` is what it made then."""
+
+    def __init__(self, token: ApiToken) -> None:
+        self.token = token
+
+
+class EditConflict(Exception):
+    """Somebody else changed the token since the caller read it; `current` is how it is now."""
+
+    def __init__(self, current: ApiToken) -> None:
+        self.current = current
+
+
+@transaction.atomic
+def create_token(
+    *,
+    tenant: Tenant,
+    name: str,
+    actor: Actor,
+    description: str = "",
+    permissions: Iterable[str] = (),
+    expires_at: datetime | None = None,
+    submission: uuid.UUID | None = None,
+) -> IssuedToken:
+    """Issue a token. `submission` names the opened form: the second use of one raises AlreadySubmitted.
+
+    Raises ValidationError for a missing or overlong name, an unknown permission or an expiry in the past.
+    """
+    if expires_at is not None and expires_at <= timezone.now():
+        raise ValidationError({"expires_at": "The expiry must lie in the future."})
+    secret = str(uuid.uuid4())
+    newest = digests(secret)[0]
+    token = ApiToken(
+        tenant=tenant,
+        name=name,
+        description=description,
+        digest=newest.value,
+        key_number=newest.key_number,
+        permissions=checked(permissions),
+        expires_at=expires_at,
+        submission=submission,
+        created_by=actor.administrator,
+        created_by_name=actor.name,
+        created_by_type=actor.type,
+    )
+    token.full_clean(
+        exclude=["tenant", "created_by", "permissions", "digest", "submission"]
+    )
+    try:
+        with transaction.atomic():
+            token.save(force_insert=True)
+    except IntegrityError:
+        earlier = (
+            tenant.api_tokens.filter(submission=submission).first()
+            if submission
+            else None
+        )
+        if earlier is None:
+            raise
+        raise AlreadySubmitted(earlier) from None
+    _record(token, actor, AuditEvent.Action.CREATE, "Token created")
+    return IssuedToken(token, secret)
+
+
+@transaction.atomic
+def edit_token(
+    *, tenant: Tenant, token_id: uuid.UUID, name: str, description: str, actor: Actor
+) -> ApiToken:
+    """Change name and description. Raises ApiToken.DoesNotExist for a revoked token, ValidationError for bad input."""
+    token = _locked(tenant, token_id)
+    changes = difference(
+        {"name": token.name, "description": token.description},
+        {"name": name, "description": description},
+    )
+    if not changes:
+        return token
+    token.name, token.description = name, description
+    token.clean_fields(
+        exclude={field.name for field in token._meta.fields} - {"name", "description"}
+    )
+    token.save(update_fields=["name", "description"])
+    what = "name" if "name" in changes else "description"
+    _record(token, actor, AuditEvent.Action.UPDATE, f"Token {what} changed", changes)
+    return token
+
+
+@transaction.atomic
+def set_permissions(
+    *,
+    tenant: Tenant,
+    token_id: uuid.UUID,
+    permissions: Iterable[str],
+    version: int,
+    actor: Actor,
+) -> ApiToken:
+    """Replace what the token may do, in force from the commit on.
+
+    Raises EditConflict where `version` is not the current one, ValidationError for an unknown permission, and
+    ApiToken.DoesNotExist for a revoked token.
+    """
+    token = _locked(tenant, token_id)
+    if token.version != version:
+        raise EditConflict(token)
+    wanted = checked(permissions)
+    added = sorted(set(wanted) - set(token.permissions))
+    removed = sorted(set(token.permissions) - set(wanted))
+    if not added and not removed:
+        return token
+    changes = {
+        "permissions": {
+            "old": token.permissions,
+            "new": wanted,
+            "added": added,
+            "removed": removed,
+        }
+    }
+    token.permissions = wanted
+    token.version += 1
+    token.save(update_fields=["permissions", "version"])
+    _record(token, actor, AuditEvent.Action.UPDATE, "Token permissions edited", changes)
+    return token
+
+
+@transaction.atomic
+def revoke_token(*, tenant: Tenant, token_id: uuid.UUID, actor: Actor) -> ApiToken:
+    """End a token for good: once this has committed, no call with it succeeds anywhere.
+
+    Raises ApiToken.DoesNotExist where it is revoked already.
+    """
+    token = _locked(tenant, token_id)
+    token.revoked_at = timezone.now()
+    token.save(update_fields=["revoked_at"])
+    _record(token, actor, AuditEvent.Action.DELETE, "Token revoked")
+    return token
+
+
+def checked(permissions: Iterable[str]) -> list[str]:
+    """The codenames sorted and without doubles; raises ValidationError naming those that do not exist."""
+    wanted = sorted(set(permissions))
+    if unknown := [codename for codename in wanted if codename not in catalogue]:
+        raise ValidationError(
+            {"permissions": f"There is no permission called {', '.join(unknown)}."}
+        )
+    return wanted
+
+
+def state(token: ApiToken) -> dict[str, Any]:
+    """A token as the public audit API writes it: its name is the label, a permission is a path and a method."""
+    return {
+        "label": token.name,
+        "description": token.description,
+        "permissions": [
+            {"path": permission.path, "http_method": permission.method}
+            for permission in token.granted
+        ],
+    }
+
+
+def _locked(tenant: Tenant, token_id: uuid.UUID) -> ApiToken:
+    return tenant.api_tokens.select_for_update().get(
+        id=token_id, revoked_at__isnull=True
+    )
+
+
+def _record(
+    token: ApiToken,
+    actor: Actor,
+    action: AuditEvent.Action,
+    summary: str,
+    changes: dict[str, dict[str, Any]] | None = None,
+) -> None:
+    record(
+        tenant=token.tenant,
+        actor=actor,
+        action=action,
+        summary=summary,
+        target_type="api_token",
+        target_id=token.id,
+        target_name=token.name,
+        changes=changes,
+        new_state=None if action == AuditEvent.Action.DELETE else state(token),
+    )

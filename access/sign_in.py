@@ -1,0 +1,194 @@
+"""Signing in: what is counted, what is refused before a password is hashed, and what is written down."""
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.auth_backends import AuthenticationBackend
+from django.conf import settings
+from django.contrib.auth import signals
+from django.contrib.auth.hashers import Argon2PasswordHasher
+from django.core.mail import send_mail
+from django.db import transaction
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils import timezone
+
+from access.addresses import client_address, network
+from access.models import Administrator, AuditEvent, SignInAttempt
+from access.services.audit import Actor, record
+
+ATTEMPTS = 10
+WINDOW = timedelta(minutes=5)
+HASH_WAIT = 0.5  # seconds that a sign-in waits for the one before it
+AUTHENTICATED_AT = "authenticated_at"
+
+
+class TooManyAttempts(Exception):
+    """Refused without looking at the password; worth another try after `retry_after` seconds."""
+
+    def __init__(self, retry_after: int) -> None:
+        self.retry_after = retry_after
+
+
+class OneAtATimeArgon2(Argon2PasswordHasher):
+    """Argon2id at OWASP's floor, one at a time per process, so that guessing passwords cannot starve the API."""
+
+    time_cost = 2
+    memory_cost = 19 * 1024
+    parallelism = 1
+    _turn = threading.Lock()
+
+    def encode(self, password: str, salt: str) -> str:
+        with self._waiting():
+            return super().encode(password, salt)
+
+    def verify(self, password: str, encoded: str) -> bool:
+        with self._waiting():
+            return super().verify(password, encoded)
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        if not self._turn.acquire(timeout=HASH_WAIT):
+            raise TooManyAttempts(retry_after=1)
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+
+def count_attempt(account: str, address: str) -> list[int]:
+    """Count one attempt against the account name and against the client's network, before anything is hashed.
+
+    Raises TooManyAttempts after ten within five minutes. Give the result to `forgive` once the attempt succeeded.
+    """
+    now = timezone.now()
+    keys = [_key("account", account.strip().lower()), _key("address", network(address))]
+    with transaction.atomic():
+        SignInAttempt.objects.filter(at__lt=now - WINDOW).delete()
+        for key in keys:
+            recent = list(
+                SignInAttempt.objects.filter(key=key)
+                .order_by("-at")
+                .values_list("at", flat=True)[:ATTEMPTS]
+            )
+            if len(recent) == ATTEMPTS:
+                raise TooManyAttempts(
+                    retry_after=int((recent[-1] + WINDOW - now).total_seconds()) + 1
+                )
+        return [SignInAttempt.objects.create(key=key, at=now).pk for key in keys]
+
+
+def forgive(attempts: list[int]) -> None:
+    """Take a successful attempt out of the count."""
+    SignInAttempt.objects.filter(pk__in=attempts).delete()
+
+
+class AdministratorBackend(AuthenticationBackend):
+    """E-mail and password, counted before they are looked at. Unknown accounts cost the same time as known ones."""
+
+    def authenticate(
+        self, request: HttpRequest | None, **credentials: Any
+    ) -> Administrator | None:
+        account = credentials.get("email") or credentials.get("username")
+        if not account or not credentials.get("password"):
+            return None
+        attempts = count_attempt(account, client_address(request) if request else "")
+        administrator = super().authenticate(
+            request, **{**credentials, "email": account, "username": None}
+        )
+        if administrator is None:
+            return None
+        forgive(attempts)
+        return administrator if isinstance(administrator, Administrator) else None
+
+    def user_can_authenticate(self, user: Any) -> bool:
+        return bool(user.is_active and (user.tenant is None or user.tenant.active))
+
+
+def confirm_password(request: HttpRequest, password: str) -> bool:
+    """Whether this is the signed-in person's password; if so, the session counts as freshly authenticated.
+
+    Raises TooManyAttempts like a sign-in.
+    """
+    administrator = request.user
+    if not isinstance(administrator, Administrator):
+        return False
+    attempts = count_attempt(administrator.email, client_address(request))
+    if not administrator.check_password(password):
+        return False
+    forgive(attempts)
+    request.session[AUTHENTICATED_AT] = int(timezone.now().timestamp())
+    return True
+
+
+def authenticated_recently(request: HttpRequest) -> bool:
+    """Whether this session's password was given within the last ten minutes."""
+    at: int = request.session.get(AUTHENTICATED_AT, 0)
+    return timezone.now().timestamp() - at < settings.REAUTHENTICATION_TIMEOUT
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    """allauth with our words, and without its ways in that this installation does not offer."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return False
+
+    def add_message(self, *args: Any, **kwargs: Any) -> None:
+        """Say nothing: signing in is visible in what follows."""
+
+    def send_password_reset_mail(
+        self, user: Administrator, email: str, context: dict[str, Any]
+    ) -> None:
+        if not user.is_active:
+            return
+        body = render_to_string(
+            "registration/password_reset_email.txt", {**context, "administrator": user}
+        )
+        send_mail("Choose a new password for Iru Endpoint", body, None, [email])
+
+
+def connect() -> None:
+    """Start writing sign-ins to the audit trail."""
+    signals.user_logged_in.connect(_signed_in, dispatch_uid="audit-sign-in")
+    signals.user_logged_out.connect(_signed_out, dispatch_uid="audit-sign-out")
+
+
+def _signed_in(
+    sender: Any, request: HttpRequest, user: Administrator, **kwargs: Any
+) -> None:
+    request.session[AUTHENTICATED_AT] = int(timezone.now().timestamp())
+    _record(request, user, "Signed in")
+
+
+def _signed_out(
+    sender: Any, request: HttpRequest, user: Administrator | None, **kwargs: Any
+) -> None:
+    if user is not None:
+        _record(request, user, "Signed out")
+
+
+@transaction.atomic
+def _record(request: HttpRequest, administrator: Administrator, summary: str) -> None:
+    if administrator.tenant is None:  # an operator belongs to no tenant's trail
+        return
+    record(
+        tenant=administrator.tenant,
+        actor=Actor.of(administrator),
+        action=AuditEvent.Action.UPDATE,
+        summary=summary,
+        target_type="user",
+        target_id=administrator.id,
+        target_name=administrator.name,
+        target_component="session",
+        metadata={"address": client_address(request)},
+    )
+
+
+def _key(kind: str, value: str) -> str:
+    # The table shall not be a list of addresses and account names; a digest counts just as well.
+    return hashlib.sha256(f"{kind}:{value}".encode()).hexdigest()

@@ -1,0 +1,84 @@
+"""The pages for what went wrong. Each says what happened and what to do next."""
+
+import math
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+
+def bad_request(
+    request: HttpRequest, exception: Exception | None = None
+) -> HttpResponse:
+    return _page(
+        request, 400, "This request could not be read", "Go back and try again."
+    )
+
+
+def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return _page(
+        request,
+        403,
+        "You do not have access to this page",
+        "Access is managed by your Account Owner and Admins. Ask one of them if you need it.",
+    )
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    return _page(
+        request,
+        403,
+        "This form has expired",
+        "Nothing was changed. Load the page again and send the form once more.",
+    )
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return _page(
+        request,
+        404,
+        "Page not found",
+        "It may have been removed, or the address has a typing error.",
+    )
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return _page(
+        request,
+        500,
+        "Something went wrong",
+        "The error has been logged. Try again in a moment.",
+    )
+
+
+def unavailable(request: HttpRequest) -> HttpResponse:
+    response = _page(
+        request,
+        503,
+        "The database cannot be reached",
+        "Nothing was changed. Try again in a moment.",
+    )
+    response["Retry-After"] = "5"
+    return response
+
+
+def too_many_attempts(request: HttpRequest, exception: Any) -> HttpResponse:
+    minutes = math.ceil(exception.retry_after / 60)
+    wait = (
+        "a moment"
+        if exception.retry_after < 10
+        else f"{minutes} minute{'s' if minutes > 1 else ''}"
+    )
+    response = _page(
+        request,
+        429,
+        "Too many sign-in attempts",
+        f"To protect accounts, sign-in pauses after ten wrong passwords. Try again in {wait}.",
+    )
+    response["Retry-After"] = str(exception.retry_after)
+    return response
+
+
+def _page(request: HttpRequest, status: int, title: str, advice: str) -> HttpResponse:
+    context = {"status": status, "title": title, "advice": advice}
+    return render(request, "error.html", context, status=status)

@@ -1,0 +1,9 @@
+from django.apps import AppConfig
+
+
+class DevicesConfig(AppConfig):
+    name = "devices"
+
+    def ready(self) -> None:
+        # Importing the API declares its operations, and so fills the catalogue of permissions.
+        import devices.api  # noqa: F401

@@ -1,0 +1,36 @@
+import uuid
+
+from django.db import models
+
+from access.models import Tenant
+
+
+class Blueprint(models.Model):
+    """A set of configuration that devices are enrolled into."""
+
+    class Type(models.TextChoices):
+        CLASSIC = "classic"
+        MAP = "map", "Assignment Map"
+
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.CASCADE, related_name="blueprints"
+    )
+    # What the API calls the id. Two tenants may hold copies of one blueprint, so it is unique within each.
+    uuid = models.UUIDField(default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=255)
+    description = models.TextField(blank=True)
+    icon = models.CharField(max_length=60, default="ss-layers")
+    color = models.CharField(max_length=60, default="blue-500")
+    type = models.CharField(max_length=10, choices=Type.choices, default=Type.CLASSIC)
+    params = models.JSONField(default=dict, blank=True)
+    enrollment_code = models.CharField(max_length=20, blank=True)
+    enrollment_code_active = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "uuid"], name="blueprint_uuid")]
+        indexes = [models.Index(fields=["tenant", "name"], name="blueprint_name")]
+
+    def __str__(self) -> str:
+        return self.name

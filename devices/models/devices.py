@@ -1,0 +1,112 @@
+import uuid
+
+from django.db import models
+from django.db.models.functions import Upper
+
+from access.models import Tenant
+from devices.models.blueprints import Blueprint
+from devices.models.tags import Tag
+from devices.models.users import User
+
+
+class Platform(models.TextChoices):
+    """Device families, as the API writes them."""
+
+    MAC = "Mac"
+    IPAD = "iPad"
+    IPHONE = "iPhone"
+    APPLE_TV = "AppleTV", "Apple TV"
+    ANDROID = "Android"
+    WINDOWS = "Windows"
+
+
+class Fleet(models.Model):
+    """What holds for all devices of a tenant."""
+
+    tenant = models.OneToOneField(
+        Tenant, on_delete=models.CASCADE, primary_key=True, related_name="fleet"
+    )
+    # Kept by the services, so that the X-Total-Count of an unfiltered list needs no count of a million rows.
+    device_count = models.PositiveIntegerField(default=0)
+    # Three more keys in every device record, once the tenant manages a Windows or Android device.
+    extended_records = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id}: {self.device_count} devices"
+
+
+class Device(models.Model):
+    """An enrolled device: what the API filters by and lists. What it only returns is in `DeviceInventory`."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="devices")
+    # The API's device_id. Unique within the tenant: a fleet may be copied from one tenant into another.
+    uuid = models.UUIDField(default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=255)
+    serial_number = models.CharField(max_length=100)
+    model = models.CharField(max_length=255, blank=True)
+    platform = models.CharField(max_length=10, choices=Platform.choices)
+    os_version = models.CharField(max_length=50, blank=True)
+    supplemental_build_version = models.CharField(max_length=50, blank=True)
+    supplemental_os_version_extra = models.CharField(max_length=50, blank=True)
+    asset_tag = models.CharField(max_length=255, blank=True)
+    blueprint = models.ForeignKey(
+        Blueprint, on_delete=models.PROTECT, related_name="devices"
+    )
+    user = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="devices"
+    )
+    tags = models.ManyToManyField(Tag, blank=True, related_name="devices")
+    mac_address = models.CharField(max_length=17, blank=True)
+    filevault_enabled = models.BooleanField(null=True, blank=True)
+    mdm_enabled = models.BooleanField(default=True)
+    agent_installed = models.BooleanField(default=False)
+    agent_version = models.CharField(max_length=50, blank=True)
+    is_missing = models.BooleanField(default=False)
+    is_removed = models.BooleanField(default=False)
+    lost_mode_status = models.CharField(max_length=50, blank=True)
+    api_level = models.CharField(max_length=20, blank=True)
+    security_patch_level = models.CharField(max_length=20, blank=True)
+    full_software_version = models.CharField(max_length=50, blank=True)
+    first_enrollment = models.DateTimeField()
+    last_enrollment = models.DateTimeField()
+    last_check_in = models.DateTimeField(null=True, blank=True)
+    # The answer of GET /devices/{id}, written by devices.services.records whenever anything in it changes.
+    record = models.TextField(editable=False)
+
+    class Meta:
+        # (tenant, id) is the order of an unfiltered list; narrow, so that a deep offset walks few pages.
+        indexes = [
+            models.Index(fields=["tenant", "id"], name="device_list"),
+            models.Index(fields=["tenant", "platform", "id"], name="device_platform"),
+            models.Index(fields=["tenant", "mac_address"], name="device_mac_address"),
+            models.Index(
+                fields=["tenant", "last_check_in", "id"], name="device_last_check_in"
+            ),
+            models.Index(fields=["tenant", "name", "id"], name="device_name"),
+            models.Index(fields=["blueprint", "id"], name="device_blueprint"),
+            models.Index(fields=["user", "id"], name="device_user"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "uuid"], name="device_uuid"),
+            models.UniqueConstraint(
+                "tenant",
+                Upper("serial_number"),
+                name="device_serial_number",
+                condition=~models.Q(serial_number=""),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DeviceInventory(models.Model):
+    """What a device reported about itself, section by section, in the shape of GET /devices/{id}/details."""
+
+    device = models.OneToOneField(
+        Device, on_delete=models.CASCADE, primary_key=True, related_name="inventory"
+    )
+    details = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return f"Inventory of {self.device_id}"

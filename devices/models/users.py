@@ -1,0 +1,55 @@
+import uuid
+
+from django.db import models
+
+from access.models import Tenant
+
+
+class DirectoryIntegration(models.Model):
+    """Where users come from: a directory such as Google Workspace or Okta, or the users added by hand."""
+
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.CASCADE, related_name="directory_integrations"
+    )
+    uuid = models.UUIDField(default=uuid.uuid4, editable=False)
+    number = models.PositiveIntegerField(
+        default=1, help_text="The integer id that the API answers."
+    )
+    name = models.CharField(max_length=255)
+    type = models.CharField(max_length=60)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "uuid"], name="integration_uuid")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class User(models.Model):
+    """A person whom devices are assigned to. Not somebody who signs in here: that is an Administrator."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="users")
+    uuid = models.UUIDField(default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=255)
+    email = models.CharField(max_length=254)
+    active = models.BooleanField(default=True)
+    archived = models.BooleanField(default=False)
+    department = models.CharField(max_length=255, null=True, blank=True)
+    job_title = models.CharField(max_length=255, null=True, blank=True)
+    deprecated_user_id = models.CharField(max_length=20, blank=True)
+    integration = models.ForeignKey(
+        DirectoryIntegration, on_delete=models.PROTECT, related_name="users"
+    )
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "uuid"], name="user_uuid")
+        ]
+        indexes = [models.Index(fields=["tenant", "email"], name="user_email")]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,3 @@
+from devices.api import api
+
+urlpatterns = api.urls()

@@ -1,0 +1,41 @@
+"""The file of settings that a fresh machine does not have yet."""
+
+import os
+import secrets
+import sys
+from pathlib import Path
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def env_file() -> Path:
+    """Where settings are read from: `IRU_ENV_FILE`, or `.env` beside manage.py."""
+    return Path(os.environ.get("IRU_ENV_FILE") or BASE_DIR / ".env")
+
+
+def create_missing() -> None:
+    """Write a settings file for this machine, readable by its owner only, unless one is there.
+
+    Every secret in it is random. Exits with one line when the file cannot be written.
+    """
+    path = env_file()
+    lines = (
+        "# Made by `manage.py quickstart` for this machine alone. .env.example explains each line.",
+        f"SECRET_KEY={secrets.token_urlsafe(48)}",
+        f"IRU_TOKEN_KEYS=1:{secrets.token_hex(32)}",
+        f"IRU_AUDIT_KEY={secrets.token_hex(32)}",
+        "IRU_DOMAIN=localhost",
+        "IRU_SCHEME=http",
+        "IRU_WEB_HOSTS=localhost,127.0.0.1,[::1]",
+        "IRU_BARE_API_HOSTS=localhost,127.0.0.1,[::1]",
+        "EMAIL_URL=consolemail://",
+    )
+    try:
+        # O_EXCL: of two first starts at the same moment one writes the keys, and the other reads them.
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return
+    except OSError as error:
+        sys.exit(f"quickstart: cannot write the settings file {path}: {error.strerror}")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")

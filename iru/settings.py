@@ -1,0 +1,241 @@
+"""Every setting of the project. What differs between machines comes from the environment or from the settings file
+(`.env`); .env.example lists those with their reasons."""
+
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.csp import CSP
+
+from iru.environment import BASE_DIR, env_file
+
+env = environ.Env()
+env.read_env(env_file())  # the process environment wins over the file
+
+# --- What this installation is called ---------------------------------------------------------------------------------
+
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = env.str("SECRET_KEY", default="")
+if not SECRET_KEY:
+    raise ImproperlyConfigured(
+        "SECRET_KEY is not set. Run `uv run manage.py quickstart` for a local start, or copy .env.example to .env."
+    )
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+
+IRU_DOMAIN = env.str("IRU_DOMAIN", default="localhost")
+IRU_SCHEME = env.str("IRU_SCHEME", default="https")
+IRU_PORT = env.int(
+    "IRU_PORT", default=0
+)  # 0: the scheme's own port, left out of every URL
+if IRU_SCHEME not in {"http", "https"}:
+    raise ImproperlyConfigured("IRU_SCHEME is http or https.")
+
+IRU_WEB_HOSTS = env.list("IRU_WEB_HOSTS", default=[IRU_DOMAIN])
+# Hosts that also answer the API without a tenant in their name; the token alone then says whose it is.
+IRU_BARE_API_HOSTS = env.list("IRU_BARE_API_HOSTS", default=[])
+ALLOWED_HOSTS = [*IRU_WEB_HOSTS, *IRU_BARE_API_HOSTS, f".api.{IRU_DOMAIN}"]
+# Addresses or networks whose X-Forwarded-For and X-Forwarded-Proto are believed. Empty: nobody's are.
+IRU_TRUSTED_PROXIES = env.list("IRU_TRUSTED_PROXIES", default=[])
+
+# --- Keys, each for one purpose, none of them SECRET_KEY --------------------------------------------------------------
+
+# "2:<hex>,1:<hex>", newest first: tokens are digested under the first and still found under the others.
+IRU_TOKEN_KEYS = env.list("IRU_TOKEN_KEYS")
+# Chains the audit events of a tenant, so that `verify_audit` notices a changed or missing one.
+IRU_AUDIT_KEY = env.str("IRU_AUDIT_KEY")
+
+# --- Django -----------------------------------------------------------------------------------------------------------
+
+ROOT_URLCONF = "iru.urls"
+API_URLCONF = "devices.urls_api"  # what an API host serves; pages are not among it
+WSGI_APPLICATION = "iru.wsgi.application"
+
+INSTALLED_APPS = [
+    "devices",
+    "access",
+    "django_htmx",
+    "lucide",
+    "allauth",
+    "allauth.account",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+]
+
+MIDDLEWARE = [
+    "access.middleware.ProxyMiddleware",
+    "access.middleware.HostMiddleware",
+    # From here on an API request passes nothing: see `page_only` for why.
+    "access.page_only.SecurityMiddleware",
+    "access.page_only.ContentSecurityPolicyMiddleware",
+    "access.page_only.WhiteNoiseMiddleware",
+    "access.page_only.SessionMiddleware",
+    "access.page_only.CommonMiddleware",
+    "access.page_only.CsrfViewMiddleware",
+    "access.page_only.AuthenticationMiddleware",
+    "access.page_only.AdministratorMiddleware",
+    "access.page_only.MessageMiddleware",
+    "access.page_only.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "access.page_only.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.csp",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "access.context_processors.shell",
+            ],
+        },
+    }
+]
+
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en-us"
+USE_I18N = False
+USE_TZ = True
+TIME_ZONE = env.str("TIME_ZONE", default="UTC")
+
+# --- Database ---------------------------------------------------------------------------------------------------------
+
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}")
+}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["OPTIONS"] = {
+        # A transaction that reads first and writes later fails under other writers in the default mode.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 10,
+        # FULL: a write that was acknowledged survives a power cut.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-32000;",
+    }
+else:
+    DATABASES["default"].update(
+        CONN_MAX_AGE=None,  # a new connection costs more than most requests
+        OPTIONS={
+            "server_side_binding": True,
+            "prepare_threshold": 5,
+            "connect_timeout": 3,
+            "options": "-c statement_timeout=3s -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s",
+        },
+    )
+
+# --- People -----------------------------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "access.Administrator"
+AUTHENTICATION_BACKENDS = ["access.sign_in.AdministratorBackend"]
+PASSWORD_HASHERS = ["access.sign_in.OneAtATimeArgon2"]
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 15},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"
+    },
+]
+PASSWORD_RESET_TIMEOUT = 60 * 60  # a reset link lasts one hour
+
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_ADAPTER = "access.sign_in.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = (
+    "none"  # administrators are invited; their address is known
+)
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
+# Widening what a token may do asks for the password again after ten minutes.
+REAUTHENTICATION_TIMEOUT = 10 * 60
+# access.sign_in counts attempts in the database, shared by every worker; a cache would count per process.
+ACCOUNT_RATE_LIMITS: dict[str, str] = {}
+
+SESSION_ENGINE = "access.sessions"
+SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_IDLE_TIMEOUT = 60 * 60
+HTTPS = IRU_SCHEME == "https"
+# __Host- is refused by browsers without Secure, so plain http (the quick start) goes without the prefix.
+SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "session"
+SESSION_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS else "csrf"
+CSRF_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "access.views.errors.csrf_failure"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
+vars().update(env.email("EMAIL_URL", default="smtp://localhost:25"))
+DEFAULT_FROM_EMAIL = env.str(
+    "DEFAULT_FROM_EMAIL", default=f"Iru Endpoint <no-reply@{IRU_DOMAIN}>"
+)
+
+# --- Browser security -------------------------------------------------------------------------------------------------
+
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SECURE_CSP = {
+    "default-src": [CSP.NONE],
+    "script-src": [CSP.SELF, CSP.NONCE],
+    "style-src": [CSP.SELF, CSP.NONCE],
+    "img-src": [CSP.SELF, "data:"],
+    "connect-src": [CSP.SELF],
+    "form-action": [CSP.SELF],
+    "base-uri": [CSP.NONE],
+    "frame-ancestors": [CSP.NONE],
+    "manifest-src": [CSP.SELF],
+}
+
+# --- Limits of a request ----------------------------------------------------------------------------------------------
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+
+# --- Static files -----------------------------------------------------------------------------------------------------
+
+STATIC_URL = "/static/"
+STATIC_ROOT = env.str("STATIC_ROOT", default=str(BASE_DIR / "var" / "static"))
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": env.str(
+            "STATIC_STORAGE",
+            default="whitenoise.storage.CompressedManifestStaticFilesStorage",
+        )
+    },
+}
+
+# --- Logs: one JSON object a line on standard error, with anything shaped like a token taken out ----------------------
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "access.logs.JsonFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {
+        "django": {"level": "INFO"},
+        "django.server": {"handlers": [], "propagate": True},
+    },
+}

@@ -1,0 +1,20 @@
+#!/usr/bin/env python
+import os
+import sys
+
+from iru import environment
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "iru.settings")
+    if sys.argv[1:2] == ["quickstart"]:
+        # Settings cannot load without their secrets, so the first start makes them before Django reads anything.
+        environment.create_missing()
+
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()
