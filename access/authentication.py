@@ -2,16 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 import orjson
-from django.core.exceptions import EmptyResultSet
-from django.db import connection, connections
 
 from access import usage
 from access.digests import SHAPE, digests
 from access.models import ApiToken, Tenant
+from access.statements import Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,7 @@ class Refused(Exception):
         self.sent = sent
 
 
-def authenticate(
-    authorization: str | None, *, subdomain: str | None, address: str
-) -> LiveToken:
+def authenticate(authorization: str | None, *, subdomain: str | None, address: str) -> LiveToken:
     """The live token of an Authorization header. Costs one query; raises Refused for anything else.
 
     `subdomain` is the tenant named by the host, and None where the token alone names it.
@@ -48,13 +46,8 @@ def authenticate(
     if not SHAPE.fullmatch(secret):
         raise Refused(sent=True)
     candidates = digests(secret)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _statement(connection.alias, len(candidates)),
-            [digest.value for digest in candidates],
-        )
-        row = cursor.fetchone()
-    if row is None:
+    rows = _look_up(len(candidates)).rows(*(digest.value for digest in candidates))
+    if not rows:
         raise Refused(sent=True)
     (
         id,
@@ -66,7 +59,7 @@ def authenticate(
         tenant_id,
         tenant_name,
         token_subdomain,
-    ) = row
+    ) = rows[0]
     if subdomain is not None and subdomain != token_subdomain:
         raise Refused(sent=True)
     now = datetime.now(UTC)
@@ -85,22 +78,15 @@ def authenticate(
         id=token_id,
         name=name,
         permissions=frozenset(orjson.loads(permissions)),
-        tenant=Tenant(
-            id=tenant_id, name=tenant_name, subdomain=token_subdomain, active=True
-        ),
+        tenant=Tenant(id=tenant_id, name=tenant_name, subdomain=token_subdomain, active=True),
     )
 
 
-_statements: dict[tuple[str, int], str] = {}
-
-
-def _statement(alias: str, keys: int) -> str:
-    # A queryset costs more Python than this query costs the database, so its SQL is made once and used again.
-    if (alias, keys) not in _statements:
-        queryset = ApiToken.objects.filter(
-            digest__in=[f"{n}" for n in range(keys)],
-            revoked_at__isnull=True,
-            tenant__active=True,
+@cache
+def _look_up(keys: int) -> Statement:
+    return Statement(
+        lambda *values: ApiToken.objects.filter(
+            digest__in=values, revoked_at__isnull=True, tenant__active=True
         ).values_list(
             "id",
             "name",
@@ -111,14 +97,9 @@ def _statement(alias: str, keys: int) -> str:
             "tenant_id",
             "tenant__name",
             "tenant__subdomain",
-        )
-        sql, parameters = queryset.query.get_compiler(
-            connection=connections[alias]
-        ).as_sql()
-        if len(parameters) != keys:
-            raise EmptyResultSet("The digests must be the statement's only parameters.")
-        _statements[alias, keys] = sql
-    return _statements[alias, keys]
+        ),
+        *(f"digest {n}" for n in range(keys)),
+    )
 
 
 def _aware(moment: Any) -> datetime:

@@ -1,8 +1,13 @@
 """The two ways in which the API writes a moment."""
 
 from datetime import UTC, datetime
+from typing import overload
 
 
+@overload
+def zulu(moment: datetime) -> str: ...
+@overload
+def zulu(moment: None) -> None: ...
 def zulu(moment: datetime | None) -> str | None:
     """`2024-05-13T20:09:23.123456Z`, always with six decimals."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if moment else None
@@ -10,6 +15,4 @@ def zulu(moment: datetime | None) -> str | None:
 
 def spaced(moment: datetime | None) -> str:
     """`2024-05-13 20:09:27.374451+00:00`, and an empty text for what never happened."""
-    return (
-        moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00:00") if moment else ""
-    )
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00:00") if moment else ""

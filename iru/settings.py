@@ -113,6 +113,7 @@ TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 DATABASES: dict[str, dict[str, Any]] = {
     "default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}")
 }
+DATABASES["default"]["CONN_MAX_AGE"] = None  # opening a connection costs more than most requests
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = {
         # A transaction that reads first and writes later fails under other writers in the default mode.
@@ -122,15 +123,12 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-32000;",
     }
 else:
-    DATABASES["default"].update(
-        CONN_MAX_AGE=None,  # a new connection costs more than most requests
-        OPTIONS={
-            "server_side_binding": True,
-            "prepare_threshold": 5,
-            "connect_timeout": 3,
-            "options": "-c statement_timeout=3s -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s",
-        },
-    )
+    DATABASES["default"]["OPTIONS"] = {
+        "server_side_binding": True,
+        "prepare_threshold": 5,
+        "connect_timeout": 3,
+        "options": "-c statement_timeout=3s -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s",
+    }
 
 # --- People -----------------------------------------------------------------------------------------------------------
 
@@ -236,6 +234,7 @@ LOGGING: dict[str, Any] = {
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
         "django": {"level": "INFO"},
+        "django.request": {"level": "ERROR"},  # a client's mistake is told to the client, not to the log
         "django.server": {"handlers": [], "propagate": True},
     },
 }

@@ -1,7 +1,10 @@
 import uuid
+from collections.abc import Iterable
+from typing import Any
 
 from django.db import models
-from django.db.models.functions import Upper
+from django.db.models import F
+from django.db.models.functions import Cast, Replace, Upper
 
 from access.models import Tenant
 from devices.models.blueprints import Blueprint
@@ -23,9 +26,7 @@ class Platform(models.TextChoices):
 class Fleet(models.Model):
     """What holds for all devices of a tenant."""
 
-    tenant = models.OneToOneField(
-        Tenant, on_delete=models.CASCADE, primary_key=True, related_name="fleet"
-    )
+    tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE, primary_key=True, related_name="fleet")
     # Kept by the services, so that the X-Total-Count of an unfiltered list needs no count of a million rows.
     device_count = models.PositiveIntegerField(default=0)
     # Three more keys in every device record, once the tenant manages a Windows or Android device.
@@ -33,6 +34,70 @@ class Fleet(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tenant_id}: {self.device_count} devices"
+
+
+class DeviceQuerySet(models.QuerySet["Device"]):
+    # Filters of the API, and the column that each looks into. Those that contain ignore case.
+    CONTAINING = {
+        "asset_tag": "asset_tag",
+        "device_name": "name",
+        "model": "model",
+        "os_version": "os_version",
+        "serial_number": "serial_number",
+        "user": "user__name",
+        "user_name": "user__name",
+        "user_email": "user__email",
+    }
+    EQUAL = {
+        "device_id": "uuid",
+        "platform": "platform",
+        "user_id": "user__uuid",
+        "user_email_exact": "user__email",
+    }
+
+    def filtered(self, filters: dict[str, Any]) -> "DeviceQuerySet":
+        """Devices that match every one of the API's list filters, given by their public names."""
+        devices = self
+        for name, value in filters.items():
+            match name:
+                case _ if name in self.CONTAINING:
+                    devices = devices.filter(**{f"{self.CONTAINING[name]}__icontains": value})
+                case _ if name in self.EQUAL:
+                    devices = devices.filter(**{self.EQUAL[name]: value})
+                case "blueprint_id":
+                    text = Replace(Cast("blueprint__uuid", models.CharField()), models.Value("-"), models.Value(""))
+                    devices = devices.alias(blueprint_hex=text).filter(blueprint_hex__icontains=value.replace("-", ""))
+                case "filevault_enabled":
+                    devices = devices.filter(platform=Platform.MAC, filevault_enabled=value)
+                case "mac_address":
+                    devices = devices.filter(mac_address=value.upper())
+                case "tag_name" | "tag_name_in":
+                    names = value if isinstance(value, list) else [value]
+                    devices = devices.filter(pk__in=self._tagged(tag__name__in=names))
+                case "tag_id" | "tag_id_in":
+                    ids = value if isinstance(value, list) else [value]
+                    devices = devices.filter(pk__in=self._tagged(tag__uuid__in=ids))
+                case _:
+                    raise ValueError(f"{name} is not a filter of devices.")
+        return devices
+
+    def sorted_by(self, fields: Iterable[str]) -> "DeviceQuerySet":
+        """In the order of these columns (`-` reverses one), and of the primary key where they are equal.
+
+        What is missing comes first, on every database.
+        """
+        order = [
+            F(name.removeprefix("-")).desc(nulls_last=True) if name.startswith("-") else F(name).asc(nulls_first=True)
+            for name in fields
+        ]
+        return self.order_by(*order, "pk")
+
+    def _tagged(self, **condition: Any) -> models.QuerySet[Any, Any]:
+        return Device.tags.through.objects.filter(**condition).values("device_id")
+
+    def complete(self) -> "DeviceQuerySet":
+        """With everything that the details and the device's page show, in a constant number of queries."""
+        return self.select_related("blueprint", "user", "inventory").prefetch_related("tags").defer("record")
 
 
 class Device(models.Model):
@@ -49,12 +114,8 @@ class Device(models.Model):
     supplemental_build_version = models.CharField(max_length=50, blank=True)
     supplemental_os_version_extra = models.CharField(max_length=50, blank=True)
     asset_tag = models.CharField(max_length=255, blank=True)
-    blueprint = models.ForeignKey(
-        Blueprint, on_delete=models.PROTECT, related_name="devices"
-    )
-    user = models.ForeignKey(
-        User, on_delete=models.PROTECT, null=True, blank=True, related_name="devices"
-    )
+    blueprint = models.ForeignKey(Blueprint, on_delete=models.PROTECT, related_name="devices")
+    user = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="devices")
     tags = models.ManyToManyField(Tag, blank=True, related_name="devices")
     mac_address = models.CharField(max_length=17, blank=True)
     filevault_enabled = models.BooleanField(null=True, blank=True)
@@ -73,15 +134,15 @@ class Device(models.Model):
     # The answer of GET /devices/{id}, written by devices.services.records whenever anything in it changes.
     record = models.TextField(editable=False)
 
+    objects = DeviceQuerySet.as_manager()
+
     class Meta:
         # (tenant, id) is the order of an unfiltered list; narrow, so that a deep offset walks few pages.
         indexes = [
             models.Index(fields=["tenant", "id"], name="device_list"),
             models.Index(fields=["tenant", "platform", "id"], name="device_platform"),
             models.Index(fields=["tenant", "mac_address"], name="device_mac_address"),
-            models.Index(
-                fields=["tenant", "last_check_in", "id"], name="device_last_check_in"
-            ),
+            models.Index(fields=["tenant", "last_check_in", "id"], name="device_last_check_in"),
             models.Index(fields=["tenant", "name", "id"], name="device_name"),
             models.Index(fields=["blueprint", "id"], name="device_blueprint"),
             models.Index(fields=["user", "id"], name="device_user"),
@@ -103,9 +164,7 @@ class Device(models.Model):
 class DeviceInventory(models.Model):
     """What a device reported about itself, section by section, in the shape of GET /devices/{id}/details."""
 
-    device = models.OneToOneField(
-        Device, on_delete=models.CASCADE, primary_key=True, related_name="inventory"
-    )
+    device = models.OneToOneField(Device, on_delete=models.CASCADE, primary_key=True, related_name="inventory")
     details = models.JSONField(default=dict)
 
     def __str__(self) -> str:

@@ -1,6 +1,7 @@
 import uuid
 
 from django.db import models
+from django.db.models.functions import Coalesce
 
 from access.models import Tenant
 
@@ -8,23 +9,25 @@ from access.models import Tenant
 class DirectoryIntegration(models.Model):
     """Where users come from: a directory such as Google Workspace or Okta, or the users added by hand."""
 
-    tenant = models.ForeignKey(
-        Tenant, on_delete=models.CASCADE, related_name="directory_integrations"
-    )
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="directory_integrations")
     uuid = models.UUIDField(default=uuid.uuid4, editable=False)
-    number = models.PositiveIntegerField(
-        default=1, help_text="The integer id that the API answers."
-    )
+    number = models.PositiveIntegerField(default=1, help_text="The integer id that the API answers.")
     name = models.CharField(max_length=255)
     type = models.CharField(max_length=60)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["tenant", "uuid"], name="integration_uuid")
-        ]
+        constraints = [models.UniqueConstraint(fields=["tenant", "uuid"], name="integration_uuid")]
 
     def __str__(self) -> str:
         return self.name
+
+
+class UserQuerySet(models.QuerySet["User"]):
+    def counted(self) -> "UserQuerySet":
+        """With `device_count`: how many devices are assigned to the person."""
+        devices = self.model._meta.get_field("devices").related_model._default_manager
+        count = devices.filter(user=models.OuterRef("pk")).order_by().values("user").annotate(n=models.Count("*"))
+        return self.annotate(device_count=Coalesce(models.Subquery(count.values("n")), 0))
 
 
 class User(models.Model):
@@ -39,16 +42,14 @@ class User(models.Model):
     department = models.CharField(max_length=255, null=True, blank=True)
     job_title = models.CharField(max_length=255, null=True, blank=True)
     deprecated_user_id = models.CharField(max_length=20, blank=True)
-    integration = models.ForeignKey(
-        DirectoryIntegration, on_delete=models.PROTECT, related_name="users"
-    )
+    integration = models.ForeignKey(DirectoryIntegration, on_delete=models.PROTECT, related_name="users")
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField(auto_now=True)
 
+    objects = UserQuerySet.as_manager()
+
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["tenant", "uuid"], name="user_uuid")
-        ]
+        constraints = [models.UniqueConstraint(fields=["tenant", "uuid"], name="user_uuid")]
         indexes = [models.Index(fields=["tenant", "email"], name="user_email")]
 
     def __str__(self) -> str:

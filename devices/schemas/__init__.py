@@ -1,0 +1,88 @@
+"""What goes in and comes out of the API, as pydantic models. Each is also its own entry in the OpenAPI document."""
+
+from functools import cache
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
+
+MAX_OFFSET = 2**31
+PAGE_SIZE = 300
+
+
+class Body(BaseModel):
+    """Fields of a request body. Unknown ones are ignored; texts are trimmed."""
+
+    model_config = ConfigDict(extra="ignore", str_strip_whitespace=True, coerce_numbers_to_str=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _without_null_characters(cls, value: Any) -> Any:
+        try:
+            if _has_null_character(value):
+                raise ValueError("Null characters are not allowed.")
+        except RecursionError:
+            raise ValueError("This value is nested too deeply.") from None
+        return value
+
+
+class Query(Body):
+    """Query parameters."""
+
+    @classmethod
+    @cache
+    def parameter_names(cls) -> tuple[str, ...]:
+        return tuple(field.alias or name for name, field in cls.model_fields.items())
+
+
+def _capped(value: Any) -> Any:
+    # A page size above the maximum is cut to it, as published clients expect; it is no error.
+    return str(PAGE_SIZE) if isinstance(value, str) and value.isdecimal() and int(value[:10]) > PAGE_SIZE else value
+
+
+type Limit = Annotated[int, BeforeValidator(_capped), Field(ge=1, le=PAGE_SIZE)]
+type Offset = Annotated[int, Field(ge=0, le=MAX_OFFSET)]
+
+
+class LimitOffset(Query):
+    limit: Limit = PAGE_SIZE
+    offset: Offset = 0
+
+
+type Name = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+
+
+def split(value: Any) -> Any:
+    """A comma-separated text as a list of its parts, without blanks."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+type Listed[T] = Annotated[list[T], BeforeValidator(split)]
+
+
+class Page[R](BaseModel):
+    """One page of a list, and the addresses of its neighbours."""
+
+    count: int
+    next: str | None
+    previous: str | None
+    results: list[R]
+
+
+class CursorPage[R](BaseModel):
+    """One page of a list that is walked by following `next`; it has no count."""
+
+    next: str | None
+    previous: str | None
+    results: list[R]
+
+
+def _has_null_character(value: Any) -> bool:
+    match value:
+        case str():
+            return "\0" in value
+        case list():
+            return any(map(_has_null_character, value))
+        case dict():
+            return any(_has_null_character(part) for pair in value.items() for part in pair)
+        case _:
+            return False

@@ -1,0 +1,105 @@
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse
+
+from devices.api.pagination import neighbours
+from devices.api.rendering import prepared
+from devices.api.routing import ApiRequest, Router
+from devices.models.records import filtered_record_page, record_of, record_page
+from devices.schemas.devices import ORDERINGS, DeviceOut, DeviceQuery, DeviceUpdate
+from devices.services import devices as services
+
+router = Router(
+    area="Devices",
+    section="Device Information",
+    about="Permissions related to collecting details about enrolled devices.",
+)
+actions = Router(
+    area="Devices", section="Device Actions", about="Permissions related to committing actions against a device."
+)
+
+
+@router.operation(
+    "GET",
+    "/devices",
+    id="list_devices",
+    label="Device list",
+    about="Get a list of all devices in the tenant",
+    response=list[DeviceOut],
+)
+def list_devices(request: ApiRequest, query: DeviceQuery) -> HttpResponse:
+    limit, offset = query.limit, query.offset
+    if query.unfiltered:
+        records, total = record_page(request.tenant.pk, limit=limit, offset=offset)
+    else:
+        filters = query.model_dump(exclude_none=True, exclude={"limit", "offset", "ordering"})
+        names = [name.strip() for name in (query.ordering or "").split(",") if name.strip()]
+        columns = ["-" * name.startswith("-") + ORDERINGS[name.removeprefix("-")] for name in names]
+        found = request.tenant.devices.filtered(filters).sorted_by(columns)
+        records, total = filtered_record_page(found, limit=limit, offset=offset)
+    following, preceding = neighbours(request, query, total)
+    return prepared(
+        f"[{','.join(records)}]",
+        {
+            "X-Total-Count": str(total),
+            "X-Total-Pages": str(-(-total // limit)),
+            # Python's None between the brackets is what the public API writes where there is no such page.
+            "Link": f'<{following}>; rel="next", <{preceding}>; rel="prev"',
+        },
+    )
+
+
+@router.operation(
+    "GET",
+    "/devices/{device_id}",
+    id="get_device",
+    label="Device ID",
+    about="Get the record of a device",
+    response=DeviceOut,
+)
+def get_device(request: ApiRequest, device_id: UUID) -> HttpResponse:
+    return prepared(record_of(request.tenant.pk, device_id))
+
+
+@router.operation(
+    "GET",
+    "/devices/{device_id}/details",
+    id="get_device_details",
+    label="Device details",
+    about="Get everything that a device reported about itself",
+    response=dict[str, Any],
+)
+def get_device_details(request: ApiRequest, device_id: UUID) -> dict[str, Any]:
+    from devices.services.details import details
+
+    return details(request.tenant.devices.complete().get(uuid=device_id))
+
+
+@router.operation(
+    "PATCH",
+    "/devices/{device_id}",
+    id="update_device",
+    label="Update a device",
+    about="Update the assigned user, Blueprint, asset tag or tags of a device",
+    response=DeviceOut,
+)
+def update_device(request: ApiRequest, device_id: UUID, body: DeviceUpdate) -> HttpResponse:
+    given = body.model_dump(exclude_unset=True)
+    if "blueprint_id" in given:
+        given["blueprint"] = given.pop("blueprint_id")
+    device = services.update_device(tenant=request.tenant, device_id=device_id, actor=request.actor, **given)
+    return prepared(device.record)
+
+
+@actions.operation(
+    "DELETE",
+    "/devices/{device_id}",
+    id="delete_device",
+    label="Delete Device",
+    about="Delete the record of a device",
+    sensitive=True,
+    status=204,
+)
+def delete_device(request: ApiRequest, device_id: UUID) -> None:
+    services.delete_device(tenant=request.tenant, device_id=device_id, actor=request.actor)

@@ -1,0 +1,103 @@
+"""Every error the API answers, in the body that the public API uses for it."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.core.exceptions import ObjectDoesNotExist, RequestDataTooBig, ValidationError
+from django.db import InterfaceError, OperationalError
+from django.http import HttpResponse
+from django.http.request import UnreadablePostError
+
+from access.authentication import Refused
+from access.permissions import Permission
+from devices.api.rendering import json_response
+
+logger = logging.getLogger(__name__)
+
+
+class ApiError(Exception):
+    """Ends the request with this status, this JSON body and these headers."""
+
+    def __init__(self, status: int, body: Any, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(status, body)
+        self.status, self.body, self.headers = status, body, headers
+
+    def response(self) -> HttpResponse:
+        return json_response(self.body, self.status, self.headers)
+
+
+def no_route() -> ApiError:
+    return ApiError(404, {"message": "no Route matched with those values"})
+
+
+def tenant_not_found() -> ApiError:
+    return ApiError(404, {"error": "tenantNotFound"})
+
+
+def not_found() -> ApiError:
+    """Also for what belongs to another tenant: the two cannot be told apart."""
+    return ApiError(404, {"detail": "Not found."})
+
+
+def unauthorized(*, sent: bool) -> ApiError:
+    """One body for every reason; the header says whether a token came with the request at all."""
+    challenge = 'Bearer error="invalid_token"' if sent else "Bearer"
+    return ApiError(401, {"detail": "A valid API token is required."}, {"WWW-Authenticate": challenge})
+
+
+def forbidden(missing: Permission) -> ApiError:
+    """Names what the token lacks, so that whoever runs the integration knows what to ask for."""
+    return ApiError(
+        403,
+        {
+            "detail": "You do not have permission to perform this action.",
+            "missing_permission": {"http_method": missing.method, "path": missing.path, "label": missing.label},
+        },
+    )
+
+
+def method_not_allowed(method: str, allowed: Iterable[str]) -> ApiError:
+    return ApiError(405, {"detail": f'Method "{method}" not allowed.'}, {"Allow": ", ".join(allowed)})
+
+
+def unsupported_media_type(content_type: str) -> ApiError:
+    return ApiError(415, {"detail": f'Unsupported media type "{content_type}" in request.'})
+
+
+def parse_error(reason: str) -> ApiError:
+    return ApiError(400, {"detail": f"JSON parse error - {reason}"})
+
+
+def invalid(field: str, *messages: str) -> ApiError:
+    return ApiError(400, {field: list(messages)})
+
+
+def refused(message: str) -> ApiError:
+    """A refusal that the public API writes as a bare JSON string."""
+    return ApiError(400, message)
+
+
+def translate(error: Exception) -> ApiError:
+    """The API's answer to what was raised below it. What nobody expected is logged and answers 500."""
+    match error:
+        case ApiError():
+            return error
+        case Refused():
+            return unauthorized(sent=error.sent)
+        case ObjectDoesNotExist():
+            return not_found()
+        case ValidationError() if hasattr(error, "error_dict"):
+            return ApiError(400, error.message_dict)
+        case ValidationError():
+            return ApiError(400, {"detail": " ".join(error.messages)})
+        case RequestDataTooBig():
+            return ApiError(413, {"detail": "The request body is too large."})
+        case UnreadablePostError():
+            return ApiError(400, {"detail": "The request body could not be read."})
+        case OperationalError() | InterfaceError():
+            logger.error("The database did not answer an API request.", exc_info=error)
+            return ApiError(503, {"detail": "The service is temporarily unavailable."}, {"Retry-After": "5"})
+        case _:
+            logger.error("An API operation failed.", exc_info=error)
+            return ApiError(500, {"message": "An unexpected error occurred"})

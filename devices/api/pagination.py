@@ -1,0 +1,88 @@
+"""The public API's ways of cutting a list into pages. Links are absolute, on the host that was called."""
+
+import base64
+import binascii
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+from devices.api import errors
+from devices.schemas import CursorPage, LimitOffset, Page
+
+
+def link(request: HttpRequest, **replaced: int | str | None) -> str:
+    """The called address with these parameters replaced, or left out where None."""
+    parameters = request.GET.copy()
+    for name, value in replaced.items():
+        parameters.pop(name, None)
+        if value is not None:
+            parameters[name] = str(value)
+    query = parameters.urlencode()
+    return request.build_absolute_uri(request.path) + (f"?{query}" if query else "")
+
+
+def neighbours(request: HttpRequest, query: LimitOffset, count: int) -> tuple[str | None, str | None]:
+    """Links to the next and the previous page of `count` rows; the first page's link leaves `offset` out."""
+    following = query.offset + query.limit
+    preceding = query.offset - query.limit
+    return (
+        link(request, limit=query.limit, offset=following) if following < count else None,
+        link(request, limit=query.limit, offset=preceding if preceding > 0 else None) if query.offset > 0 else None,
+    )
+
+
+def page[M: Model, R](request: HttpRequest, rows: QuerySet[M], query: LimitOffset, result: Callable[[M], R]) -> Page[R]:
+    """One page of `rows`, which must be in a total order."""
+    count = rows.order_by().count()
+    next_link, previous_link = neighbours(request, query, count)
+    results = [result(row) for row in rows[query.offset : query.offset + query.limit]] if query.offset < count else []
+    return Page(count=count, next=next_link, previous=previous_link, results=results)
+
+
+def whole[M: Model, R](rows: Iterable[M], result: Callable[[M], R]) -> Page[R]:
+    """Every row on a single page."""
+    results = [result(row) for row in rows]
+    return Page(count=len(results), next=None, previous=None, results=results)
+
+
+def cursor_page[M: Model, R](
+    request: HttpRequest, rows: QuerySet[M], *, size: int, cursor: str | None, result: Callable[[M], R]
+) -> CursorPage[R]:
+    """The `size` rows after, or before, the place that an opaque cursor names, in the order of the primary key.
+
+    Raises the 400 for a cursor that this API did not make.
+    """
+    position, backwards = _read_cursor(cursor) if cursor else (None, False)
+    rows = rows.order_by("-pk" if backwards else "pk")
+    if position is not None:
+        rows = rows.filter(pk__lt=position) if backwards else rows.filter(pk__gt=position)
+    found = list(rows[: size + 1])
+    more, found = len(found) > size, found[:size]
+    if backwards:
+        found.reverse()
+    has_next = bool(found) and (more or backwards)
+    has_previous = bool(found) and (more if backwards else position is not None)
+    return CursorPage(
+        next=link(request, cursor=_cursor(p=found[-1].pk)) if has_next else None,
+        previous=link(request, cursor=_cursor(r=1, p=found[0].pk)) if has_previous else None,
+        results=[result(row) for row in found],
+    )
+
+
+def _cursor(**position: Any) -> str:
+    return base64.b64encode(urlencode(position).encode()).decode()
+
+
+def _read_cursor(cursor: str) -> tuple[int, bool]:
+    try:
+        text = base64.b64decode(cursor, validate=True).decode("ascii")
+        backwards = text.startswith("r=1&")
+        number = text.removeprefix("r=1&").removeprefix("p=")
+        if not number.isdecimal() or len(number) > 18:
+            raise ValueError(number)
+        return int(number), backwards
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        raise errors.invalid("cursor", "Invalid cursor.") from None

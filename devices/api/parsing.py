@@ -1,0 +1,91 @@
+"""From the bytes of a request to typed values, or to the 400 that names what is wrong with them."""
+
+import json
+from typing import Any, NoReturn
+
+import orjson
+from django.http import HttpRequest
+from pydantic import BaseModel, ValidationError
+
+from devices.api import errors
+from devices.api.errors import ApiError
+from devices.schemas import Body, Query
+
+
+def query_of[Q: Query](request: HttpRequest, schema: type[Q]) -> Q:
+    """The query parameters that `schema` knows; all others, and empty ones, are ignored."""
+    given = {name: value for name in schema.parameter_names() if (value := request.GET.get(name))}
+    return _validated(schema, given, uuid_message="Enter a valid UUID.")
+
+
+def body_of[B: Body](request: HttpRequest, schema: type[B]) -> B:
+    """The JSON body as `schema`."""
+    content_type = request.META.get("CONTENT_TYPE", "")
+    if request.content_type != "application/json" and (content_type or request.body):
+        raise errors.unsupported_media_type(content_type)
+    data = _json(request.body) if request.body else {}
+    if not isinstance(data, dict):
+        kind = {list: "list", str: "str", bool: "bool", int: "int", float: "float"}.get(type(data), "null")
+        raise errors.invalid("non_field_errors", f"Invalid data. Expected a dictionary, but got {kind}.")
+    return _validated(schema, data, uuid_message="Must be a valid UUID.")
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        _parse_error(body, error)
+
+
+def _parse_error(body: bytes, error: Exception) -> NoReturn:
+    # The public API words these as Python's own parser does; where that one is content, ours says why it is not.
+    try:
+        json.loads(body)
+    except (ValueError, RecursionError) as standard:
+        if isinstance(standard, json.JSONDecodeError):
+            raise errors.parse_error(str(standard)) from None
+    raise errors.parse_error(str(error)) from None
+
+
+def _validated[S: BaseModel](schema: type[S], data: dict[str, Any], *, uuid_message: str) -> S:
+    try:
+        return schema.model_validate(data)
+    except ValidationError as error:
+        messages: dict[str, list[str]] = {}
+        for detail in error.errors(include_url=False):
+            field = str(detail["loc"][0]) if detail["loc"] else "non_field_errors"
+            messages.setdefault(field, []).append(_message(detail, uuid_message))
+        raise ApiError(400, messages) from None
+
+
+def _message(detail: Any, uuid_message: str) -> str:
+    kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
+    if value is None and kind != "missing":
+        return "This field may not be null."
+    match kind:
+        case "missing":
+            return "This field is required."
+        case "string_type":
+            return "Not a valid string."
+        case "string_too_short":
+            return "This field may not be blank."
+        case "string_too_long":
+            return f"Ensure this field has no more than {context['max_length']} characters."
+        case "uuid_parsing" | "uuid_type":
+            return uuid_message
+        case "bool_parsing" | "bool_type":
+            return "Must be a valid boolean."
+        case "int_parsing" | "int_type" | "int_from_float" | "int_parsing_size":
+            return "A valid integer is required."
+        case "greater_than_equal":
+            return f"Ensure this value is greater than or equal to {context['ge']}."
+        case "less_than_equal":
+            return f"Ensure this value is less than or equal to {context['le']}."
+        case "list_type":
+            return f'Expected a list of items but got type "{type(value).__name__}".'
+        case "literal_error" | "enum":
+            return f'"{value}" is not a valid choice.'
+        case "value_error":
+            return str(context["error"])
+        case _:
+            return str(detail["msg"])

@@ -1,0 +1,24 @@
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from django.http import HttpResponse
+
+JSON = "application/json"
+
+
+def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
+    """`body` as compact JSON."""
+    return HttpResponse(
+        orjson.dumps(body), content_type=JSON, status=status, headers=dict(headers) if headers else None
+    )
+
+
+def prepared(text: str | bytes, headers: Mapping[str, str] | None = None) -> HttpResponse:
+    """JSON that was rendered before: sent as it is, with 200."""
+    return HttpResponse(text, content_type=JSON, headers=dict(headers) if headers else None)
+
+
+def empty(status: int) -> HttpResponse:
+    """No body. The content type stays, because one published client fails on a response without any."""
+    return HttpResponse(b"", content_type=JSON, status=status)

@@ -1,0 +1,221 @@
+"""Operations of the API: one declaration each, from which follow the route, the guard, the permission and its row in the
+editor, and the entry in the reference."""
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast, get_type_hints
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, re_path
+from pydantic import TypeAdapter
+
+from access.addresses import client_address
+from access.authentication import LiveToken, Refused, authenticate
+from access.digests import SHAPE
+from access.models import Tenant
+from access.permissions import Permission, catalogue
+from access.services.audit import Actor
+from devices.api import errors
+from devices.api.parsing import body_of, query_of
+from devices.api.rendering import empty, prepared
+from devices.schemas import Body, Query
+
+type Handler = Callable[..., Any]
+type Method = Literal["GET", "POST", "PATCH", "DELETE"]
+
+
+class ApiRequest(HttpRequest):
+    """A request that has passed the guard: its live token, the tenant that every query starts from, and the token again
+    as the actor of whatever it changes."""
+
+    token: LiveToken
+    tenant: Tenant
+    actor: Actor
+    subdomain: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One method of one path, as declared. `permission` is None where any live token will do, and `open` where none is
+    needed."""
+
+    id: str
+    method: Method
+    path: str
+    label: str
+    about: str
+    handler: Handler
+    status: int
+    response: Any
+    permission: Permission | None
+    open: bool
+    query: type[Query] | None
+    body: type[Body] | None
+    uuids: tuple[str, ...]
+    adapter: TypeAdapter[Any] | None = field(repr=False)
+
+
+class Endpoint:
+    """Every operation of one path, behind the guard."""
+
+    csrf_exempt = True  # no cookie is read here, so there is nothing that a foreign page could ride on
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.operations: dict[str, Operation] = {}
+
+    def __call__(self, request: HttpRequest, **parameters: str) -> HttpResponse:
+        try:
+            return self._answer(cast(ApiRequest, request), parameters)
+        except Exception as error:  # noqa: BLE001 - whatever happens, an API client is answered in JSON
+            return errors.translate(error).response()
+
+    @property
+    def pattern(self) -> str:
+        """A regular expression for the path with and without its closing slash: a redirect would lose a POST's body."""
+        return "^" + re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(self.path.strip("/"))) + r"/?\Z"
+
+    def _answer(self, request: ApiRequest, parameters: dict[str, str]) -> HttpResponse:
+        operation = self._guard(request)
+        arguments: dict[str, Any] = parameters
+        for name in operation.uuids:
+            # What has no UUID's shape is the id of nothing.
+            if not SHAPE.fullmatch(parameters[name]):
+                raise errors.not_found()
+            arguments[name] = UUID(parameters[name])
+        if operation.query is not None:
+            arguments["query"] = query_of(request, operation.query)
+        if operation.body is not None:
+            arguments["body"] = body_of(request, operation.body)
+        result = operation.handler(request, **arguments)
+        if isinstance(result, HttpResponse):
+            return result
+        if operation.adapter is None:
+            return empty(operation.status)
+        response = prepared(operation.adapter.dump_json(result))
+        response.status_code = operation.status
+        return response
+
+    def _guard(self, request: ApiRequest) -> Operation:
+        # The order is a promise: a stranger learns nothing, a token without the permission sends us parsing nothing.
+        method = "GET" if request.method == "HEAD" else str(request.method)
+        operation = self.operations.get(method)
+        if not (operation or next(iter(self.operations.values()))).open:
+            request.token = self._live_token(request)
+            request.tenant = request.token.tenant
+            request.actor = Actor.token(request.token.id, request.token.name)
+        elif request.subdomain is not None and not _active(request.subdomain):
+            raise errors.tenant_not_found()
+        if operation is None:
+            allowed = [name for known in self.operations for name in ([known, "HEAD"] if known == "GET" else [known])]
+            raise errors.method_not_allowed(method, allowed)
+        if operation.permission is not None and operation.permission.codename not in request.token.permissions:
+            raise errors.forbidden(operation.permission)
+        return operation
+
+    def _live_token(self, request: ApiRequest) -> LiveToken:
+        try:
+            return authenticate(
+                request.META.get("HTTP_AUTHORIZATION"),
+                subdomain=request.subdomain,
+                address=client_address(request),
+            )
+        except Refused:
+            # Asked only now, so that a call that succeeds never pays for it.
+            if request.subdomain is not None and not _active(request.subdomain):
+                raise errors.tenant_not_found() from None
+            raise
+
+
+class Router:
+    """Declares the operations of one section. A section of the same name may be continued by another router."""
+
+    def __init__(self, area: str = "", section: str = "", about: str = "", *, prefix: str = "/api/v1") -> None:
+        self.section = catalogue.section(area, section, about) if section else None
+        self.prefix = prefix
+        self.operations: list[Operation] = []
+
+    def operation[H: Handler](
+        self,
+        method: Method,
+        path: str,
+        *,
+        id: str,
+        label: str,
+        about: str,
+        response: Any = None,
+        status: int = 200,
+        sensitive: bool = False,
+        open: bool = False,
+    ) -> Callable[[H], H]:
+        """Declare the decorated function as an operation.
+
+        Its parameters are the request, then those of the path by their names (a `UUID` that is not one answers 404),
+        then `query` and `body`, typed by what they are parsed as. It returns a `response`, None for no body, or an
+        HttpResponse that is ready. `open` needs no token; without a section it needs a token but no permission.
+        """
+
+        def declare(handler: H) -> H:
+            full_path = self.prefix + path
+            permission = None
+            if self.section is not None and not open:
+                permission = Permission(id, label, method, full_path, about, sensitive)
+                catalogue.add(self.section, permission)
+            hints = get_type_hints(handler)
+            self.operations.append(
+                Operation(
+                    id=id,
+                    method=method,
+                    path=full_path,
+                    label=label,
+                    about=about,
+                    handler=handler,
+                    status=status,
+                    response=response,
+                    permission=permission,
+                    open=open,
+                    query=hints.get("query"),
+                    body=hints.get("body"),
+                    uuids=tuple(name for name in inspect.signature(handler).parameters if hints.get(name) is UUID),
+                    adapter=TypeAdapter(response) if response is not None else None,
+                )
+            )
+            return handler
+
+        return declare
+
+
+class Api:
+    """All routers, in the order in which the permission editor and the reference show them."""
+
+    def __init__(self, *routers: Router) -> None:
+        self.operations = [operation for router in routers for operation in router.operations]
+        self.endpoints: dict[str, Endpoint] = {}
+        for operation in self.operations:
+            path = operation.path.rstrip("/")
+            endpoint = self.endpoints.setdefault(re.sub(r"{\w+}", "{}", path), Endpoint(path))
+            if endpoint.path != path:
+                raise ValueError(f"{path} and {endpoint.path} are one path with two names for a parameter.")
+            if operation.method in endpoint.operations:
+                raise ValueError(f"{operation.method} {path} is declared twice.")
+            endpoint.operations[operation.method] = operation
+
+    def urls(self) -> list[URLPattern]:
+        """URL patterns of every path, and a JSON 404 for all others."""
+        return [*(re_path(each.pattern, each) for each in self.endpoints.values()), re_path("", _no_route)]
+
+
+def _no_route(request: HttpRequest) -> HttpResponse:
+    subdomain: str | None = request.subdomain  # type: ignore[attr-defined]
+    try:
+        known = subdomain is None or _active(subdomain)
+    except Exception as error:  # noqa: BLE001 - answered in JSON like everything here
+        return errors.translate(error).response()
+    return (errors.no_route() if known else errors.tenant_not_found()).response()
+
+
+def _active(subdomain: str) -> bool:
+    return Tenant.objects.filter(subdomain=subdomain, active=True).exists()
