@@ -1,0 +1,119 @@
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import orjson
+import pytest
+from django.db import connection, connections
+from django.test import Client
+
+from access.models import Administrator, ApiToken, Role, Tenant
+from tests import chromium, database
+from tests.factories.access import AdministratorFactory, ApiTokenFactory, TenantFactory
+from tests.types import Call, IssuedApiToken, IssueToken, Response
+
+# --- The run ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> Iterator[None]:
+    with database.prepared(connections["default"].settings_dict):
+        yield
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    with database.flushable():
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        report.sections.append(("Database", connection.vendor))
+    return report
+
+
+NO_BROWSER = "no Chromium found"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("browser") and chromium.find() is None:
+        if chromium.required():
+            pytest.fail(f"{NO_BROWSER}, and IRU_REQUIRE_BROWSER is set", pytrace=False)
+        pytest.skip(NO_BROWSER)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    missed = [report for report in terminalreporter.stats.get("skipped", []) if NO_BROWSER in str(report.longrepr)]
+    if missed:
+        terminalreporter.section("BROWSER TESTS DID NOT RUN", sep="!", red=True, bold=True)
+        terminalreporter.line(
+            f"{len(missed)} tests need a Chromium, and none was found: nothing that people see or click was tested. "
+            "Install one (`apt-get install chromium`) or name it in IRU_CHROMIUM.",
+            red=True,
+        )
+
+
+# --- What most tests start from ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tenant(db: None) -> Tenant:
+    return TenantFactory.create(name="Accuhive", subdomain="accuhive")
+
+
+@pytest.fixture
+def other_tenant(db: None) -> Tenant:
+    return TenantFactory.create(name="Elsewhere", subdomain="elsewhere")
+
+
+@pytest.fixture
+def owner(tenant: Tenant) -> Administrator:
+    return AdministratorFactory.create(tenant=tenant, role=Role.OWNER, email="owner@accuhive.test")
+
+
+@pytest.fixture
+def operator(db: None) -> Administrator:
+    return AdministratorFactory.create(operator=True)
+
+
+@pytest.fixture
+def issue_token(tenant: Tenant) -> IssueToken:
+    """`issue_token("list_devices", …)`: a token of `tenant` with these permissions, and its `secret`."""
+
+    def issue(*permissions: str, **fields: Any) -> IssuedApiToken:
+        return ApiTokenFactory.create(**{"tenant": tenant, "permissions": permissions, **fields})
+
+    return issue
+
+
+@pytest.fixture
+def api() -> Call:
+    """`api("GET", "/api/v1/devices", token)`: one call, as an integration makes it, on the host of the token's tenant.
+
+    `token` is one of a factory, or the bare text to send, or None. `json` is sent as body. Nothing raises: an error of
+    the server is the 500 that the caller would see.
+    """
+
+    def call(
+        method: str,
+        path: str,
+        token: ApiToken | str | None = None,
+        *,
+        host: str | None = None,
+        json: Any = None,
+        **options: Any,
+    ) -> Response:
+        headers = {"host": host or (token.tenant.api_host if isinstance(token, ApiToken) else "accuhive.api.iru.test")}
+        if token is not None:
+            headers["authorization"] = f"Bearer {getattr(token, 'secret', token)}"
+        headers.update(options.pop("headers", {}))
+        if json is not None:
+            options = {"data": orjson.dumps(json), "content_type": "application/json", **options}
+        response: Response = Client(raise_request_exception=False).generic(method, path, headers=headers, **options)
+        return response
+
+    return call

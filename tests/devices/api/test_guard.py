@@ -1,0 +1,238 @@
+"""Who may call what: generated from the declared operations, so that a new one is covered the moment it is declared."""
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+
+from access.models import ApiToken, Tenant
+from access.permissions import catalogue
+from devices.api import api as endpoint_api
+from devices.api.routing import Operation
+from tests.devices.api import examples
+from tests.factories.access import ApiTokenFactory
+
+Api = Callable[..., HttpResponse]
+EVERYTHING = [permission.codename for permission in catalogue]
+OPERATIONS = endpoint_api.operations
+GUARDED = [operation for operation in OPERATIONS if not operation.open]
+PERMITTED = [operation for operation in OPERATIONS if operation.permission]
+WITH_OBJECTS = [operation for operation in GUARDED if examples.parameters(operation)]
+
+
+def named(operations: list[Operation]) -> Any:
+    return pytest.mark.parametrize("operation", operations, ids=lambda operation: operation.id)
+
+
+@pytest.fixture
+def call(api: Api, tenant: Tenant) -> Callable[..., HttpResponse]:
+    def call(operation: Operation, token: ApiToken | str | None = None, **options: Any) -> HttpResponse:
+        values = options.pop("values", None) or examples.objects(operation, tenant)
+        options.setdefault("json", examples.body(operation))
+        options.setdefault("host", tenant.api_host)
+        return api(operation.method, examples.path(operation, values), token, **options)
+
+    return call
+
+
+@named(GUARDED)
+def test_no_live_token_answers_one_401(
+    operation: Operation, call: Api, issue_token: Callable[..., ApiToken], other_tenant: Tenant
+) -> None:
+    foreign = ApiTokenFactory(tenant=other_tenant, permissions=EVERYTHING)
+    missing = {
+        "none": call(operation),
+        "empty": call(operation, headers={"authorization": ""}),
+        "no secret": call(operation, headers={"authorization": "Bearer "}),
+        "basic": call(operation, headers={"authorization": "Basic dXNlcjpwYXNz"}),
+    }
+    sent = {
+        "garbage": call(operation, "garbage"),
+        "unknown": call(operation, str(uuid.uuid4())),
+        "revoked": call(operation, issue_token(*EVERYTHING, revoked=True)),
+        "expired": call(operation, issue_token(*EVERYTHING, expired=True)),
+        "other tenant": call(operation, foreign.secret),
+    }
+    answers = {**missing, **sent}
+    assert {name: answer.status_code for name, answer in answers.items()} == dict.fromkeys(answers, 401)
+    assert len({answer.content for answer in answers.values()}) == 1
+    assert {answer["WWW-Authenticate"] for answer in missing.values()} == {"Bearer"}
+    assert {answer["WWW-Authenticate"] for answer in sent.values()} == {'Bearer error="invalid_token"'}
+
+
+@named(GUARDED)
+def test_an_inactive_tenant_is_not_found(
+    operation: Operation, call: Api, issue_token: Callable[..., ApiToken], tenant: Tenant
+) -> None:
+    token = issue_token(*EVERYTHING)
+    values = examples.objects(operation, tenant)
+    Tenant.objects.filter(pk=tenant.pk).update(active=False)
+    answer = call(operation, token, values=values)
+    assert (answer.status_code, answer.json()) == (404, {"error": "tenantNotFound"})
+    assert call(operation, token, values=values, host="localhost").status_code == 401
+
+
+@named(PERMITTED)
+def test_without_its_permission_403_names_it_before_anything_is_parsed(
+    operation: Operation, call: Api, issue_token: Callable[..., ApiToken]
+) -> None:
+    assert operation.permission
+    others = issue_token(*(codename for codename in EVERYTHING if codename != operation.permission.codename))
+    nonsense = dict.fromkeys(examples.parameters(operation), "nonsense")
+    for answer in (
+        call(operation, others),
+        call(operation, issue_token()),
+        call(operation, others, values=nonsense, json=None, data=b"{", content_type="text/plain"),
+    ):
+        assert answer.status_code == 403
+        assert answer.json() == {
+            "detail": "You do not have permission to perform this action.",
+            "missing_permission": {
+                "http_method": operation.method,
+                "path": operation.path,
+                "label": operation.label,
+            },
+        }
+
+
+@named(PERMITTED)
+def test_its_permission_alone_is_enough(operation: Operation, call: Api, issue_token: Callable[..., ApiToken]) -> None:
+    assert operation.permission
+    answer = call(operation, issue_token(operation.permission.codename))
+    assert answer.status_code == operation.status
+    assert answer["Content-Type"] == "application/json"
+
+
+@named(WITH_OBJECTS)
+def test_another_tenants_object_is_as_unknown_as_one_that_never_was(
+    operation: Operation, call: Api, issue_token: Callable[..., ApiToken], tenant: Tenant, other_tenant: Tenant
+) -> None:
+    token = issue_token(*EVERYTHING)
+    own = examples.objects(operation, tenant)
+    foreign = examples.objects(operation, other_tenant)
+    for parameter in examples.parameters(operation):
+        answers = [
+            call(operation, token, values={**own, parameter: value})
+            for value in (foreign[parameter], uuid.uuid4(), "no-id", f"{{{foreign[parameter]}}}", "%00", "0" * 5000)
+        ]
+        assert {(answer.status_code, answer.content) for answer in answers} == {(404, b'{"detail":"Not found."}')}
+    theirs = ApiTokenFactory(tenant=other_tenant, permissions=EVERYTHING)
+    assert call(operation, theirs, values=foreign, host=other_tenant.api_host).status_code == operation.status
+
+
+@named(GUARDED)
+def test_both_slash_forms_answer_without_a_redirect(
+    operation: Operation, call: Api, api: Api, issue_token: Callable[..., ApiToken], tenant: Tenant
+) -> None:
+    token = issue_token(*EVERYTHING)
+    for ending in ("", "/"):
+        path = examples.path(operation, examples.objects(operation, tenant)).rstrip("/") + ending
+        json = examples.body(operation)
+        if json and ending:
+            json = {name: f"{value} again" if value == "example" else value for name, value in json.items()}
+        assert api(operation.method, path, token, json=json).status_code == operation.status
+        assert api(operation.method, path, host=tenant.api_host).status_code == 401
+
+
+@named(OPERATIONS)
+def test_unknown_query_parameters_are_ignored(
+    operation: Operation, call: Api, api: Api, issue_token: Callable[..., ApiToken], tenant: Tenant
+) -> None:
+    path = examples.path(operation, examples.objects(operation, tenant))
+    answer = api(
+        operation.method, f"{path}?source=iructl&sort=x&_=", issue_token(*EVERYTHING), json=examples.body(operation)
+    )
+    assert answer.status_code == operation.status
+
+
+@pytest.mark.parametrize("path", sorted({operation.path for operation in GUARDED}))
+def test_a_method_that_a_path_does_not_have(path: str, api: Api, issue_token: Callable[..., ApiToken]) -> None:
+    known = {operation.method for operation in GUARDED if operation.path == path}
+    allowed = {*known, "HEAD"} if "GET" in known else known
+    for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"} - known:
+        answer = api(method, path, issue_token())
+        assert answer.status_code == 405
+        assert answer.json() == {"detail": f'Method "{method}" not allowed.'}
+        assert set(answer["Allow"].split(", ")) == allowed
+        assert api(method, path).status_code == 401
+
+
+def test_a_token_of_a_tenant_opens_only_that_tenants_host(
+    api: Api, issue_token: Callable[..., ApiToken], tenant: Tenant, other_tenant: Tenant
+) -> None:
+    token = issue_token("list_devices")
+    assert api("GET", "/api/v1/devices", token).status_code == 200
+    assert api("GET", "/api/v1/devices", token, host=other_tenant.api_host).status_code == 401
+    unknown = api("GET", "/api/v1/devices", token, host="nobody.api.iru.test")
+    assert (unknown.status_code, unknown.json()) == (404, {"error": "tenantNotFound"})
+    assert api("GET", "/api/v1/devices", token, host="localhost").status_code == 200  # the bare host of a quick start
+
+
+@pytest.mark.parametrize("host", ["accuhive.api.iru.test", "localhost"])
+@pytest.mark.parametrize("path", ["/api/v1", "/api/v1/", "/api/v1/nothing", "/api/v3/devices", "/app/v1/nothing"])
+def test_an_unknown_path_is_no_route(host: str, path: str, api: Api, tenant: Tenant) -> None:
+    answer = api("GET", path, host=host)
+    assert (answer.status_code, answer.json()) == (404, {"message": "no Route matched with those values"})
+
+
+def test_an_api_host_serves_no_page_and_sets_no_cookie(api: Api, issue_token: Callable[..., ApiToken]) -> None:
+    for path in ("/", "/sign-in/", "/admin/", "/static/css/base.css"):
+        answer = api("GET", path)
+        assert (answer.status_code, answer["Content-Type"]) == (404, "application/json")
+    assert not api("GET", "/api/v1/token", issue_token(), headers={"cookie": "session=x; csrf=y"}).cookies
+
+
+def test_a_token_elsewhere_than_in_the_header_is_no_token(api: Api, issue_token: Callable[..., ApiToken]) -> None:
+    secret = issue_token("list_devices", "create_tag").secret
+    assert api("GET", f"/api/v1/devices?token={secret}&access_token={secret}").status_code == 401
+    assert api("POST", "/api/v1/tags", json={"name": "x", "token": secret}).status_code == 401
+    assert api("GET", "/api/v1/devices", headers={"cookie": f"token={secret}", "x-api-key": secret}).status_code == 401
+
+
+def test_the_scheme_and_the_secret_are_read_in_any_case(api: Api, issue_token: Callable[..., ApiToken]) -> None:
+    secret = issue_token("list_devices").secret
+    for value in (f"bearer {secret}", f"BEARER {secret}", f"Bearer {secret.upper()}", f"Bearer  {secret} "):
+        assert api("GET", "/api/v1/devices", headers={"authorization": value}).status_code == 200
+
+
+def test_a_revoked_token_is_refused_from_the_next_call_on(
+    api: Api, issue_token: Callable[..., ApiToken], owner: Any
+) -> None:
+    from access.services.audit import Actor
+    from access.services.tokens import revoke_token, set_permissions
+
+    token = issue_token("list_devices")
+    assert api("GET", "/api/v1/devices", token).status_code == 200
+    set_permissions(
+        tenant=token.tenant, token_id=token.id, permissions=[], version=token.version, actor=Actor.of(owner)
+    )
+    assert api("GET", "/api/v1/devices", token).status_code == 403
+    revoke_token(tenant=token.tenant, token_id=token.id, actor=Actor.of(owner))
+    assert api("GET", "/api/v1/devices", token).status_code == 401
+
+
+def test_what_nobody_expected_is_a_json_500_without_details(
+    api: Api, issue_token: Callable[..., ApiToken], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr("devices.api.devices.record_page", broken)
+    answer = api("GET", "/api/v1/devices", issue_token("list_devices"))
+    assert (answer.status_code, answer.json()) == (500, {"message": "An unexpected error occurred"})
+
+
+def test_a_lost_database_is_a_503_that_says_when_to_try_again(
+    api: Api, issue_token: Callable[..., ApiToken], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django.db import OperationalError
+
+    def lost(*args: object, **kwargs: object) -> None:
+        raise OperationalError("server closed the connection: SELECT secret")
+
+    monkeypatch.setattr("devices.api.routing.authenticate", lost)
+    answer = api("GET", "/api/v1/devices", str(uuid.uuid4()))
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert b"SELECT" not in answer.content

@@ -1,0 +1,70 @@
+from typing import Any, cast
+
+import factory
+from django.utils import timezone
+from factory.django import DjangoModelFactory
+
+from access.models import Administrator, ApiToken, Role, Tenant
+from access.services.audit import Actor
+from access.services.tokens import create_token
+from tests.types import IssuedApiToken
+
+
+class TenantFactory(DjangoModelFactory[Tenant]):
+    class Meta:
+        model = Tenant
+
+    name = factory.Sequence(lambda n: f"Company {n}")
+    subdomain = factory.Sequence(lambda n: f"company-{n}")
+
+
+class AdministratorFactory(DjangoModelFactory[Administrator]):
+    """Without `password` nobody can sign in as them except by the test client's force_login; hashing one takes time."""
+
+    class Meta:
+        model = Administrator
+
+    tenant = factory.SubFactory(TenantFactory)
+    email = factory.Sequence(lambda n: f"person-{n}@accuhive.test")
+    first_name = factory.Faker("first_name")
+    last_name = factory.Faker("last_name")
+    role = Role.ADMIN
+    password = None
+
+    class Params:
+        operator = factory.Trait(tenant=None, is_staff=True, is_superuser=True, role="")
+
+    @classmethod
+    def _create(cls, model_class: type[Administrator], *args: Any, **fields: Any) -> Administrator:
+        return Administrator.objects.create_user(**fields)
+
+
+class ApiTokenFactory(DjangoModelFactory[IssuedApiToken]):
+    """Issued by the service. `.secret` is what an integration sends; `revoked` and `expired` make it dead."""
+
+    class Meta:
+        model = ApiToken
+
+    class Params:
+        revoked = False
+        expired = False
+
+    tenant = factory.SubFactory(TenantFactory)
+    name = factory.Sequence(lambda n: f"Integration {n}")
+    created_by = factory.SubFactory(AdministratorFactory, tenant=factory.SelfAttribute("..tenant"))
+    permissions: tuple[str, ...] = ()
+    revoked_at = factory.Maybe("revoked", factory.LazyFunction(timezone.now), None)
+    expires_at = factory.Maybe("expired", factory.LazyFunction(timezone.now), None)
+
+    @classmethod
+    def _create(cls, model_class: type[IssuedApiToken], *args: Any, **fields: Any) -> IssuedApiToken:
+        created_by = fields.pop("created_by")
+        # Set afterwards, for the service rightly refuses to issue a dead token.
+        dates = {name: date for name in ("revoked_at", "expires_at") if (date := fields.pop(name, None))}
+        issued = create_token(actor=Actor.of(created_by), **fields)
+        token = cast("IssuedApiToken", issued.token)
+        for name, date in dates.items():
+            setattr(token, name, date)
+        token.save(update_fields=list(dates))
+        token.secret = issued.secret
+        return token

@@ -1,0 +1,85 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import factory
+from django.db.models import F
+from factory.django import DjangoModelFactory
+
+from devices.models import Blueprint, Device, DeviceInventory, DirectoryIntegration, Fleet, Platform, Tag, User
+from devices.services import records
+from tests.factories.access import TenantFactory
+
+ENROLLED = datetime(2024, 5, 13, 20, 9, 27, 374451, UTC)
+
+
+class BlueprintFactory(DjangoModelFactory[Blueprint]):
+    class Meta:
+        model = Blueprint
+
+    tenant = factory.SubFactory(TenantFactory)
+    name = factory.Sequence(lambda n: f"Blueprint {n}")
+    enrollment_code = factory.Sequence(lambda n: f"{n:06}")
+
+
+class DirectoryIntegrationFactory(DjangoModelFactory[DirectoryIntegration]):
+    class Meta:
+        model = DirectoryIntegration
+
+    tenant = factory.SubFactory(TenantFactory)
+    number = factory.Sequence(lambda n: n + 1)
+    name = "Google Workspace"
+    type = "google"
+
+
+class UserFactory(DjangoModelFactory[User]):
+    class Meta:
+        model = User
+
+    tenant = factory.SubFactory(TenantFactory)
+    name = factory.Faker("name")
+    email = factory.Sequence(lambda n: f"user-{n}@accuhive.test")
+    integration = factory.SubFactory(DirectoryIntegrationFactory, tenant=factory.SelfAttribute("..tenant"))
+    created_at = ENROLLED
+
+
+class TagFactory(DjangoModelFactory[Tag]):
+    class Meta:
+        model = Tag
+
+    tenant = factory.SubFactory(TenantFactory)
+    name = factory.Sequence(lambda n: f"tag-{n}")
+
+
+class DeviceFactory(DjangoModelFactory[Device]):
+    """With its record prepared and counted in its fleet, as the services leave it.
+
+    `tags` are Tag objects; `details` is the inventory, which no device has unless it is given.
+    """
+
+    class Meta:
+        model = Device
+
+    tenant = factory.SubFactory(TenantFactory)
+    name = factory.Sequence(lambda n: f"Mac {n}")
+    serial_number = factory.Sequence(lambda n: f"C02{n:09}")
+    model = "MacBook Pro (14-inch, M3, 2023)"
+    platform = Platform.MAC
+    os_version = "15.1"
+    blueprint = factory.SubFactory(BlueprintFactory, tenant=factory.SelfAttribute("..tenant"))
+    first_enrollment = ENROLLED
+    last_enrollment = ENROLLED
+    last_check_in = ENROLLED + timedelta(days=1)
+    agent_installed = True
+
+    @classmethod
+    def _create(cls, model_class: type[Device], *args: Any, **fields: Any) -> Device:
+        tags, details = fields.pop("tags", ()), fields.pop("details", None)
+        device = Device.objects.create(**fields)
+        device.tags.set(tags)
+        if details is not None:
+            DeviceInventory.objects.create(device=device, details=details)
+        Fleet.objects.get_or_create(tenant=device.tenant)
+        Fleet.objects.filter(tenant=device.tenant).update(device_count=F("device_count") + 1)
+        records.refresh([device.pk])
+        device.refresh_from_db(fields=["record"])
+        return device
