@@ -4,9 +4,16 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.core.exceptions import ObjectDoesNotExist, RequestDataTooBig, ValidationError
+from django.core.exceptions import (
+    ObjectDoesNotExist,
+    RequestDataTooBig,
+    TooManyFieldsSent,
+    TooManyFilesSent,
+    ValidationError,
+)
 from django.db import InterfaceError, OperationalError
 from django.http import HttpResponse
+from django.http.multipartparser import MultiPartParserError
 from django.http.request import UnreadablePostError
 
 from access.authentication import Refused
@@ -93,7 +100,7 @@ def translate(error: Exception) -> ApiError:
             return ApiError(400, {"detail": " ".join(error.messages)})
         case RequestDataTooBig():
             return ApiError(413, {"detail": "The request body is too large."})
-        case UnreadablePostError():
+        case UnreadablePostError() | MultiPartParserError() | TooManyFieldsSent() | TooManyFilesSent():
             return ApiError(400, {"detail": "The request body could not be read."})
         case OperationalError() | InterfaceError():
             logger.error("The database did not answer an API request.", exc_info=error)

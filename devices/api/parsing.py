@@ -4,12 +4,14 @@ import json
 from typing import Any, NoReturn
 
 import orjson
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from pydantic import BaseModel, ValidationError
 
 from devices.api import errors
 from devices.api.errors import ApiError
 from devices.schemas import Body, Query
+
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 def query_of[Q: Query](request: HttpRequest, schema: type[Q]) -> Q:
@@ -18,16 +20,43 @@ def query_of[Q: Query](request: HttpRequest, schema: type[Q]) -> Q:
     return _validated(schema, given, uuid_message="Enter a valid UUID.")
 
 
-def body_of[B: Body](request: HttpRequest, schema: type[B]) -> B:
-    """The JSON body as `schema`."""
+def body_of[B: Body](request: HttpRequest, schema: type[B], *, forms: bool = False) -> B:
+    """The JSON body as `schema`. With `forms`, also what a form would send; its dotted names are nested fields."""
     content_type = request.META.get("CONTENT_TYPE", "")
-    if request.content_type != "application/json" and (content_type or request.body):
+    if request.content_type == "application/json" or not (content_type or request.body):
+        data = _json(request.body) if request.body else {}
+    elif forms and request.content_type in FORMS:
+        data = _nested(_form(request))
+    else:
         raise errors.unsupported_media_type(content_type)
-    data = _json(request.body) if request.body else {}
     if not isinstance(data, dict):
         kind = {list: "list", str: "str", bool: "bool", int: "int", float: "float"}.get(type(data), "null")
         raise errors.invalid("non_field_errors", f"Invalid data. Expected a dictionary, but got {kind}.")
     return _validated(schema, data, uuid_message="Must be a valid UUID.")
+
+
+def _form(request: HttpRequest) -> QueryDict:
+    if request.method == "POST":
+        return request.POST
+    # Django reads forms of POST requests only.
+    if request.content_type == FORMS[0]:
+        return QueryDict(request.body, encoding=request.encoding or "utf-8")
+    fields, _ = request.parse_file_upload(request.META, request)
+    return fields
+
+
+def _nested(form: QueryDict) -> dict[str, Any]:
+    data: dict[str, Any] = {}
+    for name, value in form.items():
+        *outer, last = name.split(".")
+        inner = data
+        for part in outer:
+            child = inner.setdefault(part, {})
+            if not isinstance(child, dict):
+                raise errors.invalid(name, "This name contradicts another field of the form.")
+            inner = child
+        inner[last] = value
+    return data
 
 
 def _json(body: bytes) -> Any:

@@ -1,5 +1,5 @@
-"""Operations of the API: one declaration each, from which follow the route, the guard, the permission and its row in the
-editor, and the entry in the reference."""
+"""Operations of the API: one declaration each, from which follow the route, the guard, the permission and its row in
+the editor, and the entry in the reference."""
 
 import inspect
 import re
@@ -54,6 +54,7 @@ class Operation:
     open: bool
     query: type[Query] | None
     body: type[Body] | None
+    forms: bool
     uuids: tuple[str, ...]
     adapter: TypeAdapter[Any] | None = field(repr=False)
 
@@ -69,7 +70,7 @@ class Endpoint:
 
     def __call__(self, request: HttpRequest, **parameters: str) -> HttpResponse:
         try:
-            return self._answer(cast(ApiRequest, request), parameters)
+            return self._answer(cast("ApiRequest", request), parameters)
         except Exception as error:  # noqa: BLE001 - whatever happens, an API client is answered in JSON
             return errors.translate(error).response()
 
@@ -89,7 +90,7 @@ class Endpoint:
         if operation.query is not None:
             arguments["query"] = query_of(request, operation.query)
         if operation.body is not None:
-            arguments["body"] = body_of(request, operation.body)
+            arguments["body"] = body_of(request, operation.body, forms=operation.forms)
         result = operation.handler(request, **arguments)
         if isinstance(result, HttpResponse):
             return result
@@ -150,12 +151,14 @@ class Router:
         status: int = 200,
         sensitive: bool = False,
         open: bool = False,
+        forms: bool = False,
     ) -> Callable[[H], H]:
         """Declare the decorated function as an operation.
 
         Its parameters are the request, then those of the path by their names (a `UUID` that is not one answers 404),
         then `query` and `body`, typed by what they are parsed as. It returns a `response`, None for no body, or an
         HttpResponse that is ready. `open` needs no token; without a section it needs a token but no permission.
+        With `forms` the body may also come as a form with dotted names.
         """
 
         def declare(handler: H) -> H:
@@ -179,6 +182,7 @@ class Router:
                     open=open,
                     query=hints.get("query"),
                     body=hints.get("body"),
+                    forms=forms,
                     uuids=tuple(name for name in inspect.signature(handler).parameters if hints.get(name) is UUID),
                     adapter=TypeAdapter(response) if response is not None else None,
                 )

@@ -31,6 +31,11 @@ class Fleet(models.Model):
     device_count = models.PositiveIntegerField(default=0)
     # Three more keys in every device record, once the tenant manages a Windows or Android device.
     extended_records = models.BooleanField(default=False)
+    # What GET /settings/licensing answers beside the counts; the operator's to set.
+    plan_type = models.CharField(max_length=60, default="Self-hosted")
+    max_devices = models.PositiveIntegerField(default=1_000_000)
+    max_macs = models.PositiveIntegerField(default=1_000_000)
+    max_mobile_devices = models.PositiveIntegerField(default=1_000_000, help_text="iPhones and iPads together.")
 
     def __str__(self) -> str:
         return f"{self.tenant_id}: {self.device_count} devices"
@@ -166,6 +171,10 @@ class DeviceInventory(models.Model):
 
     device = models.OneToOneField(Device, on_delete=models.CASCADE, primary_key=True, related_name="inventory")
     details = models.JSONField(default=dict)
+    # Rows as GET /devices/{id}/apps, /library-items and /parameters answer them, without what is known elsewhere.
+    apps = models.JSONField(default=list)
+    library_items = models.JSONField(default=list)
+    parameters = models.JSONField(default=list)
 
     def __str__(self) -> str:
         return f"Inventory of {self.device_id}"

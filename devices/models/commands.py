@@ -1,0 +1,58 @@
+import uuid
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from access.models import Tenant
+from devices.models.devices import Device
+
+
+class DeviceCommandQuerySet(models.QuerySet["DeviceCommand"]):
+    def unfinished(self) -> "DeviceCommandQuerySet":
+        """Commands that the device has not answered for good."""
+        return self.filter(status__in=DeviceCommand.UNFINISHED)
+
+
+class DeviceCommand(models.Model):
+    """A request to a device, waiting in its queue or answered. Never holds a secret: those are `DeviceSecret` rows."""
+
+    class Status(models.IntegerChoices):
+        PENDING = 1
+        RUNNING = 2
+        COMPLETED = 3
+        FAILED = 4
+        NOT_NOW = 5
+
+    UNFINISHED: ClassVar[tuple[int, ...]] = (Status.PENDING, Status.RUNNING, Status.NOT_NOW)
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="device_commands")
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="commands")
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    command = models.CharField(max_length=40, help_text="Operation id of the command, such as lock_device.")
+    command_type = models.CharField(max_length=60)
+    request_type = models.CharField(max_length=60, help_text="Apple's RequestType, or its counterpart elsewhere.")
+    payload = models.JSONField(default=dict, help_text="What is sent, without secrets.")
+    metadata = models.JSONField(default=dict)
+    status = models.PositiveSmallIntegerField(choices=Status.choices, default=Status.PENDING)
+    attempts = models.PositiveIntegerField(default=0)
+    priority = models.PositiveSmallIntegerField(default=1)
+    error_chain = models.JSONField(default=list)
+    requested_by = models.CharField(max_length=310)
+    date_requested = models.DateTimeField()
+    last_pushed = models.DateTimeField()
+    date_completed = models.DateTimeField(null=True)
+
+    objects = DeviceCommandQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["device", "-id"], name="command_newest")]
+        constraints = [
+            # Of two that ask for the same at the same moment, the database lets one through.
+            models.UniqueConstraint(
+                fields=["device", "command"], condition=Q(status__in=[1, 2, 5]), name="one_unfinished_command"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.request_type} ({self.get_status_display()})"

@@ -1,0 +1,25 @@
+from django.db import models
+
+from devices.models.devices import Device
+
+
+class LostMode(models.Model):
+    """A device that is in lost mode, and what it told from there. The row ends with the mode."""
+
+    device = models.OneToOneField(Device, on_delete=models.CASCADE, primary_key=True, related_name="lost_mode")
+    status = models.CharField(max_length=50)
+    enabled_by = models.CharField(max_length=310)
+    enable_status_at = models.DateTimeField()
+    message = models.TextField(blank=True)
+    phone_number = models.CharField(max_length=100, blank=True)
+    footnote = models.TextField(blank=True)
+    location_status = models.CharField(max_length=50, blank=True)
+    location_status_at = models.DateTimeField(null=True)
+    latitude = models.CharField(max_length=30, blank=True)
+    longitude = models.CharField(max_length=30, blank=True)
+    location_at = models.DateTimeField(null=True)
+    sound_status = models.CharField(max_length=50, blank=True)
+    sound_status_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.status
