@@ -1,0 +1,85 @@
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from pytest_django import DjangoDbBlocker
+
+from tests import chromium
+from tests.browser import servers
+from tests.browser.servers import Server
+
+# Without these Chromium calls its maker, which a closed network answers with noise.
+QUIET = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
+
+
+@pytest.fixture(scope="session")
+def server(
+    tmp_path_factory: pytest.TempPathFactory, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[Server]:
+    """A quick start on the database of this test run: SQLite in its own file, or a database beside the tests' own."""
+    settings = {}
+    if connection.vendor == "postgresql":
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute("CREATE DATABASE quickstart")
+        settings["DATABASE_URL"] = f"postgres:///quickstart?user=postgres&host={connection.settings_dict['HOST']}"
+    directory: Path = tmp_path_factory.mktemp("clone")
+    with servers.quickstart(directory, **settings) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=chromium.find(), args=QUIET)
+
+
+@pytest.fixture
+def visit(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
+    """`visit(width=390, color_scheme="dark", java_script_enabled=False)`: a page of a fresh visitor, not signed in.
+
+    What the browser complains about (an error in a script, a breach of the content security policy) fails the test.
+    """
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def visit(*, width: int = 1280, height: int = 900, **options: Any) -> Page:
+        context = browser.new_context(
+            base_url=server.url, viewport={"width": width, "height": height}, reduced_motion="reduce", **options
+        )
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda message: _note(complaints, message))
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert not complaints
+
+
+def _note(complaints: list[str], message: Any) -> None:
+    # A refused form (422) and a conflict (409) are answers that the pages show; Chromium lists them as errors.
+    if message.type == "error" and not any(f"status of {status}" in message.text for status in (403, 404, 409, 422)):
+        complaints.append(message.text)
+
+
+@pytest.fixture
+def signed_in(visit: Callable[..., Page]) -> Callable[..., Page]:
+    """Like `visit`, as the tenant's Account Owner."""
+
+    def signed_in(**options: Any) -> Page:
+        page = visit(**options)
+        page.goto("/")
+        page.get_by_label("E-mail").fill(servers.OWNER)
+        page.get_by_label("Password").fill(servers.PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page).not_to_have_url(re.compile("/sign-in/"))
+        return page
+
+    return signed_in

@@ -1,0 +1,137 @@
+"""axe finds nothing on any page or dialog state, in either theme, and no page is wider than its window or phone."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.browser
+
+Visit = Callable[..., Page]
+both_themes = pytest.mark.parametrize("theme", ["light", "dark"])
+both_widths = pytest.mark.parametrize("width", [1280, 390])
+
+
+class Checker:
+    """Collects what axe and the width of the page have to say about each state."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.found: list[str] = []
+
+    def __call__(self, state: str) -> None:
+        results: dict[str, Any] = Axe().run(self.page).response
+        for violation in results["violations"]:
+            nodes = "; ".join(node["html"][:160] for node in violation["nodes"][:3])
+            self.found.append(f"{state}: {violation['id']} ({violation['help']}): {nodes}")
+        overflow = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        if overflow > 0:
+            self.found.append(f"{state}: the page is {overflow}px wider than the window")
+
+
+@both_themes
+@both_widths
+def test_signed_out(visit: Visit, theme: str, width: int) -> None:
+    page = visit(width=width, color_scheme=theme)
+    check = Checker(page)
+    page.goto("/sign-in/")
+    check("sign in")
+    page.get_by_label("E-mail").fill("nobody@accuhive.example")
+    page.get_by_label("Password").fill("not the password at all")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    check("sign in refused")
+    page.goto("/password/reset/")
+    check("password reset")
+    page.goto("/password/reset/sent/")
+    check("password reset sent")
+    page.goto("/password/reset/done/")
+    check("password reset done")
+    page.goto("/password/reset/1-nonsense/")
+    check("password reset with a dead link")
+    page.goto("/nowhere/")
+    check("not found, signed out")
+    assert not check.found, "\n".join(check.found)
+
+
+@both_themes
+@both_widths
+def test_access(signed_in: Visit, theme: str, width: int) -> None:
+    page = signed_in(width=width, color_scheme=theme)
+    check = Checker(page)
+    name = f"Compliance export, EU auditors, quarterly evidence collection ({theme}, {width})"
+
+    page.goto("/access/tokens/")
+    check("list")
+    page.get_by_role("link", name="Add API Token").first.click()
+    page.get_by_role("button", name="Create").click()
+    expect(page.locator("dialog [aria-invalid=true]")).to_be_visible()
+    check("create, refused")
+    page.get_by_role("textbox", name="Name", exact=True).fill(name)
+    page.get_by_role("textbox", name="Description").fill("word " * 60)
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_role("heading", name="Copy your API token")).to_be_visible()
+    check("reveal, masked")
+    page.get_by_role("button", name="Show token").click()
+    page.locator("dialog").get_by_role("checkbox").check()
+    check("reveal, shown")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("alertdialog")).to_be_visible()
+    check("reveal, leaving")
+    page.get_by_role("button", name="Keep open").click()
+    page.get_by_role("button", name="Next").click()
+    expect(page.get_by_role("heading", name="What may")).to_be_visible()
+    check("configure or skip")
+    page.get_by_role("link", name="Skip", exact=True).click()
+    expect(page.get_by_text("has no permissions yet")).to_be_visible()
+    check("list after skip")
+
+    page.get_by_role("button", name=f"Actions for {name}").click()
+    check("row menu")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Filter").click()
+    check("filter menu")
+    page.keyboard.press("Escape")
+    page.goto("/access/tokens/?q=nothing+is+called+this")
+    check("no results")
+
+    page.goto("/access/tokens/")
+    page.get_by_role("link", name=name).click()
+    check("token without permissions")
+    page.get_by_role("link", name="Configure").click()
+    check("permissions, editing")
+    page.get_by_role("checkbox", name="All of Device Information").check()
+    page.get_by_role("button", name="Review changes").click()
+    check("permissions, reviewing")
+    page.get_by_placeholder("Search").fill("nothing is called this")
+    check("permissions, nothing found")
+    page.get_by_placeholder("Search").fill("")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_role("link", name="Edit", exact=True).wait_for()
+    check("permissions")
+    page.get_by_role("button", name="Collapse all").click()
+    check("permissions, folded")
+
+    page.get_by_role("link", name="Edit", exact=True).click()
+    expect(page.get_by_role("heading", name="Edit token")).to_be_visible()
+    check("edit")
+    page.keyboard.press("Escape")
+    page.get_by_role("link", name="Revoke", exact=True).click()
+    expect(page.get_by_role("heading", name="Revoke “")).to_be_visible()
+    check("revoke")
+    page.keyboard.press("Escape")
+    page.get_by_role("link", name="Activity").click()
+    check("activity")
+
+    if width < 900:
+        page.get_by_role("button", name="Open navigation").click()
+        check("navigation drawer")
+    page.get_by_role("button", name="Ana Ruiz").click()
+    check("account menu")
+    page.goto("/access/tokens/00000000-0000-4000-8000-000000000000/")
+    check("not found")
+    page.goto("/sign-out/")
+    check("sign out")
+    assert not check.found, "\n".join(check.found)
