@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
 from uuid import UUID
 
 import orjson
@@ -55,7 +54,7 @@ def authenticate(authorization: str | None, *, subdomain: str | None, address: s
         permissions,
         expires_at,
         last_used_at,
-        key_number,
+        stored_digest,
         tenant_id,
         tenant_name,
         token_subdomain,
@@ -72,7 +71,7 @@ def authenticate(authorization: str | None, *, subdomain: str | None, address: s
         address,
         now,
         last_used_at=_aware(last_used_at) if last_used_at else None,
-        digest=newest if key_number != newest.key_number else None,
+        rekeying=usage.Rekeying(stored_digest, newest) if stored_digest != newest.value else None,
     )
     return LiveToken(
         id=token_id,
@@ -93,7 +92,7 @@ def _look_up(keys: int) -> Statement:
             "permissions",
             "expires_at",
             "last_used_at",
-            "key_number",
+            "digest",
             "tenant_id",
             "tenant__name",
             "tenant__subdomain",
@@ -102,6 +101,6 @@ def _look_up(keys: int) -> Statement:
     )
 
 
-def _aware(moment: Any) -> datetime:
+def _aware(moment: datetime) -> datetime:
     # Below the ORM, SQLite's moments come without their zone, which is always UTC.
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

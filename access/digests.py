@@ -3,11 +3,9 @@
 import hashlib
 import hmac
 import re
-from functools import lru_cache
 from typing import NamedTuple
 
-from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
+from access.keyrings import keyring
 
 # Iru's own client starts only with a token of this shape.
 SHAPE = re.compile(
@@ -30,31 +28,10 @@ def digests(secret: str) -> list[Digest]:
     """
     message = secret.lower().encode()
     return [
-        Digest(hmac.digest(key, message, hashlib.sha256).hex(), number)
-        for number, key in _keys()
+        Digest(hmac.digest(key, message, hashlib.sha256).hex(), number) for number, key in keyring("IRU_TOKEN_KEYS")
     ]
 
 
-@lru_cache(maxsize=1)
-def _parse(lines: tuple[str, ...]) -> list[tuple[int, bytes]]:
-    keys = []
-    for line in lines:
-        number, _, key = line.partition(":")
-        if (
-            not number.isdigit()
-            or not re.fullmatch(r"[0-9a-fA-F]{64,}", key)
-            or len(key) % 2
-        ):
-            raise ImproperlyConfigured(
-                "IRU_TOKEN_KEYS holds <number>:<at least 64 hex digits>, comma-separated."
-            )
-        keys.append((int(number), bytes.fromhex(key)))
-    if not keys or len({number for number, _ in keys}) < len(keys):
-        raise ImproperlyConfigured(
-            "IRU_TOKEN_KEYS needs at least one key, and a number of its own for each."
-        )
-    return keys
-
-
-def _keys() -> list[tuple[int, bytes]]:
-    return _parse(tuple(settings.IRU_TOKEN_KEYS))
+def key_numbers() -> list[int]:
+    """Numbers of the keys that are kept, newest first."""
+    return [number for number, _ in keyring("IRU_TOKEN_KEYS")]

@@ -1,29 +1,32 @@
 """Middleware that pages need and the API does not. On an API request each of these steps aside: together they cost more
 than answering one device, and an API host neither sets nor reads a cookie."""
 
-from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth import middleware as auth
 from django.contrib.messages import middleware as messages
 from django.contrib.sessions import middleware as sessions
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.middleware import clickjacking, common, csp, csrf, security
 from django_htmx import middleware as htmx
 from whitenoise import middleware as whitenoise
 
 from access import middleware
 
-GetResponse = Callable[[HttpRequest], HttpResponse]
-
 
 class PageOnly:
-    get_response: GetResponse
+    get_response: Any  # the classes beside this one each have a type of their own for it
 
     def __call__(self, request: Any) -> HttpResponse:
+        response: HttpResponse
         if request.is_api:
-            return self.get_response(request)
-        response: HttpResponse = super().__call__(request)  # type: ignore[misc]
+            response = self.get_response(request)
+            return response
+        try:
+            response = super().__call__(request)  # type: ignore[misc] # the class beside this one has it
+        except middleware.DATABASE_LOST:
+            # Reading or saving a session fails here, above the reach of any process_exception.
+            return middleware.unavailable(request)
         return response
 
 
@@ -48,8 +51,8 @@ class CommonMiddleware(PageOnly, common.CommonMiddleware):
 
 
 class CsrfViewMiddleware(PageOnly, csrf.CsrfViewMiddleware):
-    def process_view(self, request: Any, *args: Any) -> HttpResponse | None:  # type: ignore[override]
-        return None if request.is_api else super().process_view(request, *args)
+    def process_view(self, request: Any, callback: Any, *args: Any) -> Any:
+        return None if request.is_api else super().process_view(request, callback, *args)
 
 
 class AuthenticationMiddleware(PageOnly, auth.AuthenticationMiddleware):

@@ -71,9 +71,7 @@ class Catalogue:
         areas: dict[str, Area] = {}
         for section in self._sections.values():
             if section.permissions:
-                areas.setdefault(section.area, Area(section.area, [])).sections.append(
-                    section
-                )
+                areas.setdefault(section.area, Area(section.area, [])).sections.append(section)
         return list(areas.values())
 
     def get(self, codename: str) -> Permission | None:
@@ -84,13 +82,26 @@ class Catalogue:
         wanted = set(codenames)
         return [permission for permission in self if permission.codename in wanted]
 
+    def named(self, words: Iterable[str]) -> list[str]:
+        """Codenames for what a person writes: each word is one of them, or stands for several.
+
+        `all` is every permission; `read-only` is every GET but those whose answer is a secret. Words that are neither
+        are given back as they are.
+        """
+        codenames: dict[str, None] = {}
+        for word in words:
+            match word:
+                case "all":
+                    meant = [permission.codename for permission in self]
+                case "read-only":
+                    meant = [each.codename for each in self if each.method == "GET" and not each.sensitive]
+                case _:
+                    meant = [word]
+            codenames |= dict.fromkeys(meant)
+        return list(codenames)
+
     def __iter__(self) -> Iterator[Permission]:
-        return (
-            permission
-            for area in self.areas()
-            for section in area.sections
-            for permission in section.permissions
-        )
+        return (permission for area in self.areas() for section in area.sections for permission in section.permissions)
 
     def __len__(self) -> int:
         return len(self._permissions)

@@ -2,9 +2,10 @@
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -25,7 +26,9 @@ from access.services.audit import Actor, record
 ATTEMPTS = 10
 WINDOW = timedelta(minutes=5)
 HASH_WAIT = 0.5  # seconds that a sign-in waits for the one before it
+# Keys in a session: the moment of its last password, and of its first.
 AUTHENTICATED_AT = "authenticated_at"
+STARTED_AT = "started_at"
 
 
 class TooManyAttempts(Exception):
@@ -68,19 +71,17 @@ def count_attempt(account: str, address: str) -> list[int]:
     """
     now = timezone.now()
     keys = [_key("account", account.strip().lower()), _key("address", network(address))]
+    _refuse_beyond(ATTEMPTS - 1, keys, now)
     with transaction.atomic():
         SignInAttempt.objects.filter(at__lt=now - WINDOW).delete()
-        for key in keys:
-            recent = list(
-                SignInAttempt.objects.filter(key=key)
-                .order_by("-at")
-                .values_list("at", flat=True)[:ATTEMPTS]
-            )
-            if len(recent) == ATTEMPTS:
-                raise TooManyAttempts(
-                    retry_after=int((recent[-1] + WINDOW - now).total_seconds()) + 1
-                )
-        return [SignInAttempt.objects.create(key=key, at=now).pk for key in keys]
+        attempts = [SignInAttempt.objects.create(key=key, at=now).pk for key in keys]
+    # Counted again now that everybody sees this one: of many at the same moment, the last to get here sees all others.
+    try:
+        _refuse_beyond(ATTEMPTS, keys, now)
+    except TooManyAttempts:
+        forgive(attempts)
+        raise
+    return attempts
 
 
 def forgive(attempts: list[int]) -> None:
@@ -91,20 +92,18 @@ def forgive(attempts: list[int]) -> None:
 class AdministratorBackend(AuthenticationBackend):
     """E-mail and password, counted before they are looked at. Unknown accounts cost the same time as known ones."""
 
-    def authenticate(
-        self, request: HttpRequest | None, **credentials: Any
-    ) -> Administrator | None:
+    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> Administrator | None:
         account = credentials.get("email") or credentials.get("username")
         if not account or not credentials.get("password"):
             return None
-        attempts = count_attempt(account, client_address(request) if request else "")
-        administrator = super().authenticate(
-            request, **{**credentials, "email": account, "username": None}
-        )
-        if administrator is None:
-            return None
-        forgive(attempts)
+        look = partial(super().authenticate, request, **{**credentials, "email": account, "username": None})
+        administrator = _counted(look, account, client_address(request) if request else "")
         return administrator if isinstance(administrator, Administrator) else None
+
+    def get_user(self, user_id: Any) -> Administrator | None:
+        """The person of a session, with their tenant; nobody where the person or the tenant has been suspended."""
+        administrator = Administrator.objects.select_related("tenant").filter(pk=user_id).first()
+        return administrator if administrator and self.user_can_authenticate(administrator) else None
 
     def user_can_authenticate(self, user: Any) -> bool:
         return bool(user.is_active and (user.tenant is None or user.tenant.active))
@@ -118,10 +117,9 @@ def confirm_password(request: HttpRequest, password: str) -> bool:
     administrator = request.user
     if not isinstance(administrator, Administrator):
         return False
-    attempts = count_attempt(administrator.email, client_address(request))
-    if not administrator.check_password(password):
+    check = partial(administrator.check_password, password)
+    if not _counted(check, administrator.email, client_address(request)):
         return False
-    forgive(attempts)
     request.session[AUTHENTICATED_AT] = int(timezone.now().timestamp())
     return True
 
@@ -141,14 +139,10 @@ class AccountAdapter(DefaultAccountAdapter):
     def add_message(self, *args: Any, **kwargs: Any) -> None:
         """Say nothing: signing in is visible in what follows."""
 
-    def send_password_reset_mail(
-        self, user: Administrator, email: str, context: dict[str, Any]
-    ) -> None:
+    def send_password_reset_mail(self, user: Administrator, email: str, context: dict[str, Any]) -> None:
         if not user.is_active:
             return
-        body = render_to_string(
-            "registration/password_reset_email.txt", {**context, "administrator": user}
-        )
+        body = render_to_string("registration/password_reset_email.txt", {**context, "administrator": user})
         send_mail("Choose a new password for Iru Endpoint", body, None, [email])
 
 
@@ -158,16 +152,12 @@ def connect() -> None:
     signals.user_logged_out.connect(_signed_out, dispatch_uid="audit-sign-out")
 
 
-def _signed_in(
-    sender: Any, request: HttpRequest, user: Administrator, **kwargs: Any
-) -> None:
-    request.session[AUTHENTICATED_AT] = int(timezone.now().timestamp())
+def _signed_in(sender: Any, request: HttpRequest, user: Administrator, **kwargs: Any) -> None:
+    request.session[AUTHENTICATED_AT] = request.session[STARTED_AT] = int(timezone.now().timestamp())
     _record(request, user, "Signed in")
 
 
-def _signed_out(
-    sender: Any, request: HttpRequest, user: Administrator | None, **kwargs: Any
-) -> None:
+def _signed_out(sender: Any, request: HttpRequest, user: Administrator | None, **kwargs: Any) -> None:
     if user is not None:
         _record(request, user, "Signed out")
 
@@ -187,6 +177,25 @@ def _record(request: HttpRequest, administrator: Administrator, summary: str) ->
         target_component="session",
         metadata={"address": client_address(request)},
     )
+
+
+def _counted[Found](look: Callable[[], Found], account: str, address: str) -> Found:
+    attempts = count_attempt(account, address)
+    try:
+        found = look()
+    except TooManyAttempts:  # the hasher was busy: this password was not even looked at
+        forgive(attempts)
+        raise
+    if found:
+        forgive(attempts)
+    return found
+
+
+def _refuse_beyond(allowed: int, keys: list[str], now: datetime) -> None:
+    for key in keys:
+        recent = SignInAttempt.objects.filter(key=key, at__gt=now - WINDOW).order_by("-at").values_list("at", flat=True)
+        if one_too_many := recent[allowed : allowed + 1]:
+            raise TooManyAttempts(retry_after=int((one_too_many[0] + WINDOW - now).total_seconds()) + 1)
 
 
 def _key(kind: str, value: str) -> str:

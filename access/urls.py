@@ -1,3 +1,33 @@
-from django.urls import URLPattern
+from allauth.account.decorators import secure_admin_login
+from django.contrib import admin
+from django.urls import path, re_path
 
-urlpatterns: list[URLPattern] = []
+from access.views import home, permissions, session, tokens
+
+# Operators sign in on the page where attempts are counted, like everybody else.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("theme/", home.set_theme, name="theme"),
+    path("access/tokens/", tokens.token_list, name="tokens"),
+    path("access/tokens/new/", tokens.create, name="token-create"),
+    path("access/tokens/<uuid:token_id>/", permissions.view, name="token"),
+    path("access/tokens/<uuid:token_id>/created/", tokens.created, name="token-created"),
+    path("access/tokens/<uuid:token_id>/edit/", tokens.edit, name="token-edit"),
+    path("access/tokens/<uuid:token_id>/revoke/", tokens.revoke, name="token-revoke"),
+    path("access/tokens/<uuid:token_id>/permissions/edit/", permissions.edit, name="token-permissions"),
+    path("access/tokens/<uuid:token_id>/activity/", tokens.activity, name="token-activity"),
+    # allauth looks these names up itself.
+    path("sign-in/", session.SignIn.as_view(), name="account_login"),
+    path("sign-out/", session.SignOut.as_view(), name="account_logout"),
+    path("suspended/", session.Suspended.as_view(), name="account_inactive"),
+    path("password/reset/", session.PasswordReset.as_view(), name="account_reset_password"),
+    path("password/reset/sent/", session.PasswordResetSent.as_view(), name="account_reset_password_done"),
+    path("password/reset/done/", session.NewPasswordDone.as_view(), name="account_reset_password_from_key_done"),
+    re_path(
+        r"^password/reset/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",
+        session.NewPassword.as_view(),
+        name="account_reset_password_from_key",
+    ),
+]

@@ -11,23 +11,33 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import DatabaseError, connection
+from django.db import Error, connection, transaction
 from django.db.models import Q
 
+from access.addresses import parse
 from access.digests import Digest
 from access.models import ApiToken
 
 RESOLUTION = timedelta(minutes=1)
-INTERVAL = 1.0
+INTERVAL = 1.0  # seconds between two writes
+BATCH = 250  # tokens in one transaction
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Rekeying:
+    """The newest key's digest of a secret, to be stored in the place of the one that an older key made."""
+
+    old: str
+    new: Digest
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     at: datetime
-    address: str
-    digest: Digest | None
+    address: str | None
+    rekeying: Rekeying | None
 
 
 _notes: dict[UUID, Note] = {}
@@ -40,58 +50,66 @@ def note(
     at: datetime,
     *,
     last_used_at: datetime | None,
-    digest: Digest | None = None,
+    rekeying: Rekeying | None = None,
 ) -> None:
-    """Remember one use, unless one within the last minute is on record already.
-
-    `digest`, where given, replaces the stored one, which an older key made.
-    """
-    if digest is None and last_used_at is not None and at - last_used_at < RESOLUTION:
+    """Remember one use, unless one within the last minute is on record already and there is nothing to rekey."""
+    if rekeying is None and last_used_at is not None and at - last_used_at < RESOLUTION:
         return
-    _notes[token_id] = Note(at, address, digest)
+    # What is no address would be refused by the database, and with it all that is written beside it.
+    parsed = parse(address)
+    _notes[token_id] = Note(at, str(parsed) if parsed else None, rekeying)
 
 
 def flush() -> None:
-    """Write what was noted. Notes that cannot be written now are kept for the next time."""
+    """Write what was noted. Raises django.db.Error where that fails; the notes are then kept for the next time."""
     while _notes:
-        token_id, seen = _notes.popitem()
-        due = Q(last_used_at__isnull=True) | Q(last_used_at__lte=seen.at - RESOLUTION)
+        batch: dict[UUID, Note] = {}
+        while _notes and len(batch) < BATCH:
+            token_id, seen = _notes.popitem()
+            batch[token_id] = seen
         try:
-            ApiToken.objects.filter(due, id=token_id).update(
-                last_used_at=seen.at, last_used_from=seen.address or None
-            )
-            if seen.digest:
-                ApiToken.objects.filter(id=token_id).update(
-                    digest=seen.digest.value, key_number=seen.digest.key_number
-                )
-        except DatabaseError:
-            _notes.setdefault(token_id, seen)
+            with transaction.atomic():
+                for token_id in sorted(batch):  # in one order everywhere, so that two processes cannot deadlock
+                    _write(token_id, batch[token_id])
+        except Error:
+            for token_id, seen in batch.items():
+                _notes.setdefault(token_id, seen)
             raise
 
 
 def start() -> None:
     """Begin writing in the background; what is noted when the process ends is written then."""
-    threading.Thread(target=_run, name="token-usage", daemon=True).start()
-    atexit.register(_finish)
+    thread = threading.Thread(target=_run, name="token-usage", daemon=True)
+    thread.start()
+    atexit.register(_finish, thread)
+
+
+def _write(token_id: UUID, seen: Note) -> None:
+    due = Q(last_used_at__isnull=True) | Q(last_used_at__lte=seen.at - RESOLUTION)
+    ApiToken.objects.filter(due, id=token_id).update(last_used_at=seen.at, last_used_from=seen.address)
+    if seen.rekeying:
+        # Only in the place of the digest that was seen: the token may have a new secret by now.
+        ApiToken.objects.filter(id=token_id, digest=seen.rekeying.old).update(
+            digest=seen.rekeying.new.value, key_number=seen.rekeying.new.key_number
+        )
 
 
 def _run() -> None:
     while not _stop.wait(INTERVAL):
         try:
             flush()
-        except DatabaseError:
-            logger.warning(
-                "Token usage could not be written; it is kept and tried again.",
-                exc_info=True,
-            )
+        except Exception:  # whatever it was, the next second's notes want writing too
+            logger.warning("Token usage could not be written; it is kept and tried again.", exc_info=True)
             connection.close()
+    connection.close()
 
 
-def _finish() -> None:
+def _finish(thread: threading.Thread) -> None:
     _stop.set()
+    thread.join(timeout=5)  # it may be in the middle of a batch
     try:
         flush()
-    except DatabaseError:
-        logger.warning(
-            "The last second of token usage could not be written.", exc_info=True
-        )
+    except Error:
+        logger.warning("The last second of token usage could not be written.", exc_info=True)
+    finally:
+        connection.close()

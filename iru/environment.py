@@ -23,6 +23,7 @@ def create_missing() -> None:
         "# Made by `manage.py quickstart` for this machine alone. .env.example explains each line.",
         f"SECRET_KEY={secrets.token_urlsafe(48)}",
         f"IRU_TOKEN_KEYS=1:{secrets.token_hex(32)}",
+        f"IRU_SECRET_KEYS=1:{secrets.token_hex(32)}",
         f"IRU_AUDIT_KEY={secrets.token_hex(32)}",
         "IRU_DOMAIN=localhost",
         "IRU_SCHEME=http",

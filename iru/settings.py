@@ -24,9 +24,7 @@ SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 
 IRU_DOMAIN = env.str("IRU_DOMAIN", default="localhost")
 IRU_SCHEME = env.str("IRU_SCHEME", default="https")
-IRU_PORT = env.int(
-    "IRU_PORT", default=0
-)  # 0: the scheme's own port, left out of every URL
+IRU_PORT = env.int("IRU_PORT", default=0)  # 0: the scheme's own port, left out of every URL
 if IRU_SCHEME not in {"http", "https"}:
     raise ImproperlyConfigured("IRU_SCHEME is http or https.")
 
@@ -41,6 +39,8 @@ IRU_TRUSTED_PROXIES = env.list("IRU_TRUSTED_PROXIES", default=[])
 
 # "2:<hex>,1:<hex>", newest first: tokens are digested under the first and still found under the others.
 IRU_TOKEN_KEYS = env.list("IRU_TOKEN_KEYS")
+# "1:<hex>", newest first: device secrets are encrypted under the first; `rewrap_secrets` moves the others over.
+IRU_SECRET_KEYS = env.list("IRU_SECRET_KEYS")
 # Chains the audit events of a tenant, so that `verify_audit` notices a changed or missing one.
 IRU_AUDIT_KEY = env.str("IRU_AUDIT_KEY")
 
@@ -128,6 +128,7 @@ else:
         "prepare_threshold": 5,
         "connect_timeout": 3,
         "options": "-c statement_timeout=3s -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s",
+        **DATABASES["default"].get("OPTIONS", {}),  # what DATABASE_URL says after its question mark
     }
 
 # --- People -----------------------------------------------------------------------------------------------------------
@@ -141,9 +142,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "OPTIONS": {"min_length": 15},
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {
-        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"
-    },
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
 PASSWORD_RESET_TIMEOUT = 60 * 60  # a reset link lasts one hour
 
@@ -154,16 +153,14 @@ ACCOUNT_ADAPTER = "access.sign_in.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
-ACCOUNT_EMAIL_VERIFICATION = (
-    "none"  # administrators are invited; their address is known
-)
+ACCOUNT_EMAIL_VERIFICATION = "none"  # administrators are invited; their address is known
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
 # Widening what a token may do asks for the password again after ten minutes.
 REAUTHENTICATION_TIMEOUT = 10 * 60
 # access.sign_in counts attempts in the database, shared by every worker; a cache would count per process.
-ACCOUNT_RATE_LIMITS: dict[str, str] = {}
+ACCOUNT_RATE_LIMITS = False
 
 SESSION_ENGINE = "access.sessions"
 SESSION_COOKIE_AGE = 12 * 60 * 60
@@ -179,10 +176,19 @@ CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "access.views.errors.csrf_failure"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
-vars().update(env.email("EMAIL_URL", default="smtp://localhost:25"))
-DEFAULT_FROM_EMAIL = env.str(
-    "DEFAULT_FROM_EMAIL", default=f"Iru Endpoint <no-reply@{IRU_DOMAIN}>"
-)
+_mail = env.email_url("EMAIL_URL", default="smtp://localhost:25")
+MAILERS: dict[str, dict[str, Any]] = {"default": {"BACKEND": _mail["EMAIL_BACKEND"]}}
+if _mail["EMAIL_HOST"]:
+    MAILERS["default"]["OPTIONS"] = {
+        "host": _mail["EMAIL_HOST"],
+        "port": _mail["EMAIL_PORT"] or 25,
+        "username": _mail["EMAIL_HOST_USER"] or "",
+        "password": _mail["EMAIL_HOST_PASSWORD"] or "",
+        "use_tls": _mail.get("EMAIL_USE_TLS", False),
+        "use_ssl": _mail.get("EMAIL_USE_SSL", False),
+        "timeout": 10,
+    }
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"Iru Endpoint <no-reply@{IRU_DOMAIN}>")
 
 # --- Browser security -------------------------------------------------------------------------------------------------
 
@@ -203,6 +209,9 @@ SECURE_CSP = {
     "frame-ancestors": [CSP.NONE],
     "manifest-src": [CSP.SELF],
 }
+
+# Django looks for its own middleware by name, and does not see that access.page_only's are subclasses of it.
+SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W002", "security.W003"]
 
 # --- Limits of a request ----------------------------------------------------------------------------------------------
 

@@ -18,6 +18,13 @@ from tests.types import Call, IssuedApiToken, IssueToken, Response
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> Iterator[None]:
     with database.prepared(connections["default"].settings_dict):
         yield
+        connections.close_all()
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """Dropped with the server or the directory that it lives in, not by a statement of its own that may time out."""
+    return True
 
 
 @pytest.fixture(scope="session")

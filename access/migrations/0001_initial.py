@@ -104,7 +104,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=100)),
-                ('description', models.TextField(blank=True, max_length=1000)),
+                ('description', models.TextField(blank=True, max_length=1000, validators=[django.core.validators.MaxLengthValidator(1000)])),
                 ('digest', models.CharField(editable=False, max_length=64, unique=True)),
                 ('key_number', models.PositiveIntegerField(editable=False, help_text='Which of IRU_TOKEN_KEYS made the digest.')),
                 ('permissions', models.JSONField(default=list, help_text='Codenames of the catalogue.')),

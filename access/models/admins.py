@@ -8,6 +8,7 @@ from django.contrib.auth.models import (
 )
 from django.db import models
 from django.db.models import Q
+from django.utils.crypto import salted_hmac
 
 from access.models.tenants import Tenant
 
@@ -24,22 +25,16 @@ class Role(models.TextChoices):
 
 
 class AdministratorManager(BaseUserManager["Administrator"]):
-    def create_user(
-        self, email: str, password: str | None = None, **fields: Any
-    ) -> "Administrator":
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "Administrator":
         """Create a person who signs in with `email`. Without a password they can only use a reset link."""
         administrator = self.model(email=email.strip().lower(), **fields)
         administrator.set_password(password)
         administrator.save(using=self._db)
         return administrator
 
-    def create_superuser(
-        self, email: str, password: str | None = None, **fields: Any
-    ) -> "Administrator":
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "Administrator":
         """Create an operator: staff of the installation, member of no tenant."""
-        return self.create_user(
-            email, password, is_staff=True, is_superuser=True, **fields
-        )
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 
     def get_by_natural_key(self, username: str | None) -> "Administrator":
         return self.get(email=(username or "").strip().lower())
@@ -59,9 +54,7 @@ class Administrator(AbstractBaseUser, PermissionsMixin):
     email = models.EmailField(unique=True)
     first_name = models.CharField(max_length=150, blank=True)
     last_name = models.CharField(max_length=150, blank=True)
-    role = models.CharField(
-        max_length=20, choices=Role.choices, default=Role.STANDARD, blank=True
-    )
+    role = models.CharField(max_length=20, choices=Role.choices, default=Role.STANDARD, blank=True)
     is_active = models.BooleanField(
         default=True,
         help_text="A suspended person cannot sign in; open sessions end with their next request.",
@@ -85,8 +78,7 @@ class Administrator(AbstractBaseUser, PermissionsMixin):
         constraints = [
             models.CheckConstraint(
                 name="administrator_tenant_or_operator",
-                condition=Q(tenant__isnull=False, is_staff=False)
-                | Q(tenant__isnull=True, is_staff=True),
+                condition=Q(tenant__isnull=False, is_staff=False) | Q(tenant__isnull=True, is_staff=True),
                 violation_error_message="An administrator belongs to a tenant; an operator belongs to none.",
             ),
             models.UniqueConstraint(
@@ -104,14 +96,17 @@ class Administrator(AbstractBaseUser, PermissionsMixin):
         """Full name, or the e-mail address where no name was given."""
         return f"{self.first_name} {self.last_name}".strip() or self.email
 
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        # With the role in it, a person's sessions end when the role changes, as Django ends them for a new password.
+        value = f"{self.password}:{self.role}:{self.is_staff}"
+        return salted_hmac("access.session", value, secret=secret, algorithm="sha256").hexdigest()
+
     def get_full_name(self) -> str:
         return self.name
 
     @property
     def initials(self) -> str:
-        return (self.first_name[:1] + self.last_name[:1]).upper() or self.email[
-            :1
-        ].upper()
+        return (self.first_name[:1] + self.last_name[:1]).upper() or self.email[:1].upper()
 
     @property
     def manages_access(self) -> bool:

@@ -6,9 +6,7 @@ from access.models.tenants import Tenant
 class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
     def about(self, target_type: str, target_id: object) -> "AuditEventQuerySet":
         """Events of one object, newest first."""
-        return self.filter(target_type=target_type, target_id=str(target_id)).order_by(
-            "-sequence"
-        )
+        return self.filter(target_type=target_type, target_id=str(target_id)).order_by("-sequence")
 
 
 class AuditEvent(models.Model):
@@ -30,17 +28,11 @@ class AuditEvent(models.Model):
         SYSTEM = "system", "System"
 
     ulid = models.CharField(max_length=26, unique=True)
-    tenant = models.ForeignKey(
-        Tenant, on_delete=models.PROTECT, related_name="audit_events"
-    )
-    sequence = models.PositiveBigIntegerField(
-        help_text="Counts the tenant's events without a gap."
-    )
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="audit_events")
+    sequence = models.PositiveBigIntegerField(help_text="Counts the tenant's events without a gap.")
     occurred_at = models.DateTimeField()
     action = models.CharField(max_length=10, choices=Action.choices)
-    summary = models.CharField(
-        max_length=100, help_text="What happened, as people read it."
-    )
+    summary = models.CharField(max_length=100, help_text="What happened, as people read it.")
     actor_type = models.CharField(max_length=20, choices=ActorType.choices)
     actor_id = models.CharField(max_length=36, blank=True)
     actor_name = models.CharField(max_length=310)
@@ -59,19 +51,13 @@ class AuditEvent(models.Model):
     objects = AuditEventQuerySet.as_manager()
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["tenant", "sequence"], name="audit_sequence"
-            )
-        ]
+        constraints = [models.UniqueConstraint(fields=["tenant", "sequence"], name="audit_sequence")]
         indexes = [
             models.Index(
                 fields=["tenant", "target_type", "target_id", "-sequence"],
                 name="audit_target",
             ),
-            models.Index(
-                fields=["tenant", "-occurred_at", "-sequence"], name="audit_newest"
-            ),
+            models.Index(fields=["tenant", "-occurred_at", "-sequence"], name="audit_newest"),
         ]
 
     def __str__(self) -> str:
@@ -81,9 +67,7 @@ class AuditEvent(models.Model):
 class AuditHead(models.Model):
     """End of a tenant's chain. Locked while an event is added, so that sequence numbers have neither gap nor twin."""
 
-    tenant = models.OneToOneField(
-        Tenant, on_delete=models.PROTECT, primary_key=True, related_name="audit_head"
-    )
+    tenant = models.OneToOneField(Tenant, on_delete=models.PROTECT, primary_key=True, related_name="audit_head")
     sequence = models.PositiveBigIntegerField(default=0)
     mac = models.CharField(max_length=64, blank=True)
 

@@ -1,6 +1,7 @@
 import uuid
 from datetime import datetime, timedelta
 
+from django.core.validators import MaxLengthValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -17,45 +18,28 @@ UNUSED = timedelta(days=90)
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
     def listed(self) -> "ApiTokenQuerySet":
         """Tokens that nobody revoked, newest first, with their creators."""
-        return (
-            self.filter(revoked_at__isnull=True)
-            .select_related("created_by")
-            .order_by("-created_at", "-id")
-        )
+        return self.filter(revoked_at__isnull=True).select_related("created_by").order_by("-created_at", "-id")
 
     def search(self, text: str) -> "ApiTokenQuerySet":
         """Those whose name or description contains `text`."""
-        return (
-            self.filter(Q(name__icontains=text) | Q(description__icontains=text))
-            if text
-            else self
-        )
+        return self.filter(Q(name__icontains=text) | Q(description__icontains=text)) if text else self
 
     def unused(self) -> "ApiTokenQuerySet":
         """Those without a call for 90 days, or ever where they are older than that."""
         since = timezone.now() - UNUSED
-        return self.filter(
-            Q(last_used_at__lt=since)
-            | Q(last_used_at__isnull=True, created_at__lt=since)
-        )
+        return self.filter(Q(last_used_at__lt=since) | Q(last_used_at__isnull=True, created_at__lt=since))
 
 
 class ApiToken(models.Model):
     """A tenant-level bearer token, known by the keyed digest of its secret. Revoked rows stay for the audit trail."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    tenant = models.ForeignKey(
-        Tenant, on_delete=models.PROTECT, related_name="api_tokens"
-    )
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="api_tokens")
     name = models.CharField(max_length=100)
-    description = models.TextField(blank=True, max_length=1000)
+    description = models.TextField(blank=True, max_length=1000, validators=[MaxLengthValidator(1000)])
     digest = models.CharField(max_length=64, unique=True, editable=False)
-    key_number = models.PositiveIntegerField(
-        editable=False, help_text="Which of IRU_TOKEN_KEYS made the digest."
-    )
-    permissions = models.JSONField(
-        default=list, help_text="Codenames of the catalogue."
-    )
+    key_number = models.PositiveIntegerField(editable=False, help_text="Which of IRU_TOKEN_KEYS made the digest.")
+    permissions = models.JSONField(default=list, help_text="Codenames of the catalogue.")
     # Counts every edit, so that of two people saving at once the second is told instead of winning.
     version = models.PositiveIntegerField(default=1)
     # One per opened form: the same form posted twice makes one token.
@@ -68,12 +52,8 @@ class ApiToken(models.Model):
         related_name="created_tokens",
         editable=False,
     )
-    created_by_name = models.CharField(
-        max_length=310, editable=False
-    )  # outlives the person
-    created_by_type = models.CharField(
-        max_length=20, choices=AuditEvent.ActorType.choices, editable=False
-    )
+    created_by_name = models.CharField(max_length=310, editable=False)  # outlives the person
+    created_by_type = models.CharField(max_length=20, choices=AuditEvent.ActorType.choices, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -104,10 +84,7 @@ class ApiToken(models.Model):
 
     @property
     def creator_removed(self) -> bool:
-        return (
-            self.created_by_id is None
-            and self.created_by_type == AuditEvent.ActorType.USER
-        )
+        return self.created_by_id is None and self.created_by_type == AuditEvent.ActorType.USER
 
     @property
     def expired(self) -> bool:
@@ -115,11 +92,7 @@ class ApiToken(models.Model):
 
     @property
     def expires_soon(self) -> bool:
-        return (
-            self.expires_at is not None
-            and not self.expired
-            and self.expires_at - timezone.now() < EXPIRES_SOON
-        )
+        return self.expires_at is not None and not self.expired and self.expires_at - timezone.now() < EXPIRES_SOON
 
     @property
     def unused_long(self) -> bool:

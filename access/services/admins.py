@@ -1,5 +1,6 @@
 """Everything that changes who may sign in to a tenant."""
 
+from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
@@ -18,7 +19,10 @@ def create_administrator(
     last_name: str = "",
     password: str | None = None,
 ) -> Administrator:
-    """Create a person of the tenant. Raises ValidationError for a bad or taken address or a second Account Owner."""
+    """Create a person of the tenant. Without a password they can only use a reset link.
+
+    Raises ValidationError for a bad or taken address, a second Account Owner or a password that is easy to guess.
+    """
     administrator = Administrator(
         tenant=tenant,
         email=email.strip().lower(),
@@ -26,6 +30,8 @@ def create_administrator(
         last_name=last_name,
         role=role,
     )
+    if password is not None:
+        validate_password(password, administrator)
     administrator.set_password(password)
     administrator.full_clean(exclude=["password"])
     administrator.save(force_insert=True)
@@ -40,20 +46,14 @@ def remove_administrator(*, administrator: Administrator, actor: Actor) -> None:
     Raises ValidationError for the Account Owner, whom a tenant cannot be without.
     """
     if administrator.role == Role.OWNER:
-        raise ValidationError(
-            "The Account Owner cannot be removed. Transfer the ownership first."
-        )
+        raise ValidationError("The Account Owner cannot be removed. Transfer the ownership first.")
     _record(administrator, actor, AuditEvent.Action.DELETE, "Administrator removed")
     administrator.delete()
 
 
-def _record(
-    administrator: Administrator, actor: Actor, action: AuditEvent.Action, summary: str
-) -> None:
+def _record(administrator: Administrator, actor: Actor, action: AuditEvent.Action, summary: str) -> None:
     if administrator.tenant is None:
-        raise ValidationError(
-            "Operators belong to no tenant and are managed with createsuperuser."
-        )
+        raise ValidationError("Operators belong to no tenant and are managed with createsuperuser.")
     record(
         tenant=administrator.tenant,
         actor=actor,

@@ -2,18 +2,22 @@
 
 import hashlib
 import hmac
+import logging
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 from ulid import ULID
 
 from access.models import Administrator, AuditEvent, AuditHead, Tenant
+
+logger = logging.getLogger(__name__)
+MAC_SHOWN = 16  # hexadecimal digits of a mac in the log
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +32,7 @@ class Actor:
     @classmethod
     def of(cls, administrator: Administrator) -> "Actor":
         """A signed-in person, as administrator of a tenant or as operator."""
-        type_ = (
-            AuditEvent.ActorType.OPERATOR
-            if administrator.is_staff
-            else AuditEvent.ActorType.USER
-        )
+        type_ = AuditEvent.ActorType.OPERATOR if administrator.is_staff else AuditEvent.ActorType.USER
         return cls(type_, str(administrator.id), administrator.name, administrator)
 
     @classmethod
@@ -66,11 +66,12 @@ def record(
     RuntimeError outside one.
     """
     if not connection.in_atomic_block:
-        raise RuntimeError(
-            "An audit event is recorded in the transaction of its change."
-        )
-    AuditHead.objects.get_or_create(tenant=tenant)
-    head = AuditHead.objects.select_for_update().get(tenant=tenant)
+        raise RuntimeError("An audit event is recorded in the transaction of its change.")
+    heads = AuditHead.objects.filter(tenant=tenant).select_for_update()
+    head = heads.first()
+    if head is None:
+        AuditHead.objects.get_or_create(tenant=tenant)
+        head = heads.get()
     event = AuditEvent(
         ulid=str(ULID()),
         tenant=tenant,
@@ -93,6 +94,11 @@ def record(
     event.save(force_insert=True)
     head.sequence, head.mac = event.sequence, event.mac
     head.save(update_fields=["sequence", "mac"])
+    # Outside the database too, so that a trail whose newest rows were cut off can be told from a whole one. Only the
+    # start of the mac: all of it would look like a token to the log's filter.
+    transaction.on_commit(
+        lambda: logger.info("Audit head of %s: %d:%s", tenant.subdomain, event.sequence, event.mac[:MAC_SHOWN])
+    )
     return event
 
 
@@ -113,24 +119,34 @@ def chain(previous: str, event: AuditEvent) -> str:
         event.target_id,
         event.target_name,
         event.target_component,
-        event.changes,
-        event.new_state,
-        event.metadata,
+        _plain(event.changes),
+        _plain(event.new_state),
+        _plain(event.metadata),
     ]
     message = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
-    return hmac.new(
-        settings.IRU_AUDIT_KEY.encode(), message, hashlib.sha256
-    ).hexdigest()
+    return hmac.new(settings.IRU_AUDIT_KEY.encode(), message, hashlib.sha256).hexdigest()
 
 
 def difference(old: dict[str, Any], new: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """`{field: {"old": …, "new": …}}` of the fields whose values differ."""
-    return {
-        name: {"old": old[name], "new": value}
-        for name, value in new.items()
-        if old[name] != value
-    }
+    return {name: {"old": old[name], "new": value} for name, value in new.items() if old[name] != value}
 
 
 def _moment(moment: datetime) -> str:
-    return moment.isoformat()
+    return moment.astimezone(UTC).isoformat()
+
+
+def _plain(value: Any) -> Any:
+    # PostgreSQL gives some numbers back in another form than it was given: 1e22 as 10000000000000000000000.
+    match value:
+        case dict():
+            return {name: _plain(item) for name, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case float():
+            return str(int(value) if value.is_integer() else value)
+        case bool() | None:
+            return value
+        case int():
+            return str(value)
+    return value

@@ -1,7 +1,7 @@
 from django.db import transaction
 
 from access.models import AuditEvent, AuditHead, Tenant
-from access.services.audit import Actor, record
+from access.services.audit import Actor, difference, record
 
 
 @transaction.atomic
@@ -11,13 +11,44 @@ def create_tenant(*, name: str, subdomain: str, actor: Actor) -> Tenant:
     tenant.full_clean()
     tenant.save(force_insert=True)
     AuditHead.objects.create(tenant=tenant)
+    _record(tenant, actor, AuditEvent.Action.CREATE, "Tenant created")
+    return tenant
+
+
+@transaction.atomic
+def edit_tenant(*, tenant_id: int, name: str, active: bool, actor: Actor) -> Tenant:
+    """Rename a tenant, or suspend and resume it: while it is not active its people and its tokens are refused.
+
+    Raises ValidationError for a missing or overlong name.
+    """
+    tenant = Tenant.objects.select_for_update().get(pk=tenant_id)
+    wanted = {"name": name, "active": active}
+    if not (changes := difference({"name": tenant.name, "active": tenant.active}, wanted)):
+        return tenant
+    tenant.name, tenant.active = name, active
+    tenant.full_clean()
+    tenant.save(update_fields=list(changes))
+    summary = "Tenant renamed"
+    if "active" in changes:
+        summary = "Tenant resumed" if active else "Tenant suspended"
+    _record(tenant, actor, AuditEvent.Action.UPDATE, summary, changes)
+    return tenant
+
+
+def _record(
+    tenant: Tenant,
+    actor: Actor,
+    action: AuditEvent.Action,
+    summary: str,
+    changes: dict[str, dict[str, object]] | None = None,
+) -> None:
     record(
         tenant=tenant,
         actor=actor,
-        action=AuditEvent.Action.CREATE,
-        summary="Tenant created",
+        action=action,
+        summary=summary,
         target_type="tenant",
         target_id=tenant.pk,
         target_name=tenant.name,
+        changes=changes,
     )
-    return tenant

@@ -59,8 +59,8 @@ def create_token(
     newest = digests(secret)[0]
     token = ApiToken(
         tenant=tenant,
-        name=name,
-        description=description,
+        name=name.strip(),
+        description=description.strip(),
         digest=newest.value,
         key_number=newest.key_number,
         permissions=checked(permissions),
@@ -70,18 +70,12 @@ def create_token(
         created_by_name=actor.name,
         created_by_type=actor.type,
     )
-    token.full_clean(
-        exclude=["tenant", "created_by", "permissions", "digest", "submission"]
-    )
+    token.full_clean(exclude=["tenant", "created_by", "permissions", "digest", "submission"])
     try:
         with transaction.atomic():
             token.save(force_insert=True)
     except IntegrityError:
-        earlier = (
-            tenant.api_tokens.filter(submission=submission).first()
-            if submission
-            else None
-        )
+        earlier = tenant.api_tokens.filter(submission=submission).first() if submission else None
         if earlier is None:
             raise
         raise AlreadySubmitted(earlier) from None
@@ -90,11 +84,10 @@ def create_token(
 
 
 @transaction.atomic
-def edit_token(
-    *, tenant: Tenant, token_id: uuid.UUID, name: str, description: str, actor: Actor
-) -> ApiToken:
+def edit_token(*, tenant: Tenant, token_id: uuid.UUID, name: str, description: str, actor: Actor) -> ApiToken:
     """Change name and description. Raises ApiToken.DoesNotExist for a revoked token, ValidationError for bad input."""
     token = _locked(tenant, token_id)
+    name, description = name.strip(), description.strip()
     changes = difference(
         {"name": token.name, "description": token.description},
         {"name": name, "description": description},
@@ -102,9 +95,7 @@ def edit_token(
     if not changes:
         return token
     token.name, token.description = name, description
-    token.clean_fields(
-        exclude={field.name for field in token._meta.fields} - {"name", "description"}
-    )
+    token.clean_fields(exclude={field.name for field in token._meta.fields} - {"name", "description"})
     token.save(update_fields=["name", "description"])
     what = "name" if "name" in changes else "description"
     _record(token, actor, AuditEvent.Action.UPDATE, f"Token {what} changed", changes)
@@ -165,9 +156,7 @@ def checked(permissions: Iterable[str]) -> list[str]:
     """The codenames sorted and without doubles; raises ValidationError naming those that do not exist."""
     wanted = sorted(set(permissions))
     if unknown := [codename for codename in wanted if codename not in catalogue]:
-        raise ValidationError(
-            {"permissions": f"There is no permission called {', '.join(unknown)}."}
-        )
+        raise ValidationError({"permissions": f"There is no permission called {', '.join(unknown)}."})
     return wanted
 
 
@@ -176,17 +165,12 @@ def state(token: ApiToken) -> dict[str, Any]:
     return {
         "label": token.name,
         "description": token.description,
-        "permissions": [
-            {"path": permission.path, "http_method": permission.method}
-            for permission in token.granted
-        ],
+        "permissions": [{"path": permission.path, "http_method": permission.method} for permission in token.granted],
     }
 
 
 def _locked(tenant: Tenant, token_id: uuid.UUID) -> ApiToken:
-    return tenant.api_tokens.select_for_update().get(
-        id=token_id, revoked_at__isnull=True
-    )
+    return tenant.api_tokens.select_for_update().get(id=token_id, revoked_at__isnull=True)
 
 
 def _record(

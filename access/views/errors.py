@@ -7,12 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 
-def bad_request(
-    request: HttpRequest, exception: Exception | None = None
-) -> HttpResponse:
-    return _page(
-        request, 400, "This request could not be read", "Go back and try again."
-    )
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return _page(request, 400, "This request could not be read", "Go back and try again.")
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -64,21 +60,24 @@ def unavailable(request: HttpRequest) -> HttpResponse:
 
 def too_many_attempts(request: HttpRequest, exception: Any) -> HttpResponse:
     minutes = math.ceil(exception.retry_after / 60)
-    wait = (
-        "a moment"
-        if exception.retry_after < 10
-        else f"{minutes} minute{'s' if minutes > 1 else ''}"
-    )
+    wait = "a moment" if exception.retry_after < 10 else f"{minutes} minute{'s' if minutes > 1 else ''}"
     response = _page(
         request,
         429,
-        "Too many sign-in attempts",
-        f"To protect accounts, sign-in pauses after ten wrong passwords. Try again in {wait}.",
+        "Too many attempts",
+        f"To protect accounts, passwords and links pause after ten attempts in five minutes. Try again in {wait}.",
     )
     response["Retry-After"] = str(exception.retry_after)
     return response
 
 
 def _page(request: HttpRequest, status: int, title: str, advice: str) -> HttpResponse:
-    context = {"status": status, "title": title, "advice": advice}
+    context = {"status": status, "title": title, "advice": advice, "layout": _layout(request, status)}
     return render(request, "error.html", context, status=status)
+
+
+def _layout(request: HttpRequest, status: int) -> str:
+    """The shell for whoever has signed in; a bare card for anybody else, and where asking might fail again."""
+    if status >= 500 or not hasattr(request, "htmx"):
+        return "registration/card.html"
+    return "shell.html" if request.user.is_authenticated else "registration/card.html"

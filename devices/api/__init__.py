@@ -1,14 +1,40 @@
 """The Endpoint API: every group of operations, in the order in which people see them."""
 
-from devices.api import blueprints, devices, ping, tags, tokens, users
+from devices.api import (
+    actions,
+    activity,
+    admins,
+    audit,
+    blueprint_routing,
+    blueprints,
+    devices,
+    inventory,
+    lost_mode,
+    notes,
+    ping,
+    secrets,
+    settings,
+    tags,
+    tokens,
+    users,
+)
 from devices.api.routing import Api
 
 api = Api(
     blueprints.router,
+    blueprint_routing.router,
+    notes.router,
     devices.router,
-    devices.actions,
+    lost_mode.router,
+    activity.router,
+    inventory.router,
+    actions.router,
+    secrets.router,
     tags.router,
     users.router,
+    admins.router,
+    audit.router,
+    settings.router,
     tokens.router,
     ping.router,
 )

@@ -15,9 +15,6 @@ router = Router(
     section="Device Information",
     about="Permissions related to collecting details about enrolled devices.",
 )
-actions = Router(
-    area="Devices", section="Device Actions", about="Permissions related to committing actions against a device."
-)
 
 
 @router.operation(
@@ -90,16 +87,3 @@ def update_device(request: ApiRequest, device_id: UUID, body: DeviceUpdate) -> H
         given["blueprint"] = given.pop("blueprint_id")
     device = services.update_device(tenant=request.tenant, device_id=device_id, actor=request.actor, **given)
     return prepared(device.record)
-
-
-@actions.operation(
-    "DELETE",
-    "/devices/{device_id}",
-    id="delete_device",
-    label="Delete Device",
-    about="Delete the record of a device",
-    sensitive=True,
-    status=204,
-)
-def delete_device(request: ApiRequest, device_id: UUID) -> None:
-    services.delete_device(tenant=request.tenant, device_id=device_id, actor=request.actor)

@@ -19,6 +19,9 @@ from django.http.request import UnreadablePostError
 from access.authentication import Refused
 from access.permissions import Permission
 from devices.api.rendering import json_response
+from devices.commands import CommandRefused
+from devices.services.lost_mode import LostModeRefused
+from devices.services.secrets import SecretUnreadable
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +105,12 @@ def translate(error: Exception) -> ApiError:
             return ApiError(413, {"detail": "The request body is too large."})
         case UnreadablePostError() | MultiPartParserError() | TooManyFieldsSent() | TooManyFilesSent():
             return ApiError(400, {"detail": "The request body could not be read."})
+        case CommandRefused():
+            return refused(str(error))
+        case LostModeRefused():
+            return ApiError(400, [str(error)])
+        case SecretUnreadable():
+            return ApiError(503, {"detail": "This secret cannot be read at the moment."})
         case OperationalError() | InterfaceError():
             logger.error("The database did not answer an API request.", exc_info=error)
             return ApiError(503, {"detail": "The service is temporarily unavailable."}, {"Retry-After": "5"})

@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlencode
 
+from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from devices.api import errors
 from devices.schemas import CursorPage, LimitOffset, Page
+
+LONGEST_POSITION = 40  # a UUID, or the widest integer, and what stands before it
 
 
 def link(request: HttpRequest, **replaced: int | str | None) -> str:
@@ -49,16 +52,24 @@ def whole[M: Model, R](rows: Iterable[M], result: Callable[[M], R]) -> Page[R]:
 
 
 def cursor_page[M: Model, R](
-    request: HttpRequest, rows: QuerySet[M], *, size: int, cursor: str | None, result: Callable[[M], R]
+    request: HttpRequest,
+    rows: QuerySet[M],
+    *,
+    size: int,
+    cursor: str | None,
+    result: Callable[[M], R],
+    key: str = "id",
+    descending: bool = False,
 ) -> CursorPage[R]:
-    """The `size` rows after, or before, the place that an opaque cursor names, in the order of the primary key.
+    """The `size` rows after, or before, the place that an opaque cursor names, in the order of the unique column `key`.
 
     Raises the 400 for a cursor that this API did not make.
     """
-    position, backwards = _read_cursor(cursor) if cursor else (None, False)
-    rows = rows.order_by("-pk" if backwards else "pk")
+    position, backwards = _read_cursor(rows.model._meta.get_field(key), cursor) if cursor else (None, False)
+    reverse = descending != backwards
+    rows = rows.order_by(f"-{key}" if reverse else key)
     if position is not None:
-        rows = rows.filter(pk__lt=position) if backwards else rows.filter(pk__gt=position)
+        rows = rows.filter(**{f"{key}__{'lt' if reverse else 'gt'}": position})
     found = list(rows[: size + 1])
     more, found = len(found) > size, found[:size]
     if backwards:
@@ -66,8 +77,8 @@ def cursor_page[M: Model, R](
     has_next = bool(found) and (more or backwards)
     has_previous = bool(found) and (more if backwards else position is not None)
     return CursorPage(
-        next=link(request, cursor=_cursor(p=found[-1].pk)) if has_next else None,
-        previous=link(request, cursor=_cursor(r=1, p=found[0].pk)) if has_previous else None,
+        next=link(request, cursor=_cursor(p=getattr(found[-1], key))) if has_next else None,
+        previous=link(request, cursor=_cursor(r=1, p=getattr(found[0], key))) if has_previous else None,
         results=[result(row) for row in found],
     )
 
@@ -76,13 +87,15 @@ def _cursor(**position: Any) -> str:
     return base64.b64encode(urlencode(position).encode()).decode()
 
 
-def _read_cursor(cursor: str) -> tuple[int, bool]:
+def _read_cursor(key: Any, cursor: str) -> tuple[Any, bool]:
     try:
         text = base64.b64decode(cursor, validate=True).decode("ascii")
         backwards = text.startswith("r=1&")
-        number = text.removeprefix("r=1&").removeprefix("p=")
-        if not number.isdecimal() or len(number) > 18:
-            raise ValueError(number)
-        return int(number), backwards
-    except (binascii.Error, UnicodeDecodeError, ValueError):
+        position = text.removeprefix("r=1&")
+        if not position.startswith("p=") or len(position) > LONGEST_POSITION:
+            raise ValueError(position)
+        value = key.to_python(position.removeprefix("p="))
+        key.run_validators(value)
+    except (binascii.Error, UnicodeDecodeError, ValueError, ValidationError):
         raise errors.invalid("cursor", "Invalid cursor.") from None
+    return value, backwards

@@ -22,13 +22,14 @@ def query_of[Q: Query](request: HttpRequest, schema: type[Q]) -> Q:
 
 def body_of[B: Body](request: HttpRequest, schema: type[B], *, forms: bool = False) -> B:
     """The JSON body as `schema`. With `forms`, also what a form would send; its dotted names are nested fields."""
-    content_type = request.META.get("CONTENT_TYPE", "")
-    if request.content_type == "application/json" or not (content_type or request.body):
-        data = _json(request.body) if request.body else {}
+    if not request.body:
+        data: Any = {}
+    elif request.content_type == "application/json":
+        data = _json(request.body)
     elif forms and request.content_type in FORMS:
         data = _nested(_form(request))
     else:
-        raise errors.unsupported_media_type(content_type)
+        raise errors.unsupported_media_type(request.META.get("CONTENT_TYPE", ""))
     if not isinstance(data, dict):
         kind = {list: "list", str: "str", bool: "bool", int: "int", float: "float"}.get(type(data), "null")
         raise errors.invalid("non_field_errors", f"Invalid data. Expected a dictionary, but got {kind}.")

@@ -20,7 +20,7 @@ from access.permissions import Permission, catalogue
 from access.services.audit import Actor
 from devices.api import errors
 from devices.api.parsing import body_of, query_of
-from devices.api.rendering import empty, prepared
+from devices.api.rendering import JSON, empty, prepared
 from devices.schemas import Body, Query
 
 type Handler = Callable[..., Any]
@@ -50,6 +50,7 @@ class Operation:
     handler: Handler
     status: int
     response: Any
+    media_type: str
     permission: Permission | None
     open: bool
     query: type[Query] | None
@@ -149,6 +150,7 @@ class Router:
         about: str,
         response: Any = None,
         status: int = 200,
+        media_type: str = JSON,
         sensitive: bool = False,
         open: bool = False,
         forms: bool = False,
@@ -157,8 +159,8 @@ class Router:
 
         Its parameters are the request, then those of the path by their names (a `UUID` that is not one answers 404),
         then `query` and `body`, typed by what they are parsed as. It returns a `response`, None for no body, or an
-        HttpResponse that is ready. `open` needs no token; without a section it needs a token but no permission.
-        With `forms` the body may also come as a form with dotted names.
+        HttpResponse that is ready, then of the `media_type`. `open` needs no token; without a section it needs a token
+        but no permission. With `forms` the body may also come as a form with dotted names.
         """
 
         def declare(handler: H) -> H:
@@ -178,6 +180,7 @@ class Router:
                     handler=handler,
                     status=status,
                     response=response,
+                    media_type=media_type,
                     permission=permission,
                     open=open,
                     query=hints.get("query"),
@@ -209,7 +212,9 @@ class Api:
 
     def urls(self) -> list[URLPattern]:
         """URL patterns of every path, and a JSON 404 for all others."""
-        return [*(re_path(each.pattern, each) for each in self.endpoints.values()), re_path("", _no_route)]
+        # What is spelled out comes before what a parameter would take for an id.
+        ordered = sorted(self.endpoints.values(), key=lambda each: ["{" in part for part in each.path.split("/")])
+        return [*(re_path(each.pattern, each) for each in ordered), re_path("", _no_route)]
 
 
 def _no_route(request: HttpRequest) -> HttpResponse:

@@ -5,6 +5,7 @@ from devices.api.pagination import cursor_page
 from devices.api.routing import ApiRequest, Router
 from devices.schemas import CursorPage
 from devices.schemas.users import UserOut, UserQuery
+from devices.services import users as services
 
 router = Router(area="Users", section="Users", about="Permissions related to the people whom devices are assigned to.")
 
@@ -37,3 +38,15 @@ def list_users(request: ApiRequest, query: UserQuery) -> CursorPage[UserOut]:
 @router.operation("GET", "/users/{user_id}", id="get_user", label="Get user", about="Get one user", response=UserOut)
 def get_user(request: ApiRequest, user_id: UUID) -> UserOut:
     return UserOut.of(request.tenant.users.counted().select_related("integration").get(uuid=user_id))
+
+
+@router.operation(
+    "DELETE",
+    "/users/{user_id}",
+    id="delete_user",
+    label="Delete user",
+    about="Delete a user who has no devices",
+    status=204,
+)
+def delete_user(request: ApiRequest, user_id: UUID) -> None:
+    services.delete_user(tenant=request.tenant, user_id=user_id, actor=request.actor)

@@ -18,8 +18,20 @@ class BlueprintQuerySet(models.QuerySet["Blueprint"]):
         )
 
 
+BlueprintManager = models.Manager.from_queryset(BlueprintQuerySet)
+
+
+class LiveBlueprints(BlueprintManager["Blueprint"]):
+    def get_queryset(self) -> BlueprintQuerySet:
+        return BlueprintQuerySet(self.model, using=self._db).filter(deleted_at=None)
+
+
 class Blueprint(models.Model):
-    """A set of configuration that devices are enrolled into."""
+    """A set of configuration that devices are enrolled into.
+
+    One that was deleted stays as a row, because the devices that were in it keep what they last were enrolled into;
+    `objects`, and with it `tenant.blueprints`, leaves it out.
+    """
 
     class Type(models.TextChoices):
         CLASSIC = "classic"
@@ -38,11 +50,18 @@ class Blueprint(models.Model):
     enrollment_code_active = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+    deleted_at = models.DateTimeField(null=True, editable=False)
 
-    objects = BlueprintQuerySet.as_manager()
+    objects = LiveBlueprints()
+    with_deleted = BlueprintQuerySet.as_manager()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["tenant", "uuid"], name="blueprint_uuid")]
+        constraints = [
+            # A deleted one holds its id for no one: a fleet may be copied into the tenant again.
+            models.UniqueConstraint(
+                fields=["tenant", "uuid"], name="blueprint_uuid", condition=models.Q(deleted_at=None)
+            )
+        ]
         indexes = [models.Index(fields=["tenant", "name"], name="blueprint_name")]
 
     def __str__(self) -> str:

@@ -60,6 +60,10 @@ class DeviceQuerySet(models.QuerySet["Device"]):
         "user_email_exact": "user__email",
     }
 
+    def reported(self) -> "DeviceQuerySet":
+        """With the lists that a device reported, in one query."""
+        return self.select_related("blueprint", "inventory").defer("record", "inventory__details")
+
     def filtered(self, filters: dict[str, Any]) -> "DeviceQuerySet":
         """Devices that match every one of the API's list filters, given by their public names."""
         devices = self
@@ -102,7 +106,9 @@ class DeviceQuerySet(models.QuerySet["Device"]):
 
     def complete(self) -> "DeviceQuerySet":
         """With everything that the details and the device's page show, in a constant number of queries."""
-        return self.select_related("blueprint", "user", "inventory").prefetch_related("tags").defer("record")
+        lists = ("inventory__apps", "inventory__library_items", "inventory__parameters")
+        related = self.select_related("blueprint", "user", "inventory").prefetch_related("tags")
+        return related.defer("record", *lists)
 
 
 class Device(models.Model):

@@ -34,12 +34,17 @@ class Query(Body):
         return tuple(field.alias or name for name, field in cls.model_fields.items())
 
 
-def _capped(value: Any) -> Any:
-    # A page size above the maximum is cut to it, as published clients expect; it is no error.
-    return str(PAGE_SIZE) if isinstance(value, str) and value.isdecimal() and int(value[:10]) > PAGE_SIZE else value
+def capped(maximum: int) -> BeforeValidator:
+    """Cut a page size above the maximum to it, as published clients expect; it is no error."""
+
+    def cut(value: Any) -> Any:
+        above = isinstance(value, str) and value.isdecimal() and int(value[:10]) > maximum
+        return str(maximum) if above else value
+
+    return BeforeValidator(cut)
 
 
-type Limit = Annotated[int, BeforeValidator(_capped), Field(ge=1, le=PAGE_SIZE)]
+type Limit = Annotated[int, capped(PAGE_SIZE), Field(ge=1, le=PAGE_SIZE)]
 type Offset = Annotated[int, Field(ge=0, le=MAX_OFFSET)]
 
 

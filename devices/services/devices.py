@@ -1,7 +1,6 @@
 from typing import Any
 from uuid import UUID
 
-from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import F
 
@@ -9,6 +8,7 @@ from access.models import AuditEvent, Tenant
 from access.services.audit import Actor, difference, record
 from devices.models import Device, Fleet, Tag
 from devices.services import records
+from devices.services.references import referred
 
 
 class Keep:
@@ -24,8 +24,8 @@ def update_device(
     tenant: Tenant,
     device_id: UUID,
     actor: Actor,
-    user: UUID | None | Keep = KEEP,
-    asset_tag: str | None | Keep = KEEP,
+    user: UUID | Keep | None = KEEP,
+    asset_tag: str | Keep | None = KEEP,
     blueprint: UUID | Keep = KEEP,
     tags: list[str] | Keep = KEEP,
 ) -> Device:
@@ -34,14 +34,22 @@ def update_device(
     Returns the device with its fresh record. Raises Device.DoesNotExist, and ValidationError for a user or blueprint
     that the tenant does not have.
     """
-    device = tenant.devices.select_for_update().get(uuid=device_id)
+    pk = tenant.devices.values_list("pk", flat=True).get(uuid=device_id)
+    target = assignee = None
+    # The blueprint and the user before the device, as renaming them does: so neither is renamed or deleted meanwhile,
+    # and no two changes wait for each other.
+    if not isinstance(blueprint, Keep):
+        target = referred(tenant.blueprints.select_for_update().filter(uuid=blueprint), "blueprint_id", blueprint)
+    if isinstance(user, UUID):
+        assignee = referred(tenant.users.select_for_update().filter(uuid=user), "user", user)
+    device = tenant.devices.select_for_update().get(pk=pk)
     before = _state(device)
+    if target is not None:
+        device.blueprint = target
     if not isinstance(user, Keep):
-        device.user = None if user is None else _related(tenant.users.filter(uuid=user), "user", user)
+        device.user = assignee
     if not isinstance(asset_tag, Keep):
         device.asset_tag = asset_tag or ""
-    if not isinstance(blueprint, Keep):
-        device.blueprint = _related(tenant.blueprints.filter(uuid=blueprint), "blueprint_id", blueprint)
     device.save(update_fields=["user", "asset_tag", "blueprint"])
     if not isinstance(tags, Keep):
         names = set(tags)
@@ -61,13 +69,6 @@ def delete_device(*, tenant: Tenant, device_id: UUID, actor: Actor) -> None:
     _record(device, actor, AuditEvent.Action.DELETE, "Device deleted")
     device.delete()
     Fleet.objects.filter(tenant=tenant).update(device_count=F("device_count") - 1)
-
-
-def _related(rows: Any, field: str, value: UUID) -> Any:
-    row = rows.first()
-    if row is None:
-        raise ValidationError({field: f'Invalid pk "{value}" - object does not exist.'})
-    return row
 
 
 def _state(device: Device) -> dict[str, Any]:

@@ -54,6 +54,25 @@ class Source(NamedTuple):
     tenant__fleet__extended_records: bool | None
     record: str
 
+    @classmethod
+    def of(cls, device: Device, *, extended: bool) -> "Source":
+        """The same row from an object in memory, for one that is about to be written.
+
+        Reads `device.blueprint` and `device.user`: without both at hand it costs queries.
+        """
+        user = device.user
+        related = {
+            "blueprint__uuid": device.blueprint.uuid,
+            "blueprint__name": device.blueprint.name,
+            "user__uuid": user.uuid if user else None,
+            "user__name": user.name if user else None,
+            "user__email": user.email if user else None,
+            "user__archived": user.archived if user else None,
+            "tenant__fleet__extended_records": extended,
+            "record": "",
+        }
+        return cls._make(related[name] if name in related else getattr(device, name) for name in cls._fields)
+
 
 def render(source: Source, tags: Iterable[str]) -> str:
     """The DEVICE record of one device as compact JSON."""
@@ -97,11 +116,9 @@ def render(source: Source, tags: Iterable[str]) -> str:
 
 def outdated(pks: Iterable[int]) -> Iterator[tuple[int, str]]:
     """(primary key, fresh text) of those devices whose stored text is not what `render` makes of them now."""
-    for batch in batched(pks, BATCH):
+    for batch in batched(pks, BATCH, strict=False):
         tags = defaultdict(list)
-        for device, tag in Device.tags.through.objects.filter(
-            device__in=batch
-        ).values_list("device_id", "tag__name"):
+        for device, tag in Device.tags.through.objects.filter(device__in=batch).values_list("device_id", "tag__name"):
             tags[device].append(tag)
         for row in Device.objects.filter(pk__in=batch).values_list(*Source._fields):
             source = Source(*row)
@@ -110,9 +127,9 @@ def outdated(pks: Iterable[int]) -> Iterator[tuple[int, str]]:
 
 
 def refresh(pks: Iterable[int]) -> int:
-    """Bring the stored records of these devices up to date, inside the caller's transaction. Returns how many changed."""
+    """Bring these devices' stored records up to date, in the caller's transaction. Returns how many changed."""
     changed = 0
-    for batch in batched(outdated(pks), BATCH):
+    for batch in batched(outdated(pks), BATCH, strict=False):
         _store(batch)
         changed += len(batch)
     return changed
@@ -123,13 +140,7 @@ def enable_extended_records(fleet: Fleet) -> None:
     if not fleet.extended_records:
         fleet.extended_records = True
         fleet.save(update_fields=["extended_records"])
-        refresh(
-            list(
-                Device.objects.filter(tenant=fleet.tenant_id).values_list(
-                    "pk", flat=True
-                )
-            )
-        )
+        refresh(list(Device.objects.filter(tenant=fleet.tenant_id).values_list("pk", flat=True)))
 
 
 def _store(texts: Iterable[tuple[int, str]]) -> None:

@@ -5,7 +5,23 @@ import factory
 from django.db.models import F
 from factory.django import DjangoModelFactory
 
-from devices.models import Blueprint, Device, DeviceInventory, DirectoryIntegration, Fleet, Platform, Tag, User
+from devices.models import (
+    Assignment,
+    AssignmentNode,
+    Blueprint,
+    Device,
+    DeviceActivity,
+    DeviceCommand,
+    DeviceInventory,
+    DeviceNote,
+    DirectoryIntegration,
+    Fleet,
+    LibraryItem,
+    LostMode,
+    Platform,
+    Tag,
+    User,
+)
 from devices.services import records
 from tests.factories.access import TenantFactory
 
@@ -19,6 +35,34 @@ class BlueprintFactory(DjangoModelFactory[Blueprint]):
     tenant = factory.SubFactory(TenantFactory)
     name = factory.Sequence(lambda n: f"Blueprint {n}")
     enrollment_code = factory.Sequence(lambda n: f"{n:06}")
+    enrollment_code_active = True
+
+
+class LibraryItemFactory(DjangoModelFactory[LibraryItem]):
+    class Meta:
+        model = LibraryItem
+
+    tenant = factory.SubFactory(TenantFactory)
+    name = factory.Sequence(lambda n: f"Library item {n}")
+    type = "custom-app"
+
+
+class AssignmentNodeFactory(DjangoModelFactory[AssignmentNode]):
+    class Meta:
+        model = AssignmentNode
+
+    blueprint = factory.SubFactory(BlueprintFactory, type=Blueprint.Type.MAP)
+    name = factory.Sequence(lambda n: f"Node {n}")
+
+
+class AssignmentFactory(DjangoModelFactory[Assignment]):
+    """`node` is None unless it is given, as on a classic blueprint."""
+
+    class Meta:
+        model = Assignment
+
+    blueprint = factory.SubFactory(BlueprintFactory)
+    library_item = factory.SubFactory(LibraryItemFactory, tenant=factory.SelfAttribute("..blueprint.tenant"))
 
 
 class DirectoryIntegrationFactory(DjangoModelFactory[DirectoryIntegration]):
@@ -83,3 +127,57 @@ class DeviceFactory(DjangoModelFactory[Device]):
         records.refresh([device.pk])
         device.refresh_from_db(fields=["record"])
         return device
+
+
+class NoteFactory(DjangoModelFactory[DeviceNote]):
+    class Meta:
+        model = DeviceNote
+
+    tenant = factory.SubFactory(TenantFactory)
+    device = factory.SubFactory(DeviceFactory, tenant=factory.SelfAttribute("..tenant"))
+    content = "Screen replaced."
+    author = "Ann Fisher"
+    created_at = ENROLLED
+    updated_at = ENROLLED
+
+
+class DeviceCommandFactory(DjangoModelFactory[DeviceCommand]):
+    """Waiting in the queue, as if sent by an integration; the services alone make one with a secret."""
+
+    class Meta:
+        model = DeviceCommand
+
+    device = factory.SubFactory(DeviceFactory)
+    tenant = factory.SelfAttribute("device.tenant")
+    command = "restart_device"
+    command_type = "RestartDevice"
+    request_type = "RestartDevice"
+    requested_by = "Integration"
+    date_requested = ENROLLED
+    last_pushed = ENROLLED
+
+
+class DeviceActivityFactory(DjangoModelFactory[DeviceActivity]):
+    class Meta:
+        model = DeviceActivity
+
+    device = factory.SubFactory(DeviceFactory)
+    tenant = factory.SelfAttribute("device.tenant")
+    created_at = ENROLLED
+    action_type = "enrollment"
+    blueprint = factory.SelfAttribute("device.blueprint")
+    details = factory.LazyAttribute(
+        lambda row: {"blueprint_name": row.device.blueprint.name, "enrollment_type": "Automated Device Enrollment"}
+    )
+
+
+class LostModeFactory(DjangoModelFactory[LostMode]):
+    """The device's own column and record do not follow, as they do behind the service."""
+
+    class Meta:
+        model = LostMode
+
+    device = factory.SubFactory(DeviceFactory, platform=Platform.IPHONE)
+    status = "enabled"
+    enabled_by = "Integration"
+    enable_status_at = ENROLLED

@@ -10,7 +10,9 @@ from devices.services import records
 
 
 class Command(BaseCommand):
-    help = "Prove that every prepared device record and device count equals a fresh one; --fix rewrites those that differ."
+    help = (
+        "Prove that every prepared device record and device count equals a fresh one; --fix rewrites those that differ."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--fix", action="store_true", help="rewrite what differs")
@@ -24,14 +26,10 @@ class Command(BaseCommand):
                 wrong += records.refresh(pks)
             else:
                 for pk, _ in records.outdated(pks):
-                    self.stderr.write(
-                        f"device {pk}: the stored record differs from a fresh one"
-                    )
+                    self.stderr.write(f"device {pk}: the stored record differs from a fresh one")
                     wrong += 1
             for tenant in (
-                Tenant.objects.filter(fleet__isnull=False)
-                .select_related("fleet")
-                .annotate(n=Count("devices"))
+                Tenant.objects.filter(fleet__isnull=False).select_related("fleet").annotate(n=Count("devices"))
             ):
                 if tenant.fleet.device_count != tenant.n:
                     self.stderr.write(
@@ -42,11 +40,7 @@ class Command(BaseCommand):
                         tenant.fleet.device_count = tenant.n
                         tenant.fleet.save(update_fields=["device_count"])
         if wrong and not fix:
-            raise CommandError(
-                f"{wrong} of {len(pks)} records differ. Run with --fix to rewrite them."
-            )
+            raise CommandError(f"{wrong} of {len(pks)} records differ. Run with --fix to rewrite them.")
         self.stdout.write(
-            f"{len(pks)} records checked, {wrong} rewritten."
-            if fix
-            else f"{len(pks)} records, all as rendered."
+            f"{len(pks)} records checked, {wrong} rewritten." if fix else f"{len(pks)} records, all as rendered."
         )

@@ -1,24 +1,22 @@
-from collections.abc import Callable
-
 import pytest
-from django.http import HttpResponse
 from pytest_django import DjangoAssertNumQueries
 
-from access.models import ApiToken, Tenant
+from access.models import Tenant
 from tests.factories.devices import BlueprintFactory, DeviceFactory
-
-Api = Callable[..., HttpResponse]
+from tests.types import Call, IssuedApiToken, IssueToken
 
 
 @pytest.fixture
-def token(issue_token: Callable[..., ApiToken]) -> ApiToken:
+def token(issue_token: IssueToken) -> IssuedApiToken:
     return issue_token("list_blueprints", "get_blueprint")
 
 
-def test_the_record(api: Api, token: ApiToken, tenant: Tenant) -> None:
-    blueprint = BlueprintFactory(tenant=tenant, name="Design", enrollment_code="424242", enrollment_code_active=True)
-    DeviceFactory(tenant=tenant, blueprint=blueprint)
-    DeviceFactory(tenant=tenant, blueprint=blueprint, is_missing=True)
+def test_the_record(api: Call, token: IssuedApiToken, tenant: Tenant) -> None:
+    blueprint = BlueprintFactory.create(
+        tenant=tenant, name="Design", enrollment_code="424242", enrollment_code_active=True
+    )
+    DeviceFactory.create(tenant=tenant, blueprint=blueprint)
+    DeviceFactory.create(tenant=tenant, blueprint=blueprint, is_missing=True)
     answer = api("GET", f"/api/v1/blueprints/{blueprint.uuid}", token).json()
     assert answer == {
         "id": str(blueprint.uuid),
@@ -35,9 +33,9 @@ def test_the_record(api: Api, token: ApiToken, tenant: Tenant) -> None:
     assert api("GET", "/api/v1/blueprints", token).json()["results"] == [answer]
 
 
-def test_pages_and_filters(api: Api, token: ApiToken, tenant: Tenant, other_tenant: Tenant) -> None:
-    first, second, third = (BlueprintFactory(tenant=tenant, name=name) for name in ("Alpha", "Beta", "Alphabet"))
-    theirs = BlueprintFactory(tenant=other_tenant, name="Alpha")
+def test_pages_and_filters(api: Call, token: IssuedApiToken, tenant: Tenant, other_tenant: Tenant) -> None:
+    first, second, third = (BlueprintFactory.create(tenant=tenant, name=name) for name in ("Alpha", "Beta", "Alphabet"))
+    theirs = BlueprintFactory.create(tenant=other_tenant, name="Alpha")
 
     def names(query: str) -> list[str]:
         return [each["name"] for each in api("GET", f"/api/v1/blueprints?{query}", token).json()["results"]]
@@ -57,9 +55,9 @@ def test_pages_and_filters(api: Api, token: ApiToken, tenant: Tenant, other_tena
 
 
 def test_the_number_of_queries_does_not_grow_with_the_rows(
-    api: Api, token: ApiToken, tenant: Tenant, django_assert_num_queries: DjangoAssertNumQueries
+    api: Call, token: IssuedApiToken, tenant: Tenant, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     for blueprint in BlueprintFactory.create_batch(12, tenant=tenant):
-        DeviceFactory(tenant=tenant, blueprint=blueprint)
+        DeviceFactory.create(tenant=tenant, blueprint=blueprint)
     with django_assert_num_queries(3):
         assert len(api("GET", "/api/v1/blueprints", token).json()["results"]) == 12

@@ -5,15 +5,14 @@ from typing import Any
 
 import orjson
 import pytest
-from django.http import HttpResponse
 from pytest_django import DjangoAssertNumQueries
 
-from access.models import ApiToken, AuditEvent, Tenant
+from access.models import AuditEvent, Tenant
 from devices.models import Device, Fleet, Platform
 from devices.services import records
 from tests.factories.devices import ENROLLED, BlueprintFactory, DeviceFactory, TagFactory, UserFactory
+from tests.types import Call, IssuedApiToken, IssueToken
 
-Api = Callable[..., HttpResponse]
 RECORD = [
     "device_id",
     "device_name",
@@ -41,12 +40,12 @@ RECORD = [
 
 
 @pytest.fixture
-def token(issue_token: Callable[..., ApiToken]) -> ApiToken:
+def token(issue_token: IssueToken) -> IssuedApiToken:
     return issue_token("list_devices", "get_device", "update_device", "delete_device")
 
 
 @pytest.fixture
-def listed(api: Api, token: ApiToken) -> Callable[[str], list[str]]:
+def listed(api: Call, token: IssuedApiToken) -> Callable[[str], list[str]]:
     """The names that a query of the list answers, in order."""
 
     def listed(query: str = "") -> list[str]:
@@ -58,7 +57,7 @@ def listed(api: Api, token: ApiToken) -> Callable[[str], list[str]]:
 
 
 def fleet_of(tenant: Tenant, count: int) -> None:
-    blueprint = BlueprintFactory(tenant=tenant)
+    blueprint = BlueprintFactory.create(tenant=tenant)
     Device.objects.bulk_create(
         [
             Device(
@@ -81,10 +80,13 @@ def fleet_of(tenant: Tenant, count: int) -> None:
 # --- The list ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_record(api: Api, token: ApiToken, tenant: Tenant) -> None:
-    user = UserFactory(tenant=tenant, name="Zoë Łukasiewicz", email="zoe@accuhive.test")
-    device = DeviceFactory(
-        tenant=tenant, name="Zoë's “Mac”", user=user, tags=[TagFactory(tenant=tenant, name=name) for name in "ba"]
+def test_the_record(api: Call, token: IssuedApiToken, tenant: Tenant) -> None:
+    user = UserFactory.create(tenant=tenant, name="Zoë Łukasiewicz", email="zoe@accuhive.test")
+    device = DeviceFactory.create(
+        tenant=tenant,
+        name="Zoë's “Mac”",
+        user=user,
+        tags=[TagFactory.create(tenant=tenant, name=name) for name in "ba"],
     )
     (row,) = api("GET", "/api/v1/devices", token).json()
     assert list(row) == RECORD
@@ -102,27 +104,27 @@ def test_the_record(api: Api, token: ApiToken, tenant: Tenant) -> None:
     assert api("GET", f"/api/v1/devices/{device.uuid}", token).json() == row
 
 
-def test_nobody_assigned_and_never_checked_in_are_null(api: Api, token: ApiToken, tenant: Tenant) -> None:
-    DeviceFactory(tenant=tenant, last_check_in=None)
+def test_nobody_assigned_and_never_checked_in_are_null(api: Call, token: IssuedApiToken, tenant: Tenant) -> None:
+    DeviceFactory.create(tenant=tenant, last_check_in=None)
     (row,) = api("GET", "/api/v1/devices", token).json()
     assert (row["user"], row["last_check_in"]) == (None, None)
 
 
-def test_three_more_keys_where_windows_or_android_is_managed(api: Api, token: ApiToken, tenant: Tenant) -> None:
-    DeviceFactory(tenant=tenant)
+def test_three_more_keys_where_windows_or_android_is_managed(api: Call, token: IssuedApiToken, tenant: Tenant) -> None:
+    DeviceFactory.create(tenant=tenant)
     records.enable_extended_records(Fleet.objects.get(tenant=tenant))
     (row,) = api("GET", "/api/v1/devices", token).json()
     assert list(row) == [*RECORD, "api_level", "security_patch_level", "full_software_version"]
 
 
-def test_an_empty_fleet(api: Api, token: ApiToken) -> None:
+def test_an_empty_fleet(api: Call, token: IssuedApiToken) -> None:
     answer = api("GET", "/api/v1/devices", token)
     assert answer.json() == []
     assert (answer["X-Total-Count"], answer["X-Total-Pages"]) == ("0", "0")
 
 
 def test_300_of_10000_devices_cost_one_query_besides_the_tokens(
-    api: Api, token: ApiToken, tenant: Tenant, django_assert_num_queries: DjangoAssertNumQueries
+    api: Call, token: IssuedApiToken, tenant: Tenant, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     fleet_of(tenant, 10_000)
     for query, queries in (("", 2), ("?offset=9700", 2), ("?platform=mac&ordering=-device_name", 2)):
@@ -133,7 +135,7 @@ def test_300_of_10000_devices_cost_one_query_besides_the_tokens(
 
 
 def test_pages_cover_the_fleet_once_and_link_to_each_other(
-    api: Api, token: ApiToken, tenant: Tenant, other_tenant: Tenant
+    api: Call, token: IssuedApiToken, tenant: Tenant, other_tenant: Tenant
 ) -> None:
     fleet_of(tenant, 7)
     fleet_of(other_tenant, 3)
@@ -158,7 +160,7 @@ def test_pages_cover_the_fleet_once_and_link_to_each_other(
 
 
 @pytest.mark.parametrize(("limit", "rows"), [("1", 1), ("300", 300), ("301", 300), ("99999999999999999999", 300)])
-def test_the_page_size_is_capped(limit: str, rows: int, api: Api, token: ApiToken, tenant: Tenant) -> None:
+def test_the_page_size_is_capped(limit: str, rows: int, api: Call, token: IssuedApiToken, tenant: Tenant) -> None:
     fleet_of(tenant, 301)
     assert len(api("GET", f"/api/v1/devices?limit={limit}", token).json()) == rows
 
@@ -179,7 +181,9 @@ def test_the_page_size_is_capped(limit: str, rows: int, api: Api, token: ApiToke
         ("device_name=a%00b", "device_name", "Null characters are not allowed."),
     ],
 )
-def test_bad_parameters_name_their_field(query: str, field: str, message: str, api: Api, token: ApiToken) -> None:
+def test_bad_parameters_name_their_field(
+    query: str, field: str, message: str, api: Call, token: IssuedApiToken
+) -> None:
     answer = api("GET", f"/api/v1/devices?{query}", token)
     assert answer.status_code == 400
     assert message in answer.json()[field]
@@ -189,11 +193,13 @@ def test_bad_parameters_name_their_field(query: str, field: str, message: str, a
 @pytest.fixture
 def mixed(tenant: Tenant, other_tenant: Tenant) -> dict[str, Any]:
     """Four devices that differ in everything a filter looks at, and a twin of the first in another tenant."""
-    ann = UserFactory(tenant=tenant, name="Ann Fisher", email="ann@accuhive.test")
-    bob = UserFactory(tenant=tenant, name="Bob", email="bob.ann@accuhive.test")
-    design = BlueprintFactory(tenant=tenant, name="Design", uuid=uuid.UUID("aaaaaaaa-1111-4111-8111-000000000001"))
-    shop = BlueprintFactory(tenant=tenant, name="Shop", uuid=uuid.UUID("bbbbbbbb-1111-4111-8111-000000000002"))
-    vip, loaner = TagFactory(tenant=tenant, name="VIP"), TagFactory(tenant=tenant, name="loaner")
+    ann = UserFactory.create(tenant=tenant, name="Ann Fisher", email="ann@accuhive.test")
+    bob = UserFactory.create(tenant=tenant, name="Bob", email="bob.ann@accuhive.test")
+    design = BlueprintFactory.create(
+        tenant=tenant, name="Design", uuid=uuid.UUID("aaaaaaaa-1111-4111-8111-000000000001")
+    )
+    shop = BlueprintFactory.create(tenant=tenant, name="Shop", uuid=uuid.UUID("bbbbbbbb-1111-4111-8111-000000000002"))
+    vip, loaner = TagFactory.create(tenant=tenant, name="VIP"), TagFactory.create(tenant=tenant, name="loaner")
     common: dict[str, Any] = {
         "name": "alpha",
         "serial_number": "C02AAA111",
@@ -204,8 +210,8 @@ def mixed(tenant: Tenant, other_tenant: Tenant) -> dict[str, Any]:
         "filevault_enabled": True,
     }
     made = {
-        "alpha": DeviceFactory(tenant=tenant, blueprint=design, user=ann, tags=[vip, loaner], **common),
-        "beta": DeviceFactory(
+        "alpha": DeviceFactory.create(tenant=tenant, blueprint=design, user=ann, tags=[vip, loaner], **common),
+        "beta": DeviceFactory.create(
             tenant=tenant,
             blueprint=design,
             user=bob,
@@ -217,7 +223,7 @@ def mixed(tenant: Tenant, other_tenant: Tenant) -> dict[str, Any]:
             filevault_enabled=False,
             last_check_in=None,
         ),
-        "gamma": DeviceFactory(
+        "gamma": DeviceFactory.create(
             tenant=tenant,
             blueprint=shop,
             name="gamma",
@@ -226,7 +232,7 @@ def mixed(tenant: Tenant, other_tenant: Tenant) -> dict[str, Any]:
             os_version="18.1",
             last_check_in=ENROLLED + timedelta(days=3),
         ),
-        "delta": DeviceFactory(
+        "delta": DeviceFactory.create(
             tenant=tenant,
             blueprint=shop,
             name="delta",
@@ -236,7 +242,7 @@ def mixed(tenant: Tenant, other_tenant: Tenant) -> dict[str, Any]:
             last_check_in=ENROLLED + timedelta(days=2),
         ),
     }
-    DeviceFactory(tenant=other_tenant, **common)
+    DeviceFactory.create(tenant=other_tenant, **common)
     return {**made, "ann": ann, "vip": vip, "loaner": loaner, "design": design}
 
 
@@ -290,7 +296,7 @@ def test_filters_and_orders(query: str, names: str, listed: Callable[[str], list
     assert listed(query.format(**mixed)) == names.split()
 
 
-def test_a_filtered_list_counts_what_it_found(api: Api, token: ApiToken, mixed: dict[str, Any]) -> None:
+def test_a_filtered_list_counts_what_it_found(api: Call, token: IssuedApiToken, mixed: dict[str, Any]) -> None:
     answer = api("GET", "/api/v1/devices?model=mac&limit=1", token)
     assert (answer["X-Total-Count"], answer["X-Total-Pages"]) == ("2", "2")
     assert "model=mac&limit=1&offset=1" in answer["Link"]
@@ -298,7 +304,7 @@ def test_a_filtered_list_counts_what_it_found(api: Api, token: ApiToken, mixed: 
     assert (beyond.json(), beyond["X-Total-Count"]) == ([], "2")
 
 
-def test_an_unknown_ordering_names_the_known_ones(api: Api, token: ApiToken) -> None:
+def test_an_unknown_ordering_names_the_known_ones(api: Call, token: IssuedApiToken) -> None:
     answer = api("GET", "/api/v1/devices?ordering=device_name,record", token)
     assert answer.status_code == 400
     assert answer.json()["ordering"][0].startswith('"record" is not one of asset_tag,')
@@ -308,7 +314,7 @@ def test_an_unknown_ordering_names_the_known_ones(api: Api, token: ApiToken) -> 
 
 
 def test_an_update_changes_what_is_given_and_answers_the_record(
-    api: Api, token: ApiToken, mixed: dict[str, Any], tenant: Tenant
+    api: Call, token: IssuedApiToken, mixed: dict[str, Any], tenant: Tenant
 ) -> None:
     path = f"/api/v1/devices/{mixed['beta'].uuid}"
     shop = mixed["gamma"].blueprint
@@ -338,7 +344,7 @@ def test_an_update_changes_what_is_given_and_answers_the_record(
 
 
 def test_an_update_is_on_record_with_old_and_new(
-    api: Api, token: ApiToken, mixed: dict[str, Any], tenant: Tenant
+    api: Call, token: IssuedApiToken, mixed: dict[str, Any], tenant: Tenant
 ) -> None:
     api("PATCH", f"/api/v1/devices/{mixed['beta'].uuid}", token, json={"asset_tag": "N-7", "tags": ["loaner"]})
     event = tenant.audit_events.get(target_type="device")
@@ -355,7 +361,7 @@ def test_an_update_is_on_record_with_old_and_new(
 
 
 def test_an_update_that_changes_nothing_leaves_no_trace(
-    api: Api, token: ApiToken, mixed: dict[str, Any], tenant: Tenant
+    api: Call, token: IssuedApiToken, mixed: dict[str, Any], tenant: Tenant
 ) -> None:
     path = f"/api/v1/devices/{mixed['alpha'].uuid}"
     before = api("GET", path, token).json()
@@ -383,7 +389,7 @@ def test_an_update_that_changes_nothing_leaves_no_trace(
     ],
 )
 def test_a_bad_update_names_its_fields_and_changes_nothing(
-    body: dict[str, Any], errors: dict[str, list[str]], api: Api, token: ApiToken, mixed: dict[str, Any]
+    body: dict[str, Any], errors: dict[str, list[str]], api: Call, token: IssuedApiToken, mixed: dict[str, Any]
 ) -> None:
     path = f"/api/v1/devices/{mixed['alpha'].uuid}"
     before = api("GET", path, token).json()
@@ -393,18 +399,20 @@ def test_a_bad_update_names_its_fields_and_changes_nothing(
 
 
 def test_other_tenants_blueprints_and_users_cannot_be_assigned(
-    api: Api, token: ApiToken, mixed: dict[str, Any], other_tenant: Tenant
+    api: Call, token: IssuedApiToken, mixed: dict[str, Any], other_tenant: Tenant
 ) -> None:
     path = f"/api/v1/devices/{mixed['alpha'].uuid}"
     for field, theirs in (
-        ("user", UserFactory(tenant=other_tenant)),
-        ("blueprint_id", BlueprintFactory(tenant=other_tenant)),
+        ("user", UserFactory.create(tenant=other_tenant)),
+        ("blueprint_id", BlueprintFactory.create(tenant=other_tenant)),
     ):
         answer = api("PATCH", path, token, json={field: str(theirs.uuid)})
         assert (answer.status_code, list(answer.json())) == (400, [field])
 
 
-def test_fields_that_are_not_for_changing_are_left_alone(api: Api, token: ApiToken, mixed: dict[str, Any]) -> None:
+def test_fields_that_are_not_for_changing_are_left_alone(
+    api: Call, token: IssuedApiToken, mixed: dict[str, Any]
+) -> None:
     path = f"/api/v1/devices/{mixed['alpha'].uuid}"
     before = api("GET", path, token).json()
     body = {name: "changed" for name in before if name not in {"user", "asset_tag", "blueprint_id", "tags"}}
@@ -435,7 +443,13 @@ def test_fields_that_are_not_for_changing_are_left_alone(api: Api, token: ApiTok
     ],
 )
 def test_bodies_that_cannot_be_read(
-    body: bytes, content_type: str, status: int, detail: str | None, api: Api, token: ApiToken, mixed: dict[str, Any]
+    body: bytes,
+    content_type: str,
+    status: int,
+    detail: str | None,
+    api: Call,
+    token: IssuedApiToken,
+    mixed: dict[str, Any],
 ) -> None:
     answer = api("PATCH", f"/api/v1/devices/{mixed['alpha'].uuid}", token, data=body, content_type=content_type)
     assert answer.status_code == status, answer.content
@@ -443,7 +457,7 @@ def test_bodies_that_cannot_be_read(
         assert answer.json() == {"detail": detail}
 
 
-def test_deleting_one(api: Api, token: ApiToken, mixed: dict[str, Any], tenant: Tenant) -> None:
+def test_deleting_one(api: Call, token: IssuedApiToken, mixed: dict[str, Any], tenant: Tenant) -> None:
     path = f"/api/v1/devices/{mixed['alpha'].uuid}"
     answer = api("DELETE", path, token)
     assert (answer.status_code, answer.content) == (204, b"")
@@ -455,7 +469,7 @@ def test_deleting_one(api: Api, token: ApiToken, mixed: dict[str, Any], tenant: 
 
 
 def test_a_change_that_cannot_be_recorded_is_not_made(
-    api: Api, token: ApiToken, mixed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    api: Call, token: IssuedApiToken, mixed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = f"/api/v1/devices/{mixed['alpha'].uuid}"
     before = api("GET", path, token).content

@@ -1,20 +1,18 @@
 """Who may call what: generated from the declared operations, so that a new one is covered the moment it is declared."""
 
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.http import HttpResponse
 
-from access.models import ApiToken, Tenant
+from access.models import Tenant
 from access.permissions import catalogue
 from devices.api import api as endpoint_api
 from devices.api.routing import Operation
 from tests.devices.api import examples
 from tests.factories.access import ApiTokenFactory
+from tests.types import Call, IssuedApiToken, IssueToken, Response
 
-Api = Callable[..., HttpResponse]
 EVERYTHING = [permission.codename for permission in catalogue]
 OPERATIONS = endpoint_api.operations
 GUARDED = [operation for operation in OPERATIONS if not operation.open]
@@ -27,8 +25,8 @@ def named(operations: list[Operation]) -> Any:
 
 
 @pytest.fixture
-def call(api: Api, tenant: Tenant) -> Callable[..., HttpResponse]:
-    def call(operation: Operation, token: ApiToken | str | None = None, **options: Any) -> HttpResponse:
+def call(api: Call, tenant: Tenant) -> Call:
+    def call(operation: Operation, token: IssuedApiToken | str | None = None, **options: Any) -> Response:
         values = options.pop("values", None) or examples.objects(operation, tenant)
         options.setdefault("json", examples.body(operation))
         options.setdefault("host", tenant.api_host)
@@ -39,9 +37,9 @@ def call(api: Api, tenant: Tenant) -> Callable[..., HttpResponse]:
 
 @named(GUARDED)
 def test_no_live_token_answers_one_401(
-    operation: Operation, call: Api, issue_token: Callable[..., ApiToken], other_tenant: Tenant
+    operation: Operation, call: Call, issue_token: IssueToken, other_tenant: Tenant
 ) -> None:
-    foreign = ApiTokenFactory(tenant=other_tenant, permissions=EVERYTHING)
+    foreign = ApiTokenFactory.create(tenant=other_tenant, permissions=EVERYTHING)
     missing = {
         "none": call(operation),
         "empty": call(operation, headers={"authorization": ""}),
@@ -64,7 +62,7 @@ def test_no_live_token_answers_one_401(
 
 @named(GUARDED)
 def test_an_inactive_tenant_is_not_found(
-    operation: Operation, call: Api, issue_token: Callable[..., ApiToken], tenant: Tenant
+    operation: Operation, call: Call, issue_token: IssueToken, tenant: Tenant
 ) -> None:
     token = issue_token(*EVERYTHING)
     values = examples.objects(operation, tenant)
@@ -76,7 +74,7 @@ def test_an_inactive_tenant_is_not_found(
 
 @named(PERMITTED)
 def test_without_its_permission_403_names_it_before_anything_is_parsed(
-    operation: Operation, call: Api, issue_token: Callable[..., ApiToken]
+    operation: Operation, call: Call, issue_token: IssueToken
 ) -> None:
     assert operation.permission
     others = issue_token(*(codename for codename in EVERYTHING if codename != operation.permission.codename))
@@ -98,16 +96,16 @@ def test_without_its_permission_403_names_it_before_anything_is_parsed(
 
 
 @named(PERMITTED)
-def test_its_permission_alone_is_enough(operation: Operation, call: Api, issue_token: Callable[..., ApiToken]) -> None:
+def test_its_permission_alone_is_enough(operation: Operation, call: Call, issue_token: IssueToken) -> None:
     assert operation.permission
     answer = call(operation, issue_token(operation.permission.codename))
     assert answer.status_code == operation.status
-    assert answer["Content-Type"] == "application/json"
+    assert answer["Content-Type"] == operation.media_type
 
 
 @named(WITH_OBJECTS)
 def test_another_tenants_object_is_as_unknown_as_one_that_never_was(
-    operation: Operation, call: Api, issue_token: Callable[..., ApiToken], tenant: Tenant, other_tenant: Tenant
+    operation: Operation, call: Call, issue_token: IssueToken, tenant: Tenant, other_tenant: Tenant
 ) -> None:
     token = issue_token(*EVERYTHING)
     own = examples.objects(operation, tenant)
@@ -118,13 +116,13 @@ def test_another_tenants_object_is_as_unknown_as_one_that_never_was(
             for value in (foreign[parameter], uuid.uuid4(), "no-id", f"{{{foreign[parameter]}}}", "%00", "0" * 5000)
         ]
         assert {(answer.status_code, answer.content) for answer in answers} == {(404, b'{"detail":"Not found."}')}
-    theirs = ApiTokenFactory(tenant=other_tenant, permissions=EVERYTHING)
+    theirs = ApiTokenFactory.create(tenant=other_tenant, permissions=EVERYTHING)
     assert call(operation, theirs, values=foreign, host=other_tenant.api_host).status_code == operation.status
 
 
 @named(GUARDED)
 def test_both_slash_forms_answer_without_a_redirect(
-    operation: Operation, call: Api, api: Api, issue_token: Callable[..., ApiToken], tenant: Tenant
+    operation: Operation, call: Call, api: Call, issue_token: IssueToken, tenant: Tenant
 ) -> None:
     token = issue_token(*EVERYTHING)
     for ending in ("", "/"):
@@ -138,7 +136,7 @@ def test_both_slash_forms_answer_without_a_redirect(
 
 @named(OPERATIONS)
 def test_unknown_query_parameters_are_ignored(
-    operation: Operation, call: Api, api: Api, issue_token: Callable[..., ApiToken], tenant: Tenant
+    operation: Operation, call: Call, api: Call, issue_token: IssueToken, tenant: Tenant
 ) -> None:
     path = examples.path(operation, examples.objects(operation, tenant))
     answer = api(
@@ -148,7 +146,7 @@ def test_unknown_query_parameters_are_ignored(
 
 
 @pytest.mark.parametrize("path", sorted({operation.path for operation in GUARDED}))
-def test_a_method_that_a_path_does_not_have(path: str, api: Api, issue_token: Callable[..., ApiToken]) -> None:
+def test_a_method_that_a_path_does_not_have(path: str, api: Call, issue_token: IssueToken) -> None:
     known = {operation.method for operation in GUARDED if operation.path == path}
     allowed = {*known, "HEAD"} if "GET" in known else known
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"} - known:
@@ -160,7 +158,7 @@ def test_a_method_that_a_path_does_not_have(path: str, api: Api, issue_token: Ca
 
 
 def test_a_token_of_a_tenant_opens_only_that_tenants_host(
-    api: Api, issue_token: Callable[..., ApiToken], tenant: Tenant, other_tenant: Tenant
+    api: Call, issue_token: IssueToken, tenant: Tenant, other_tenant: Tenant
 ) -> None:
     token = issue_token("list_devices")
     assert api("GET", "/api/v1/devices", token).status_code == 200
@@ -172,34 +170,32 @@ def test_a_token_of_a_tenant_opens_only_that_tenants_host(
 
 @pytest.mark.parametrize("host", ["accuhive.api.iru.test", "localhost"])
 @pytest.mark.parametrize("path", ["/api/v1", "/api/v1/", "/api/v1/nothing", "/api/v3/devices", "/app/v1/nothing"])
-def test_an_unknown_path_is_no_route(host: str, path: str, api: Api, tenant: Tenant) -> None:
+def test_an_unknown_path_is_no_route(host: str, path: str, api: Call, tenant: Tenant) -> None:
     answer = api("GET", path, host=host)
     assert (answer.status_code, answer.json()) == (404, {"message": "no Route matched with those values"})
 
 
-def test_an_api_host_serves_no_page_and_sets_no_cookie(api: Api, issue_token: Callable[..., ApiToken]) -> None:
+def test_an_api_host_serves_no_page_and_sets_no_cookie(api: Call, issue_token: IssueToken) -> None:
     for path in ("/", "/sign-in/", "/admin/", "/static/css/base.css"):
         answer = api("GET", path)
         assert (answer.status_code, answer["Content-Type"]) == (404, "application/json")
     assert not api("GET", "/api/v1/token", issue_token(), headers={"cookie": "session=x; csrf=y"}).cookies
 
 
-def test_a_token_elsewhere_than_in_the_header_is_no_token(api: Api, issue_token: Callable[..., ApiToken]) -> None:
+def test_a_token_elsewhere_than_in_the_header_is_no_token(api: Call, issue_token: IssueToken) -> None:
     secret = issue_token("list_devices", "create_tag").secret
     assert api("GET", f"/api/v1/devices?token={secret}&access_token={secret}").status_code == 401
     assert api("POST", "/api/v1/tags", json={"name": "x", "token": secret}).status_code == 401
     assert api("GET", "/api/v1/devices", headers={"cookie": f"token={secret}", "x-api-key": secret}).status_code == 401
 
 
-def test_the_scheme_and_the_secret_are_read_in_any_case(api: Api, issue_token: Callable[..., ApiToken]) -> None:
+def test_the_scheme_and_the_secret_are_read_in_any_case(api: Call, issue_token: IssueToken) -> None:
     secret = issue_token("list_devices").secret
     for value in (f"bearer {secret}", f"BEARER {secret}", f"Bearer {secret.upper()}", f"Bearer  {secret} "):
         assert api("GET", "/api/v1/devices", headers={"authorization": value}).status_code == 200
 
 
-def test_a_revoked_token_is_refused_from_the_next_call_on(
-    api: Api, issue_token: Callable[..., ApiToken], owner: Any
-) -> None:
+def test_a_revoked_token_is_refused_from_the_next_call_on(api: Call, issue_token: IssueToken, owner: Any) -> None:
     from access.services.audit import Actor
     from access.services.tokens import revoke_token, set_permissions
 
@@ -214,7 +210,7 @@ def test_a_revoked_token_is_refused_from_the_next_call_on(
 
 
 def test_what_nobody_expected_is_a_json_500_without_details(
-    api: Api, issue_token: Callable[..., ApiToken], monkeypatch: pytest.MonkeyPatch
+    api: Call, issue_token: IssueToken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*args: object, **kwargs: object) -> None:
         raise RuntimeError("secret detail")
@@ -225,7 +221,7 @@ def test_what_nobody_expected_is_a_json_500_without_details(
 
 
 def test_a_lost_database_is_a_503_that_says_when_to_try_again(
-    api: Api, issue_token: Callable[..., ApiToken], monkeypatch: pytest.MonkeyPatch
+    api: Call, issue_token: IssueToken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from django.db import OperationalError
 

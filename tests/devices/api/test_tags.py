@@ -1,26 +1,22 @@
-from collections.abc import Callable
-
 import pytest
-from django.http import HttpResponse
 
-from access.models import ApiToken, Tenant
+from access.models import Tenant
 from tests.factories.devices import DeviceFactory, TagFactory
-
-Api = Callable[..., HttpResponse]
+from tests.types import Call, IssuedApiToken, IssueToken
 
 
 @pytest.fixture
-def token(issue_token: Callable[..., ApiToken]) -> ApiToken:
+def token(issue_token: IssueToken) -> IssuedApiToken:
     return issue_token("list_tags", "create_tag", "update_tag", "delete_tag", "list_devices")
 
 
-def test_a_tag_from_its_creation_to_its_end(api: Api, token: ApiToken, tenant: Tenant) -> None:
+def test_a_tag_from_its_creation_to_its_end(api: Call, token: IssuedApiToken, tenant: Tenant) -> None:
     created = api("POST", "/api/v1/tags", token, json={"name": "  Loaner "})
     assert created.status_code == 201
     tag = created.json()
     assert list(tag) == ["id", "name"]
     assert tag["name"] == "Loaner"
-    device = DeviceFactory(tenant=tenant, tags=[tenant.tags.get()])
+    device = DeviceFactory.create(tenant=tenant, tags=[tenant.tags.get()])
 
     renamed = api("PATCH", f"/api/v1/tags/{tag['id']}", token, json={"name": "Spare"})
     assert renamed.json() == {"id": tag["id"], "name": "Spare"}
@@ -37,11 +33,11 @@ def test_a_tag_from_its_creation_to_its_end(api: Api, token: ApiToken, tenant: T
 
 
 def test_the_list_is_one_page_that_can_be_searched(
-    api: Api, token: ApiToken, tenant: Tenant, other_tenant: Tenant
+    api: Call, token: IssuedApiToken, tenant: Tenant, other_tenant: Tenant
 ) -> None:
     for name in ("Design", "loaner", "Loan desk"):
-        TagFactory(tenant=tenant, name=name)
-    TagFactory(tenant=other_tenant, name="loan")
+        TagFactory.create(tenant=tenant, name=name)
+    TagFactory.create(tenant=other_tenant, name="loan")
     every = api("GET", "/api/v1/tags", token).json()
     assert (every["count"], every["next"], every["previous"]) == (3, None, None)
     assert [tag["name"] for tag in api("GET", "/api/v1/tags?search=LOAN", token).json()["results"]] == [
@@ -51,9 +47,9 @@ def test_the_list_is_one_page_that_can_be_searched(
 
 
 def test_a_name_is_taken_once_in_each_tenant_and_in_its_case(
-    api: Api, token: ApiToken, tenant: Tenant, other_tenant: Tenant
+    api: Call, token: IssuedApiToken, tenant: Tenant, other_tenant: Tenant
 ) -> None:
-    TagFactory(tenant=other_tenant, name="VIP")
+    TagFactory.create(tenant=other_tenant, name="VIP")
     assert api("POST", "/api/v1/tags", token, json={"name": "VIP"}).status_code == 201
     assert api("POST", "/api/v1/tags", token, json={"name": "vip"}).status_code == 201
     taken = api("POST", "/api/v1/tags", token, json={"name": "VIP"})
@@ -63,7 +59,7 @@ def test_a_name_is_taken_once_in_each_tenant_and_in_its_case(
 
 
 @pytest.mark.parametrize("body", [{}, {"name": None}, {"name": ""}, {"name": "x" * 256}, {"name": {"a": 1}}])
-def test_a_name_is_needed(body: dict[str, object], api: Api, token: ApiToken, tenant: Tenant) -> None:
+def test_a_name_is_needed(body: dict[str, object], api: Call, token: IssuedApiToken, tenant: Tenant) -> None:
     answer = api("POST", "/api/v1/tags", token, json=body)
     assert answer.status_code == 400
     assert list(answer.json()) == ["name"]

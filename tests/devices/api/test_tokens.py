@@ -1,13 +1,7 @@
-from collections.abc import Callable
-
-from django.http import HttpResponse
-
-from access.models import ApiToken
-
-Api = Callable[..., HttpResponse]
+from tests.types import Call, IssueToken
 
 
-def test_a_token_may_know_itself_without_any_permission(api: Api, issue_token: Callable[..., ApiToken]) -> None:
+def test_a_token_may_know_itself_without_any_permission(api: Call, issue_token: IssueToken) -> None:
     for token in (issue_token(), issue_token("list_users", "list_devices", name="Inventory sync")):
         assert api("GET", "/api/v1/token", token).json() == {
             "id": str(token.id),
@@ -17,7 +11,7 @@ def test_a_token_may_know_itself_without_any_permission(api: Api, issue_token: C
         }
 
 
-def test_ping_needs_no_token_but_a_tenant(api: Api, issue_token: Callable[..., ApiToken]) -> None:
+def test_ping_needs_no_token_but_a_tenant(api: Call, issue_token: IssueToken) -> None:
     issue_token()
     answer = api("GET", "/app/v1/ping?source=iructl")
     assert (answer.status_code, answer.json()) == (200, "pong")

@@ -1,23 +1,20 @@
-from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import pytest
-from django.http import HttpResponse
 from pytest_django import DjangoAssertNumQueries
 
-from access.models import ApiToken, Tenant
+from access.models import Tenant
 from tests.factories.devices import DeviceFactory, DirectoryIntegrationFactory, UserFactory
-
-Api = Callable[..., HttpResponse]
+from tests.types import Call, IssuedApiToken, IssueToken
 
 
 @pytest.fixture
-def token(issue_token: Callable[..., ApiToken]) -> ApiToken:
+def token(issue_token: IssueToken) -> IssuedApiToken:
     return issue_token("list_users", "get_user")
 
 
-def test_the_record(api: Api, token: ApiToken, tenant: Tenant) -> None:
-    user = UserFactory(tenant=tenant, name="Ann", email="ann@accuhive.test", deprecated_user_id="4711")
+def test_the_record(api: Call, token: IssuedApiToken, tenant: Tenant) -> None:
+    user = UserFactory.create(tenant=tenant, name="Ann", email="ann@accuhive.test", deprecated_user_id="4711")
     DeviceFactory.create_batch(2, tenant=tenant, user=user)
     answer = api("GET", f"/api/v1/users/{user.uuid}", token).json()
     assert answer == {
@@ -44,7 +41,7 @@ def test_the_record(api: Api, token: ApiToken, tenant: Tenant) -> None:
     assert listed["results"] == [answer]
 
 
-def walk(api: Api, token: ApiToken, url: str | None, link: str) -> list[list[str]]:
+def walk(api: Call, token: IssuedApiToken, url: str | None, link: str) -> list[list[str]]:
     pages = []
     while url:
         parts = urlsplit(url)
@@ -56,11 +53,11 @@ def walk(api: Api, token: ApiToken, url: str | None, link: str) -> list[list[str
 
 
 def test_following_next_and_previous_meets_everybody_once(
-    api: Api, token: ApiToken, tenant: Tenant, other_tenant: Tenant
+    api: Call, token: IssuedApiToken, tenant: Tenant, other_tenant: Tenant
 ) -> None:
     for n in range(5):
-        UserFactory(tenant=tenant, name=f"{n}")
-    UserFactory(tenant=other_tenant)
+        UserFactory.create(tenant=tenant, name=f"{n}")
+    UserFactory.create(tenant=other_tenant)
     url = "/api/v1/users?sizePerPage=2&email=accuhive"
     assert walk(api, token, url, "next") == [["0", "1"], ["2", "3"], ["4"]]
     second = api("GET", url, token).json()["next"].removeprefix("http://accuhive.api.iru.test")
@@ -69,8 +66,8 @@ def test_following_next_and_previous_meets_everybody_once(
     assert walk(api, token, third, "previous") == [["4"], ["2", "3"], ["0", "1"]]
 
 
-@pytest.mark.parametrize("cursor", ["x", "cD0x!", "cD14", "cj0xJnA9LTE=", "cD0" + "5" * 500, "%00"])
-def test_a_foreign_cursor_is_refused(cursor: str, api: Api, token: ApiToken) -> None:
+@pytest.mark.parametrize("cursor", ["x", "cD0x!", "cD14", "cD0" + "5" * 500, "%00"])
+def test_a_foreign_cursor_is_refused(cursor: str, api: Call, token: IssuedApiToken) -> None:
     answer = api("GET", f"/api/v1/users?cursor={cursor}", token)
     assert answer.status_code == 400
     assert list(answer.json()) == ["cursor"]
@@ -87,18 +84,35 @@ def test_a_foreign_cursor_is_refused(cursor: str, api: Api, token: ApiToken) -> 
         ("sizePerPage=1000", ["Ann", "Bob"]),
     ],
 )
-def test_filters(query: str, names: list[str], api: Api, token: ApiToken, tenant: Tenant) -> None:
-    okta = DirectoryIntegrationFactory(tenant=tenant, name="Okta", type="okta")
-    ann = UserFactory(tenant=tenant, name="Ann", email="ann@accuhive.test")
-    UserFactory(tenant=tenant, name="Bob", email="bob@accuhive.test", integration=okta, archived=True)
+def test_filters(query: str, names: list[str], api: Call, token: IssuedApiToken, tenant: Tenant) -> None:
+    okta = DirectoryIntegrationFactory.create(tenant=tenant, name="Okta", type="okta")
+    ann = UserFactory.create(tenant=tenant, name="Ann", email="ann@accuhive.test")
+    UserFactory.create(tenant=tenant, name="Bob", email="bob@accuhive.test", integration=okta, archived=True)
     found = api("GET", "/api/v1/users?" + query.format(ann=ann, okta=okta), token).json()
     assert [user["name"] for user in found["results"]] == names
 
 
 def test_the_number_of_queries_does_not_grow_with_the_rows(
-    api: Api, token: ApiToken, tenant: Tenant, django_assert_num_queries: DjangoAssertNumQueries
+    api: Call, token: IssuedApiToken, tenant: Tenant, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     for _ in range(12):
-        DeviceFactory(tenant=tenant, user=UserFactory(tenant=tenant))
+        DeviceFactory.create(tenant=tenant, user=UserFactory.create(tenant=tenant))
     with django_assert_num_queries(2):
         assert len(api("GET", "/api/v1/users", token).json()["results"]) == 12
+
+
+def test_only_a_person_without_devices_is_deleted(api: Call, issue_token: IssueToken, tenant: Tenant) -> None:
+    token = issue_token("delete_user", "get_user")
+    user = UserFactory.create(tenant=tenant, name="Ann")
+    device = DeviceFactory.create(tenant=tenant, user=user)
+    path = f"/api/v1/users/{user.uuid}"
+    kept = api("DELETE", path, token)
+    assert (kept.status_code, kept.json()) == (400, {"detail": "User still assigned to one or more devices."})
+    assert api("GET", path, token).status_code == 200
+
+    device.delete()
+    deleted = api("DELETE", path, token)
+    assert (deleted.status_code, deleted.content) == (204, b"")
+    assert api("GET", path, token).status_code == 404
+    event = tenant.audit_events.get(target_type="user")
+    assert (event.action, event.summary, event.target_name) == ("delete", "User deleted", "Ann")

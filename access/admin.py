@@ -1,0 +1,181 @@
+"""The operator's view of every tenant. What the services own is changed through them, or only shown."""
+
+from typing import Any
+
+import allauth.account.admin  # noqa: F401 - registers what is taken back below
+import django.contrib.auth.admin  # noqa: F401 - likewise
+from allauth.account.models import EmailAddress
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.models import Group
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from access.models import Administrator, ApiToken, AuditEvent, Role, Tenant
+from access.services.admins import create_administrator, remove_administrator
+from access.services.audit import Actor
+from access.services.tenants import create_tenant, edit_tenant
+from access.services.tokens import revoke_token
+
+# Who may do what is a matter of roles, and everybody has one address.
+admin.site.unregister([Group, EmailAddress])
+admin.site.site_header = admin.site.site_title = "Iru Endpoint"
+admin.site.index_title = "Operation"
+
+
+class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg] # generic in its stubs alone
+    """Shows, searches and filters. Nothing is added, changed or deleted here."""
+
+    show_full_result_count = False
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+def operator(request: HttpRequest) -> Actor:
+    """Whoever works in Django admin, as the actor of a service."""
+    if not isinstance(request.user, Administrator):
+        raise TypeError("Django admin lets nobody in who has not signed in.")
+    return Actor.of(request.user)
+
+
+@admin.register(Tenant)
+class TenantAdmin(ReadOnly):
+    list_display = ["name", "subdomain", "active", "created_at"]
+    list_filter = ["active"]
+    search_fields = ["name", "subdomain"]
+    readonly_fields = ["api_url", "created_at"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("access.add_tenant")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("access.change_tenant")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Tenant | None = None) -> list[str]:
+        # Integrations are configured with the subdomain; it stays what it is.
+        return ["subdomain", "api_url", "created_at"] if obj else ["active", "api_url", "created_at"]
+
+    def save_model(self, request: HttpRequest, obj: Tenant, form: Any, change: bool) -> None:
+        if change:
+            edit_tenant(tenant_id=obj.pk, name=obj.name, active=obj.active, actor=operator(request))
+        else:
+            obj.pk = create_tenant(name=obj.name, subdomain=obj.subdomain, actor=operator(request)).pk
+
+
+class NewAdministrator(forms.ModelForm):  # type: ignore[type-arg] # the same
+    """Without a password the person uses the reset link of the sign-in page."""
+
+    tenant = forms.ModelChoiceField(Tenant.objects.all())
+    role = forms.ChoiceField(choices=Role.choices, initial=Role.ADMIN)
+    password = forms.CharField(
+        required=False, strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"})
+    )
+
+    class Meta:
+        model = Administrator
+        fields = ["tenant", "email", "first_name", "last_name", "role", "password"]
+
+    def clean_email(self) -> str:
+        return str(self.cleaned_data["email"]).strip().lower()
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        if password:
+            validate_password(password)
+        return password
+
+
+@admin.register(Administrator)
+class AdministratorAdmin(ReadOnly):
+    list_display = ["email", "name", "tenant", "role", "is_active", "is_staff", "last_login"]
+    list_filter = ["role", "is_active", "is_staff"]
+    list_select_related = ["tenant"]
+    search_fields = ["email", "first_name", "last_name", "tenant__name"]
+    fields = ["tenant", "email", "first_name", "last_name", "role", "is_active", "is_staff", "last_login", "created_at"]
+    actions = ["remove"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("access.add_administrator")
+
+    def has_remove_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("access.delete_administrator")
+
+    def get_fields(self, request: HttpRequest, obj: Administrator | None = None) -> Any:
+        return self.fields if obj else NewAdministrator.Meta.fields
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        if obj is None:
+            kwargs["form"] = NewAdministrator
+        return super().get_form(request, obj, change, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Administrator, form: Any, change: bool) -> None:
+        wanted = form.cleaned_data
+        obj.pk = create_administrator(
+            tenant=wanted["tenant"],
+            email=wanted["email"],
+            role=Role(wanted["role"]),
+            first_name=wanted["first_name"],
+            last_name=wanted["last_name"],
+            password=wanted["password"] or None,
+            actor=operator(request),
+        ).pk
+
+    @admin.action(description="Remove the selected administrators", permissions=["remove"])
+    def remove(self, request: HttpRequest, queryset: QuerySet[Administrator]) -> None:
+        for administrator in queryset.select_related("tenant"):
+            try:
+                remove_administrator(administrator=administrator, actor=operator(request))
+            except ValidationError as error:
+                self.message_user(request, f"{administrator.name}: {' '.join(error.messages)}", messages.ERROR)
+            else:
+                self.message_user(request, f"{administrator.name} is removed. Their tokens stay in force.")
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(ReadOnly):
+    list_display = ["name", "tenant", "granted_count", "created_by_name", "created_at", "last_used_at", "revoked_at"]
+    list_filter = [("revoked_at", admin.EmptyFieldListFilter), "created_at", "last_used_at"]
+    list_select_related = ["tenant"]
+    search_fields = ["name", "description", "tenant__name", "created_by_name"]
+    # The digest is of no use to people, and of some to an attacker.
+    fields = [
+        "id", "tenant", "name", "description", "permissions", "version", "key_number", "created_at", "created_by_name",
+        "expires_at", "revoked_at", "last_used_at", "last_used_from",
+    ]  # fmt: skip
+    actions = ["revoke"]
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("access.delete_apitoken")
+
+    @admin.action(description="Revoke the selected tokens", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
+        for token in queryset.select_related("tenant"):
+            try:
+                revoke_token(tenant=token.tenant, token_id=token.id, actor=operator(request))
+            except ApiToken.DoesNotExist:
+                self.message_user(request, f"{token.name} was revoked before.", messages.WARNING)
+            else:
+                self.message_user(request, f"{token.name} is revoked.")
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(ReadOnly):
+    list_display = ["occurred_at", "tenant", "summary", "target_name", "actor_name"]
+    list_filter = ["action", "actor_type", "occurred_at"]
+    list_select_related = ["tenant"]
+    search_fields = ["target_name", "actor_name", "summary"]
+    ordering = ["-id"]
+    fields = [
+        "ulid", "tenant", "sequence", "occurred_at", "action", "summary", "actor_type", "actor_id", "actor_name",
+        "target_type", "target_id", "target_name", "target_component", "changes", "new_state", "metadata",
+    ]  # fmt: skip

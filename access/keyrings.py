@@ -1,0 +1,25 @@
+"""Numbered keys from the environment, newest first: the first one is used, the others are still understood."""
+
+import re
+from functools import lru_cache
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+
+def keyring(setting: str) -> list[tuple[int, bytes]]:
+    """(number, key) of every key in that setting, newest first. Raises ImproperlyConfigured where it is malformed."""
+    return _parse(setting, tuple(getattr(settings, setting)))
+
+
+@lru_cache(maxsize=4)
+def _parse(setting: str, entries: tuple[str, ...]) -> list[tuple[int, bytes]]:
+    keys = []
+    for entry in entries:
+        number, _, key = entry.partition(":")
+        if not number.isdigit() or not re.fullmatch(r"[0-9a-fA-F]{64}", key):
+            raise ImproperlyConfigured(f"{setting} holds <number>:<64 hexadecimal digits>, comma-separated.")
+        keys.append((int(number), bytes.fromhex(key)))
+    if not keys or len({number for number, _ in keys}) < len(keys):
+        raise ImproperlyConfigured(f"{setting} needs at least one key, and a number of its own for each.")
+    return keys

@@ -1,0 +1,192 @@
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import IO, Any, cast
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import Count
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
+from rich.console import Console
+from rich.table import Table
+
+from access import digests
+from access.models import ApiToken, Tenant
+from access.permissions import catalogue
+from access.services.audit import Actor
+from access.services.tokens import create_token, revoke_token
+
+ACTOR = Actor.command("api_token")
+
+
+class Command(BaseCommand):
+    help = "Create, list and revoke a tenant's API tokens."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True)
+
+        def action(name: str, run: Callable[..., None], about: str) -> CommandParser:
+            subparser: CommandParser = actions.add_parser(name, help=about, description=about)
+            subparser.set_defaults(run=run)
+            return subparser
+
+        create = action("create", self.create, "Issue a token and print it: the only time it is shown.")
+        create.add_argument("--name", required=True)
+        create.add_argument("--description", default="")
+        create.add_argument(
+            "--permissions",
+            action="append",
+            default=[],
+            metavar="CODENAMES",
+            help="comma-separated codenames, `read-only` (every GET except device secrets) or `all`; may be repeated",
+        )
+        create.add_argument("--expires", metavar="WHEN", help="ISO date (the token's last day) or date and time")
+
+        list_ = action("list", self.list, "Show the tokens that nobody revoked.")
+
+        revoke = action("revoke", self.revoke, "End a token for good.")
+        revoke.add_argument("token", help="its id, or its name where only one token has it")
+
+        keys = action("keys", self.keys, "Count the tokens under each key of IRU_TOKEN_KEYS: one with none may go.")
+
+        for each in (create, list_, revoke):
+            each.add_argument("--tenant", required=True, metavar="SUBDOMAIN")
+        keys.add_argument("--tenant", metavar="SUBDOMAIN", help="this one only")
+        for each in (create, list_, keys):
+            each.add_argument("--json", action="store_true", dest="as_json")
+
+    def handle(self, *args: Any, run: Callable[..., None], tenant: str | None, **options: Any) -> None:
+        found = Tenant.objects.filter(subdomain=tenant).first() if tenant else None
+        if tenant and found is None:
+            raise CommandError(f"There is no tenant {tenant}.")
+        try:
+            run(tenant=found, **options)
+        except ValidationError as error:
+            fields = error.message_dict if hasattr(error, "error_dict") else {"": error.messages}
+            lines = [f"{field}: {message}" for field, messages in fields.items() for message in messages]
+            raise CommandError(" ".join(lines)) from error
+
+    def create(
+        self,
+        *,
+        tenant: Tenant,
+        name: str,
+        description: str,
+        permissions: list[str],
+        expires: str | None,
+        as_json: bool,
+        **options: Any,
+    ) -> None:
+        words = [word.strip() for part in permissions for word in part.split(",") if word.strip()]
+        issued = create_token(
+            tenant=tenant,
+            name=name,
+            description=description,
+            permissions=catalogue.named(words),
+            expires_at=_moment(expires) if expires else None,
+            actor=ACTOR,
+        )
+        token = issued.token
+        if as_json:
+            self._write_json(
+                {
+                    "id": str(token.id),
+                    "name": token.name,
+                    "token": issued.secret,
+                    "permissions": token.permissions,
+                    "api_url": tenant.api_url,
+                }
+            )
+            return
+        self.stdout.write(issued.secret)
+        self.stderr.write(
+            f"{token.name}: {len(token.permissions)} permissions, API URL {tenant.api_url}. Keep the token now, "
+            "it is not shown again."
+        )
+
+    def list(self, *, tenant: Tenant, as_json: bool, **options: Any) -> None:
+        tokens = tenant.api_tokens.listed()
+        if as_json:
+            self._write_json([_described(token) for token in tokens])
+            return
+        table = Table("Id", "Name", "Permissions", "Created", "By", "Last used", "Expires")
+        for token in tokens:
+            table.add_row(
+                str(token.id),
+                token.name,
+                str(token.granted_count),
+                _day(token.created_at),
+                token.created_by_name,
+                _day(token.last_used_at) or "never",
+                "expired" if token.expired else _day(token.expires_at),
+            )
+        width = None if self.stdout.isatty() else 160  # a file or a pipe has none, and nothing shall be cut off
+        Console(file=cast("IO[str]", self.stdout), markup=False, width=width).print(table)
+
+    def revoke(self, *, tenant: Tenant, token: str, **options: Any) -> None:
+        found = self._find(tenant, token)
+        revoke_token(tenant=tenant, token_id=found.id, actor=ACTOR)
+        self.stderr.write(f"{found.name} ({found.id}) is revoked.")
+
+    def keys(self, *, tenant: Tenant | None, as_json: bool, **options: Any) -> None:
+        tokens = ApiToken.objects.filter(revoked_at__isnull=True)
+        if tenant:
+            tokens = tokens.filter(tenant=tenant)
+        counts = dict(tokens.order_by("key_number").values_list("key_number").annotate(Count("id")))
+        known = digests.key_numbers()
+        rows = [
+            {"key": number, "tokens": counts.get(number, 0), "known": number in known}
+            for number in [*known, *(number for number in counts if number not in known)]
+        ]
+        if as_json:
+            self._write_json(rows)
+            return
+        for row in rows:
+            lost = "" if row["known"] else " (not in IRU_TOKEN_KEYS: these tokens are refused)"
+            self.stdout.write(f"key {row['key']}: {row['tokens']} tokens{lost}")
+
+    def _find(self, tenant: Tenant, text: str) -> ApiToken:
+        try:
+            matching = tenant.api_tokens.listed().filter(id=UUID(text))
+        except ValueError:
+            matching = tenant.api_tokens.listed().filter(name=text)
+        match list(matching[:2]):
+            case [token]:
+                return token
+            case []:
+                raise CommandError(f"{tenant.subdomain} has no token {text}.")
+            case _:
+                raise CommandError(f"Several tokens are called {text}. Give the id of one: see `api_token list`.")
+
+    def _write_json(self, value: Any) -> None:
+        self.stdout.write(json.dumps(value, indent=2))
+
+
+def _moment(text: str) -> datetime:
+    try:
+        date = parse_date(text)
+        moment = datetime.combine(date, datetime.max.time()) if date else parse_datetime(text)
+    except ValueError:
+        moment = None
+    if moment is None:
+        raise CommandError(f"{text} is not a date such as 2027-01-31 or 2027-01-31T18:00+00:00.")
+    return moment if timezone.is_aware(moment) else timezone.make_aware(moment)
+
+
+def _day(moment: datetime | None) -> str:
+    return f"{timezone.localtime(moment):%Y-%m-%d}" if moment else ""
+
+
+def _described(token: ApiToken) -> dict[str, Any]:
+    return {
+        "id": str(token.id),
+        "name": token.name,
+        "description": token.description,
+        "permissions": token.permissions,
+        "created_at": token.created_at.isoformat(),
+        "created_by": token.created_by_name,
+        "last_used_at": token.last_used_at.isoformat() if token.last_used_at else None,
+        "expires_at": token.expires_at.isoformat() if token.expires_at else None,
+    }

@@ -1,0 +1,69 @@
+"""What our templates say about moments, permissions and events."""
+
+from datetime import datetime, timedelta
+
+from django import template
+from django.template.defaultfilters import date
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from access.models import AuditEvent
+from access.permissions import Permission, catalogue
+
+register = template.Library()
+
+
+@register.filter
+def ago(moment: datetime) -> SafeString:
+    """How far away a moment is, with the exact time in the element's title."""
+    return _time(moment, relative(moment, timezone.now()))
+
+
+@register.filter
+def day(moment: datetime) -> SafeString:
+    """The date of a moment, with the exact time in the element's title."""
+    return _time(moment, date(timezone.localtime(moment), "M j, Y"))
+
+
+@register.filter
+def exactly(moment: datetime) -> SafeString:
+    """A moment to the minute."""
+    return _time(moment, date(timezone.localtime(moment), "M j, Y, H:i"))
+
+
+def relative(moment: datetime, now: datetime) -> str:
+    """`4 minutes ago`, `Yesterday`, `in 41 days`: one unit, the largest that fits."""
+    distance = abs(now - moment)
+    future = moment > now
+    if distance < timedelta(seconds=5):
+        return "just now"
+    for unit, size, limit in (("second", 1, 60), ("minute", 60, 3600), ("hour", 3600, 86400)):
+        if distance.total_seconds() < limit:
+            return _phrase(int(distance.total_seconds() // size), unit, future=future)
+    if distance < timedelta(days=2):
+        return "tomorrow" if future else "yesterday"
+    return _phrase(distance.days, "day", future=future)
+
+
+@register.filter
+def labelled(codenames: list[str]) -> list[Permission | str]:
+    """The permissions of those names in catalogue order, then the names that this version no longer has."""
+    return [*catalogue.known(codenames), *(codename for codename in codenames if codename not in catalogue)]
+
+
+@register.filter
+def instigator(event: AuditEvent) -> str:
+    """What kind of actor stands behind an event, where it is not a person of the tenant."""
+    return "" if event.actor_type == AuditEvent.ActorType.USER else str(event.get_actor_type_display())
+
+
+def _phrase(number: int, unit: str, *, future: bool) -> str:
+    amount = f"{number} {unit}{'' if number == 1 else 's'}"
+    return f"in {amount}" if future else f"{amount} ago"
+
+
+def _time(moment: datetime, text: str) -> SafeString:
+    local = timezone.localtime(moment)
+    title = date(local, "M j, Y, H:i:s e")
+    return format_html('<time datetime="{}" title="{}">{}</time>', local.isoformat(timespec="seconds"), title, text)

@@ -1,0 +1,19 @@
+from devices.commands.base import MOBILE, Command
+from devices.models import DeviceCommand
+from devices.services import lost_mode
+
+
+class DisableLostMode(Command[None]):
+    id = "disable_lost_mode"
+    action = "disablelostmode"
+    label = "Disable Lost Mode"
+    about = "Take an iPhone or iPad out of Lost Mode"
+    platforms = MOBILE
+    command_type = "DisableLostMode"
+    already_running = "Disable lost mode is already pending for this device."
+
+    def completed(self, row: DeviceCommand) -> None:
+        lost_mode.ended(device=row.device)
+
+    def failed(self, row: DeviceCommand) -> None:
+        lost_mode.failed(device=row.device)

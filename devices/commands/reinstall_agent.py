@@ -1,0 +1,11 @@
+from devices.commands.base import MACS, Command
+
+
+class ReinstallAgent(Command[None]):
+    id = "reinstall_agent"
+    action = "reinstallagent"
+    label = "Install Kandji Agent"
+    about = "Install the agent on a Mac once more"
+    platforms = MACS
+    # Where its manifest lies is added when it is delivered.
+    command_type = "InstallEnterpriseApplication"

@@ -1,0 +1,10 @@
+from devices.commands.base import MACS, MOBILE, Command
+
+
+class ShutDownDevice(Command[None]):
+    id = "shutdown_device"
+    action = "shutdown"
+    label = "Shutdown device"
+    about = "Shut down a Mac, iPhone or iPad"
+    platforms = MACS | MOBILE
+    command_type = "ShutDownDevice"

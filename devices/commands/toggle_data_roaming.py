@@ -1,0 +1,11 @@
+from devices.commands.base import MOBILE
+from devices.commands.settings_switch import SettingsSwitch
+
+
+class ToggleDataRoaming(SettingsSwitch):
+    id = "toggle_data_roaming"
+    action = "toggledataroaming"
+    label = "Set Data Roaming"
+    about = "Turn data roaming of an iPhone or iPad on or off"
+    platforms = MOBILE
+    command_type = "DataRoaming"

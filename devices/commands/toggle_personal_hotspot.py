@@ -1,0 +1,11 @@
+from devices.commands.base import MOBILE
+from devices.commands.settings_switch import SettingsSwitch
+
+
+class TogglePersonalHotspot(SettingsSwitch):
+    id = "toggle_personal_hotspot"
+    action = "togglepersonalhotspot"
+    label = "Set Personal Hotspot"
+    about = "Turn Personal Hotspot of an iPhone or iPad on or off"
+    platforms = MOBILE
+    command_type = "PersonalHotspot"

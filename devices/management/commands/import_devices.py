@@ -1,0 +1,64 @@
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from access.models import Tenant
+from access.services.audit import Actor
+from devices.services.import_files import FileError, ImportFile
+from devices.services.imports import ImportReport, import_devices
+
+
+class Command(BaseCommand):
+    help = (
+        "Import devices into a tenant: answers of GET /devices (JSON array) and of /details (object, or one a line) "
+        "and device reports (CSV), in any mixture and order. Importing the same again changes nothing."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--tenant", required=True, metavar="SUBDOMAIN", help="whose devices they are")
+        parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+
+    def handle(self, *args: Any, tenant: str, files: list[Path], **options: Any) -> None:
+        owner = Tenant.objects.filter(subdomain=tenant).first()
+        if owner is None:
+            raise CommandError(f"There is no tenant {tenant!r}.")
+        begun = time.monotonic()
+        try:
+            sources = [ImportFile(path) for path in files]  # all of them, before anything is changed
+            with self._progress(sources) as progress:
+                report = import_devices(
+                    tenant=owner,
+                    rows=(row for source in sources for row in source.rows()),
+                    actor=Actor.command("import_devices"),
+                    progress=progress,
+                )
+        except FileError as error:
+            raise CommandError(str(error)) from None
+        self._tell(report, time.monotonic() - begun)
+        if not report.usable:
+            raise CommandError("Nothing was imported.")
+
+    @contextmanager
+    def _progress(self, sources: list[ImportFile]) -> Iterator[Callable[[int], None]]:
+        console = Console(stderr=True)
+        columns = (TextColumn("{task.fields[rows]} rows"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+            task = bar.add_task("", total=sum(source.size for source in sources), rows=0)
+            yield lambda rows: bar.update(task, completed=sum(source.position for source in sources), rows=rows)
+
+    def _tell(self, report: ImportReport, seconds: float) -> None:
+        for source, reason in report.problems:
+            self.stderr.write(f"{source}: {reason}")
+        if unnamed := report.skipped - len(report.problems):
+            self.stderr.write(f"… and {unnamed} more")
+        self.stdout.write(
+            f"{report.rows} rows in {seconds:.1f} seconds: {report.created} devices created, {report.updated} updated, "
+            f"{report.unchanged} unchanged; {report.skipped} rows skipped; {report.blueprints} blueprints, "
+            f"{report.users} users, {report.tags} tags created."
+        )

@@ -1,0 +1,226 @@
+import logging
+import os
+import secrets
+import signal
+import socket
+import string
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, connection, connections, transaction
+from granian import Granian
+from granian.constants import Interfaces
+from granian.log import LogLevels
+
+from access.models import Administrator, Role, Tenant
+from access.services.admins import create_administrator
+from access.services.audit import Actor
+from access.services.tenants import create_tenant
+from devices.services.demo import load_demo_fleet
+
+OWNER = "owner@accuhive.example"
+OPERATOR = "operator@accuhive.example"
+ALPHABET = "".join(sorted(set(string.ascii_letters + string.digits) - set("0O1lI")))  # none that reads like another
+LOCAL = {"localhost", "127.0.0.1", "::1"}
+EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104 - recognised, not chosen
+
+
+class Account(NamedTuple):
+    who: str
+    email: str
+    password: str
+
+
+class Command(BaseCommand):
+    help = "Start Iru Endpoint on this machine: set up what is missing, say where it is, and serve it until Ctrl-C."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="address to serve on (default: %(default)s)")
+        parser.add_argument("--port", type=int, default=8000, help="port to serve on (default: %(default)s)")
+        parser.add_argument("--no-fleet", action="store_true", help="start with a tenant that has no devices")
+
+    def handle(self, *args: Any, host: str, port: int, no_fleet: bool, **options: Any) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):  # the first is ignored where a script starts this with "&"
+            signal.signal(number, signal.default_int_handler)
+        try:
+            address = _free_address(host, port)
+            _tell_settings(host, port)
+            self._set_up(host, with_fleet=not no_fleet)
+            self._print(f"\nServing on {host} port {port}. Press Ctrl-C to stop.")
+            connections.close_all()  # the server process must not inherit an open one
+            _serve(address, port)
+        except KeyboardInterrupt:
+            pass  # the first set-up is one transaction: unfinished, it is not there, and the next start begins anew
+        self._print("Stopped.")
+
+    def _set_up(self, host: str, *, with_fleet: bool) -> None:
+        _check_database()
+        logging.disable(logging.INFO)  # what is set up here is told below, in sentences
+        try:
+            call_command("migrate", interactive=False, verbosity=0)
+            call_command("collectstatic", interactive=False, verbosity=0)
+            accounts = self._first_start(with_fleet=with_fleet)
+        except DatabaseError as error:
+            raise CommandError(f"The database cannot be set up: {_one_line(error)}") from None
+        except OSError as error:
+            raise CommandError(f"{error.filename or settings.STATIC_ROOT}: {error.strerror or error}") from None
+        finally:
+            logging.disable(logging.NOTSET)
+        self._tell(accounts, host)
+
+    def _first_start(self, *, with_fleet: bool) -> list[Account]:
+        """Fill an empty database, wholly or not at all. Returns the accounts made, none for a database in use."""
+        with transaction.atomic():
+            if Tenant.objects.exists():
+                return []
+            actor = Actor.command("quickstart")
+            tenant = create_tenant(name="Accuhive", subdomain="accuhive", actor=actor)
+            chosen = os.environ.get("IRU_OWNER_PASSWORD", "")
+            strong = not chosen or self._is_strong(chosen)
+            accounts = [Account("Account Owner", OWNER, "as IRU_OWNER_PASSWORD says" if chosen else _password())]
+            owner = create_administrator(
+                tenant=tenant,
+                email=OWNER,
+                role=Role.OWNER,
+                actor=actor,
+                first_name="Ana",
+                last_name="Ruiz",
+                password=(chosen or accounts[0].password) if strong else None,
+            )
+            if not strong:
+                # The service takes no weak password from anybody. Whoever automates a local start was warned instead.
+                owner.set_password(chosen)
+                owner.save(update_fields=["password"])
+            if not Administrator.objects.filter(email=OPERATOR).exists():
+                accounts.append(Account("Operator", OPERATOR, _password()))
+                Administrator.objects.create_superuser(OPERATOR, accounts[1].password)
+            if with_fleet:
+                load_demo_fleet(tenant=tenant, actor=actor)
+        return accounts
+
+    def _is_strong(self, password: str) -> bool:
+        try:
+            validate_password(password, Administrator(email=OWNER, first_name="Ana", last_name="Ruiz"))
+        except ValidationError as error:
+            self.stderr.write(f"Warning: IRU_OWNER_PASSWORD is weak. {' '.join(error.messages)}")
+            return False
+        return True
+
+    def _tell(self, accounts: list[Account], host: str) -> None:
+        # The address as a browser asks for it; "localhost" wherever that is what is served.
+        named = [name for name in settings.IRU_WEB_HOSTS if name not in {"127.0.0.1", "[::1]"}]
+        served = _name(host) if host not in LOCAL | EVERYWHERE else (named or ["localhost"])[0]
+        web = f"{settings.IRU_SCHEME}://{served}:{settings.IRU_PORT}"
+        lines = [("Web", f"{web}/"), ("Django admin", f"{web}/admin/")]
+        if tenant := Tenant.objects.filter(subdomain="accuhive").first() or Tenant.objects.order_by("pk").first():
+            lines.append(("API", tenant.api_url))
+        if settings.IRU_BARE_API_HOSTS:
+            lines.append(("API, bare", f"{web}/api/v1"))
+        self._print("\nIru Endpoint is ready.")
+        self._print("")
+        self._print("\n".join(f"  {name:<15}{url}" for name, url in lines))
+        if accounts:
+            width = max(len(account.email) for account in accounts) + 2
+            self._print("")
+            for who, email, password in accounts:
+                self._print(f"  {who:<15}{email:<{width}}{password}")
+            self._print("\nThe passwords are not shown again. Should one be lost: manage.py changepassword EMAIL")
+        else:
+            self._print(
+                "\nEverything is as it was left. A lost password is replaced by: manage.py changepassword EMAIL"
+            )
+
+    def _print(self, text: str) -> None:
+        self.stdout.write(text)
+        self.stdout.flush()  # whoever reads this through a pipe is waiting for it
+
+
+def _free_address(host: str, port: int) -> str:
+    """The numeric address of `host`, once the port there has proven free."""
+    if not 0 < port < 65536:
+        raise CommandError(f"{port} is not a port number. Choose one from 1 to 65535.")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (socket.gaierror, UnicodeError):
+        raise CommandError(f"The host {host!r} is unknown to this machine.") from None
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one that closed a moment ago does not count
+        try:
+            probe.bind(address)
+            probe.listen()
+        except OSError as error:
+            hint = f" Try --port {port + 1}." if port < 65535 else ""
+            raise CommandError(f"Cannot serve on {host} port {port}: {error.strerror}.{hint}") from None
+    return str(address[0])
+
+
+def _tell_settings(host: str, port: int) -> None:
+    """Let URLs carry the port, and requests come under the host: here, and in the server process, which reads anew."""
+    settings.IRU_PORT = port
+    os.environ["IRU_PORT"] = str(port)
+    if host in EVERYWHERE:
+        return
+    name = _name(host)
+    for setting in ("IRU_WEB_HOSTS", "IRU_BARE_API_HOSTS"):
+        names = getattr(settings, setting)
+        if name not in names:
+            names.append(name)
+            settings.ALLOWED_HOSTS.append(name)
+        os.environ[setting] = ",".join(names)
+
+
+def _name(host: str) -> str:
+    """As it stands in a URL and in a Host header."""
+    return f"[{host}]" if ":" in host else host
+
+
+def _check_database() -> None:
+    database = settings.DATABASES["default"]
+    if connection.vendor == "sqlite":
+        path = Path(database["NAME"])
+        if path.name == ":memory:":
+            raise CommandError("A database in memory cannot be served. Give DATABASE_URL the path of a file.")
+        if not path.parent.is_dir():
+            raise CommandError(f"The directory of the database does not exist: {path.parent}")
+        for needed in (path.parent, path):  # the directory too: the write-ahead log stands beside the file
+            if needed.exists() and not os.access(needed, os.W_OK):
+                raise CommandError(f"The database cannot be written: no permission for {needed}")
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError as error:
+        raise CommandError(f"The database cannot be reached: {_one_line(error)}") from None
+
+
+def _serve(address: str, port: int) -> None:
+    """Serve until a signal comes; requests under way have five seconds to finish."""
+    server = Granian(
+        "iru.wsgi:application",
+        address=address,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=1,
+        blocking_threads=4,
+        websockets=False,
+        log_level=LogLevels.critical,  # Ctrl-C reaches the worker as well, whose exit granian would report as an error
+        workers_kill_timeout=5,
+    )
+    try:
+        server.serve()
+    except SystemExit:
+        if not server.interrupt_signal:
+            raise CommandError("The server process ended by itself; what it said stands above.") from None
+
+
+def _password() -> str:
+    return "".join(secrets.choice(ALPHABET) for _ in range(24))
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

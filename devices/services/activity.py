@@ -1,0 +1,34 @@
+"""What happens to a device, as its activity tells it."""
+
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+
+from devices.models import Device, DeviceActivity
+
+NAME_CHANGED = "name_changed"
+COMMAND_COMPLETED = "mdm_command_completed"
+COMMAND_FAILED = "mdm_command_failed"
+
+
+def log(
+    *,
+    device: Device,
+    action_type: str,
+    details: dict[str, Any],
+    blueprint_routing: bool = False,
+    at: datetime | None = None,
+) -> DeviceActivity:
+    """Add a row to the device's activity, in the caller's transaction, as of now or of `at`.
+
+    It remembers the blueprint that the device is in, except where routing has yet to choose one.
+    """
+    return device.activity.create(
+        tenant_id=device.tenant_id,
+        created_at=at or timezone.now(),
+        action_type=action_type,
+        blueprint_id=None if blueprint_routing else device.blueprint_id,
+        blueprint_routing=blueprint_routing,
+        details=details,
+    )

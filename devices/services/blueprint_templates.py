@@ -1,0 +1,67 @@
+"""The templates that a new blueprint may start from. Their ids are public: an integration may have written one down."""
+
+from typing import Any, NamedTuple
+
+
+class Template(NamedTuple):
+    id: int
+    name: str
+    description: str
+    category: int
+    icon: str
+    color: str
+    rating: int
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Parameters that are enforced from the start: none, for this server enforces none by itself."""
+        return {}
+
+
+class TemplateCategory(NamedTuple):
+    """`weight` orders the categories; the lightest comes first."""
+
+    id: int
+    name: str
+    weight: int
+    templates: tuple[Template, ...]
+
+
+CATEGORIES = (
+    TemplateCategory(
+        1,
+        "Start",
+        10,
+        (
+            Template(1, "Blank", "Nothing is set: choose every library item yourself.", 1, "ss-layers", "blue-500", 5),
+            Template(2, "Trial group", "A few devices that get each change first.", 1, "ss-flag", "orange-500", 4),
+        ),
+    ),
+    TemplateCategory(
+        2,
+        "People",
+        20,
+        (
+            Template(3, "Office", "Computers and phones that stay with one employee.", 2, "ss-desktop", "green-500", 5),
+            Template(4, "Engineering", "Employees who install tools of their own.", 2, "ss-code", "purple-500", 4),
+            Template(5, "Leadership", "Few devices, with data that must not get out.", 2, "ss-lock", "red-500", 3),
+        ),
+    ),
+    TemplateCategory(
+        3,
+        "Places",
+        30,
+        (
+            Template(
+                6, "Front desk", "Devices that visitors and several shifts share.", 3, "ss-users", "yellow-500", 3
+            ),
+            Template(7, "Meeting rooms", "Displays and tablets on a wall or a table.", 3, "ss-tv", "teal-500", 3),
+        ),
+    ),
+)
+_BY_ID = {template.id: template for category in CATEGORIES for template in category.templates}
+
+
+def template(id: int) -> Template | None:
+    """The template of this id, if there is one."""
+    return _BY_ID.get(id)

@@ -1,0 +1,140 @@
+"""Importing what a tenant's API or a report said about its devices."""
+
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from itertools import batched
+
+from django.db import transaction
+from django.db.models import F
+
+from access.models import AuditEvent, Tenant
+from access.services.audit import Actor, record
+from devices.models import Fleet, Platform
+from devices.services import records
+from devices.services.import_batches import Batch
+from devices.services.import_rows import DeviceRow, Unusable, device_row
+
+BATCH = 1000  # rows; details documents take some 100 kB each while they are compared
+PROBLEMS = 50  # reasons that a report keeps
+EXTENDED = {Platform.WINDOWS, Platform.ANDROID}
+
+
+@dataclass(slots=True)
+class ImportReport:
+    """What an import did. `created`, `updated` and `unchanged` count devices, `skipped` rows.
+
+    `problems` holds ("FILE:LINE", reason) of the first skipped rows.
+    """
+
+    rows: int = 0
+    skipped: int = 0
+    blueprints: int = 0
+    users: int = 0
+    tags: int = 0
+    problems: list[tuple[str, str]] = field(default_factory=list)
+    _created: set[int] = field(default_factory=set)
+    _updated: set[int] = field(default_factory=set)
+    _met: set[int] = field(default_factory=set)
+
+    @property
+    def created(self) -> int:
+        return len(self._created)
+
+    @property
+    def updated(self) -> int:
+        return len(self._updated - self._created)
+
+    @property
+    def unchanged(self) -> int:
+        return len(self._met - self._created - self._updated)
+
+    @property
+    def usable(self) -> int:
+        """Rows that were not skipped."""
+        return self.rows - self.skipped
+
+    def skip(self, source: object, reason: str) -> None:
+        self.skipped += 1
+        if len(self.problems) < PROBLEMS:
+            self.problems.append((str(source), reason))
+
+    def add(self, batch: Batch) -> None:
+        self.blueprints += batch.blueprints
+        self.users += batch.users
+        self.tags += batch.tags
+        self._created.update(device.pk for device in batch.created)
+        self._updated.update(device.pk for device in batch.updated)
+        self._met.update(device.pk for device in batch.devices)
+
+
+def import_devices(
+    *,
+    tenant: Tenant,
+    rows: Iterable[tuple[object, object]],
+    actor: Actor,
+    progress: Callable[[int], None] | None = None,
+) -> ImportReport:
+    """Create or update the tenant's devices, and the blueprints, users and tags that the rows name.
+
+    `rows` yields (where it is from, a DEVICE record or DETAILS document); rows that cannot be used are counted and
+    reported, the rest is kept. A device is found by its id, or else by its serial number. `progress` is called with the
+    number of rows that were read.
+
+    Every batch of 1000 rows commits with its records and its own audit event: one transaction for a whole fleet would
+    make everybody else's changes wait for a minute. An import that fails half-way can simply be run again. The events
+    of one import carry the same `import_id`.
+    """
+    report, import_id = ImportReport(), str(uuid.uuid4())
+    for batch in batched(rows, BATCH, strict=False):
+        _import_batch(tenant, [(source, _read(document)) for source, document in batch], actor, report, import_id)
+        report.rows += len(batch)
+        if progress:
+            progress(report.rows)
+    return report
+
+
+def _read(document: object) -> DeviceRow | Unusable:
+    try:
+        return device_row(document)
+    except Unusable as error:
+        return error
+
+
+@transaction.atomic
+def _import_batch(
+    tenant: Tenant,
+    rows: list[tuple[object, DeviceRow | Unusable]],
+    actor: Actor,
+    report: ImportReport,
+    import_id: str,
+) -> None:
+    Fleet.objects.get_or_create(tenant=tenant)
+    # Held until the commit: of two imports at once, the second finds what the first created.
+    fleet = Fleet.objects.select_for_update().get(tenant=tenant)
+    batch = Batch(tenant, [row for _, row in rows if isinstance(row, DeviceRow)])
+    for source, row in rows:
+        try:
+            if isinstance(row, Unusable):
+                report.skip(source, str(row))
+            else:
+                batch.apply(row)
+        except Unusable as error:
+            report.skip(source, str(error))
+    if any(device.platform in EXTENDED for device in batch.devices):
+        records.enable_extended_records(fleet)
+    batch.save(extended=fleet.extended_records)
+    if batch.created:
+        Fleet.objects.filter(pk=fleet.pk).update(device_count=F("device_count") + len(batch.created))
+    report.add(batch)
+    if counts := {name: count for name, count in batch.counts().items() if count}:
+        record(
+            tenant=tenant,
+            actor=actor,
+            action=AuditEvent.Action.CREATE,
+            summary="Devices imported",
+            target_type="tenant",
+            target_id=tenant.pk,
+            target_name=tenant.name,
+            metadata={"import_id": import_id, **counts},
+        )

@@ -1,0 +1,125 @@
+"""Lost mode of iPhones and iPads: what was asked for, and what the device told from there.
+
+The row, the `lost_mode_status` of the device and its record say the same at every commit. All but `cancel` belong in
+the transaction of the command that they follow from, with the device locked.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from access.models import AuditEvent, Tenant
+from access.services.audit import Actor, record
+from devices.models import Device, LostMode
+from devices.services import records
+
+PENDING = "pending"
+ENABLED = "enabled"
+COMPLETED = "completed"
+ERROR = "error"
+
+
+class LostModeRefused(Exception):
+    """What was asked of lost mode does not fit its state; the message says why."""
+
+
+def state(device: Device) -> LostMode:
+    """The lost mode that a device is in. Raises LostModeRefused where it is in none."""
+    try:
+        return device.lost_mode
+    except LostMode.DoesNotExist:
+        raise LostModeRefused("Device is not in lost mode.") from None
+
+
+def requested(*, device: Device, by: str, message: str, phone_number: str, footnote: str) -> None:
+    """The device is to go into lost mode, or to show other words while it is there."""
+    LostMode.objects.update_or_create(
+        device=device,
+        defaults={
+            "status": PENDING,
+            "enabled_by": by,
+            "enable_status_at": timezone.now(),
+            "message": message,
+            "phone_number": phone_number,
+            "footnote": footnote,
+        },
+    )
+    _show(device, PENDING)
+
+
+def enabled(*, device: Device) -> None:
+    """The device has gone into lost mode."""
+    _set(device, ENABLED)
+
+
+def failed(*, device: Device) -> None:
+    """The device has not followed: it did not go into lost mode, or did not leave it."""
+    _set(device, ERROR)
+
+
+def ended(*, device: Device) -> None:
+    """The device has left lost mode; what was known from there is forgotten."""
+    LostMode.objects.filter(device=device).delete()
+    _show(device, "")
+
+
+def note_sound(*, device: Device, status: str) -> None:
+    """How the request to play a sound is doing; nothing to note for a device that is not in lost mode."""
+    LostMode.objects.filter(device=device).update(sound_status=status, sound_status_at=timezone.now())
+
+
+def note_location(*, device: Device, status: str, answer: dict[str, Any] | None = None) -> None:
+    """How the request for the location is doing. `answer` is the device's, under Apple's keys, once there is one."""
+    now = timezone.now()
+    changes: dict[str, Any] = {"location_status": status, "location_status_at": now}
+    if answer is not None:
+        changes["latitude"] = str(answer.get("Latitude", ""))
+        changes["longitude"] = str(answer.get("Longitude", ""))
+        changes["location_at"] = _moment(answer.get("Timestamp")) or now
+    LostMode.objects.filter(device=device).update(**changes)
+
+
+@transaction.atomic
+def cancel(*, tenant: Tenant, device_id: UUID, actor: Actor) -> None:
+    """Forget a lost mode that went wrong. Nothing is sent to the device.
+
+    Raises Device.DoesNotExist, and LostModeRefused unless lost mode is in error.
+    """
+    device = tenant.devices.select_for_update().get(uuid=device_id)
+    if state(device).status != ERROR:
+        raise LostModeRefused("Lost mode is not in an error state.")
+    ended(device=device)
+    record(
+        tenant=tenant,
+        actor=actor,
+        action=AuditEvent.Action.UPDATE,
+        summary="Lost mode cancelled",
+        target_type="device",
+        target_id=device.uuid,
+        target_name=device.name,
+        changes={"lost_mode_status": {"old": ERROR, "new": ""}},
+    )
+
+
+def _set(device: Device, status: str) -> None:
+    # Not for a device whose lost mode ended meanwhile: it was cancelled, or came from no command of ours.
+    if LostMode.objects.filter(device=device).update(status=status, enable_status_at=timezone.now()):
+        _show(device, status)
+
+
+def _show(device: Device, status: str) -> None:
+    device.lost_mode_status = status
+    device.save(update_fields=["lost_mode_status"])
+    records.refresh([device.pk])
+
+
+def _moment(text: Any) -> datetime | None:
+    try:
+        moment = parse_datetime(str(text))
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=moment.tzinfo or UTC) if moment else None

@@ -1,0 +1,107 @@
+// The dialog, notices, copy buttons and what is said when a request fails. Every page works without this file.
+(() => {
+  "use strict";
+
+  const dialog = document.getElementById("dialog");
+  const content = document.getElementById("dialog-content");
+  const dialogError = document.getElementById("dialog-error");
+
+  const announce = (text) => {
+    document.getElementById("announcer").textContent = text;
+  };
+
+  // Where a notice shows: inside the dialog while it is open, because nothing else can be read then.
+  const notify = (text, kind) => {
+    if (dialog.open) {
+      dialogError.textContent = text;
+      return;
+    }
+    const notice = document.getElementById("notice-template").content.cloneNode(true);
+    notice.firstElementChild.classList.add(kind);
+    notice.querySelector("p").textContent = text;
+    document.getElementById("notices").replaceChildren(notice);
+  };
+
+  // --- The dialog: filled by a link with hx-target="#dialog-content", emptied when it closes. ---
+
+  document.addEventListener("htmx:afterSwap", (event) => {
+    dialogError.textContent = "";
+    if (event.detail.target !== content || dialog.open) return;
+    document.querySelectorAll("[popover]:popover-open").forEach((open) => open.hidePopover());
+    dialog.showModal();
+  });
+
+  // What must not be lost unasked carries data-guard and answers `dialog-leave` itself.
+  const guarded = () => dialog.querySelector("[data-guard]");
+
+  const askedToClose = (event) => {
+    const guard = guarded();
+    if (!guard) return;
+    event.preventDefault();
+    guard.dispatchEvent(new CustomEvent("dialog-leave"));
+  };
+
+  dialog.addEventListener("cancel", askedToClose);
+  dialog.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") askedToClose(event);
+  });
+
+  dialog.addEventListener("close", () => {
+    content.replaceChildren();
+    dialogError.textContent = "";
+    // The link that opened it may have been replaced with the list around it.
+    if (document.activeElement === document.body) document.getElementById("main").focus();
+  });
+
+  document.body.addEventListener("dialog-done", () => dialog.close());
+  document.body.addEventListener("notice", (event) => notify(event.detail.text, "success"));
+
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-close]") && dialog.open) {
+      event.preventDefault();
+      dialog.close();
+    }
+    event.target.closest("[data-dismiss]")?.closest(".notice").remove();
+    const copy = event.target.closest("[data-copy]");
+    if (copy) copyText(copy);
+  });
+
+  // --- Copy buttons: they say "Copied" only when it is so. ---
+
+  const copyText = async (button) => {
+    const label = button.querySelector("span");
+    const words = button.dataset.label ?? (button.dataset.label = label.textContent);
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+      label.textContent = "Copied";
+      announce(`Copied ${button.dataset.copy}`);
+    } catch {
+      const shown = button.closest("div").querySelector("code");
+      getSelection().selectAllChildren(shown);
+      label.textContent = "Selected";
+      announce("Copying was not possible. The text is selected.");
+    }
+    clearTimeout(button.timer);
+    button.timer = setTimeout(() => (label.textContent = words), 2500);
+  };
+
+  // --- Lists that were swapped say how many rows they have now. ---
+
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (dialog.open) return;
+    const count = event.detail.target?.querySelector?.("[data-announce]");
+    if (count) announce(count.textContent.trim().replace(/\s+/g, " "));
+  });
+
+  // --- Failed requests: an error page's own words, or that there was no answer. ---
+
+  document.addEventListener("htmx:responseError", (event) => {
+    const page = new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html");
+    const words = ["error-title", "error-advice"].map((id) => page.getElementById(id)?.textContent);
+    notify(words[0] ? `${words[0]}. ${words[1]}` : "The server could not answer. Try again in a moment.", "error");
+  });
+
+  document.addEventListener("htmx:sendError", () => {
+    notify("The server cannot be reached. Check your connection and try again.", "error");
+  });
+})();

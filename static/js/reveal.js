@@ -1,0 +1,98 @@
+// The one-time reveal. The secret is taken out of the reply before the reply becomes part of the page, is held in
+// this closure alone, and is in the page only while the eye is open.
+(() => {
+  "use strict";
+
+  const MASK = "••••••••-••••-••••-••••-••••••••••••";
+  let secret = null;
+  let step = null;
+
+  const part = (name) => step.querySelector(`[data-${name}]`);
+
+  const say = (text, failed = false) => {
+    const status = part("copy-status");
+    status.textContent = text;
+    status.classList.toggle("failed", failed);
+  };
+
+  const show = (visible) => {
+    if (!step) return;
+    const eye = part("eye");
+    part("secret-field").value = visible && secret ? secret : MASK;
+    eye.setAttribute("aria-pressed", String(Boolean(visible && secret)));
+    eye.setAttribute("aria-label", visible && secret ? "Hide token" : "Show token");
+  };
+
+  const wipe = () => {
+    if (!step) return;
+    show(false);
+    secret = null;
+    part("eye").disabled = true;
+    part("copy-secret").disabled = true;
+    step = null;
+  };
+
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(secret);
+      say("Copied");
+    } catch {
+      show(true);
+      part("secret-field").select();
+      say("Copying was not possible. The token is selected: copy it with your keyboard.", true);
+    }
+  };
+
+  const askToLeave = () => {
+    const question = part("leave");
+    question.hidden = !question.hidden;
+    (question.hidden ? part("copy-secret") : part("stay")).focus();
+  };
+
+  const start = (root, value) => {
+    step = root;
+    secret = value;
+    const acknowledged = part("acknowledge");
+    const next = part("next");
+    const follow = () => (next.disabled = !acknowledged.checked);
+    follow();
+    show(false);
+    acknowledged.addEventListener("change", follow);
+    part("eye").addEventListener("click", () => show(part("eye").getAttribute("aria-pressed") === "false"));
+    part("copy-secret").addEventListener("click", copy);
+    part("stay").addEventListener("click", askToLeave);
+    part("leave-now").addEventListener("click", () => root.closest("dialog")?.close());
+    root.addEventListener("dialog-leave", askToLeave);
+  };
+
+  // A reply to htmx: the secret leaves the text before the text is parsed into the page.
+  let arrived = null;
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const found = /data-secret="([^"]+)"/.exec(event.detail.serverResponse);
+    if (!found) return;
+    arrived = found[1];
+    event.detail.serverResponse = event.detail.serverResponse.replace(found[0], "");
+  });
+  document.addEventListener("htmx:afterSwap", () => {
+    if (step && !step.isConnected) wipe();
+    const root = document.querySelector("[data-reveal-step]");
+    if (!root || !arrived) return;
+    start(root, arrived);
+    arrived = null;
+  });
+
+  // A whole page: the part that works without this script makes way for the one that works with it.
+  const plain = document.querySelector("[data-secret-plain]");
+  if (plain) {
+    const root = plain.closest("[data-reveal-step]");
+    const value = plain.querySelector("code").textContent;
+    plain.remove();
+    root.querySelector("[data-secret-js]").hidden = false;
+    start(root, value);
+  }
+
+  document.getElementById("dialog").addEventListener("close", wipe);
+  addEventListener("pagehide", wipe);
+  addEventListener("blur", () => show(false));
+  document.addEventListener("visibilitychange", () => document.hidden && show(false));
+})();

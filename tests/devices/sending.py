@@ -1,0 +1,17 @@
+"""Commands into the queue, without the API in between."""
+
+from typing import Any
+
+from access.services.audit import Actor
+from devices.commands import COMMANDS
+from devices.models import Device
+from devices.services.commands import SentCommand, send_command
+
+ACTOR = Actor.command("test")
+ERROR = {"code": 12067, "domain": "MCMDM", "localized_description": "Nein.", "us_english_description": "No."}
+
+
+def send(device: Device, id: str, actor: Actor = ACTOR, **body: Any) -> SentCommand:
+    command = COMMANDS[id]
+    parsed = command.body.model_validate(body) if command.body else None
+    return send_command(tenant=device.tenant, device_id=device.uuid, command=command, body=parsed, actor=actor)
