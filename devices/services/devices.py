@@ -2,7 +2,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
 
 from access.models import AuditEvent, Tenant
 from access.services.audit import Actor, difference, record
@@ -65,10 +64,14 @@ def update_device(
 @transaction.atomic
 def delete_device(*, tenant: Tenant, device_id: UUID, actor: Actor) -> None:
     """Delete the record of a device. Raises Device.DoesNotExist."""
-    device = tenant.devices.select_for_update().get(uuid=device_id)
+    pk = tenant.devices.values_list("pk", flat=True).get(uuid=device_id)
+    # The fleet before its devices, as an import does: so no two changes wait for each other.
+    fleet = Fleet.objects.select_for_update().get(tenant=tenant)
+    device = tenant.devices.select_for_update().get(pk=pk)
     _record(device, actor, AuditEvent.Action.DELETE, "Device deleted")
     device.delete()
-    Fleet.objects.filter(tenant=tenant).update(device_count=F("device_count") - 1)
+    fleet.device_count -= 1
+    fleet.save(update_fields=["device_count"])
 
 
 def _state(device: Device) -> dict[str, Any]:
