@@ -10,7 +10,8 @@ from django.utils.csp import CSP
 from iru.environment import BASE_DIR, env_file
 
 env = environ.Env()
-env.read_env(env_file())  # the process environment wins over the file
+ENV_FILE = env_file()
+env.read_env(ENV_FILE)  # the process environment wins over the file
 
 # --- What this installation is called ---------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from django.urls import include, path
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("access.urls")),
+    path("", include("devices.urls")),
 ]
 
 handler400 = "access.views.errors.bad_request"

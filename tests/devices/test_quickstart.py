@@ -132,6 +132,7 @@ def test_first_and_second_start(machine: Machine, port: int) -> None:
     assert machine.rows("SELECT count(*) FROM devices_device") == [(300,)]
     assert machine.settings.stat().st_mode & 0o077 == 0
     settings = machine.settings.read_bytes()
+    assert settings.splitlines().count(f"IRU_PORT={port}".encode()) == 1  # other commands tell the same addresses
 
     again = machine.start("--port", str(port))
     assert status(port, "/api/v1/devices", again) == 401

@@ -164,6 +164,7 @@ def _tell_settings(host: str, port: int) -> None:
     """Let URLs carry the port, and requests come under the host: here, and in the server process, which reads anew."""
     settings.IRU_PORT = port
     os.environ["IRU_PORT"] = str(port)
+    _remember("IRU_PORT", port)  # for the commands that tell addresses too
     if host in EVERYWHERE:
         return
     name = _name(host)
@@ -224,3 +225,19 @@ def _password() -> str:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
+
+
+def _remember(name: str, value: object) -> None:
+    # Only in a file that quickstart made: one that somebody wrote is theirs, and one that cannot be written is left.
+    line = f"{name}={value}"
+    try:
+        lines = settings.ENV_FILE.read_text(encoding="utf-8").splitlines()
+        if not lines or "quickstart" not in lines[0] or line in lines:
+            return
+        kept = [each for each in lines if not each.startswith(f"{name}=")]
+        fresh = settings.ENV_FILE.with_name(f"{settings.ENV_FILE.name}.{os.getpid()}")
+        fresh.touch(0o600)
+        fresh.write_text("\n".join([*kept, line]) + "\n", encoding="utf-8")
+        fresh.replace(settings.ENV_FILE)  # in one step: nobody reads half a file
+    except OSError:
+        return
