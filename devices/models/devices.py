@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import models
 from django.db.models import F
+from django.db.models.expressions import OrderBy
 from django.db.models.functions import Cast, Replace, Upper
 
 from access.models import Tenant
@@ -39,6 +40,10 @@ class Fleet(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tenant_id}: {self.device_count} devices"
+
+
+def _missing_first(name: str) -> OrderBy:
+    return F(name[1:]).desc(nulls_last=True) if name.startswith("-") else F(name).asc(nulls_first=True)
 
 
 class DeviceQuerySet(models.QuerySet["Device"]):
@@ -96,7 +101,8 @@ class DeviceQuerySet(models.QuerySet["Device"]):
         What is missing comes first, on every database.
         """
         order = [
-            F(name.removeprefix("-")).desc(nulls_last=True) if name.startswith("-") else F(name).asc(nulls_first=True)
+            # Only these can be missing. The others keep to the plain form, which an index can serve.
+            _missing_first(name) if name.removeprefix("-") in {"last_check_in", "user__name"} else name
             for name in fields
         ]
         return self.order_by(*order, "pk")

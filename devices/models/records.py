@@ -50,7 +50,8 @@ def record_page(tenant_id: int, *, limit: int, offset: int) -> tuple[list[str], 
 def filtered_record_page(devices: DeviceQuerySet, *, limit: int, offset: int) -> tuple[list[str], int]:
     """Prepared records of a page of `devices`, in their order, and how many those are in all."""
     total = devices.order_by().values("tenant").annotate(n=Count("pk")).values("n")
-    page = devices.filter(pk__in=devices.values("pk")[offset : offset + limit])
+    # The outer query knows the page's primary keys and nothing of the filters, which PostgreSQL would test again.
+    page = Device.objects.filter(pk__in=devices.values("pk")[offset : offset + limit]).order_by(*devices.query.order_by)
     rows = page.annotate(total=Coalesce(Subquery(total), 0)).values_list("record", "total")
     if found := list(rows):
         return [record for record, _ in found], found[0][1]
