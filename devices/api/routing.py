@@ -136,7 +136,7 @@ class Router:
     """Declares the operations of one section. A section of the same name may be continued by another router."""
 
     def __init__(self, area: str = "", section: str = "", about: str = "", *, prefix: str = "/api/v1") -> None:
-        self.section = catalogue.section(area, section, about) if section else None
+        self.area, self.section, self.about = area, section, about
         self.prefix = prefix
         self.operations: list[Operation] = []
 
@@ -166,9 +166,8 @@ class Router:
         def declare(handler: H) -> H:
             full_path = self.prefix + path
             permission = None
-            if self.section is not None and not open:
+            if self.section and not open:
                 permission = Permission(id, label, method, full_path, about, sensitive)
-                catalogue.add(self.section, permission)
             hints = get_type_hints(handler)
             self.operations.append(
                 Operation(
@@ -196,10 +195,15 @@ class Router:
 
 
 class Api:
-    """All routers, in the order in which the permission editor and the reference show them."""
+    """All routers. Their order is that of the catalogue of permissions, which they fill, and so of what people see."""
 
     def __init__(self, *routers: Router) -> None:
         self.operations = [operation for router in routers for operation in router.operations]
+        for router in routers:
+            for operation in router.operations:
+                if operation.permission is not None:
+                    section = catalogue.section(router.area, router.section, router.about)
+                    catalogue.add(section, operation.permission)
         self.endpoints: dict[str, Endpoint] = {}
         for operation in self.operations:
             path = operation.path.rstrip("/")
