@@ -4,6 +4,7 @@ from typing import Any
 
 import allauth.account.admin  # noqa: F401 - registers what is taken back below
 import django.contrib.auth.admin  # noqa: F401 - likewise
+from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress
 from django import forms
 from django.contrib import admin, messages
@@ -23,6 +24,8 @@ from access.services.tokens import revoke_token
 admin.site.unregister([Group, EmailAddress])
 admin.site.site_header = admin.site.site_title = "Iru Endpoint"
 admin.site.index_title = "Operation"
+# Operators sign in on the page where attempts are counted, like everybody else.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 
 class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg] # generic in its stubs alone

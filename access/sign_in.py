@@ -1,8 +1,10 @@
 """Signing in: what is counted, what is refused before a password is hashed, and what is written down."""
 
 import hashlib
+import logging
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -29,6 +31,9 @@ HASH_WAIT = 0.5  # seconds that a sign-in waits for the one before it
 # Keys in a session: the moment of its last password, and of its first.
 AUTHENTICATED_AT = "authenticated_at"
 STARTED_AT = "started_at"
+
+logger = logging.getLogger(__name__)
+outgoing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mail")  # what it still holds is sent before we exit
 
 
 class TooManyAttempts(Exception):
@@ -143,7 +148,15 @@ class AccountAdapter(DefaultAccountAdapter):
         if not user.is_active:
             return
         body = render_to_string("registration/password_reset_email.txt", {**context, "administrator": user})
-        send_mail("Choose a new password for Iru Endpoint", body, None, [email])
+        # Not while the visitor waits: how long a mail server takes would tell that there is such an account.
+        outgoing.submit(_send, "Choose a new password for Iru Endpoint", body, email)
+
+
+def _send(subject: str, body: str, email: str) -> None:
+    try:
+        send_mail(subject, body, None, [email])
+    except OSError:
+        logger.exception("A mail could not be sent.")
 
 
 def connect() -> None:

@@ -28,5 +28,9 @@ class ConfirmsPassword(forms.Form):
         """Raises TooManyAttempts like a sign-in."""
         if not confirm_password(self.request, self.cleaned_data["password"]):
             raise forms.ValidationError("That is not your password.")
-        # Right, so it need not be asked for again when another field is sent back for correction.
-        self.fields.pop("password")
+
+    def clean(self) -> None:
+        super().clean()
+        if "password" in self.fields and not self.has_error("password"):
+            # Right, so it is not asked for again when another field is sent back for correction.
+            del self.fields["password"]
