@@ -1,5 +1,7 @@
 """Signing in, choosing a new password, the theme and the first page."""
 
+from threading import Event
+
 import pytest
 from django.core import mail
 from django.test import Client
