@@ -74,7 +74,7 @@
     try {
       await navigator.clipboard.writeText(button.dataset.copy);
       label.textContent = "Copied";
-      announce(`Copied ${button.dataset.copy}`);
+      announce("Copied");
     } catch {
       const shown = button.closest("div").querySelector("code");
       getSelection().selectAllChildren(shown);
