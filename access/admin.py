@@ -12,13 +12,14 @@ from django.contrib.auth.models import Group
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from access.models import Administrator, ApiToken, AuditEvent, Role, Tenant
 from access.services.admins import create_administrator, remove_administrator
 from access.services.audit import Actor
 from access.services.tenants import create_tenant, edit_tenant
 from access.services.tokens import revoke_token
+from access.sign_in import confirm_password
 
 # Who may do what is a matter of roles, and everybody has one address.
 admin.site.unregister([Group, EmailAddress])
@@ -26,6 +27,17 @@ admin.site.site_header = admin.site.site_title = "Iru Endpoint"
 admin.site.index_title = "Operation"
 # Operators sign in on the page where attempts are counted, like everybody else.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+_change_password = admin.site.password_change
+
+
+def change_password(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    """Django's page, which by itself would try any number of old passwords. Raises TooManyAttempts like a sign-in."""
+    if request.method == "POST":
+        confirm_password(request, request.POST.get("old_password", ""))
+    return _change_password(request, extra_context)
+
+
+admin.site.password_change = change_password  # type: ignore[method-assign, assignment]
 
 
 class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg] # generic in its stubs alone
@@ -91,11 +103,15 @@ class NewAdministrator(forms.ModelForm):  # type: ignore[type-arg] # the same
     def clean_email(self) -> str:
         return str(self.cleaned_data["email"]).strip().lower()
 
-    def clean_password(self) -> str:
-        password: str = self.cleaned_data["password"]
-        if password:
-            validate_password(password)
-        return password
+    def clean(self) -> None:
+        super().clean()
+        if password := self.cleaned_data.get("password"):
+            names = ("email", "first_name", "last_name")
+            person = Administrator(**{name: self.cleaned_data.get(name, "") for name in names})
+            try:
+                validate_password(password, person)  # as the service will: it may not resemble the name
+            except ValidationError as error:
+                self.add_error("password", error)
 
 
 @admin.register(Administrator)

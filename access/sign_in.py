@@ -9,17 +9,22 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.auth_backends import AuthenticationBackend
+from allauth.account.internal.stagekit import clear_login
+from allauth.core import context as current
 from django.conf import settings
 from django.contrib.auth import signals
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.core.mail import send_mail
 from django.db import transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.http.request import split_domain_port
 from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from access.addresses import client_address, network
 from access.models import Administrator, AuditEvent, SignInAttempt
@@ -31,6 +36,9 @@ HASH_WAIT = 0.5  # seconds that a sign-in waits for the one before it
 # Keys in a session: the moment of its last password, and of its first.
 AUTHENTICATED_AT = "authenticated_at"
 STARTED_AT = "started_at"
+# One password is hashed and one waits for it. More would hold so many of the server's few threads, and write so many
+# attempts, that the API waited with them: ten attempts an address are no limit to whoever holds a thousand addresses.
+places = threading.BoundedSemaphore(2)
 
 logger = logging.getLogger(__name__)
 outgoing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mail")  # what it still holds is sent before we exit
@@ -141,13 +149,32 @@ class AccountAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
 
+    def pre_login(self, request: HttpRequest, user: Administrator, **options: Any) -> HttpResponse | None:
+        """Nobody of a suspended tenant signs in, and the trail does not say that they did."""
+        if user.tenant is not None and not user.tenant.active:
+            clear_login(request)
+            refusal: HttpResponse = self.respond_user_inactive(request, user)
+            return refusal
+        answer: HttpResponse | None = super().pre_login(request, user, **options)
+        return answer
+
+    def is_safe_url(self, url: str) -> bool:
+        """This host's own pages. allauth would also lead to every API host, and to other schemes."""
+        request = current.request
+        return url_has_allowed_host_and_scheme(url, {request.get_host()}, require_https=request.is_secure())
+
     def add_message(self, *args: Any, **kwargs: Any) -> None:
         """Say nothing: signing in is visible in what follows."""
 
     def send_password_reset_mail(self, user: Administrator, email: str, context: dict[str, Any]) -> None:
         if not user.is_active:
             return
-        body = render_to_string("registration/password_reset_email.txt", {**context, "administrator": user})
+        # The request's host is one of ours, but the port beside it is whatever the sender wrote.
+        link = urlsplit(context["password_reset_url"])
+        port = f":{settings.IRU_PORT}" if settings.IRU_PORT else ""
+        host = f"{split_domain_port(link.netloc)[0]}{port}"
+        context = {**context, "password_reset_url": f"{settings.IRU_SCHEME}://{host}{link.path}", "administrator": user}
+        body = render_to_string("registration/password_reset_email.txt", context)
         # Not while the visitor waits: how long a mail server takes would tell that there is such an account.
         outgoing.submit(_send, "Choose a new password for Iru Endpoint", body, email)
 
@@ -193,15 +220,20 @@ def _record(request: HttpRequest, administrator: Administrator, summary: str) ->
 
 
 def _counted[Found](look: Callable[[], Found], account: str, address: str) -> Found:
-    attempts = count_attempt(account, address)
+    if not places.acquire(blocking=False):
+        raise TooManyAttempts(retry_after=1)
     try:
-        found = look()
-    except TooManyAttempts:  # the hasher was busy: this password was not even looked at
-        forgive(attempts)
-        raise
-    if found:
-        forgive(attempts)
-    return found
+        attempts = count_attempt(account, address)
+        try:
+            found = look()
+        except TooManyAttempts:  # the hasher was busy: this password was not even looked at
+            forgive(attempts)
+            raise
+        if found:
+            forgive(attempts)
+        return found
+    finally:
+        places.release()
 
 
 def _refuse_beyond(allowed: int, keys: list[str], now: datetime) -> None:

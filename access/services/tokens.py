@@ -51,7 +51,8 @@ def create_token(
 ) -> IssuedToken:
     """Issue a token. `submission` names the opened form: the second use of one raises AlreadySubmitted.
 
-    Raises ValidationError for a missing or overlong name, an unknown permission or an expiry in the past.
+    Raises ValidationError for a missing or overlong name, an unknown permission, an expiry in the past or a submission
+    of another tenant.
     """
     if expires_at is not None and expires_at <= timezone.now():
         raise ValidationError({"expires_at": "The expiry must lie in the future."})
@@ -77,6 +78,8 @@ def create_token(
     except IntegrityError:
         earlier = tenant.api_tokens.filter(submission=submission).first() if submission else None
         if earlier is None:
+            if submission and ApiToken.objects.filter(submission=submission).exists():  # another tenant's form
+                raise ValidationError("This form was used before. Load the page again.") from None
             raise
         raise AlreadySubmitted(earlier) from None
     _record(token, actor, AuditEvent.Action.CREATE, "Token created")

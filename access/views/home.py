@@ -6,6 +6,7 @@ from django.views.decorators.http import require_POST
 
 from access.context_processors import THEMES
 from access.models import Role
+from access.navigation import allowed, navigation
 from access.views.pages import PageRequest, signed_in
 
 
@@ -16,6 +17,8 @@ def home(request: PageRequest) -> HttpResponse:
         return redirect("admin:index")
     if request.user.manages_access:
         return redirect("tokens")
+    if pages := allowed(navigation, request.user):
+        return redirect(pages[0].url_name)
     managers = request.tenant.administrators.filter(role__in=[Role.OWNER, Role.ADMIN], is_active=True)
     return render(request, "access/home.html", {"managers": managers.order_by("first_name", "email")[:20]})
 

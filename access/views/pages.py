@@ -15,6 +15,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
 from access.models import Administrator, Tenant
+from access.roles import Capability, may
 
 
 class PageRequest(HttpRequest):
@@ -46,16 +47,28 @@ def signed_in[**P](view: Page[P]) -> View[P]:
     return guarded
 
 
+def requires[**P](capability: Capability) -> Callable[[Page[P]], View[P]]:
+    """Give the page to those whose role has the capability; anybody else who has signed in gets a 403 page.
+
+    The view keeps it as its `capability`, by which the matrix of roles and pages is tested.
+    """
+
+    def decorate(view: Page[P]) -> View[P]:
+        @wraps(view)
+        def guarded(request: PageRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            if not may(request.user, capability):
+                raise PermissionDenied
+            return view(request, *args, **kwargs)
+
+        guarded.capability = capability  # type: ignore[attr-defined]
+        return signed_in(guarded)
+
+    return decorate
+
+
 def manages_access[**P](view: Page[P]) -> View[P]:
-    """Give the page to the Account Owner and Admins of a tenant; anybody else who has signed in gets a 403 page."""
-
-    @wraps(view)
-    def guarded(request: PageRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-        if not request.user.manages_access:
-            raise PermissionDenied
-        return view(request, *args, **kwargs)
-
-    return signed_in(guarded)
+    """Give the page to the Account Owner and Admins of a tenant."""
+    return requires(Capability.MANAGE_ACCESS)(view)
 
 
 def fragment(

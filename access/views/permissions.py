@@ -43,9 +43,11 @@ def edit(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
     if posted is not None and not form.is_valid():
         status = 422
     elif posted is not None and not REDRAWS & posted.keys():
-        widened = form.wanted - set(token.permissions)
-        # When the token has changed meanwhile, the two versions come first and the password with the final answer.
-        if not widened or form.version_sent != token.version or not confirm.fields or confirm.is_valid():
+        if form.version_sent != token.version:
+            # The two versions come first, and the password with the final answer. Nothing is saved on this way, or a
+            # version yet to come would do without the password, once somebody else made it the current one.
+            return _conflict(request, token, form.wanted)
+        if form.wanted <= set(token.permissions) or not confirm.fields or confirm.is_valid():
             return _save(request, token, form)
         asked, status = True, 422
     sight = View(posted or request.GET, only_enabled=False)

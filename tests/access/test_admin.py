@@ -6,7 +6,7 @@ from django.test import Client
 from django.urls import reverse
 
 from access.authentication import Refused, authenticate
-from access.models import Administrator, ApiToken, AuditEvent, Role, Tenant
+from access.models import Administrator, ApiToken, AuditEvent, Role, SignInAttempt, Tenant
 from tests.factories.access import AdministratorFactory
 from tests.factories.devices import DeviceFactory, TagFactory, UserFactory
 from tests.types import IssueToken
@@ -128,6 +128,28 @@ def test_a_person_is_added_through_the_service(console: Client, tenant: Tenant) 
     assert AuditEvent.objects.get().summary == "Administrator added"
     again = console.post(reverse("admin:access_administrator_add"), {**fields, "password": ""})
     assert again.status_code == 200  # the form again, not a crash
+
+
+@pytest.mark.parametrize("password", ["short", "wonderland.alice@accuhive"])
+def test_a_weak_password_is_sent_back(console: Client, tenant: Tenant, password: str) -> None:
+    sent = {"tenant": tenant.pk, "email": "wonderland.alice@accuhive.test", "role": Role.ADMIN, "password": password}
+    answer = console.post(reverse("admin:access_administrator_add"), sent)
+    assert answer.status_code == 200
+    assert answer.context["errors"]
+    assert not Administrator.objects.filter(tenant=tenant).exists()
+
+
+def test_old_passwords_are_counted_like_sign_ins(console: Client, operator: Administrator) -> None:
+    operator.set_password(PASSWORD)
+    operator.save(update_fields=["password"])
+    console.force_login(operator)
+    new = "another four unrelated words"
+    sent = {"old_password": "wrong", "new_password1": new, "new_password2": new}
+    assert [console.post("/admin/password_change/", sent).status_code for _ in range(11)] == [200] * 10 + [429]
+    SignInAttempt.objects.all().delete()
+    assert console.post("/admin/password_change/", {**sent, "old_password": PASSWORD}).status_code == 302
+    operator.refresh_from_db()
+    assert operator.check_password(new)
 
 
 def test_a_tenant_is_made_and_suspended_through_the_service(console: Client) -> None:

@@ -151,6 +151,25 @@ def test_widening_asks_for_the_password_and_keeps_the_selection(
     assert stored(token) == set(wanted)
 
 
+def test_a_version_yet_to_come_does_not_get_round_the_password(
+    client: Client, owner: Administrator, tenant: Tenant, sections: list[Section], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.force_login(owner)
+    session = client.session
+    session[AUTHENTICATED_AT] = 0
+    session.save()
+    first = codenames(sections[0])
+    token = issue(tenant, first[:1])
+
+    def meanwhile(**change: Any) -> ApiToken:  # what asks for no password is saved between the view's look and its save
+        set_permissions(tenant=tenant, token_id=token.id, permissions=[], version=1, actor=Actor.of(owner))
+        return set_permissions(**change)
+
+    monkeypatch.setattr("access.views.permissions.services.set_permissions", meanwhile)
+    assert save(client, token, first, version=2).status_code == 409
+    assert stored(token) == set(first[:1])
+
+
 def test_narrowing_asks_for_nothing(
     client: Client, owner: Administrator, tenant: Tenant, sections: list[Section]
 ) -> None:

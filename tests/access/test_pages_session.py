@@ -1,12 +1,15 @@
 """Signing in, choosing a new password, the theme and the first page."""
 
 from threading import Event
+from urllib.parse import urlencode
 
 import pytest
 from django.core import mail
 from django.test import Client
 
 from access.models import Administrator, Role, Tenant
+from access.services.audit import Actor
+from access.services.tenants import edit_tenant
 from access.sign_in import outgoing
 from tests.access.test_pages_tokens import PASSWORD, person
 
@@ -47,6 +50,21 @@ def test_operators_sign_in_where_attempts_are_counted(client: Client, tenant: Te
     assert client.get("/admin/login/").status_code == 403
 
 
+def test_nobody_of_a_suspended_tenant_signs_in(client: Client, tenant: Tenant) -> None:
+    owner = person(tenant, password=PASSWORD)
+    edit_tenant(tenant_id=tenant.pk, name=tenant.name, active=False, actor=Actor.command("test"))
+    assert sign_in(client, owner.email) == "/suspended/"
+    assert "_auth_user_id" not in client.session
+    assert not tenant.audit_events.filter(summary="Signed in").exists()
+
+
+@pytest.mark.parametrize(
+    "place", ["//evil.test/", "https://evil.test/", "http://accuhive.api.iru.test/", "/\\evil.test"]
+)
+def test_signing_in_leads_to_our_own_pages(client: Client, tenant: Tenant, place: str) -> None:
+    assert sign_in(client, person(tenant, password=PASSWORD).email, query=f"?{urlencode({'next': place})}") == "/"
+
+
 def test_a_new_password_by_mail(client: Client, tenant: Tenant) -> None:
     owner = person(tenant, password=PASSWORD)
     for email in (owner.email, "nobody@accuhive.test"):
@@ -75,6 +93,13 @@ def test_a_slow_mail_server_keeps_nobody_waiting(
     answered.set()
     outgoing.submit(int).result()
     assert waited == [True]
+
+
+@pytest.mark.parametrize("host", ["localhost:6666", "LOCALHOST.:6666", "localhost"])
+def test_the_link_leads_to_our_own_port(client: Client, tenant: Tenant, host: str) -> None:
+    client.post("/password/reset/", {"email": person(tenant).email}, headers={"host": host})
+    outgoing.submit(int).result()
+    assert "\nhttp://localhost/password/reset/" in str(mail.outbox[0].body)
 
 
 def test_reset_links_are_counted(client: Client, tenant: Tenant) -> None:

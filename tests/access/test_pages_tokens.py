@@ -179,6 +179,13 @@ def test_the_same_form_twice_makes_one_token(admin: Client, tenant: Tenant, head
     assert set(UUID.findall(page)) == {str(token.id)}
 
 
+def test_a_form_of_another_tenant_makes_no_token(admin: Client, tenant: Tenant, other_tenant: Tenant) -> None:
+    submission = uuid.uuid4()
+    issue(other_tenant, submission=submission)
+    assert admin.post(NEW, {"name": "Okta", "submission": submission}).status_code == 422
+    assert not tenant.api_tokens.exists()
+
+
 @pytest.mark.parametrize(("name", "complaint"), [("", "Give the token a name."), ("x" * 101, "at most 100")])
 def test_a_bad_name_is_sent_back_with_what_was_typed(admin: Client, tenant: Tenant, name: str, complaint: str) -> None:
     form = {"name": name, "description": "kept", "submission": str(uuid.uuid4())}

@@ -161,6 +161,14 @@ class TestAttempts:
         assert not SignInAttempt.objects.exists()
         assert offer(PASSWORD) == person
 
+    def test_a_crowd_is_refused_before_anything_is_counted(
+        self, person: Administrator, hashed: list[str], django_assert_num_queries: Any
+    ) -> None:
+        with sign_in.places, sign_in.places, django_assert_num_queries(0), pytest.raises(TooManyAttempts):
+            offer(PASSWORD)
+        assert hashed == []
+        assert offer(PASSWORD) == person
+
 
 @pytest.mark.parametrize("suspended", ["person", "tenant"])
 def test_the_suspended_cannot_sign_in(person: Administrator, tenant: Tenant, suspended: str) -> None:
