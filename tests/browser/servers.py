@@ -91,15 +91,19 @@ def clean_copy(directory: Path) -> None:
             shutil.copy2(ROOT / name, target)
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
 def quickstart(directory: Path, **settings: str) -> Iterator[Server]:
     """`manage.py quickstart` in a clean copy below `directory`, until it answers; stopped by Ctrl-C on leaving."""
     clean_copy(directory)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(OWN_SETTINGS)}
     environment |= {"IRU_OWNER_PASSWORD": PASSWORD, **settings}
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with (directory / "output").open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "manage.py", "quickstart", "--port", str(port)],

@@ -19,15 +19,14 @@ from django.contrib.auth.hashers import check_password
 
 from access.models import Administrator, Tenant
 from devices.management.commands import quickstart
+from tests.browser.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 class Machine:

@@ -1,0 +1,135 @@
+"""A server over HTTPS, as published clients insist on it, and environments of their own for those clients."""
+
+import datetime
+import os
+import shutil
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.browser.servers import OWN_SETTINGS, free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+SET_UP = """
+from access.services.audit import Actor
+from access.services.tenants import create_tenant
+from devices.services.demo import load_demo_fleet
+actor = Actor.command("test")
+load_demo_fleet(tenant=create_tenant(name="Accuhive", subdomain="accuhive", actor=actor), actor=actor, count=30)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    url: str
+    certificate: Path
+    token: str
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    directory = tmp_path_factory.mktemp("https")
+    certificate, key = _self_signed(directory)
+    port = free_port()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(OWN_SETTINGS)} | {
+        "IRU_ENV_FILE": "/dev/null",
+        "DATABASE_URL": f"sqlite:///{directory / 'db.sqlite3'}",
+        "SECRET_KEY": "clients",
+        "IRU_TOKEN_KEYS": "1:" + "1" * 64,
+        "IRU_SECRET_KEYS": "1:" + "2" * 64,
+        "IRU_AUDIT_KEY": "clients",
+        "IRU_DOMAIN": "localhost",
+        "IRU_BARE_API_HOSTS": "localhost",
+        "IRU_PORT": str(port),
+    }
+
+    def manage(*arguments: str) -> str:
+        command = [sys.executable, "manage.py", *arguments]
+        run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+        return run.stdout.strip()
+
+    manage("migrate", "-v0")
+    manage("shell", "--no-imports", "-v0", "-c", SET_UP)
+    token = manage("api_token", "create", "--tenant", "accuhive", "--name", "client", "--permissions", "all")
+    server = subprocess.Popen(
+        [
+            *(Path(sys.executable).with_name("granian"), "iru.wsgi:application", "--interface", "wsgi", "--no-log"),
+            *("--port", str(port), "--ssl-certificate", certificate, "--ssl-keyfile", key),
+        ],
+        cwd=ROOT,
+        env=environment,
+    )
+    try:
+        url = f"https://localhost:{port}"
+        _wait(url, certificate)
+        yield Service(url, certificate, token)
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+@pytest.fixture
+def client_script(service: Service) -> Callable[..., str]:
+    """`client_script("irusdk==0.4.2", code)`: what the code prints, run where nothing but that package is installed."""
+    uv = os.environ.get("UV") or shutil.which("uv")
+    if uv is None:
+        pytest.skip("uv is not here to make the client's environment")
+
+    def run(package: str, code: str) -> str:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(OWN_SETTINGS)}
+        environment |= {"SSL_CERT_FILE": str(service.certificate), "URL": service.url, "TOKEN": service.token}
+        command = [uv, "run", "--isolated", "--no-project", "--with", package, "python", "-c", code]
+        result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+    return run
+
+
+def _self_signed(directory: Path) -> tuple[Path, Path]:
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(private.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(private, hashes.SHA256())
+    )
+    certificate, key = directory / "certificate.pem", directory / "key.pem"
+    certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    key.write_bytes(
+        private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return certificate, key
+
+
+def _wait(url: str, certificate: Path) -> None:
+    context = ssl.create_default_context(cafile=str(certificate))
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            with urlopen(f"{url}/app/v1/ping", timeout=1, context=context):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise RuntimeError("The server does not answer.")
