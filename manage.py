@@ -9,6 +9,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "iru.settings")
     if sys.argv[1:2] == ["quickstart"]:
         # Settings cannot load without their secrets, so the first start makes them before Django reads anything.
+        os.umask(0o077)  # the database and the settings file are their owner's alone
         environment.create_missing()
 
     from django.core.management import execute_from_command_line

@@ -56,6 +56,10 @@ class HostMiddleware:
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
         self.suffix = f".api.{settings.IRU_DOMAIN}".lower()
+        # Records and secrets are nobody's to keep, also where somebody opens them in a browser.
+        self.api_headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+        if settings.SECURE_HSTS_SECONDS:
+            self.api_headers["Strict-Transport-Security"] = f"max-age={settings.SECURE_HSTS_SECONDS}; includeSubDomains"
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request = cast("RoutedRequest", request)
@@ -80,7 +84,10 @@ class HostMiddleware:
                 {"detail": "This API is served over HTTPS only. Replace the token you sent."}, status=403
             )
         request.urlconf = settings.API_URLCONF
-        return self.get_response(request)
+        response = self.get_response(request)
+        for name, value in self.api_headers.items():
+            response.headers.setdefault(name, value)
+        return response
 
 
 class AdministratorMiddleware:

@@ -44,6 +44,8 @@ IRU_TOKEN_KEYS = env.list("IRU_TOKEN_KEYS")
 IRU_SECRET_KEYS = env.list("IRU_SECRET_KEYS")
 # Chains the audit events of a tenant, so that `verify_audit` notices a changed or missing one.
 IRU_AUDIT_KEY = env.str("IRU_AUDIT_KEY")
+if not IRU_AUDIT_KEY:
+    raise ImproperlyConfigured("IRU_AUDIT_KEY is empty: anybody could make the audit trail anew. See .env.example.")
 
 # --- Django -----------------------------------------------------------------------------------------------------------
 

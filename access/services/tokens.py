@@ -76,11 +76,11 @@ def create_token(
         with transaction.atomic():
             token.save(force_insert=True)
     except IntegrityError:
-        earlier = tenant.api_tokens.filter(submission=submission).first() if submission else None
-        if earlier is None:
-            if submission and ApiToken.objects.filter(submission=submission).exists():  # another tenant's form
-                raise ValidationError("This form was used before. Load the page again.") from None
+        if submission is None:
             raise
+        earlier = tenant.api_tokens.filter(submission=submission).first()
+        if earlier is None:  # another tenant's form
+            raise ValidationError("This form was used before. Load the page again.") from None
         raise AlreadySubmitted(earlier) from None
     _record(token, actor, AuditEvent.Action.CREATE, "Token created")
     return IssuedToken(token, secret)

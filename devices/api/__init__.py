@@ -12,6 +12,7 @@ from devices.api import (
     lost_mode,
     notes,
     ping,
+    reference,
     secrets,
     settings,
     tags,
@@ -36,5 +37,6 @@ api = Api(
     audit.router,
     settings.router,
     tokens.router,
+    reference.router,
     ping.router,
 )

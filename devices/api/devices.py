@@ -8,7 +8,9 @@ from devices.api.rendering import prepared
 from devices.api.routing import ApiRequest, Router
 from devices.models.records import filtered_record_page, record_of, record_page
 from devices.schemas.devices import ORDERINGS, DeviceOut, DeviceQuery, DeviceUpdate
+from devices.schemas.lost_mode import DeviceLostMode
 from devices.services import devices as services
+from devices.services.details import details
 
 router = Router(
     area="Devices",
@@ -68,9 +70,11 @@ def get_device(request: ApiRequest, device_id: UUID) -> HttpResponse:
     response=dict[str, Any],
 )
 def get_device_details(request: ApiRequest, device_id: UUID) -> dict[str, Any]:
-    from devices.services.details import details
-
-    return details(request.tenant.devices.complete().get(uuid=device_id))
+    device = request.tenant.devices.complete().select_related("lost_mode").get(uuid=device_id)
+    answer = details(device)
+    if lost_mode := getattr(device, "lost_mode", None):
+        answer["lost_mode"] = DeviceLostMode.of(device_id, lost_mode).lost_mode.model_dump()
+    return answer
 
 
 @router.operation(

@@ -101,6 +101,8 @@ def _message(detail: Any, uuid_message: str) -> str:
             return "This field may not be blank."
         case "string_too_long":
             return f"Ensure this field has no more than {context['max_length']} characters."
+        case "too_long":
+            return f"Ensure this field has no more than {context['max_length']} elements."
         case "uuid_parsing" | "uuid_type":
             return uuid_message
         case "bool_parsing" | "bool_type":

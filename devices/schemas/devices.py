@@ -1,7 +1,7 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, StringConstraints
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
 
 from devices.models import Platform
 from devices.schemas import Body, LimitOffset, Listed, Name
@@ -105,4 +105,4 @@ class DeviceUpdate(Body):
     user: UUID | None = None
     asset_tag: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
     blueprint_id: UUID = UUID(int=0)
-    tags: list[Name] = []
+    tags: Annotated[list[Name], Field(max_length=200)] = []  # more would be a mistake, and each new one is created

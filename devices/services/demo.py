@@ -15,7 +15,10 @@ from access.services.audit import Actor
 from devices.dates import spaced, zulu
 from devices.models import Platform, User
 from devices.services import demo_data as data
+from devices.services.demo_company import set_up_company
 from devices.services.demo_details import demo_details
+from devices.services.demo_history import add_history
+from devices.services.demo_inventory import demo_lists
 from devices.services.imports import ImportReport, import_devices
 
 type Documents = tuple[dict[str, Any], dict[str, Any]]
@@ -38,6 +41,7 @@ _HARDWARE = {
 }
 _ONLY_DETAILS = {"mac_address", "filevault_enabled", "build", "given_name"}
 _OTHER = {Platform.WINDOWS, Platform.ANDROID}
+THOROUGH = 2000  # what a large fleet is asked for is its length; apps of 100,000 devices alone would take 700 MB
 _SERIAL_LETTERS = "0123456789CDFGHJKLMNPQRTVWXY"  # those that Apple's serial numbers use
 
 
@@ -63,21 +67,32 @@ def demo_fleet(count: int = 300, seed: int = 1, now: datetime | None = None) -> 
     return (fleet.device() for _ in range(count))
 
 
-def load_demo_fleet(*, tenant: Tenant, actor: Actor, count: int = 300) -> ImportReport:
-    """Import a demo fleet, and what only the users' own records show: department and job title."""
+def load_demo_fleet(*, tenant: Tenant, actor: Actor, count: int = 300, thorough: int = THOROUGH) -> ImportReport:
+    """Import a demo fleet, and set up the tenant around it: what only the users' own records show, blueprints with
+    their library, routing.
+
+    The first `thorough` devices also have apps, library items, parameters, a past and secrets; the others, as many as
+    they may be, only their records and details.
+    """
     fleet = _Fleet(1, datetime.now(UTC).replace(second=0, microsecond=0))
     with transaction.atomic():
-        report = import_devices(
-            tenant=tenant,
-            rows=((f"demo:{number}", document) for number in range(1, count + 1) for document in fleet.device()),
-            actor=actor,
-        )
+        report = import_devices(tenant=tenant, rows=_rows(fleet, count, thorough), actor=actor)
         users = list(tenant.users.filter(uuid__in=fleet.employees))
         for user in users:
             employee = fleet.employees[user.uuid]
             user.department, user.job_title = employee.department[0], employee.job_title
         User.objects.bulk_update(users, ["department", "job_title"], batch_size=500)
+        set_up_company(tenant=tenant, actor=actor)
+        add_history(tenant=tenant, actor=actor, limit=thorough)
     return report
+
+
+def _rows(fleet: "_Fleet", count: int, thorough: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    for number in range(1, count + 1):
+        record, details = fleet.device()
+        lists = demo_lists(record) if number <= thorough else ()
+        for document in (record, details, *lists):
+            yield f"demo:{number}", document
 
 
 class _Fleet:

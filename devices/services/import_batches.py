@@ -11,10 +11,12 @@ from django.db.models.functions import Upper
 from django.utils import timezone
 
 from access.models import Tenant
-from devices.models import Device, DeviceInventory
+from devices.models import Device
 from devices.services import records
+from devices.services.import_inventory import Inventories, Notes
 from devices.services.import_relations import Blueprints, People, Tags
-from devices.services.import_rows import DeviceRow, Unusable
+from devices.services.import_rows import DeviceRow
+from devices.services.import_values import UnknownDevice, Unusable
 
 _OWN = [
     field.name
@@ -45,14 +47,14 @@ class Batch:
         for device in stored:
             device.blueprint = self._blueprints.by_pk[device.blueprint_id]
             device.user = self._people.by_pk[device.user_id] if device.user_id else None
-        self._details_of = self._stored_details(stored) if any(row.details for row in rows) else {}
+        self._inventories = Inventories(stored, {name for row in rows for name in row.reported})
+        self._notes = Notes(tenant, stored, wanted=any(row.notes for row in rows))
         self._before = {device.uuid: _state(device) for device in stored}
         self._tags_before = dict(self._tags_of)
-        self._details_before = dict(self._details_of)
         self._met: dict[UUID, Device] = {}
         self.created: list[Device] = []
         self.updated: list[Device] = []
-        self.blueprints = self.users = self.tags = 0
+        self.blueprints = self.users = self.tags = self.notes = 0
 
     @property
     def devices(self) -> list[Device]:
@@ -67,6 +69,7 @@ class Batch:
             "blueprints": self.blueprints,
             "users": self.users,
             "tags": self.tags,
+            "notes": self.notes,
         }
 
     def apply(self, row: DeviceRow) -> None:
@@ -79,6 +82,8 @@ class Batch:
         blueprint = self._blueprints.get(row.blueprint) if row.blueprint else None
         user = self._people.get(row.user) if row.user else None
         if device is None:
+            if row.adds:
+                raise UnknownDevice
             device = self._new(row)
             if blueprint is None:
                 raise Unusable("blueprint_name is missing")
@@ -95,8 +100,8 @@ class Batch:
             device.user = user
         if row.tags is not None:
             self._tags_of[device.uuid] = row.tags
-        if row.details is not None:
-            self._details_of[device.uuid] = row.details
+        self._inventories.take(device.uuid, row.reported)
+        self._notes.take(device.uuid, row.notes or ())
         self._by_uuid[device.uuid] = self._met[device.uuid] = device
         if device.serial_number:
             self._by_serial.setdefault(device.serial_number.upper(), device)
@@ -105,13 +110,13 @@ class Batch:
         """Write what the rows changed. `extended`: whether the tenant's records have the three additional keys."""
         self.created = [device for device in self._met.values() if device.pk is None]
         known = [device for device in self._met.values() if device.pk is not None]
-        changed, inventoried = [], []
+        changed, reported, noted = [], [], self._notes.changed
         for device in known:
             if self._state_changed(device) or self._tags_changed(device):
                 changed.append(device)
-            elif self._details_changed(device):
-                inventoried.append(device)
-        self.updated = changed + inventoried
+            elif self._inventories.changed(device.uuid) or device.uuid in noted:
+                reported.append(device)
+        self.updated = changed + reported
         written = self.created + changed
         self.blueprints, renamed = self._blueprints.save(device.blueprint for device in written)
         self.users, reworded = self._people.save(device.user for device in written if device.user)
@@ -122,14 +127,8 @@ class Batch:
         Device.objects.bulk_create(self.created)
         Device.objects.bulk_create(changed, update_conflicts=True, unique_fields=["id"], update_fields=_WRITTEN)
         self._save_tags(written)
-        inventories = [
-            DeviceInventory(device=device, details=self._details_of[device.uuid])
-            for device in self.created + self.updated
-            if self._details_changed(device)
-        ]
-        DeviceInventory.objects.bulk_create(
-            inventories, update_conflicts=True, unique_fields=["device"], update_fields=["details"]
-        )
+        self._inventories.save(self.created + self.updated)
+        self.notes = self._notes.save(self.created + self.updated)
         if renamed or reworded:  # also on devices that no row of this batch is about
             shown = self._tenant.devices.filter(Q(blueprint__in=renamed) | Q(user__in=reworded))
             records.refresh(list(shown.values_list("pk", flat=True)))
@@ -150,9 +149,6 @@ class Batch:
 
     def _tags_changed(self, device: Device) -> bool:
         return self._tags_of.get(device.uuid) != self._tags_before.get(device.uuid)
-
-    def _details_changed(self, device: Device) -> bool:
-        return self._details_of.get(device.uuid) != self._details_before.get(device.uuid)
 
     def _save_tags(self, written: list[Device]) -> None:
         through = Device.tags.through
@@ -183,10 +179,6 @@ class Batch:
         for device, name in tagged.values_list("device__uuid", "tag__name"):
             names[device].add(name)
         return {device: frozenset(tags) for device, tags in names.items()}, set().union(*names.values())
-
-    def _stored_details(self, stored: list[Device]) -> dict[UUID, dict[str, Any]]:
-        inventories = DeviceInventory.objects.filter(device__in=[device.pk for device in stored])
-        return dict(inventories.values_list("device__uuid", "details"))
 
 
 def _state(device: Device) -> tuple[Any, ...]:

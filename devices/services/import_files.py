@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from devices.services.import_rows import Broken
+from devices.services.import_values import Broken
 
 CHUNK = 256 * 1024  # characters
 LARGEST = 32 * 1024 * 1024  # characters of one JSON value; nothing a device says about itself comes near

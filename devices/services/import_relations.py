@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from access.models import Tenant
 from devices.models import Blueprint, DirectoryIntegration, Tag, User
-from devices.services.import_rows import BlueprintRef, Person, Unusable
+from devices.services.import_rows import BlueprintRef, Person
+from devices.services.import_values import Unusable
 
 
 class Blueprints:
@@ -98,7 +99,7 @@ class People:
         """Save what is new among `used`. Returns how many those were, and the users who read otherwise now."""
         created = _unsaved(used)
         if created:
-            integration = self._integration()
+            integration = imported_integration(self._tenant)
             for user in created:
                 user.integration = integration
             User.objects.bulk_create(created)
@@ -112,16 +113,13 @@ class People:
         self._by_key.setdefault(row.email.lower() or row.name, row)
         self._by_key.setdefault(row.name, row)
 
-    def _integration(self) -> DirectoryIntegration:
-        # Rows name no directory; those that an import brings are kept apart from the ones a directory will sync.
-        return self._tenant.directory_integrations.filter(type="import").order_by(
-            "pk"
-        ).first() or DirectoryIntegration.objects.create(
-            tenant=self._tenant,
-            number=self._tenant.directory_integrations.count() + 1,
-            name="Imported users",
-            type="import",
-        )
+
+def imported_integration(tenant: Tenant) -> DirectoryIntegration:
+    """Where users belong who came without a directory: kept apart from the ones that a directory will sync."""
+    kept = tenant.directory_integrations.filter(type="import").order_by("pk").first()
+    return kept or DirectoryIntegration.objects.create(
+        tenant=tenant, number=tenant.directory_integrations.count() + 1, name="Imported users", type="import"
+    )
 
 
 class Tags:

@@ -13,11 +13,15 @@ from access.services.audit import Actor, record
 from devices.models import Fleet, Platform
 from devices.services import records
 from devices.services.import_batches import Batch
-from devices.services.import_rows import DeviceRow, Unusable, device_row
+from devices.services.import_rows import DeviceRow, device_row
+from devices.services.import_values import UnknownDevice, Unusable
 
 BATCH = 1000  # rows; details documents take some 100 kB each while they are compared
 PROBLEMS = 50  # reasons that a report keeps
 EXTENDED = {Platform.WINDOWS, Platform.ANDROID}
+
+
+type ReadRow = tuple[object, DeviceRow | Unusable]
 
 
 @dataclass(slots=True)
@@ -32,6 +36,7 @@ class ImportReport:
     blueprints: int = 0
     users: int = 0
     tags: int = 0
+    notes: int = 0
     problems: list[tuple[str, str]] = field(default_factory=list)
     _created: set[int] = field(default_factory=set)
     _updated: set[int] = field(default_factory=set)
@@ -63,6 +68,7 @@ class ImportReport:
         self.blueprints += batch.blueprints
         self.users += batch.users
         self.tags += batch.tags
+        self.notes += batch.notes
         self._created.update(device.pk for device in batch.created)
         self._updated.update(device.pk for device in batch.updated)
         self._met.update(device.pk for device in batch.devices)
@@ -77,20 +83,25 @@ def import_devices(
 ) -> ImportReport:
     """Create or update the tenant's devices, and the blueprints, users and tags that the rows name.
 
-    `rows` yields (where it is from, a DEVICE record or DETAILS document); rows that cannot be used are counted and
-    reported, the rest is kept. A device is found by its id, or else by its serial number. `progress` is called with the
-    number of rows that were read.
+    `rows` yields (where it is from, a DEVICE record, DETAILS document or list of what a device reported), in any order;
+    rows that cannot be used are counted and reported, the rest is kept. A device is found by its id, or else by its
+    serial number. `progress` is called with the number of rows that are committed.
 
     Every batch of 1000 rows commits with its records and its own audit event: one transaction for a whole fleet would
     make everybody else's changes wait for a minute. An import that fails half-way can simply be run again. The events
     of one import carry the same `import_id`.
     """
     report, import_id = ImportReport(), str(uuid.uuid4())
+    early: list[ReadRow] = []  # lists that came before the device they are about
     for batch in batched(rows, BATCH, strict=False):
-        _import_batch(tenant, [(source, _read(document)) for source, document in batch], actor, report, import_id)
+        read = [(source, _read(document)) for source, document in batch]
+        early += _import_batch(tenant, read, actor, report, import_id)
         report.rows += len(batch)
         if progress:
             progress(report.rows)
+    for rest in batched(early, BATCH, strict=False):
+        for source, _ in _import_batch(tenant, list(rest), actor, report, import_id):
+            report.skip(source, str(UnknownDevice()))
     return report
 
 
@@ -104,21 +115,25 @@ def _read(document: object) -> DeviceRow | Unusable:
 @transaction.atomic
 def _import_batch(
     tenant: Tenant,
-    rows: list[tuple[object, DeviceRow | Unusable]],
+    rows: list[ReadRow],
     actor: Actor,
     report: ImportReport,
     import_id: str,
-) -> None:
+) -> list[ReadRow]:
+    """Returns those rows that are about devices which are not there yet."""
     Fleet.objects.get_or_create(tenant=tenant)
     # Held until the commit: of two imports at once, the second finds what the first created.
     fleet = Fleet.objects.select_for_update().get(tenant=tenant)
     batch = Batch(tenant, [row for _, row in rows if isinstance(row, DeviceRow)])
+    early = []
     for source, row in rows:
         try:
             if isinstance(row, Unusable):
                 report.skip(source, str(row))
             else:
                 batch.apply(row)
+        except UnknownDevice:
+            early.append((source, row))
         except Unusable as error:
             report.skip(source, str(error))
     if any(device.platform in EXTENDED for device in batch.devices):
@@ -138,3 +153,4 @@ def _import_batch(
             target_name=tenant.name,
             metadata={"import_id": import_id, **counts},
         )
+    return early

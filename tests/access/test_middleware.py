@@ -158,3 +158,17 @@ class TestLostDatabase:
 
     def fail(self, *arguments: object, **keywords: object) -> None:
         raise OperationalError("no signal from the database")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/sign-in/", "/nope/", "/admin/"])
+def test_every_page_carries_the_browsers_orders(client: Client, path: str) -> None:
+    headers = client.get(path).headers
+    policy = dict(each.strip().partition(" ")[::2] for each in headers["Content-Security-Policy"].split(";"))
+    assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"
+    assert re.fullmatch(r"'self'( 'nonce-[\w-]+')?", policy["script-src"])
+    assert re.fullmatch(r"'self'( 'nonce-[\w-]+')?", policy["style-src"])
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"

@@ -71,6 +71,19 @@ def test_only_owner_and_admins_open_the_pages(client: Client, tenant: Tenant, ro
     assert (f'href="{LIST}"' in menu) == (expected == 200)
 
 
+@pytest.mark.parametrize("role", [role for role in Role if role not in {Role.OWNER, Role.ADMIN}])
+def test_no_other_role_changes_anything(client: Client, tenant: Tenant, role: Role) -> None:
+    token = issue(tenant)
+    client.force_login(person(tenant, role))
+    freshen(client)
+    before = ApiToken.objects.values().get()
+    sent = {"name": "Mine", "submission": uuid.uuid4(), "version": 1, "permission": ["list_devices"]}
+    for page in pages(token):
+        for headers in ({}, HTMX):
+            assert client.post(page, sent, headers=headers).status_code == 403
+    assert ApiToken.objects.values().get() == before
+
+
 def test_a_stranger_signs_in_first_and_comes_back(client: Client, tenant: Tenant) -> None:
     for url in pages(issue(tenant)):
         assert client.get(url)["Location"] == f"/sign-in/?next={url}"

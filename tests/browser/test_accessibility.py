@@ -135,3 +135,25 @@ def test_access(signed_in: Visit, theme: str, width: int) -> None:
     page.goto("/sign-out/")
     check("sign out")
     assert not check.found, "\n".join(check.found)
+
+
+@both_themes
+@both_widths
+def test_reference(signed_in: Visit, theme: str, width: int) -> None:
+    page = signed_in(width=width, color_scheme=theme)
+    check = Checker(page)
+    page.goto("/api-reference/")
+    check("API reference")
+    page.locator("summary", has_text="Device list").click()
+    expect(page.locator("#list_devices")).to_be_visible()
+    check("API reference, an operation")
+    page.goto("/api-reference/#create_blueprint")
+    expect(page.locator("#create_blueprint")).to_be_visible()
+    check("API reference, an operation by its address")
+    page.get_by_role("searchbox").fill("lock")
+    expect(page.locator("#results").get_by_text("operations found")).to_be_visible()
+    check("API reference, searched")
+    page.get_by_role("searchbox").fill("nothing is called this")
+    expect(page.get_by_role("heading", name="No operation matches")).to_be_visible()
+    check("API reference, nothing found")
+    assert not check.found, "\n".join(check.found)

@@ -1,4 +1,8 @@
+import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -19,3 +23,18 @@ def test_every_setting_of_the_example_has_its_reason() -> None:
         if re.match(r"(# )?[A-Z_]+=", lines[-1]):
             assert len(lines) > 1, lines[-1]
             assert lines[0].startswith("# ")
+
+
+def test_over_https_cookies_are_bound_to_host_and_scheme() -> None:
+    names = ["SESSION_COOKIE_NAME", "SESSION_COOKIE_SECURE", "SESSION_COOKIE_HTTPONLY", "SESSION_COOKIE_SAMESITE"]
+    names += ["CSRF_COOKIE_NAME", "CSRF_COOKIE_SECURE", "CSRF_COOKIE_HTTPONLY", "SECURE_SSL_REDIRECT"]
+    script = f"import json; from django.conf import settings as s; print(json.dumps([getattr(s, n) for n in {names}]))"
+    read = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "iru.settings", "IRU_SCHEME": "https"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(read.stdout) == ["__Host-session", True, True, "Lax", "__Host-csrf", True, True, True]

@@ -16,8 +16,9 @@ from devices.services.imports import ImportReport, import_devices
 
 class Command(BaseCommand):
     help = (
-        "Import devices into a tenant: answers of GET /devices (JSON array) and of /details (object, or one a line) "
-        "and device reports (CSV), in any mixture and order. Importing the same again changes nothing."
+        "Import devices into a tenant: answers of GET /devices (JSON array), of /details, /apps, /library-items, "
+        "/parameters and /notes (object, or one a line) and device reports (CSV), in any mixture and order. Importing "
+        "the same again changes nothing."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

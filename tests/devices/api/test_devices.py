@@ -380,6 +380,7 @@ def test_an_update_that_changes_nothing_leaves_no_trace(
         ({"user": "7"}, {"user": ["Must be a valid UUID."]}),
         ({"blueprint_id": None}, {"blueprint_id": ["This field may not be null."]}),
         ({"tags": "x"}, {"tags": ['Expected a list of items but got type "str".']}),
+        ({"tags": ["x"] * 201}, {"tags": ["Ensure this field has no more than 200 elements."]}),
         ({"tags": [None]}, {"tags": ["This field may not be null."]}),
         ({"tags": [""]}, {"tags": ["This field may not be blank."]}),
         (

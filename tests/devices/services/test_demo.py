@@ -1,113 +1,36 @@
-import json
 import re
 from collections import Counter
 from datetime import UTC, datetime
 from itertools import islice
-from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pytest
 
+from access.models import Tenant
 from access.services.audit import Actor
 from access.services.tenants import create_tenant
-from devices.models import Device
+from devices.commands import COMMANDS
+from devices.models import (
+    Device,
+    DeviceActivity,
+    DeviceCommand,
+    DeviceInventory,
+    DeviceNote,
+    DeviceSecret,
+    LibraryItem,
+    Platform,
+    RoutingActivity,
+)
+from devices.services import records
 from devices.services.demo import demo_fleet, load_demo_fleet
+from devices.services.secrets import read_secrets
 
-CONTRACT = Path(__file__).resolve().parents[4] / "shared" / "api" / "contract.json"
+ACTOR = Actor.command("test")
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
-FORMS = {
-    "datetime:T..Z": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z",
-    "datetime:T..Z (6 decimals)": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z",
-    "datetime:space..+00:00": r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}\+00:00",
-    "date": r"\d{4}-\d\d-\d\d",
-}
-# Seen in one state only by those who wrote the contract; it says elsewhere what the other states look like.
-EITHER: dict[str, tuple[object, ...]] = {
-    "assigned_user": ("", None),
-    "user": ("", None),
-    "last_check_in": (None, ""),
-    "last_check_in_datetime": (None,),
-    "asset_tag": ("",),
-    "cellular": ({},),
-}
 
 
 def fleet(count: int = 400) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     return list(demo_fleet(count, now=NOW))
-
-
-def shape(operation: str) -> Any:
-    if not CONTRACT.exists():
-        pytest.skip(f"{CONTRACT} is not there")
-    operations = {row["id"]: row for row in json.loads(CONTRACT.read_text(encoding="utf-8"))}
-    return operations[operation]["response_shape"]
-
-
-def mismatches(value: Any, expected: Any, path: str = "") -> list[str]:
-    """Where `value` differs from a shape of the contract."""
-    key = path.rpartition(".")[2]
-    if any(type(value) is type(other) and value == other for other in EITHER.get(key, ())):
-        return []
-    if isinstance(expected, dict):
-        names = {name.removesuffix("?"): part for name, part in expected.items() if name != "$or"}
-        if not isinstance(value, dict) or set(value) != set(names):
-            return [f"{path}: {value!r} has not the keys {sorted(names)}"]
-        return [text for name, part in names.items() for text in mismatches(value[name], part, f"{path}.{name}")]
-    if isinstance(expected, list):
-        if not isinstance(value, list):
-            return [f"{path}: {value!r} is no list"]
-        return [text for part in value for text in mismatches(part, expected[0], path)] if expected else []
-    return [] if fits(key, value, expected) else [f"{path}: {value!r} is not {expected}"]
-
-
-def fits(key: str, value: Any, expected: str) -> bool:
-    if expected == '""' and key in EITHER:
-        return isinstance(value, str)
-    if key == "assigned_user":  # a user where only the lack of one was seen
-        return isinstance(value, dict) and set(value) == {"email", "name", "id", "is_archived"}
-    kind, _, words = expected.partition(" ")
-    if '|""' in expected:
-        if value == "":
-            return True
-        expected = kind = expected.partition("|")[0]
-    match kind.rstrip(":"):
-        case "string":
-            return isinstance(value, str) and ("|" not in words or value in re.findall(r"\w+", words))
-        case "boolean":
-            return isinstance(value, bool)
-        case "integer":
-            return isinstance(value, int)
-        case "uuid":
-            return isinstance(value, str) and bool(UUID(value))
-        case "null":
-            return value is None
-        case '""':
-            return bool(value == "")
-        case _:
-            return isinstance(value, str) and re.fullmatch(FORMS[expected], value) is not None
-
-
-def test_records_have_the_shape_of_the_contract() -> None:
-    expected = shape("list_devices")[0]
-    assert [text for record, _ in fleet() for text in mismatches(record, expected)] == []
-
-
-@pytest.mark.parametrize("platform", ["Mac", "iPad", "iPhone", "AppleTV", "Windows", "Android"])
-def test_details_have_the_shape_of_the_contract(platform: str) -> None:
-    expected = shape("get_device_details")["$variants"]["iPad" if platform == "iPhone" else platform]
-    documents = [document for record, document in fleet() if record["platform"] == platform]
-    assert documents
-    assert [text for document in documents for text in mismatches(document, expected)] == []
-
-
-def test_the_shapes_are_told_apart() -> None:
-    expected = shape("get_device_details")["$variants"]
-    mac = next(document for record, document in fleet() if record["platform"] == "Mac")
-    assert mismatches(mac, expected["iPad"])
-    assert mismatches({**mac, "more": 1}, expected["Mac"])
-    assert mismatches({**mac, "mdm": {**mac["mdm"], "mdm_enabled": True}}, expected["Mac"])
-    assert mismatches({**mac, "filevault": {**mac["filevault"], "filevault_enabled": "True"}}, expected["Mac"])
 
 
 def test_a_seed_gives_one_fleet() -> None:
@@ -140,13 +63,116 @@ def test_it_is_believable() -> None:
         assert (record["last_check_in"] or "") <= "2026-11-01T12:00:00"
 
 
-@pytest.mark.django_db
-def test_loading_it() -> None:
-    actor = Actor.command("test")
-    tenant = create_tenant(name="Accuhive", subdomain="accuhive", actor=actor)
-    report = load_demo_fleet(tenant=tenant, actor=actor, count=300)
+@pytest.fixture
+def tenant(db: None) -> Tenant:
+    return create_tenant(name="Accuhive", subdomain="accuhive", actor=ACTOR)
+
+
+def test_loading_it(tenant: Tenant) -> None:
+    report = load_demo_fleet(tenant=tenant, actor=ACTOR, count=300)
     assert (report.created, report.skipped) == (300, 0)
     assert tenant.devices.filter(inventory__isnull=False).count() == 300
     assert 5 <= report.blueprints <= 8
     assert not tenant.users.filter(department=None).exists()
     assert not Device.objects.exclude(tenant=tenant).exists()
+    assert not list(records.outdated(tenant.devices.values_list("pk", flat=True)))
+
+
+def test_what_its_devices_hold(tenant: Tenant) -> None:
+    load_demo_fleet(tenant=tenant, actor=ACTOR, count=200)
+    for device in tenant.devices.select_related("inventory", "blueprint"):
+        inventory, mac = device.inventory, device.platform == Platform.MAC
+        if mac:
+            assert 20 <= len(inventory.apps) <= 60
+        elif device.platform != Platform.APPLE_TV:
+            assert inventory.apps
+        assert bool(inventory.parameters) == (mac and device.last_check_in is not None)
+        assigned = set(map(str, device.blueprint.assignments.values_list("library_item__uuid", flat=True)))
+        assert inventory.library_items
+        assert {row["item_id"] for row in inventory.library_items} <= assigned
+
+
+def test_how_its_company_is_set_up(tenant: Tenant) -> None:
+    load_demo_fleet(tenant=tenant, actor=ACTOR, count=200)
+    blueprints = tenant.blueprints.all()
+    codes = [*(blueprint.enrollment_code for blueprint in blueprints), tenant.blueprint_routing.enrollment_code]
+    assert len(set(codes)) == len(codes) == len(blueprints) + 1
+    assert all(re.fullmatch(r"\d{6}", code) for code in codes)
+    map_ = tenant.blueprints.get(type="map")
+    assert map_.nodes.count() == 3
+    assert not map_.assignments.filter(node=None).exists()
+    assert (
+        tenant.blueprints.exclude(pk=map_.pk).filter(assignments__node=None).distinct().count() == len(blueprints) - 1
+    )
+    types = set(tenant.routing_activity.values_list("activity_type", flat=True))
+    assert types == {"enrollment_settings_changed", "routing_departure", "computer_enrollment"}
+
+
+def test_what_happened_to_its_devices(tenant: Tenant) -> None:
+    load_demo_fleet(tenant=tenant, actor=ACTOR, count=200)
+    now = datetime.now(UTC)
+    for command in DeviceCommand.objects.filter(tenant=tenant).select_related("device"):
+        assert command.device.platform in COMMANDS[command.command].platforms
+        assert command.status in {DeviceCommand.Status.COMPLETED, DeviceCommand.Status.FAILED}
+        assert command.date_requested < command.last_pushed < command.date_completed < now  # type: ignore[operator]
+    happened = DeviceActivity.objects.filter(tenant=tenant)
+    assert {"enrollment", "name_changed", "mdm_command_completed", "mdm_command_failed", "routing_arrival"} <= set(
+        happened.values_list("action_type", flat=True)
+    )
+    assert happened.values("device").distinct().count() == 200
+    assert 5 < tenant.device_notes.count() < 40
+    assert not tenant.device_notes.filter(created_at__gt=now).exists()
+    lost = tenant.devices.filter(lost_mode__status="enabled")
+    assert {device.platform for device in lost} == {"iPhone", "iPad"}
+    assert {device.lost_mode_status for device in lost} == {"enabled"}
+
+
+def test_its_secrets_are_kept_like_real_ones(tenant: Tenant) -> None:
+    load_demo_fleet(tenant=tenant, actor=ACTOR, count=60)
+    kinds = DeviceSecret.Kind
+    macs = tenant.devices.filter(platform=Platform.MAC)
+    for device in macs:
+        assert device.secrets.filter(kind=kinds.FILEVAULT_KEY).exists() == device.filevault_enabled
+    mac = macs.filter(filevault_enabled=True).order_by("pk")[0]
+    key, password = read_secrets(
+        tenant=tenant, device_id=mac.uuid, kinds=[kinds.FILEVAULT_KEY, kinds.RECOVERY_PASSWORD], actor=ACTOR
+    )
+    assert re.fullmatch(r"([A-Z2-9]{4}-){5}[A-Z2-9]{4}", str(key))
+    assert str(key).encode() not in bytes(mac.secrets.get(kind=kinds.FILEVAULT_KEY).ciphertext)
+    assert password
+
+
+def test_loading_it_again_changes_no_past(tenant: Tenant) -> None:
+    def counts() -> list[int]:
+        return [
+            model.objects.filter(tenant=tenant).count()
+            for model in (DeviceActivity, DeviceCommand, DeviceNote, DeviceSecret, LibraryItem, RoutingActivity)
+        ]
+
+    load_demo_fleet(tenant=tenant, actor=ACTOR, count=40)
+    before = counts()
+    report = load_demo_fleet(tenant=tenant, actor=ACTOR, count=40)
+    assert (report.created, report.skipped) == (0, 0)
+    assert counts() == before
+
+
+def test_only_the_first_devices_of_a_large_fleet_have_a_past(tenant: Tenant) -> None:
+    load_demo_fleet(tenant=tenant, actor=ACTOR, count=30, thorough=10)
+    assert tenant.devices.exclude(inventory__apps=[]).count() <= 10
+    assert tenant.devices.filter(activity__isnull=False).distinct().count() == 10
+
+
+def test_two_tenants_have_the_same_fleet(tenant: Tenant) -> None:
+    other = create_tenant(name="Other", subdomain="other", actor=ACTOR)
+    for each in (tenant, other):
+        load_demo_fleet(tenant=each, actor=ACTOR, count=30)
+    lists = [
+        list(
+            DeviceInventory.objects.filter(device__tenant=each)
+            .order_by("device__uuid")
+            .values_list("apps", "parameters")
+        )
+        for each in (tenant, other)
+    ]
+    assert lists[0] == lists[1]
+    assert tenant.device_notes.count() == other.device_notes.count()

@@ -1,0 +1,249 @@
+"""The OpenAPI document, made from the declared operations alone."""
+
+import re
+from collections.abc import Iterator
+from functools import cache, lru_cache
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from django.core.exceptions import RequestDataTooBig
+from pydantic import TypeAdapter
+
+from access.labels import PRODUCT
+from access.permissions import Section, catalogue
+from devices.api import errors
+from devices.api.json_schemas import Part, Schema, Schemas, without_null
+from devices.api.parsing import FORMS
+from devices.api.rendering import JSON
+from devices.api.routing import Api, Operation
+
+
+def _record(**properties: Schema) -> Schema:
+    """The schema of an object that has all of these."""
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+UNGATED = Section("General", "No permission needed", "Operations that need no permission.")
+DESCRIPTION = """\
+Every call carries an API token: `Authorization: Bearer <token>`. What a token may call is the list of permissions
+that an administrator gave it; each operation names its own in `x-permission`. Operations marked `x-sensitive` answer
+with a secret or do what cannot be undone.
+
+Paths work with and without a closing slash. A path answers 405 to a method that it does not have, with those that it
+has in `Allow`. Unknown query parameters and body fields are ignored.
+"""
+TEXT: Schema = {"type": "string"}
+TEXTS: Schema = {"type": "array", "items": TEXT}
+DETAIL = _record(detail=TEXT)
+LACKING = _record(detail=TEXT, missing_permission=_record(http_method=TEXT, path=TEXT, label=TEXT))
+# The public API has all four of these.
+REFUSED: Schema = {
+    "anyOf": [
+        {"type": "object", "additionalProperties": TEXTS, "description": "What is wrong, by the name of the field."},
+        DETAIL,
+        TEXTS,
+        TEXT,
+    ]
+}
+
+
+def document(origin: str) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of the API that a tenant reaches at `origin`. Not to be changed: it is built once."""
+    return {**_built(), "servers": [{"url": origin}]}
+
+
+@lru_cache(maxsize=64)
+def as_json(origin: str) -> bytes:
+    """The document as the text of a file."""
+    return orjson.dumps(document(origin), option=orjson.OPT_INDENT_2)
+
+
+@cache
+def _built() -> dict[str, Any]:
+    # The list of operations is complete only when every module of the package has been read, this one's too.
+    from devices.api import api
+
+    return build(api)
+
+
+def build(api: Api) -> dict[str, Any]:
+    """The document without its servers."""
+    queries = Schemas((each.id, "validation", TypeAdapter(each.query)) for each in api.operations if each.query)
+    bodies = Schemas(_bodies(api))
+    sections = {
+        each.codename: section
+        for area in catalogue.areas()
+        for section in area.sections
+        for each in section.permissions
+    }
+    areas: dict[str, dict[str, str]] = {}  # of each area, what its sections are about
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in api.operations:
+        section = sections.get(operation.id, UNGATED)
+        areas.setdefault(section.area, {})[section.name] = section.about
+        paths.setdefault(operation.path, {})[operation.method.lower()] = {
+            **_heading(operation, section),
+            **_input(operation, queries, bodies),
+            "responses": _responses(operation, bodies),
+        }
+    return {
+        "openapi": "3.1.1",
+        "info": {"title": f"{PRODUCT} API", "version": "1", "description": DESCRIPTION},
+        "servers": [],
+        "security": [{"token": []}],
+        "tags": [{"name": name, "description": about} for tags in areas.values() for name, about in tags.items()],
+        # Not part of the standard, but what tools read that put tags under headings.
+        "x-tagGroups": [{"name": area, "tags": list(tags)} for area, tags in areas.items()],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer", "description": "An API token of the organization."}
+            },
+            "schemas": bodies.components,
+            "responses": _errors(),
+        },
+    }
+
+
+def _bodies(api: Api) -> Iterator[Part]:
+    for operation in api.operations:
+        if operation.body:
+            yield (operation.id, "body"), "validation", TypeAdapter(operation.body)
+        if operation.adapter:
+            yield (operation.id, "response"), "serialization", operation.adapter
+
+
+def _heading(operation: Operation, section: Section) -> dict[str, Any]:
+    heading: dict[str, Any] = {
+        "operationId": operation.id,
+        "tags": [section.name],
+        "summary": operation.label,
+        "description": operation.about,
+    }
+    if operation.permission:
+        heading |= {"x-permission": operation.permission.codename, "x-sensitive": operation.permission.sensitive}
+    if operation.open:
+        heading["security"] = []
+    return heading
+
+
+def _input(operation: Operation, queries: Schemas, bodies: Schemas) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    if parameters := [*_path_parameters(operation), *_query_parameters(operation, queries)]:
+        given["parameters"] = parameters
+    if operation.body:
+        given["requestBody"] = _request_body(operation, bodies)
+    return given
+
+
+def _responses(operation: Operation, bodies: Schemas) -> dict[str, Any]:
+    success: dict[str, Any] = {"description": HTTPStatus(operation.status).phrase}
+    if operation.adapter:
+        success["content"] = {operation.media_type: {"schema": bodies.of((operation.id, "response"))}}
+    elif operation.media_type != JSON:
+        success["content"] = {operation.media_type: {}}
+    return {
+        str(operation.status): success,
+        **{str(status): {"$ref": f"#/components/responses/{_name(status)}"} for status in _statuses(operation)},
+        "default": {"$ref": "#/components/responses/Error"},
+    }
+
+
+def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string"} | ({"format": "uuid"} if name in operation.uuids else {}),
+        }
+        for name in re.findall(r"{(\w+)}", operation.path)
+    ]
+
+
+def _query_parameters(operation: Operation, schemas: Schemas) -> list[dict[str, Any]]:
+    if not operation.query:
+        return []
+    model = schemas.fields(operation.id)
+    parameters = []
+    for name, each in model["properties"].items():
+        schema = without_null(each)
+        parameter = {"name": name, "in": "query", "required": name in model.get("required", []), "schema": schema}
+        if schema.get("type") == "array":
+            parameter |= {"style": "form", "explode": False}  # one parameter, its parts separated by commas
+        parameters.append(parameter)
+    return parameters
+
+
+def _request_body(operation: Operation, schemas: Schemas) -> dict[str, Any]:
+    model = schemas.fields((operation.id, "body"))
+    content = {JSON: {"schema": schemas.of((operation.id, "body"))}}
+    if operation.forms:
+        form = _dotted(model, schemas)
+        content |= {media_type: {"schema": form} for media_type in FORMS}
+    return {"required": bool(model.get("required")), "content": content}
+
+
+def _dotted(model: Schema, schemas: Schemas) -> Schema:
+    """An object as a form sends it: a field of a nested one is called `outer.inner`."""
+    properties: Schema = {}
+    required: list[str] = []
+    for name, each in model["properties"].items():
+        needed = name in model.get("required", [])
+        inner = schemas.target(without_null(each))
+        if "properties" in inner:
+            nested = _dotted(inner, schemas)
+            properties |= {f"{name}.{key}": value for key, value in nested["properties"].items()}
+            required += [f"{name}.{key}" for key in nested.get("required", []) if needed]
+        else:
+            properties[name] = without_null(each)
+            required += [name] * needed
+    return {"type": "object", "properties": properties} | ({"required": required} if required else {})
+
+
+def _statuses(operation: Operation) -> list[int]:
+    """The errors that a call can be answered with, whatever the handler does."""
+    applies = {
+        400: operation.query or operation.body or operation.method != "GET",
+        401: not operation.open,
+        403: operation.permission,
+        404: "{" in operation.path,
+        413: operation.body,
+        415: operation.body,
+        503: True,
+    }
+    return [status for status, does in applies.items() if does]
+
+
+def _name(status: int) -> str:
+    return HTTPStatus(status).phrase.title().replace(" ", "")
+
+
+def _errors() -> dict[str, Any]:
+    """Every error under its name, with a body as `errors` makes it."""
+    example = next(iter(catalogue), None)
+    bodies: dict[int, tuple[str, Schema, Any]] = {
+        400: (
+            "What was sent is wrong, or its object is in no state for it",
+            REFUSED,
+            errors.invalid("name", "This field is required.").body,
+        ),
+        401: ("No live API token came with the request", DETAIL, errors.unauthorized(sent=False).body),
+        403: ("The token lacks the permission", LACKING, errors.forbidden(example).body if example else None),
+        404: ("There is no such object in the organization", DETAIL, errors.not_found().body),
+        413: ("The body is too large", DETAIL, errors.translate(RequestDataTooBig()).body),
+        415: ("The body is of another media type", DETAIL, errors.unsupported_media_type("text/plain").body),
+        503: ("Try again in a moment", DETAIL, None),
+    }
+    headers = {
+        401: {"WWW-Authenticate": {"schema": TEXT}},
+        503: {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}},
+    }
+    named: dict[str, Any] = {"Error": {"description": "Any other error", "content": {JSON: {}}}}
+    for status, (description, schema, body) in bodies.items():
+        content = {"schema": schema} | ({"example": body} if body else {})
+        named[_name(status)] = {"description": description, "content": {JSON: content}}
+        if status in headers:
+            named[_name(status)]["headers"] = headers[status]
+    return named

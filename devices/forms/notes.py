@@ -1,0 +1,10 @@
+from django import forms
+
+
+class NoteForm(forms.Form):
+    content = forms.CharField(
+        max_length=20_000,
+        label="Note",
+        widget=forms.Textarea(attrs={"rows": 3}),
+        error_messages={"required": "Write something first."},
+    )

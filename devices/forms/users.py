@@ -1,0 +1,68 @@
+from typing import Any
+
+from django import forms
+from django.db.models import Q
+
+from access.models import Tenant
+from devices.models import User
+from devices.models.users import UserQuerySet
+
+
+class UserFilter(forms.Form):
+    """What of the list is asked for. Everything is optional, and what makes no sense is passed over."""
+
+    q = forms.CharField(required=False, max_length=100)
+    archived = forms.ChoiceField(
+        required=False, label="Show", choices=[("", "Not archived"), ("only", "Archived"), ("all", "All")]
+    )
+
+    def __init__(self, data: Any, *, tenant: Tenant) -> None:
+        super().__init__(data)
+        self.tenant = tenant
+        self.full_clean()
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        return {name: value for name, value in self.cleaned_data.items() if value}
+
+    def apply(self) -> UserQuerySet:
+        users: UserQuerySet = self.tenant.users.all()
+        match self.chosen.get("archived"):
+            case "only":
+                users = users.filter(archived=True)
+            case "all":
+                pass
+            case _:
+                users = users.filter(archived=False)
+        if text := self.chosen.get("q", "").strip():
+            users = users.filter(Q(name__icontains=text) | Q(email__icontains=text))
+        return users.order_by("name", "pk")
+
+
+class UserForm(forms.Form):
+    name = forms.CharField(max_length=255, error_messages={"required": "A user needs a name."})
+    department = forms.CharField(max_length=255, required=False)
+    job_title = forms.CharField(max_length=255, required=False)
+    archived = forms.BooleanField(
+        required=False, help_text="The user stays on their devices, marked as archived, and leaves the list of users."
+    )
+
+    def __init__(self, data: Any = None, *, user: User) -> None:
+        initial = {
+            "name": user.name,
+            "department": user.department or "",
+            "job_title": user.job_title or "",
+            "archived": user.archived,
+        }
+        super().__init__(data, initial=initial)
+
+    def clean_department(self) -> str | None:
+        return self._or_none("department")
+
+    def clean_job_title(self) -> str | None:
+        return self._or_none("job_title")
+
+    def _or_none(self, field: str) -> str | None:
+        # Null and "" are both "nothing" to people; what was stored as one of them stays that.
+        value: str = self.cleaned_data[field]
+        return value or None

@@ -1,0 +1,132 @@
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from access.models import Tenant
+from access.services.audit import Actor
+from devices.services.tenant_import import DEVICE, LIBRARY, TenantImportReport, Watcher, import_tenant
+from devices.services.tenant_import_client import SourceTenant, TenantImportError
+from devices.services.tenant_import_state import Progress
+
+SHOWN = 20  # problems
+MOST_WORKERS = 16
+ESSENTIAL = {"blueprints", "users", "tags", "devices"}
+
+
+class Command(BaseCommand):
+    help = (
+        "Copy a live Iru tenant through its own public API into a tenant here: blueprints, users, tags, library items, "
+        "and devices with details, apps, parameters and notes. Secrets are not copied. Running the same again goes on "
+        "where it was interrupted, with --resume-file, and brings what is new."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--tenant", required=True, metavar="SUBDOMAIN", help="where to copy it to")
+        parser.add_argument(
+            "--api-url", required=True, metavar="URL", help="of the source: https://SUBDOMAIN.api.kandji.io/api/v1"
+        )
+        parser.add_argument("--token-file", required=True, type=Path, metavar="FILE", help="a token of the source")
+        parser.add_argument("--resume-file", type=Path, metavar="FILE", help="where to keep what is done")
+        parser.add_argument("--workers", type=int, default=4, help="calls at the same time (default: %(default)s)")
+
+    def handle(
+        self,
+        *args: Any,
+        tenant: str,
+        api_url: str,
+        token_file: Path,
+        resume_file: Path | None,
+        workers: int,
+        **options: Any,
+    ) -> None:
+        target = Tenant.objects.filter(subdomain=tenant).first()
+        if target is None:
+            raise CommandError(f"There is no tenant {tenant!r}.")
+        if not 1 <= workers <= MOST_WORKERS:
+            raise CommandError(f"--workers is a number from 1 to {MOST_WORKERS}.")
+        begun = time.monotonic()
+        try:
+            source = SourceTenant(api_url=api_url, token=_token(token_file), notice=self._notice)
+            with (
+                closing(source),
+                Progress(resume_file, source=api_url.rstrip("/"), target=tenant) as progress,
+                _watcher() as watcher,
+            ):
+                report = import_tenant(
+                    tenant=target,
+                    source=source,
+                    actor=Actor.command("import_tenant"),
+                    progress=progress,
+                    workers=workers,
+                    watcher=watcher,
+                )
+        except TenantImportError as error:
+            raise CommandError(str(error)) from None
+        except KeyboardInterrupt:
+            again = "Run the same again to go on." if resume_file else "What was read until then is kept."
+            raise CommandError(f"Stopped. {again}") from None
+        self._tell(report, time.monotonic() - begun)
+        if report.denied.keys() >= ESSENTIAL:
+            raise CommandError("Nothing was copied.")
+
+    def _notice(self, text: str) -> None:
+        self.stderr.write(text)
+
+    def _tell(self, report: TenantImportReport, seconds: float) -> None:
+        for name, reason in report.denied.items():
+            self.stderr.write(f"{name}: not copied, {reason}")
+        problems = [*report.problems, *(f"{source}: {reason}" for source, reason in report.devices.problems)]
+        for problem in problems[:SHOWN]:
+            self.stderr.write(problem)
+        if unnamed := len(problems) - SHOWN if len(problems) > SHOWN else 0:
+            self.stderr.write(f"… and {unnamed} more")
+        for name, written in report.written.items():
+            if written.created or written.updated or name not in LIBRARY:
+                self.stdout.write(f"{name}: {written.created} created, {written.updated} updated")
+        devices = report.devices
+        resumed = f", {report.resumed} finished before" if report.resumed else ""
+        self.stdout.write(
+            f"devices: {devices.created} created, {devices.updated} updated, {devices.unchanged} unchanged{resumed}; "
+            f"{devices.skipped} rows skipped, {devices.notes} notes created"
+        )
+        missing = [part for part in DEVICE if part in report.denied]
+        without = f", without {', '.join(missing)}" if missing else ""
+        self.stdout.write(f"Done in {seconds:.0f} seconds{without}.")
+
+
+def _token(path: Path) -> str:
+    """The token in the file, which nothing here ever shows."""
+    try:
+        token = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"{path}: {getattr(error, 'strerror', None) or 'not a text file'}") from None
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise CommandError(f"{path}: one token is expected in it, and nothing else.")
+    return token
+
+
+class _Shown(Watcher):
+    def __init__(self, bar: Bar) -> None:
+        self._bar = bar
+        self._task = bar.add_task("", total=None)
+
+    def step(self, name: str) -> None:
+        self._bar.update(self._task, description=name)
+
+    def devices(self, done: int, total: int) -> None:
+        self._bar.update(self._task, completed=done, total=total)
+
+
+@contextmanager
+def _watcher() -> Iterator[Watcher]:
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        yield _Shown(bar)

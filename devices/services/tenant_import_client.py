@@ -1,0 +1,253 @@
+"""Reading another tenant through its public API: patiently, at its pace, and without giving its token away."""
+
+import ipaddress
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+
+RATE = 40  # requests a second: the public API allows 50, and others call it too
+TIMEOUT = httpx.Timeout(60, connect=15)
+ATTEMPTS = 8
+LONGEST_WAIT = 3700  # seconds; the limit per hour is over by then
+PASSING = {502, 503, 504}
+REDIRECTS = 5
+NOT_SERVED = "the tenant does not serve it (404)"
+
+# httpx tells of every request, which would drown the progress of a hundred thousand.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+class TenantImportError(Exception):
+    """Copying cannot go on; the message is one line for the person who runs it."""
+
+
+class Denied(Exception):
+    """One part of the API is closed to this token, or not there; the message says which and why."""
+
+
+class Missing(Exception):
+    """An object that was listed is not there any more."""
+
+
+class SourceTenant:
+    """A tenant whose API is at `api_url` (https://SUBDOMAIN.api.kandji.io/api/v1). Safe for several threads.
+
+    Raises TenantImportError for an address that the token must not be sent to.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_url: str,
+        token: str,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], object] | None = None,
+        notice: Callable[[str], object] | None = None,
+    ) -> None:
+        self._base = _checked(api_url)
+        self._notice = notice or _silent
+        self._closed = threading.Event()
+        self._pace = _Pace(sleep or self._closed.wait)
+        self._http = httpx.Client(
+            transport=transport,
+            timeout=TIMEOUT,
+            follow_redirects=False,  # httpx would follow to any host
+            headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
+        )
+
+    def close(self) -> None:
+        """Threads that wait for their turn, or for an hour to be over, are let go with a TenantImportError."""
+        self._closed.set()
+        self._http.close()
+
+    def get(self, path: str, **parameters: str | int) -> Any:
+        """The JSON that `path` answers. Raises Denied for 403 and 404 of a part, Missing for a 404 of an object, and
+        TenantImportError for everything that patience does not help against."""
+        return self._json(self._url(path), parameters)
+
+    def pages(self, path: str, **parameters: str | int) -> Iterator[list[Any]]:
+        """The `results` of every page, by following `next`."""
+        url, seen = self._url(path), set[httpx.URL]()
+        while True:
+            page = self._listed(url, parameters)
+            results = page.get("results") if isinstance(page, dict) else None
+            if not isinstance(results, list):
+                raise TenantImportError(f"{self._told(url)} did not answer a page of results.")
+            yield results
+            if not page.get("next"):
+                return
+            url, parameters = self._same_origin(url.join(str(page["next"])), "The next page"), {}
+            if url in seen:
+                raise TenantImportError(f"{self._told(url)} is named as its own next page.")
+            seen.add(url)
+
+    def arrays(self, path: str, limit: int = 300) -> Iterator[list[Any]]:
+        """Every page of a list that is a bare array."""
+        offset = 0
+        while True:
+            rows = self._listed(self._url(path), {"limit": limit, "offset": offset})
+            if not isinstance(rows, list):
+                raise TenantImportError(f"{path} did not answer a list.")
+            if rows:
+                yield rows
+            if len(rows) < limit:
+                return
+            offset += len(rows)
+
+    def _listed(self, url: httpx.URL, parameters: dict[str, Any]) -> Any:
+        try:
+            return self._json(url, parameters)
+        except Missing:
+            raise Denied(NOT_SERVED) from None
+
+    def _url(self, path: str) -> httpx.URL:
+        return httpx.URL(f"{self._base}/{path.lstrip('/')}")
+
+    def _same_origin(self, url: httpx.URL, what: str) -> httpx.URL:
+        if _origin(url) != _origin(self._base) or url.userinfo:
+            raise TenantImportError(f"{what} is on another host, {url.host}: not followed, the token stays here.")
+        return url
+
+    def _json(self, url: httpx.URL, parameters: dict[str, Any]) -> Any:
+        if parameters:
+            url = url.copy_merge_params(parameters)
+        for _ in range(REDIRECTS):
+            response = self._patiently(url)
+            if not response.has_redirect_location:
+                break
+            url = self._same_origin(url.join(response.headers["Location"]), f"The redirect of {self._told(url)}")
+        self._check(url, response)
+        try:
+            return response.json()
+        except ValueError:
+            raise TenantImportError(f"{self._told(url)} answered something that is no JSON.") from None
+
+    def _patiently(self, url: httpx.URL) -> httpx.Response:
+        for attempt in range(ATTEMPTS):
+            self._pace.wait()
+            if self._closed.is_set():
+                raise TenantImportError("Stopped.")
+            try:
+                response = self._http.get(url)
+            except httpx.TransportError as error:
+                reason, pause = f"cannot be reached ({type(error).__name__})", None
+            else:
+                if response.status_code not in PASSING | {429}:
+                    return response
+                reason, pause = f"answered {response.status_code}", _retry_after(response)
+            if attempt + 1 < ATTEMPTS:
+                self._back_off(reason, pause, attempt)
+        raise TenantImportError(f"{self._base.host} {reason}, {ATTEMPTS} times in a row. Run the same again later.")
+
+    def _back_off(self, reason: str, pause: float | None, attempt: int) -> None:
+        if pause is None:
+            pause = min(60, 2**attempt) * random.uniform(0.8, 1.2)  # noqa: S311 - so that threads do not return as one
+        pause = min(pause, LONGEST_WAIT)
+        if pause > 10:
+            self._notice(f"{self._base.host} {reason}; going on in {pause:.0f} seconds.")
+        self._pace.hold(pause)
+
+    def _check(self, url: httpx.URL, response: httpx.Response) -> None:
+        match response.status_code:
+            case 200:
+                return
+            case 401:
+                raise TenantImportError(
+                    f"{self._base.host} refused the token (401): is it this tenant's, and not revoked?"
+                )
+            case 403:
+                raise Denied(_missing_permission(response) or "the token lacks the permission (403)")
+            case 404:
+                if isinstance(body := _body(response), dict) and "detail" in body:
+                    raise Missing
+                raise Denied(NOT_SERVED)
+        raise TenantImportError(f"{self._told(url)} answered {response.status_code}.")
+
+    def _told(self, url: httpx.URL) -> str:
+        return f"{url.host}{url.path}"
+
+
+class _Pace:
+    """Lets requests through one after the other, at most RATE a second, and none while the other side asked to wait."""
+
+    def __init__(self, sleep: Callable[[float], object]) -> None:
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._next = 0.0
+
+    def wait(self) -> None:
+        with self._lock:
+            now = time.monotonic()
+            at = max(self._next, now)
+            self._next = at + 1 / RATE
+        if at > now:
+            self._sleep(at - now)
+
+    def hold(self, seconds: float) -> None:
+        with self._lock:
+            self._next = max(self._next, time.monotonic() + seconds)
+
+
+def _checked(api_url: str) -> httpx.URL:
+    try:
+        url = httpx.URL(api_url.strip().rstrip("/"))
+    except httpx.InvalidURL:
+        raise TenantImportError(f"{api_url!r} is not an address.") from None
+    if url.userinfo or url.query or url.fragment or not url.host:
+        raise TenantImportError(f"{api_url!r} is not the address of an API.")
+    if url.scheme != "https" and not (url.scheme == "http" and _local(url.host)):
+        raise TenantImportError("The API URL must begin with https://, or everybody on the way could read the token.")
+    return url
+
+
+def _local(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port or {"https": 443, "http": 80}.get(url.scheme)
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    """Seconds that the answer asks to wait: named as such, or as the moment when they are over."""
+    value = response.headers.get("Retry-After", "").strip()
+    if value.isdecimal():
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds())
+
+
+def _body(response: httpx.Response) -> Any:
+    try:
+        return response.json()
+    except ValueError:
+        return None
+
+
+def _missing_permission(response: httpx.Response) -> str:
+    """What a server like ours says about a 403: the permission that the token lacks."""
+    body = _body(response)
+    missing = body.get("missing_permission") if isinstance(body, dict) else None
+    if not isinstance(missing, dict):
+        return ""
+    label, method, path = (str(missing.get(key, "")) for key in ("label", "http_method", "path"))
+    return f"the token lacks the permission {label} ({method} {path})"
+
+
+def _silent(text: str) -> None:
+    """Where nobody wants to be told."""

@@ -1,0 +1,52 @@
+from django.urls import path
+
+from access.models import Administrator
+from access.navigation import Item, navigation
+from devices.views import blueprints, device_actions, devices, notes, reference, secrets, users
+
+
+def belongs_to_a_tenant(person: Administrator) -> bool:
+    return person.tenant_id is not None
+
+
+# Before what other apps have put there: this is what people come for.
+navigation[:0] = [
+    Item("Devices", "monitor", "devices", belongs_to_a_tenant),
+    Item("Blueprints", "layout-grid", "blueprints", belongs_to_a_tenant),
+    Item("Users", "users", "users", belongs_to_a_tenant),
+]
+navigation.append(Item("API reference", "code-xml", "reference", belongs_to_a_tenant))
+
+urlpatterns = [
+    path("devices/", devices.device_list, name="devices"),
+    path("devices/<uuid:device_id>/", devices.device_page, name="device"),
+    path("devices/<uuid:device_id>/apps/", devices.apps, name="device-apps"),
+    path("devices/<uuid:device_id>/commands/", devices.commands, name="device-commands"),
+    path("devices/<uuid:device_id>/activity/", devices.activity, name="device-activity"),
+    path("devices/<uuid:device_id>/edit/", devices.edit, name="device-edit"),
+    path("devices/<uuid:device_id>/delete/", devices.delete, name="device-delete"),
+    path("devices/<uuid:device_id>/notes/", notes.notes, name="device-notes"),
+    path("devices/<uuid:device_id>/notes/new/", notes.create, name="note-create"),
+    path("devices/<uuid:device_id>/notes/<uuid:note_id>/edit/", notes.edit, name="note-edit"),
+    path("devices/<uuid:device_id>/notes/<uuid:note_id>/delete/", notes.delete, name="note-delete"),
+    path("devices/<uuid:device_id>/secrets/", secrets.secrets, name="device-secrets"),
+    path("devices/<uuid:device_id>/secrets/<slug:kind>/", secrets.read, name="device-secret"),
+    path("devices/<uuid:device_id>/actions/<slug:action>/", device_actions.send, name="device-action"),
+    path("devices/<uuid:device_id>/lost-mode/cancel/", device_actions.cancel_lost_mode, name="lost-mode-cancel"),
+    path("blueprints/", blueprints.blueprint_list, name="blueprints"),
+    path("blueprints/new/", blueprints.create, name="blueprint-create"),
+    path("blueprints/<uuid:blueprint_id>/", blueprints.blueprint_page, name="blueprint"),
+    path("blueprints/<uuid:blueprint_id>/edit/", blueprints.edit, name="blueprint-edit"),
+    path("blueprints/<uuid:blueprint_id>/delete/", blueprints.delete, name="blueprint-delete"),
+    path("blueprints/<uuid:blueprint_id>/library/assign/", blueprints.assign, name="blueprint-assign"),
+    path(
+        "blueprints/<uuid:blueprint_id>/library/<int:assignment_id>/remove/", blueprints.remove, name="blueprint-remove"
+    ),
+    path("users/", users.user_list, name="users"),
+    path("users/options/", users.options, name="user-options"),
+    path("users/<uuid:user_id>/", users.user_page, name="user"),
+    path("users/<uuid:user_id>/edit/", users.edit, name="user-edit"),
+    path("users/<uuid:user_id>/delete/", users.delete, name="user-delete"),
+    path("api-reference/", reference.reference, name="reference"),
+    path("api-reference/openapi.json", reference.download, name="reference-download"),
+]

@@ -1,0 +1,254 @@
+"""The OpenAPI document as a person reads it: what `views.reference` shows, and nothing that is not in the document."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.text import slugify
+
+from devices.api.json_schemas import Schema, target, without_null
+
+TOKEN = "$IRU_TOKEN"  # noqa: S105 - the variable of a shell, not a token
+EXAMPLES = {"boolean": True, "integer": 1, "number": 1, "array": [], "object": {}, "string": "example"}
+EXAMPLE_ID = "00000000-0000-4000-8000-000000000000"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Value:
+    """A parameter, or a field of a body. `limits` says what it may be, and what it is when it is left out."""
+
+    name: str
+    place: str
+    kind: str
+    required: bool
+    limits: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Error:
+    status: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One operation. `permission` is empty where none is needed, `open` where not even a token is."""
+
+    id: str
+    method: str
+    path: str
+    label: str
+    about: str
+    permission: str
+    sensitive: bool
+    open: bool
+    parameters: list[Value]
+    fields: list[Value]
+    fields_about: list[str]  # every second part is code
+    media_types: list[str]
+    status: str
+    answer: str
+    shape: str
+    errors: list[Error]
+    curl: str
+
+    def matches(self, words: list[str]) -> bool:
+        """Whether each word occurs in what a person would look for, in any case."""
+        names = " ".join(value.name for value in (*self.parameters, *self.fields))
+        text = f"{self.label} {self.method} {self.path} {self.about} {self.id} {names}".casefold()
+        return all(word in text for word in words)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    name: str
+    about: str
+    entries: list[Entry]
+
+    @property
+    def slug(self) -> str:
+        return f"section-{slugify(self.name)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    name: str
+    sections: list[Section]
+
+
+def areas(document: dict[str, Any]) -> list[Area]:
+    """Every operation of the document, under the headings that it gives."""
+    by_tag: dict[str, list[Entry]] = {tag["name"]: [] for tag in document["tags"]}
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            by_tag[operation["tags"][0]].append(_entry(document, method.upper(), path, operation))
+    about = {tag["name"]: tag["description"] for tag in document["tags"]}
+    return [
+        Area(group["name"], [Section(tag, about[tag], by_tag[tag]) for tag in group["tags"]])
+        for group in document["x-tagGroups"]
+    ]
+
+
+def found(areas: list[Area], text: str) -> list[Area]:
+    """What is left of the areas when only the entries that match `text` stay."""
+    words = text.casefold().split()
+    left = []
+    for area in areas:
+        sections = [
+            Section(section.name, section.about, entries)
+            for section in area.sections
+            if (entries := [entry for entry in section.entries if entry.matches(words)])
+        ]
+        if sections:
+            left.append(Area(area.name, sections))
+    return left
+
+
+def _entry(document: dict[str, Any], method: str, path: str, operation: dict[str, Any]) -> Entry:
+    components = document["components"]
+    schemas = components["schemas"]
+    content = operation.get("requestBody", {}).get("content", {})
+    body = target(next(iter(content.values()))["schema"], schemas) if content else {}
+    status, success = next(iter(operation["responses"].items()))
+    answer, schema = next(((kind, each.get("schema")) for kind, each in success.get("content", {}).items()), ("", None))
+    return Entry(
+        id=operation["operationId"],
+        method=method,
+        path=path,
+        label=operation["summary"],
+        about=operation["description"],
+        permission=operation.get("x-permission", ""),
+        sensitive=operation.get("x-sensitive", False),
+        open=operation.get("security") == [],
+        parameters=[
+            _value(
+                each["name"],
+                each["in"] + ", separated by commas" * ("explode" in each),
+                each["schema"],
+                schemas,
+                required=each["required"],
+            )
+            for each in operation.get("parameters", [])
+        ],
+        fields=list(_fields(body, schemas)),
+        fields_about=body["description"].split("`") if "description" in body else [],
+        media_types=list(content),
+        status=f"{status} {success['description']}",
+        answer=answer,
+        shape=_shape(schema, schemas) if schema else "",
+        errors=[
+            Error(status=code, description=components["responses"][each["$ref"].rpartition("/")[2]]["description"])
+            for code, each in operation["responses"].items()
+            if code.isdecimal() and "$ref" in each
+        ],
+        curl=_curl(document, method, path, operation, body if content else None),
+    )
+
+
+def _value(name: str, place: str, schema: Schema, schemas: Schema, *, required: bool) -> Value:
+    return Value(
+        name=name, place=place, kind=_kind(schema, schemas), required=required, limits=_limits(schema, schemas)
+    )
+
+
+def _fields(model: Schema, schemas: Schema, outer: str = "", *, needed: bool = True) -> Iterator[Value]:
+    """The fields of an object; those of an object inside it follow it, by `outer.inner`."""
+    for name, schema in model.get("properties", {}).items():
+        required = needed and name in model.get("required", [])
+        yield _value(outer + name, "body", schema, schemas, required=required)
+        inner = target(without_null(schema), schemas)
+        yield from _fields(inner, schemas, f"{outer}{name}.", needed=required)
+
+
+def _kind(schema: Schema, schemas: Schema) -> str:
+    schema = target(schema, schemas)
+    if "anyOf" in schema:
+        return " or ".join(_kind(each, schemas) for each in schema["anyOf"])
+    kind = str(schema.get("type", "any"))
+    if kind == "array":
+        inner = _kind(schema.get("items", {}), schemas)
+        return f"list of {inner}s" if inner.isalpha() and inner != "any" else f"list of {inner}"
+    written = str(schema.get("format", kind))
+    return "UUID" if written == "uuid" else written
+
+
+def _limits(schema: Schema, schemas: Schema) -> str:
+    inner = target(without_null(schema), schemas)
+    values = inner.get("items", inner)
+    limits = []
+    if "enum" in values:
+        limits.append("one of " + ", ".join(map(str, values["enum"])))
+    if "const" in values:
+        limits.append(f"always {values['const']}")
+    if "pattern" in values:
+        limits.append(f"matches {values['pattern']}")
+    bounds = {"at least {}": "minimum", "at most {}": "maximum"}
+    lengths = {"at least {} characters": "minLength", "at most {} characters": "maxLength"}
+    for words, keyword in (bounds | lengths).items():
+        if keyword in values and (keyword, values[keyword]) != ("minLength", 1):
+            limits.append(words.format(values[keyword]))
+    if values.get("minLength") == 1:
+        limits.append("not blank")
+    if "default" in schema:
+        limits.append(f"{json.dumps(schema['default'])} if left out")
+    return "; ".join(limits)
+
+
+def _shape(schema: Schema, schemas: Schema, indent: str = "") -> str:
+    """What an answer looks like: JSON with a type in the place of each value."""
+    schema = target(schema, schemas)
+    deeper = indent + "  "
+    if "anyOf" in schema:
+        return " or ".join(_shape(each, schemas, indent) for each in schema["anyOf"])
+    if "properties" in schema:
+        needed = schema.get("required", [])
+        lines = [
+            f'{deeper}"{name}"{"" if name in needed else "?"}: {_shape(each, schemas, deeper)}'
+            for name, each in schema["properties"].items()
+        ]
+        return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
+    if schema.get("type") == "array":
+        return f"[{_shape(schema.get('items', {}), schemas, indent)}, …]"
+    if schema.get("type") == "object":
+        return "{…}"
+    return _kind(schema, schemas)
+
+
+def _curl(document: dict[str, Any], method: str, path: str, operation: dict[str, Any], body: Schema | None) -> str:
+    """A command line that works once the variables of the shell in it are set."""
+    # Braces would be curl's own; and the shell puts values in between double quotes alone.
+    filled = re.sub(r"{(\w+)}", lambda match: "$" + match[1].upper(), path)
+    query = "&".join(
+        f"{each['name']}=${each['name'].upper()}"
+        for each in operation.get("parameters", [])
+        if each["in"] == "query" and each["required"]
+    )
+    url = document["servers"][0]["url"] + filled + (f"?{query}" if query else "")
+    parts = ["curl" if method == "GET" else f"curl -X {method}", f'"{url}"']
+    if operation.get("security") != []:
+        parts.append(f'-H "Authorization: Bearer {TOKEN}"')
+    # What may be left out is; only a change of nothing would be no example.
+    if body is not None and (operation["requestBody"]["required"] or method == "PATCH"):
+        example = _example(body, document["components"]["schemas"])
+        parts += ['-H "Content-Type: application/json"', "-d " + shlex.quote(json.dumps(example))]
+    if any(not kind.endswith("json") for kind in next(iter(operation["responses"].values())).get("content", {})):
+        parts.append("-OJ")  # a file, under the name that the server gives it
+    return " ".join(parts[:2]) + "".join(f" \\\n  {part}" for part in parts[2:])
+
+
+def _example(schema: Schema, schemas: Schema) -> Any:
+    """A value for `schema`: of an object its required fields, or its first where none is."""
+    schema = target(without_null(schema), schemas)
+    if "anyOf" in schema:
+        return _example(schema["anyOf"][0], schemas)
+    if "properties" in schema:
+        names = schema.get("required") or list(schema["properties"])[:1]
+        return {name: _example(schema["properties"][name], schemas) for name in names}
+    if "enum" in schema:
+        return schema["enum"][0]
+    if schema.get("format") == "uuid":
+        return EXAMPLE_ID
+    return schema.get("const", EXAMPLES.get(schema.get("type", ""), "example"))

@@ -1,0 +1,168 @@
+"""Our own server is a tenant like any: one is copied into another, and both must answer the same."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from django.core.management import CommandError, call_command
+from pytest_django.live_server_helper import LiveServer
+
+from access.models import AuditEvent, Tenant
+from access.permissions import catalogue
+from access.services.audit import Actor
+from access.services.tenants import create_tenant
+from devices.services import records, tenant_import_client
+from devices.services.demo import load_demo_fleet
+from tests.factories.access import ApiTokenFactory
+
+DEVICES = 60
+PARTS = ("", "details", "apps", "library-items", "parameters", "status", "notes")
+
+
+@pytest.fixture(autouse=True)
+def pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tenant_import_client, "RATE", 10_000)
+
+
+@pytest.fixture
+def tenants(live_server: LiveServer) -> tuple[Tenant, Tenant]:
+    """One with the demo fleet, and one with nothing."""
+    actor = Actor.command("test")
+    source, target = (create_tenant(name=name.title(), subdomain=name, actor=actor) for name in ("source", "target"))
+    load_demo_fleet(tenant=source, actor=actor, count=DEVICES)
+    return source, target
+
+
+@pytest.fixture
+def api_url(live_server: LiveServer) -> str:
+    return f"{live_server.url}/api/v1"
+
+
+@pytest.fixture
+def token_file(tenants: tuple[Tenant, Tenant], tmp_path: Path) -> Path:
+    return written(tmp_path, tenants[0])
+
+
+def written(folder: Path, tenant: Tenant, without: str = "") -> Path:
+    """A file with a token that may read everything, or everything but one operation."""
+    permissions = [permission.codename for permission in catalogue if permission.method == "GET"]
+    token = ApiTokenFactory.create(tenant=tenant, permissions=[name for name in permissions if name != without])
+    path = folder / f"token {tenant.subdomain}"
+    path.write_text(f"{token.secret}\n")
+    return path
+
+
+def run(api_url: str, token_file: Path, *options: str) -> None:
+    call_command("import_tenant", "--tenant=target", f"--api-url={api_url}", f"--token-file={token_file}", *options)
+
+
+def answers(api_url: str, token_file: Path) -> dict[str, Any]:
+    """Everything that a copy is about, as a tenant's API answers it."""
+    with httpx.Client(headers={"Authorization": f"Bearer {token_file.read_text().strip()}"}) as client:
+
+        def get(path: str) -> Any:
+            response = client.get(f"{api_url}/{path}")
+            assert response.status_code == 200, path
+            return response.json()
+
+        found = {path: get(path) for path in ("devices", "blueprints", "users?sizePerPage=300", "tags")}
+        devices = [device["device_id"] for device in found["devices"]]
+        blueprints = [blueprint["id"] for blueprint in found["blueprints"]["results"]]
+        paths = [
+            *(f"devices/{device}/{part}" for device in devices for part in PARTS),
+            *(f"blueprints/{blueprint}/list-library-items" for blueprint in blueprints),
+        ]
+        return found | {path: get(path) for path in paths}
+
+
+def comparable(found: dict[str, Any]) -> dict[str, Any]:
+    """Without the order of lists that follow the order in which rows were written."""
+    found["devices"] = sorted(found["devices"], key=lambda row: row["device_id"])
+    users = found["users?sizePerPage=300"]
+    users["results"] = sorted(users["results"], key=lambda row: row["id"])
+    return found
+
+
+def test_a_copy_answers_like_its_source(
+    tenants: tuple[Tenant, Tenant], api_url: str, token_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, target = tenants
+    run(api_url, token_file)
+    told = capsys.readouterr()
+    assert f"devices: {DEVICES} created, 0 updated, 0 unchanged" in told.out
+    assert "without" not in told.out
+    # Our server has no such lists yet; a copy says so, one line each, and goes on.
+    assert told.err.splitlines() == [
+        f"library/{name}: not copied, the tenant does not serve it (404)"
+        for name in ("custom-apps", "ipa-apps", "custom-profiles", "custom-scripts")
+    ]
+    assert comparable(answers(api_url, written(tmp_path, target))) == comparable(answers(api_url, token_file))
+    assert target.library_items.count() == source.library_items.count()
+    assert {row.type for row in target.library_items.all()} == {row.type for row in source.library_items.all()}
+    assert not list(records.outdated(target.devices.values_list("pk", flat=True)))
+    assert token_file.read_text().strip() not in told.out + told.err
+
+    before = AuditEvent.objects.count()
+    run(api_url, token_file)
+    assert f"devices: 0 created, 0 updated, {DEVICES} unchanged" in capsys.readouterr().out
+    assert AuditEvent.objects.count() == before
+
+
+def test_a_part_that_the_token_may_not_read_is_left_out(
+    tenants: tuple[Tenant, Tenant], api_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, target = tenants
+    run(api_url, written(tmp_path, source, without="list_device_notes"))
+    told = capsys.readouterr()
+    assert "notes: not copied, the token lacks the permission Device notes (GET /api/v1/devices/{device_id}/notes)" in (
+        told.err.splitlines()
+    )
+    assert "without notes." in told.out
+    assert target.devices.count() == DEVICES
+    assert source.device_notes.exists()
+    assert not target.device_notes.exists()
+
+
+def test_a_token_of_nobody_is_told_in_one_line(tenants: tuple[Tenant, Tenant], api_url: str, tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text("00000000-0000-4000-8000-000000000000")
+    with pytest.raises(CommandError, match=r"refused the token \(401\)"):
+        run(api_url, path)
+
+
+def test_a_resume_file_begins_anew_after_a_whole_copy(
+    tenants: tuple[Tenant, Tenant], api_url: str, token_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = tmp_path / "state"
+    run(api_url, token_file, f"--resume-file={state}")
+    lines = [json.loads(line) for line in state.read_text().splitlines()]
+    assert lines[0] == {"source": api_url, "target": "target"}
+    assert lines[-1] == {"finished": True}
+    assert sum("device" in line for line in lines) == DEVICES
+    run(api_url, token_file, f"--resume-file={state}")
+    assert "finished before" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["", "two words", "a\nb", "tökén"])
+def test_a_file_without_a_token(db: None, tmp_path: Path, text: str) -> None:
+    create_tenant(name="Target", subdomain="target", actor=Actor.command("test"))
+    path = tmp_path / "token"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(CommandError, match="one token is expected"):
+        run("https://source.api.iru.test/api/v1", path)
+
+
+def test_what_the_command_is_given(db: None, tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    with pytest.raises(CommandError, match="no tenant 'target'"):
+        run("https://source.api.iru.test/api/v1", path)
+    create_tenant(name="Target", subdomain="target", actor=Actor.command("test"))
+    with pytest.raises(CommandError, match="No such file"):
+        run("https://source.api.iru.test/api/v1", path)
+    path.write_text("token")
+    with pytest.raises(CommandError, match="must begin with https://"):
+        run("http://source.api.iru.test/api/v1", path)
+    with pytest.raises(CommandError, match="from 1 to"):
+        run("https://source.api.iru.test/api/v1", path, "--workers=0")

@@ -1,0 +1,33 @@
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from access.models import Administrator, Role, Tenant
+from access.sign_in import AUTHENTICATED_AT
+from devices.models import Device
+from tests.devices.pages.browsing import NAME, SignIn
+from tests.factories.access import AdministratorFactory
+from tests.factories.devices import DeviceFactory, UserFactory
+
+
+@pytest.fixture
+def sign_in(tenant: Tenant) -> SignIn:
+    """`sign_in(Role.HELP_DESK)`: the browser of such a person, who gave their password a moment ago, or long ago."""
+
+    def sign_in(role: Role = Role.OWNER, *, recently: bool = True, password: str | None = None) -> Client:
+        found = Administrator.objects.filter(tenant=tenant, role=role).first()
+        person = found or AdministratorFactory.create(tenant=tenant, role=role, password=password)
+        client = Client()
+        client.force_login(person)
+        session = client.session
+        session[AUTHENTICATED_AT] = int(timezone.now().timestamp()) if recently else 0
+        session.save()
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def mac(tenant: Tenant) -> Device:
+    user = UserFactory.create(tenant=tenant, name="Ana Ruiz", email="ana@accuhive.test")
+    return DeviceFactory.create(tenant=tenant, name=NAME, serial_number="C02XL0GYJG5H", user=user)

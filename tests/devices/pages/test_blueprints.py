@@ -1,0 +1,167 @@
+import pytest
+
+from access.models import Role, Tenant
+from devices.models import Blueprint, Device
+from tests.devices.pages.browsing import HTMX, XSS, SignIn, newest, on, text
+from tests.factories.devices import (
+    AssignmentFactory,
+    AssignmentNodeFactory,
+    BlueprintFactory,
+    DeviceFactory,
+    LibraryItemFactory,
+)
+
+pytestmark = pytest.mark.django_db
+LIST = "/blueprints/"
+
+
+@pytest.fixture
+def blueprint(tenant: Tenant) -> Blueprint:
+    return BlueprintFactory.create(tenant=tenant, name="Macs", enrollment_code="123456")
+
+
+def url(blueprint: Blueprint, rest: str = "") -> str:
+    return f"{LIST}{blueprint.uuid}/{rest}"
+
+
+def test_the_list_counts_devices(blueprint: Blueprint, tenant: Tenant, sign_in: SignIn) -> None:
+    DeviceFactory.create(tenant=tenant, blueprint=blueprint, is_missing=True)
+    BlueprintFactory.create(tenant=tenant, name="Kiosks")
+    client = sign_in()
+    response = client.get(LIST)
+    assert [(row.name, row.computers_count) for row in response.context["page"].object_list] == [
+        ("Kiosks", 0),
+        ("Macs", 1),
+    ]
+    assert "1 Blueprint found" in text(client.get(LIST, {"q": "mac"}))
+    assert "No Blueprint matches" in text(client.get(LIST, {"q": "zzz"}))
+
+
+def test_help_desk_and_auditors_only_look(blueprint: Blueprint, sign_in: SignIn) -> None:
+    for role in (Role.HELP_DESK, Role.AUDITOR):
+        content = text(sign_in(role).get(LIST)) + text(sign_in(role).get(url(blueprint)))
+        assert "New Blueprint" not in content
+        assert "action-bar" not in content
+        assert "Assign library item" not in content
+
+
+def test_one_is_created_from_nothing_a_template_and_another(
+    blueprint: Blueprint, tenant: Tenant, sign_in: SignIn
+) -> None:
+    item = AssignmentFactory.create(blueprint=blueprint).library_item
+    client = sign_in(Role.STANDARD)
+    form = {"type": "classic", "enrollment_code_active": "on"}
+    for name, source in (("Blank", ""), ("Office", "template:3"), ("Copy", f"blueprint:{blueprint.uuid}")):
+        response = client.post(f"{LIST}new/", {**form, "name": name, "source": source})
+        made = tenant.blueprints.get(name=name)
+        assert response["Location"] == url(made)
+        assert len(made.enrollment_code) == 6
+        assert made.enrollment_code_active
+    assert tenant.blueprints.get(name="Office").color == "green-500"
+    assert tenant.blueprints.get(name="Copy").assignments.get().library_item == item
+    assert newest(tenant).summary == "Blueprint created"
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"name": ""}, "Give the Blueprint a name."),
+        ({"name": "Macs"}, "A Blueprint with this name already exists."),
+        ({"name": "New", "enrollment_code": "123456"}, "This enrollment code is already in use."),
+        ({"name": "New", "source": "template:99"}, "Select a valid choice"),
+    ],
+)
+def test_what_cannot_be_created_is_sent_back(
+    data: dict[str, str], words: str, blueprint: Blueprint, sign_in: SignIn
+) -> None:
+    response = sign_in().post(f"{LIST}new/", {"type": "classic", **data}, headers=HTMX)
+    assert response.status_code == 422
+    assert words in text(response)
+
+
+def test_a_copy_of_another_type_is_refused(blueprint: Blueprint, sign_in: SignIn) -> None:
+    data = {"name": "New", "type": "map", "source": f"blueprint:{blueprint.uuid}"}
+    assert "type does not match" in text(sign_in().post(f"{LIST}new/", data, headers=HTMX))
+
+
+def test_one_is_edited(blueprint: Blueprint, tenant: Tenant, sign_in: SignIn) -> None:
+    device = DeviceFactory.create(tenant=tenant, blueprint=blueprint)
+    data = {"name": "All Macs", "description": "", "color": "red-500", "icon": "ss-lock", "enrollment_code": ""}
+    response = sign_in().post(url(blueprint, "edit/"), data, headers=on(url(blueprint)))
+    assert "blueprints-changed" in response["HX-Trigger"]
+    blueprint.refresh_from_db()
+    assert (blueprint.name, blueprint.color, blueprint.icon) == ("All Macs", "red-500", "ss-lock")
+    assert (blueprint.enrollment_code, blueprint.enrollment_code_active) == ("123456", False)
+    device.refresh_from_db()
+    assert "All Macs" in device.record
+
+
+def test_looks_we_do_not_know_are_kept(tenant: Tenant, sign_in: SignIn) -> None:
+    odd = BlueprintFactory.create(tenant=tenant, color="chartreuse-50", icon="ss-odd")
+    client = sign_in()
+    form = client.get(url(odd, "edit/")).context["form"]
+    client.post(url(odd, "edit/"), {name: form[name].value() or "" for name in form.fields} | {"name": "Renamed"})
+    odd.refresh_from_db()
+    assert (odd.name, odd.color, odd.icon) == ("Renamed", "chartreuse-50", "ss-odd")
+
+
+def test_a_map_has_no_looks_to_edit(tenant: Tenant, sign_in: SignIn) -> None:
+    map = BlueprintFactory.create(tenant=tenant, type=Blueprint.Type.MAP)
+    assert 'name="color"' not in text(sign_in().get(url(map, "edit/")))
+
+
+def test_deleting_says_what_becomes_of_devices(blueprint: Blueprint, tenant: Tenant, sign_in: SignIn) -> None:
+    device = DeviceFactory.create(tenant=tenant, blueprint=blueprint)
+    client = sign_in()
+    assert "1 device is in it." in text(client.get(url(blueprint, "delete/")))
+    assert client.post(url(blueprint, "delete/"), headers=HTMX).status_code == 422
+    assert client.post(url(blueprint, "delete/"), {"typed_name": "Macs"})["Location"] == LIST
+    device.refresh_from_db()
+    assert device.is_removed
+    assert "(deleted)" in text(client.get(f"/devices/{device.uuid}/"))
+    # Its page and its form live on without the Blueprint.
+    assert "Macs (deleted)" in text(client.get(f"/devices/{device.uuid}/edit/"))
+    client.post(f"/devices/{device.uuid}/edit/", {"asset_tag": "A1", "blueprint": ""})
+    device.refresh_from_db()
+    assert (device.asset_tag, device.blueprint_id) == ("A1", blueprint.pk)
+    empty = BlueprintFactory.create(tenant=tenant)
+    assert client.post(url(empty, "delete/"))["Location"] == LIST
+
+
+def test_library_items_are_assigned_and_removed(blueprint: Blueprint, tenant: Tenant, sign_in: SignIn) -> None:
+    item = LibraryItemFactory.create(tenant=tenant, name=XSS)
+    client = sign_in(Role.STANDARD)
+    assign = url(blueprint, "library/assign/")
+    assert client.post(assign, {}, headers=HTMX).status_code == 422
+    assert client.post(assign, {"library_item": str(item.uuid)})["Location"] == url(blueprint)
+    response = client.post(assign, {"library_item": str(item.uuid)}, headers=HTMX)
+    assert response.status_code == 422
+    assert "Library Item already exists on Blueprint" in text(response)
+    content = text(client.get(url(blueprint)))
+    assert "&lt;script&gt;" in content
+    assert XSS not in content
+    remove = url(blueprint, f"library/{blueprint.assignments.get().pk}/remove/")
+    assert XSS not in text(client.get(remove))
+    assert client.post(remove)["Location"] == url(blueprint)
+    assert not blueprint.assignments.exists()
+    assert client.post(remove).status_code == 404
+
+
+def test_items_of_a_map_lie_on_its_branches(tenant: Tenant, sign_in: SignIn) -> None:
+    node = AssignmentNodeFactory.create(blueprint=BlueprintFactory.create(tenant=tenant, type=Blueprint.Type.MAP))
+    item = LibraryItemFactory.create(tenant=tenant)
+    client = sign_in()
+    assign = url(node.blueprint, "library/assign/")
+    assert client.post(assign, {"library_item": str(item.uuid)}, headers=HTMX).status_code == 422
+    client.post(assign, {"library_item": str(item.uuid), "node": str(node.uuid)})
+    assert node.assignments.get().library_item == item
+    assert node.name in text(client.get(url(node.blueprint)))
+    client.post(url(node.blueprint, f"library/{node.assignments.get().pk}/remove/"))
+    assert not node.assignments.exists()
+
+
+def test_another_tenants_is_not_found(mac: Device, other_tenant: Tenant, sign_in: SignIn) -> None:
+    theirs = BlueprintFactory.create(tenant=other_tenant)
+    client = sign_in()
+    for rest in ("", "edit/", "delete/", "library/assign/"):
+        assert client.get(url(theirs, rest)).status_code == 404
