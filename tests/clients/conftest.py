@@ -49,7 +49,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         "IRU_TOKEN_KEYS": "1:" + "1" * 64,
         "IRU_SECRET_KEYS": "1:" + "2" * 64,
         "IRU_AUDIT_KEY": "clients",
-        "IRU_DOMAIN": "localhost",
+        "IRU_DOMAIN": "iru.com",  # the vendor's own client calls no other
+        "IRU_WEB_HOSTS": "localhost",
         "IRU_BARE_API_HOSTS": "localhost",
         "IRU_PORT": str(port),
     }
@@ -88,7 +89,8 @@ def client_script(service: Service) -> Callable[..., str]:
 
     def run(package: str, code: str) -> str:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(OWN_SETTINGS)}
-        environment |= {"SSL_CERT_FILE": str(service.certificate), "URL": service.url, "TOKEN": service.token}
+        environment |= {"URL": service.url, "TOKEN": service.token}
+        environment |= dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), str(service.certificate))
         command = [uv, "run", "--isolated", "--no-project", "--with", package, "python", "-c", code]
         result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stderr
@@ -109,7 +111,10 @@ def _self_signed(directory: Path) -> tuple[Path, Path]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(hours=1))
         .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.DNSName("accuhive.api.iru.com")]),
+            critical=False,
+        )
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(private, hashes.SHA256())
     )
