@@ -1,11 +1,10 @@
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from access.context_processors import THEMES
-from access.models import Role
 from access.navigation import allowed, navigation
 from access.views.pages import PageRequest, signed_in
 
@@ -17,10 +16,7 @@ def home(request: PageRequest) -> HttpResponse:
         return redirect("admin:index")
     if request.user.manages_access:
         return redirect("tokens")
-    if pages := allowed(navigation, request.user):
-        return redirect(pages[0].url_name)
-    managers = request.tenant.administrators.filter(role__in=[Role.OWNER, Role.ADMIN], is_active=True)
-    return render(request, "access/home.html", {"managers": managers.order_by("first_name", "email")[:20]})
+    return redirect(allowed(navigation, request.user)[0].url_name)
 
 
 @require_POST

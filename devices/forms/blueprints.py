@@ -12,9 +12,11 @@ COLORS = ["blue-500", "green-500", "orange-500", "purple-500", "red-500", "teal-
 ICONS = {
     "ss-layers": "Layers",
     "ss-desktop": "Computer",
+    "ss-brush": "Brush",
     "ss-code": "Code",
     "ss-flag": "Flag",
     "ss-lock": "Lock",
+    "ss-phone": "Phone",
     "ss-tv": "Display",
     "ss-users": "People",
 }

@@ -17,8 +17,8 @@ class Platform(models.TextChoices):
     """Device families, as the API writes them."""
 
     MAC = "Mac"
-    IPAD = "iPad"
-    IPHONE = "iPhone"
+    IPAD = "iPad", "iPad"
+    IPHONE = "iPhone", "iPhone"
     APPLE_TV = "AppleTV", "Apple TV"
     ANDROID = "Android"
     WINDOWS = "Windows"
@@ -158,6 +158,7 @@ class Device(models.Model):
         indexes = [
             models.Index(fields=["tenant", "id"], name="device_list"),
             models.Index(fields=["tenant", "platform", "id"], name="device_platform"),
+            models.Index(fields=["tenant", "serial_number", "id"], name="device_serial"),
             models.Index(fields=["tenant", "mac_address"], name="device_mac_address"),
             models.Index(fields=["tenant", "last_check_in", "id"], name="device_last_check_in"),
             models.Index(fields=["tenant", "name", "id"], name="device_name"),

@@ -3,14 +3,24 @@
 from django import template
 
 from devices.commands import COMMANDS
-from devices.forms.blueprints import COLORS, ICONS
+from devices.forms.blueprints import COLORS
 from devices.forms.devices import PLATFORMS
 from devices.models import Blueprint, Device, DeviceCommand
 
 register = template.Library()
 
 # Our pictures for the icons that the API names.
-PICTURES = dict(zip(ICONS, ("layers", "monitor", "code", "flag", "lock", "tv", "users"), strict=True))
+PICTURES = {
+    "ss-brush": "brush",
+    "ss-code": "code",
+    "ss-desktop": "monitor",
+    "ss-flag": "flag",
+    "ss-layers": "layers",
+    "ss-lock": "lock",
+    "ss-phone": "smartphone",
+    "ss-tv": "tv",
+    "ss-users": "users",
+}
 
 
 @register.filter

@@ -7,6 +7,7 @@ from django.db.models import Model, QuerySet
 
 PER_PAGE = 50
 COUNTED = 10_000  # beyond, a search is too wide for its exact number to matter
+FEW = 500
 LAST_PAGE = 1_000_000
 
 
@@ -63,9 +64,11 @@ def listing[M: Model](
     """
     capped = False
     if total is None:
-        total = found.order_by()[: COUNTED + 1].count()
-        capped = total > COUNTED
-        total = min(total, COUNTED)
+        matches = list(found.order_by().values_list("pk", flat=True)[: COUNTED + 1])
+        capped = len(matches) > COUNTED
+        total = min(len(matches), COUNTED)
+        if total <= FEW:  # they need not be searched for a second time, only put in order
+            found = shown.filter(pk__in=matches).order_by(*found.query.order_by)
     page = _page_number(number)
     if not capped:
         page = min(page, max(-(-total // PER_PAGE), 1))

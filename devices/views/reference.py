@@ -3,21 +3,21 @@
 from functools import lru_cache
 from urllib.parse import urlencode
 
-from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.views.decorators.http import require_GET
 
-from access.views.pages import PageRequest, fragment, signed_in
+from access.roles import Capability
+from access.views.pages import PageRequest, fragment, requires
 from devices.api import openapi
 from devices.views.reference_entries import Area, areas, found
 
 LONGEST_SEARCH = 100
 
 
-@signed_in
+@requires(Capability.VIEW)
 @require_GET
 def reference(request: PageRequest) -> HttpResponse:
-    everything = _areas(_origin(request))
+    everything = _areas(request.tenant.api_origin)
     text = request.GET.get("q", "")[:LONGEST_SEARCH].strip()
     shown = found(everything, text) if text else everything
     context = {"areas": shown, "text": text, "count": _count(shown), "total": _count(everything)}
@@ -27,22 +27,15 @@ def reference(request: PageRequest) -> HttpResponse:
     return response
 
 
-@signed_in
+@requires(Capability.VIEW)
 @require_GET
 def download(request: PageRequest) -> HttpResponse:
     """The document that the page is made from, as a file."""
     return HttpResponse(
-        openapi.as_json(_origin(request)),
+        openapi.as_json(request.tenant.api_origin),
         content_type="application/json",
         headers={"Content-Disposition": 'attachment; filename="openapi.json"'},
     )
-
-
-def _origin(request: PageRequest) -> str:
-    """Where the person's organization reaches its API. An operator has no organization, and no reference."""
-    if request.user.tenant_id is None:
-        raise PermissionDenied
-    return request.tenant.api_origin
 
 
 @lru_cache(maxsize=64)

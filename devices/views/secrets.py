@@ -49,6 +49,9 @@ def read(request: PageRequest, device_id: UUID, kind: str) -> HttpResponse:
         raise Http404
     form = ConfirmsPassword(request.POST if "password" in request.POST else None, request=request)
     if form.fields and not form.is_valid():
+        password = form.fields["password"]
+        password.help_text = "You gave it a while ago."
+        password.widget.attrs["autofocus"] = True
         return _page(request, device, Row(row.kind, row.kept_at, form=form), status=422)
     try:
         (value,) = read_secrets(

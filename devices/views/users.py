@@ -58,8 +58,7 @@ def options(request: PageRequest) -> HttpResponse:
 @require_GET
 def user_page(request: PageRequest, user_id: UUID) -> HttpResponse:
     person = _own_user(request, user_id)
-    devices = request.tenant.devices.filter(user=person).order_by("name", "pk")
-    page = listing(devices, in_table(request), request.GET.get("page"))
+    page = listing(person.devices.order_by("name", "pk"), in_table(request), request.GET.get("page"))
     return render(request, "devices/users/page.html", {"person": person, "page": page})
 
 

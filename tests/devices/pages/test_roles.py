@@ -22,7 +22,6 @@ pytestmark = pytest.mark.django_db
 # Open to whoever comes, or to whoever has signed in; everything else asks for a capability.
 FOR_ANYBODY = {"theme"}
 FOR_THE_SIGNED_IN = {"home"}
-BEYOND = {"reference", "reference-download"}  # whoever belongs to a tenant, which each of them checks itself
 # As ui/access.md has it, written a second time so that a slip in one of the two shows.
 TABLE = {
     Role.OWNER: set(Capability),
@@ -71,7 +70,7 @@ def examples(tenant: Tenant, mac: Device) -> dict[str, UUID | int | str]:
 
 def test_every_page_asks_for_a_capability() -> None:
     without = {name for name, pattern in PATTERNS.items() if capability_of(pattern) is None}
-    assert without <= FOR_ANYBODY | FOR_THE_SIGNED_IN | BEYOND
+    assert without <= FOR_ANYBODY | FOR_THE_SIGNED_IN
 
 
 def test_roles_may_what_the_table_says() -> None:
