@@ -13,6 +13,7 @@ from tests.browser import servers
 from tests.browser.servers import Server
 
 # Without these Chromium calls its maker, which a closed network answers with noise.
+PATIENCE = 15_000  # milliseconds; both databases' browsers share the machine
 QUIET = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 
 
@@ -29,6 +30,9 @@ def server(
     directory: Path = tmp_path_factory.mktemp("clone")
     with servers.quickstart(directory, **settings) as started:
         yield started
+
+
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +54,7 @@ def visit(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
         context = browser.new_context(
             base_url=server.url, viewport={"width": width, "height": height}, reduced_motion="reduce", **options
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))

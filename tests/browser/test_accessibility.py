@@ -5,11 +5,14 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.db import connection
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Page]
+# What a page looks like does not depend on the database, and axe takes its time: one look is enough.
+once = pytest.mark.skipif(connection.vendor != "sqlite", reason="looked at on SQLite")
 both_themes = pytest.mark.parametrize("theme", ["light", "dark"])
 both_widths = pytest.mark.parametrize("width", [1280, 390])
 
@@ -31,6 +34,7 @@ class Checker:
             self.found.append(f"{state}: the page is {overflow}px wider than the window")
 
 
+@once
 @both_themes
 @both_widths
 def test_signed_out(visit: Visit, theme: str, width: int) -> None:
@@ -56,6 +60,7 @@ def test_signed_out(visit: Visit, theme: str, width: int) -> None:
     assert not check.found, "\n".join(check.found)
 
 
+@once
 @both_themes
 @both_widths
 def test_access(signed_in: Visit, theme: str, width: int) -> None:
@@ -137,6 +142,7 @@ def test_access(signed_in: Visit, theme: str, width: int) -> None:
     assert not check.found, "\n".join(check.found)
 
 
+@once
 @both_themes
 @both_widths
 def test_reference(signed_in: Visit, theme: str, width: int) -> None:
