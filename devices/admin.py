@@ -1,7 +1,21 @@
 from django.contrib import admin
 
 from access.admin import ReadOnly
-from devices.models import Blueprint, Device, Tag, User
+from devices.models import (
+    Blueprint,
+    BlueprintRouting,
+    Device,
+    DeviceActivity,
+    DeviceCommand,
+    DeviceNote,
+    DeviceSecret,
+    DirectoryIntegration,
+    LibraryItem,
+    LostMode,
+    RoutingActivity,
+    Tag,
+    User,
+)
 
 
 @admin.register(Device)
@@ -37,4 +51,81 @@ class TagAdmin(ReadOnly):
     list_display = ["name", "tenant"]
     list_select_related = ["tenant"]
     search_fields = ["name"]
+    ordering = ["-id"]
+
+
+@admin.register(DeviceCommand)
+class DeviceCommandAdmin(ReadOnly):
+    list_display = ["request_type", "device", "status", "requested_by", "date_requested", "tenant"]
+    list_filter = ["status"]
+    list_select_related = ["device", "tenant"]
+    search_fields = ["request_type", "device__name", "requested_by"]
+    ordering = ["-id"]
+
+
+@admin.register(DeviceActivity)
+class DeviceActivityAdmin(ReadOnly):
+    list_display = ["action_type", "device", "created_at", "tenant"]
+    list_select_related = ["device", "tenant"]
+    search_fields = ["action_type", "device__name"]
+    ordering = ["-id"]
+
+
+@admin.register(DeviceNote)
+class DeviceNoteAdmin(ReadOnly):
+    list_display = ["content", "device", "author", "updated_at", "tenant"]
+    list_select_related = ["device", "tenant"]
+    search_fields = ["content", "device__name", "author"]
+    ordering = ["-id"]
+
+
+@admin.register(DeviceSecret)
+class DeviceSecretAdmin(ReadOnly):
+    """Which secrets are kept, and under which key. Reading one goes through its service, and on record."""
+
+    list_display = ["kind", "device", "key_number", "updated_at", "tenant"]
+    list_filter = ["kind", "key_number"]
+    list_select_related = ["device", "tenant"]
+    search_fields = ["device__name"]
+    ordering = ["-id"]
+    exclude = ["ciphertext"]
+
+
+@admin.register(LostMode)
+class LostModeAdmin(ReadOnly):
+    list_display = ["device", "status", "enabled_by", "enable_status_at"]
+    list_select_related = ["device"]
+    search_fields = ["device__name"]
+    ordering = ["-pk"]
+
+
+@admin.register(LibraryItem)
+class LibraryItemAdmin(ReadOnly):
+    list_display = ["name", "type", "tenant"]
+    list_filter = ["type"]
+    list_select_related = ["tenant"]
+    search_fields = ["name"]
+    ordering = ["-id"]
+
+
+@admin.register(DirectoryIntegration)
+class DirectoryIntegrationAdmin(ReadOnly):
+    list_display = ["name", "type", "number", "tenant"]
+    list_select_related = ["tenant"]
+    search_fields = ["name"]
+    ordering = ["-id"]
+
+
+@admin.register(BlueprintRouting)
+class BlueprintRoutingAdmin(ReadOnly):
+    list_display = ["tenant", "enrollment_code_active"]
+    list_select_related = ["tenant"]
+    ordering = ["pk"]
+
+
+@admin.register(RoutingActivity)
+class RoutingActivityAdmin(ReadOnly):
+    list_display = ["activity_type", "activity_time", "user_email", "tenant"]
+    list_select_related = ["tenant"]
+    search_fields = ["activity_type"]
     ordering = ["-id"]

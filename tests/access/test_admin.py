@@ -7,8 +7,21 @@ from django.urls import reverse
 
 from access.authentication import Refused, authenticate
 from access.models import Administrator, ApiToken, AuditEvent, Role, SignInAttempt, Tenant
+from access.services.audit import Actor
+from devices.models import DeviceSecret
+from devices.services.blueprint_routing import update_routing
+from devices.services.secrets import store_secret
 from tests.factories.access import AdministratorFactory
-from tests.factories.devices import DeviceFactory, TagFactory, UserFactory
+from tests.factories.devices import (
+    DeviceActivityFactory,
+    DeviceCommandFactory,
+    DeviceFactory,
+    LibraryItemFactory,
+    LostModeFactory,
+    NoteFactory,
+    TagFactory,
+    UserFactory,
+)
 from tests.types import IssueToken
 
 PASSWORD = "four unrelated words suffice"
@@ -26,7 +39,13 @@ def console(operator: Administrator) -> Client:
 @pytest.fixture
 def something_of_everything(tenant: Tenant, owner: Administrator, issue_token: IssueToken) -> ApiToken:
     tag, user = TagFactory.create(tenant=tenant), UserFactory.create(tenant=tenant)
-    DeviceFactory.create(tenant=tenant, tags=[tag], user=user, details={"general": {}})
+    device = DeviceFactory.create(tenant=tenant, tags=[tag], user=user, details={"general": {}})
+    for made in (DeviceCommandFactory, DeviceActivityFactory, NoteFactory):
+        made.create(tenant=tenant, device=device)
+    LostModeFactory.create(device=device)
+    LibraryItemFactory.create(tenant=tenant)
+    store_secret(device=device, kind=DeviceSecret.Kind.FILEVAULT_KEY, value="HUSH-HUSH")
+    update_routing(tenant=tenant, actor=Actor.of(owner), enrollment_code="424242", enrollment_code_active=True)
     return issue_token("list_devices", created_by=owner)
 
 
@@ -48,6 +67,7 @@ def test_every_page_of_every_model_opens(console: Client, something_of_everythin
     assert something_of_everything.digest not in shown
     assert event.mac not in shown
     assert "argon2" not in shown
+    assert "HUSH" not in shown
 
 
 @pytest.mark.parametrize("label", MODELS)
