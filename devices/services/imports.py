@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import batched
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 
 from access.models import AuditEvent, Tenant
@@ -121,6 +121,10 @@ def _import_batch(
     import_id: str,
 ) -> list[ReadRow]:
     """Returns those rows that are about devices which are not there yet."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            # A batch may take a busy server longer than the few seconds that a request is given.
+            cursor.execute("SET LOCAL statement_timeout = '60s'")
     Fleet.objects.get_or_create(tenant=tenant)
     # Held until the commit: of two imports at once, the second finds what the first created.
     fleet = Fleet.objects.select_for_update().get(tenant=tenant)
