@@ -80,7 +80,7 @@ _declare_up_to("erase_device")
 )
 def get_device_commands(request: ApiRequest, device_id: UUID, query: LimitOffset) -> DeviceCommands:
     device = request.tenant.devices.only("uuid").get(uuid=device_id)
-    commands = page(request, device.commands.order_by("-id"), query, CommandOut.of)
+    commands = page(request, device.commands.newest_first(), query, CommandOut.of)
     return DeviceCommands(device_id=device_id, commands=commands)
 
 

@@ -1,4 +1,4 @@
-from devices.commands.base import MOBILE, Command
+from devices.commands.base import MOBILE, Command, Request
 from devices.models import DeviceCommand
 from devices.services import lost_mode
 
@@ -11,6 +11,9 @@ class DisableLostMode(Command[None]):
     platforms = MOBILE
     command_type = "DisableLostMode"
     already_running = "Disable lost mode is already pending for this device."
+
+    def sent(self, row: DeviceCommand, request: Request) -> None:
+        lost_mode.end_requested(device=row.device, by=row.requested_by)
 
     def completed(self, row: DeviceCommand) -> None:
         lost_mode.ended(device=row.device)

@@ -10,6 +10,8 @@ class DeviceActivity(models.Model):
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="device_activity")
     device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="activity")
+    # What the row was called where an import found it, so that it is not brought twice.
+    imported_id = models.BigIntegerField(null=True, editable=False)
     created_at = models.DateTimeField()
     action_type = models.CharField(max_length=60)
     blueprint = models.ForeignKey(Blueprint, on_delete=models.SET_NULL, null=True, related_name="+")
@@ -19,6 +21,7 @@ class DeviceActivity(models.Model):
     class Meta:
         verbose_name_plural = "device activity"
         indexes = [models.Index(fields=["device", "-created_at", "-id"], name="activity_newest")]
+        constraints = [models.UniqueConstraint(fields=["device", "imported_id"], name="activity_imported_once")]
 
     def __str__(self) -> str:
         return self.action_type

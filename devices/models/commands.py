@@ -10,8 +10,12 @@ from devices.models.devices import Device
 
 class DeviceCommandQuerySet(models.QuerySet["DeviceCommand"]):
     def unfinished(self) -> "DeviceCommandQuerySet":
-        """Commands that the device has not answered for good."""
-        return self.filter(status__in=DeviceCommand.UNFINISHED)
+        """Commands of this queue that the device has not answered for good; not those of the tenant it came from."""
+        return self.filter(status__in=DeviceCommand.UNFINISHED).exclude(command="")
+
+    def newest_first(self) -> "DeviceCommandQuerySet":
+        """In the order in which they were asked for, whichever queue that was in."""
+        return self.order_by("-date_requested", "-id")
 
 
 class DeviceCommand(models.Model):
@@ -28,8 +32,13 @@ class DeviceCommand(models.Model):
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="device_commands")
     device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="commands")
-    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    command = models.CharField(max_length=40, help_text="Operation id of the command, such as lock_device.")
+    uuid = models.UUIDField(default=uuid.uuid4, editable=False)
+    command = models.CharField(
+        max_length=40,
+        blank=True,
+        help_text="Operation id of the command, such as lock_device. Empty for one that an import brought: it is "
+        "history, and never sent from here.",
+    )
     command_type = models.CharField(max_length=60)
     request_type = models.CharField(max_length=60, help_text="Apple's RequestType, or its counterpart elsewhere.")
     payload = models.JSONField(default=dict, help_text="What is sent, without secrets.")
@@ -37,8 +46,10 @@ class DeviceCommand(models.Model):
     status = models.PositiveSmallIntegerField(choices=Status.choices, default=Status.PENDING)
     attempts = models.PositiveIntegerField(default=0)
     priority = models.PositiveSmallIntegerField(default=1)
+    # Apple's switch for commands that wait for a cable. None of ours does; one that was imported may.
+    requires_network_tether = models.BooleanField(default=False)
     error_chain = models.JSONField(default=list)
-    requested_by = models.CharField(max_length=310)
+    requested_by = models.CharField(max_length=310, blank=True)
     date_requested = models.DateTimeField()
     last_pushed = models.DateTimeField()
     date_completed = models.DateTimeField(null=True)
@@ -46,12 +57,16 @@ class DeviceCommand(models.Model):
     objects = DeviceCommandQuerySet.as_manager()
 
     class Meta:
-        indexes = [models.Index(fields=["device", "-id"], name="command_newest")]
+        indexes = [models.Index(fields=["device", "-date_requested", "-id"], name="command_newest_first")]
         constraints = [
+            # A fleet may be copied from one tenant into another, with its history.
+            models.UniqueConstraint(fields=["device", "uuid"], name="command_uuid"),
             # Of two that ask for the same at the same moment, the database lets one through.
             models.UniqueConstraint(
-                fields=["device", "command"], condition=Q(status__in=[1, 2, 5]), name="one_unfinished_command"
-            )
+                fields=["device", "command"],
+                condition=Q(status__in=[1, 2, 5]) & ~Q(command=""),
+                name="one_unfinished_command",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -113,7 +113,7 @@ class DeviceQuerySet(models.QuerySet["Device"]):
     def complete(self) -> "DeviceQuerySet":
         """With everything that the details and the device's page show, in a constant number of queries."""
         lists = ("inventory__apps", "inventory__library_items", "inventory__parameters")
-        related = self.select_related("blueprint", "user", "inventory").prefetch_related("tags")
+        related = self.select_related("blueprint", "user", "inventory", "lost_mode").prefetch_related("tags")
         return related.defer("record", *lists)
 
 

@@ -4,15 +4,21 @@ from devices.models.devices import Device
 
 
 class LostMode(models.Model):
-    """A device that is in lost mode, and what it told from there. The row ends with the mode."""
+    """A device that is in lost mode, and what it told from there. The row ends with the mode.
+
+    What an import did not say is empty or null.
+    """
 
     device = models.OneToOneField(Device, on_delete=models.CASCADE, primary_key=True, related_name="lost_mode")
     status = models.CharField(max_length=50)
-    enabled_by = models.CharField(max_length=310)
-    enable_status_at = models.DateTimeField()
+    enabled_by = models.CharField(max_length=310, blank=True)
+    enable_status_at = models.DateTimeField(null=True)
     message = models.TextField(blank=True)
     phone_number = models.CharField(max_length=100, blank=True)
     footnote = models.TextField(blank=True)
+    disable_status = models.CharField(max_length=50, blank=True)
+    disabled_by = models.CharField(max_length=310, blank=True)
+    disable_status_at = models.DateTimeField(null=True)
     location_status = models.CharField(max_length=50, blank=True)
     location_status_at = models.DateTimeField(null=True)
     latitude = models.CharField(max_length=30, blank=True)
@@ -20,6 +26,7 @@ class LostMode(models.Model):
     location_at = models.DateTimeField(null=True)
     sound_status = models.CharField(max_length=50, blank=True)
     sound_status_at = models.DateTimeField(null=True)
+    imported = models.BooleanField(default=False, editable=False)  # imports change and end none but their own
 
     def __str__(self) -> str:
         return self.status

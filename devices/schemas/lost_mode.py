@@ -2,8 +2,8 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from devices.dates import zulu
 from devices.models import LostMode
+from devices.services.lost_mode import described
 
 
 class Location(BaseModel):
@@ -39,24 +39,4 @@ class DeviceLostMode(BaseModel):
 
     @classmethod
     def of(cls, device_id: UUID, lost_mode: LostMode) -> "DeviceLostMode":
-        return cls(
-            device_id=device_id,
-            lost_mode=LostModeOut(
-                lost_mode_status=lost_mode.status,
-                enabled_by=lost_mode.enabled_by,
-                enable_status_at=zulu(lost_mode.enable_status_at),
-                lock_screen_message=lost_mode.message,
-                lock_screen_phone_number=lost_mode.phone_number,
-                lock_screen_footnote=lost_mode.footnote,
-                # Always empty: a lost mode that was disabled is none, and so is its row.
-                disable_status="",
-                disabled_by="",
-                disable_status_at="",
-                last_location_status=lost_mode.location_status,
-                last_location_status_at=zulu(lost_mode.location_status_at) or "",
-                last_location=Location(latitude=lost_mode.latitude, longitude=lost_mode.longitude),
-                last_location_at=zulu(lost_mode.location_at) or "",
-                sound_status=lost_mode.sound_status,
-                sound_status_at=zulu(lost_mode.sound_status_at) or "",
-            ),
-        )
+        return cls(device_id=device_id, lost_mode=LostModeOut.model_validate(described(lost_mode)))

@@ -135,10 +135,8 @@ def described(command: DeviceCommand) -> dict[str, Any]:
         "command_type": command.command_type,
         "request_type": command.request_type,
         "metadata": command.metadata,
-        # Apple's switch for commands that wait for a cable; none of ours does. Nor does any belong to one user of a
-        # device.
-        "request_requires_network_tether": False,
-        "user": None,
+        "request_requires_network_tether": command.requires_network_tether,
+        "user": None,  # no command of a device belongs to one of its users
         "status": int(command.status),
         "attempts": command.attempts,
         "date_requested": zulu(command.date_requested),

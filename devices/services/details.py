@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from devices.dates import spaced, zulu
 from devices.models import Device, DeviceInventory, Platform
 from devices.services.detail_shapes import skeleton
+from devices.services.lost_mode import described
 
 
 def english(value: bool | None) -> str:
@@ -115,7 +116,7 @@ def details(device: Device) -> dict[str, Any]:
     """The device's details, in the shape of its platform, ready for JSON.
 
     Sections and keys beyond the documented shape are kept as the device's tenant once sent them. Costs no query where
-    `blueprint`, `user`, `inventory` and `tags` were fetched with the device.
+    `blueprint`, `user`, `inventory`, `lost_mode` and `tags` were fetched with the device.
     """
     result = skeleton(device.platform)
     inventory: DeviceInventory | None = getattr(device, "inventory", None)
@@ -129,6 +130,9 @@ def details(device: Device) -> dict[str, Any]:
     for place in PLACES[device.platform]:
         result[place.section][place.key] = place.form(facts[place.fact])
     result["tags"] = facts["tags"]
+    if "lost_mode" in result:
+        row = getattr(device, "lost_mode", None)
+        result["lost_mode"] = described(row) if row else {}
     return result
 
 

@@ -1,7 +1,7 @@
 """One batch of an import: its rows against what the tenant has, in a number of queries that does not grow with it."""
 
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,9 +13,10 @@ from django.utils import timezone
 from access.models import Tenant
 from devices.models import Device
 from devices.services import records
-from devices.services.import_inventory import Inventories, Notes
+from devices.services.import_facts import DeviceRow
+from devices.services.import_history import Activity, Commands, Notes
+from devices.services.import_inventory import Inventories, LostModes, Part, Secrets
 from devices.services.import_relations import Blueprints, People, Tags
-from devices.services.import_rows import DeviceRow
 from devices.services.import_values import UnknownDevice, Unusable
 
 _OWN = [
@@ -47,30 +48,27 @@ class Batch:
         for device in stored:
             device.blueprint = self._blueprints.by_pk[device.blueprint_id]
             device.user = self._people.by_pk[device.user_id] if device.user_id else None
-        self._inventories = Inventories(stored, {name for row in rows for name in row.reported})
-        self._notes = Notes(tenant, stored, wanted=any(row.notes for row in rows))
+        self._lost_modes = LostModes(stored)
+        self._parts: dict[str, Part] = {
+            "inventories": Inventories(stored, rows),
+            "lost_modes": self._lost_modes,
+            "notes": Notes(tenant, stored, rows),
+            "commands": Commands(tenant, stored, rows),
+            "activity": Activity(tenant, stored, rows),
+            "secrets": Secrets(),
+        }
         self._before = {device.uuid: _state(device) for device in stored}
         self._tags_before = dict(self._tags_of)
         self._met: dict[UUID, Device] = {}
         self.created: list[Device] = []
         self.updated: list[Device] = []
-        self.blueprints = self.users = self.tags = self.notes = 0
+        # What `save` wrote: numbers of devices that are new and that changed, of rows of the other tables that are new.
+        self.counts: Counter[str] = Counter()
 
     @property
     def devices(self) -> list[Device]:
         """Those that a usable row was about."""
         return list(self._met.values())
-
-    def counts(self) -> dict[str, int]:
-        """What `save` wrote."""
-        return {
-            "created": len(self.created),
-            "updated": len(self.updated),
-            "blueprints": self.blueprints,
-            "users": self.users,
-            "tags": self.tags,
-            "notes": self.notes,
-        }
 
     def apply(self, row: DeviceRow) -> None:
         """Raises Unusable, and has changed nothing then."""
@@ -89,8 +87,11 @@ class Batch:
                 raise Unusable("blueprint_name is missing")
         for name, value in row.facts.items():
             # Lists and details tell of different check-ins; in whichever order they come, the latest one stays.
-            if name != "last_check_in" or device.last_check_in is None or value > device.last_check_in:
-                setattr(device, name, value)
+            if name == "last_check_in" and device.last_check_in is not None and value <= device.last_check_in:
+                continue
+            if name == "lost_mode_status" and device.uuid in self._lost_modes.ours:
+                continue
+            setattr(device, name, value)
         for name, value in row.weak.items():
             if not getattr(device, name) and (name != "serial_number" or owner is None):
                 setattr(device, name, value)
@@ -100,8 +101,8 @@ class Batch:
             device.user = user
         if row.tags is not None:
             self._tags_of[device.uuid] = row.tags
-        self._inventories.take(device.uuid, row.reported)
-        self._notes.take(device.uuid, row.notes or ())
+        for part in self._parts.values():
+            part.take(device, row)
         self._by_uuid[device.uuid] = self._met[device.uuid] = device
         if device.serial_number:
             self._by_serial.setdefault(device.serial_number.upper(), device)
@@ -110,25 +111,28 @@ class Batch:
         """Write what the rows changed. `extended`: whether the tenant's records have the three additional keys."""
         self.created = [device for device in self._met.values() if device.pk is None]
         known = [device for device in self._met.values() if device.pk is not None]
-        changed, reported, noted = [], [], self._notes.changed
+        told = set().union(*(part.changed() for part in self._parts.values()))
+        changed, reported = [], []
         for device in known:
             if self._state_changed(device) or self._tags_changed(device):
                 changed.append(device)
-            elif self._inventories.changed(device.uuid) or device.uuid in noted:
+            elif device.uuid in told:
                 reported.append(device)
         self.updated = changed + reported
         written = self.created + changed
-        self.blueprints, renamed = self._blueprints.save(device.blueprint for device in written)
-        self.users, reworded = self._people.save(device.user for device in written if device.user)
-        self.tags = self._tags.save({name for device in written for name in self._tags_of.get(device.uuid, ())})
+        blueprints, renamed = self._blueprints.save(device.blueprint for device in written)
+        users, reworded = self._people.save(device.user for device in written if device.user)
+        tags = self._tags.save({name for device in written for name in self._tags_of.get(device.uuid, ())})
         for device in written:
             source = records.Source.of(device, extended=extended)
             device.record = records.render(source, self._tags_of.get(device.uuid, ()))
         Device.objects.bulk_create(self.created)
         Device.objects.bulk_create(changed, update_conflicts=True, unique_fields=["id"], update_fields=_WRITTEN)
         self._save_tags(written)
-        self._inventories.save(self.created + self.updated)
-        self.notes = self._notes.save(self.created + self.updated)
+        self.counts.update(created=len(self.created), updated=len(self.updated))
+        self.counts.update(blueprints=blueprints, users=users, tags=tags)
+        for name, part in self._parts.items():
+            self.counts[name] = part.save(self.created + self.updated)
         if renamed or reworded:  # also on devices that no row of this batch is about
             shown = self._tenant.devices.filter(Q(blueprint__in=renamed) | Q(user__in=reworded))
             records.refresh(list(shown.values_list("pk", flat=True)))

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from access.models import Tenant
 from devices.models import Blueprint, DirectoryIntegration, Tag, User
-from devices.services.import_rows import BlueprintRef, Person
+from devices.services.import_facts import BlueprintRef, Person
 from devices.services.import_values import Unusable
 
 

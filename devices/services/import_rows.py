@@ -1,73 +1,24 @@
 """One foreign row - a record of `GET /devices`, a `/details` document, a line of a report - as facts about a device."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
-from typing import Any, NamedTuple
-from uuid import UUID
+from typing import Any
 
-from devices.models import Blueprint, Device, DeviceNote, Platform, Tag, User
+from devices.models import Blueprint, Device, Platform, Tag, User
 from devices.services import import_values as values
 from devices.services.details import PLACES
+from devices.services.import_additions import addition, lost_mode, only_adds
+from devices.services.import_facts import BlueprintRef, DeviceRow, Person
 from devices.services.import_values import Broken, Unusable
 
-
-class BlueprintRef(NamedTuple):
-    uuid: UUID | None
-    name: str
-
-
-class Person(NamedTuple):
-    """An assigned user as a row names them. What it does not say is None or empty."""
-
-    uuid: UUID | None
-    name: str
-    email: str
-    archived: bool
-
-
-class NoteFacts(NamedTuple):
-    uuid: UUID
-    content: str
-    author: str
-    created_at: datetime
-    updated_at: datetime
-
-
-@dataclass(slots=True)
-class DeviceRow:
-    """What one row says about one device. Only what it says: `facts` holds no attribute that the row leaves out."""
-
-    uuid: UUID | None
-    serial_number: str
-    facts: dict[str, Any]  # attributes of Device
-    weak: dict[str, Any] = field(default_factory=dict)  # the same, for attributes that are still empty
-    blueprint: BlueprintRef | None = None
-    says_user: bool = False
-    user: Person | None = None
-    tags: frozenset[str] | None = None
-    reported: dict[str, Any] = field(default_factory=dict)  # attributes of DeviceInventory
-    notes: list[NoteFacts] | None = None
-
-    @property
-    def adds(self) -> bool:
-        """Whether it only adds to a device, which another row must have made."""
-        return bool(self.reported.keys() & LISTS.keys()) or self.notes is not None
-
-
-# What devices answer as lists, and the keys of their rows that are known from elsewhere.
-LISTS: dict[str, set[str]] = {"apps": set(), "library_items": {"computer", "blueprint"}, "parameters": set()}
-_LONGEST_NOTE = 1_000_000
 # A details document calls these by other names than the list and may give them another wording (a Windows model, say).
 # The list's has the last word, or importing both would change the device every time.
 _WEAK_IN_DETAILS = {"model", "serial_number"}
 
 
 def device_row(document: object) -> DeviceRow:
-    """Read a DEVICE record, a DETAILS document, the list of a device's apps, library items, parameters or notes beside
-    its `device_id` (and `serial_number`, for one that has another id here), or a dict with some of the keys of the
-    first (and `mac_address`, `filevault_enabled`).
+    """Read a DEVICE record, a DETAILS document, a dict with some of the keys of the first (and `mac_address`,
+    `filevault_enabled`), or what `import_additions` reads.
 
     Raises Unusable.
     """
@@ -75,56 +26,18 @@ def device_row(document: object) -> DeviceRow:
         raise Unusable(document.reason)
     if not isinstance(document, dict):
         raise Unusable("not a JSON object")
-    if document.keys() & {*LISTS, "notes"}:
-        return _lists(values.storable(document))
+    if only_adds(document):
+        return addition(values.storable(document))
     if "general" not in document:
         return _row(document)
     details = values.storable(document)
     flat = _flattened(details)
     row = _row(flat)
     row.weak = {name: row.facts.pop(name) for name in _WEAK_IN_DETAILS & row.facts.keys()}
+    if "lost_mode" in details:  # has a row of its own here, which the API changes
+        row.says_lost_mode, row.lost_mode = True, lost_mode(details.pop("lost_mode"))
     row.reported = {"details": details}
     return row
-
-
-def _lists(document: dict[str, Any]) -> DeviceRow:
-    uuid = values.uuid("device_id", document.get("device_id"))
-    if uuid is None:
-        raise Unusable("device_id is missing")
-    if {"library_items", "parameters"} <= document.keys():
-        raise Unusable("the status of a device is not needed: its library items and its parameters say the same")
-    serial = values.text("serial_number", document.get("serial_number"), values.limit(Device, "serial_number"))
-    row = DeviceRow(uuid, serial, {})
-    for name in document.keys() & LISTS.keys():
-        row.reported[name] = [
-            {key: value for key, value in item.items() if key not in LISTS[name]} for item in _objects(document, name)
-        ]
-    if "notes" in document:
-        row.notes = [_note(note) for note in _objects(document, "notes")]
-    return row
-
-
-def _objects(document: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    rows = document[name]
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise Unusable(f"{name} is not a list of objects")
-    return rows
-
-
-def _note(note: dict[str, Any]) -> NoteFacts:
-    uuid, created = (
-        values.uuid("notes.note_id", note.get("note_id")),
-        values.moment("notes.created_at", note.get("created_at")),
-    )
-    if uuid is None or created is None:
-        raise Unusable("a note has no note_id or no created_at")
-    return NoteFacts(
-        uuid,
-        values.text("notes.content", note.get("content"), _LONGEST_NOTE),
-        values.text("notes.author", note.get("author"), values.limit(DeviceNote, "author")),
-        created,
-        values.moment("notes.updated_at", note.get("updated_at")) or created,
-    )
 
 
 def _row(record: dict[str, Any]) -> DeviceRow:

@@ -97,6 +97,14 @@ def moment(key: str, value: object) -> datetime | None:
         raise Unusable(f"{key} is not a date: {shown(value)}") from None
 
 
+def integer(key: str, value: object, most: int, *, negative: bool = False) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise Unusable(f"{key} is not a whole number: {shown(value)}")
+    if not (-most if negative else 0) <= value <= most:
+        raise Unusable(f"{key} is out of range: {shown(value)}")
+    return value
+
+
 def boolean(key: str, value: object) -> bool | None:
     text = str(value).strip().lower()
     if value is None or text == "":

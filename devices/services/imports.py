@@ -1,9 +1,9 @@
 """Importing what a tenant's API or a report said about its devices."""
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import batched
 
 from django.db import connection, transaction
 from django.db.models import F
@@ -13,10 +13,13 @@ from access.services.audit import Actor, record
 from devices.models import Fleet, Platform
 from devices.services import records
 from devices.services.import_batches import Batch
-from devices.services.import_rows import DeviceRow, device_row
+from devices.services.import_facts import DeviceRow
+from devices.services.import_rows import device_row
 from devices.services.import_values import UnknownDevice, Unusable
 
 BATCH = 1000  # rows; details documents take some 100 kB each while they are compared
+WEIGHT = 20_000  # what the rows of a batch may bring together, some kB each
+OTHERS = ("blueprints", "users", "tags", "notes", "commands", "activity", "secrets")
 PROBLEMS = 50  # reasons that a report keeps
 EXTENDED = {Platform.WINDOWS, Platform.ANDROID}
 
@@ -26,17 +29,15 @@ type ReadRow = tuple[object, DeviceRow | Unusable]
 
 @dataclass(slots=True)
 class ImportReport:
-    """What an import did. `created`, `updated` and `unchanged` count devices, `skipped` rows.
+    """What an import did. `created`, `updated` and `unchanged` count devices, `skipped` rows, and `counts`
+    what else is new, by the names of OTHERS.
 
     `problems` holds ("FILE:LINE", reason) of the first skipped rows.
     """
 
     rows: int = 0
     skipped: int = 0
-    blueprints: int = 0
-    users: int = 0
-    tags: int = 0
-    notes: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
     problems: list[tuple[str, str]] = field(default_factory=list)
     _created: set[int] = field(default_factory=set)
     _updated: set[int] = field(default_factory=set)
@@ -59,16 +60,18 @@ class ImportReport:
         """Rows that were not skipped."""
         return self.rows - self.skipped
 
+    @property
+    def others(self) -> str:
+        """What is new beside devices, as words; empty for nothing."""
+        return ", ".join(f"{self.counts[name]:,} {name}" for name in OTHERS if self.counts[name])
+
     def skip(self, source: object, reason: str) -> None:
         self.skipped += 1
         if len(self.problems) < PROBLEMS:
             self.problems.append((str(source), reason))
 
     def add(self, batch: Batch) -> None:
-        self.blueprints += batch.blueprints
-        self.users += batch.users
-        self.tags += batch.tags
-        self.notes += batch.notes
+        self.counts += batch.counts
         self._created.update(device.pk for device in batch.created)
         self._updated.update(device.pk for device in batch.updated)
         self._met.update(device.pk for device in batch.devices)
@@ -83,9 +86,12 @@ def import_devices(
 ) -> ImportReport:
     """Create or update the tenant's devices, and the blueprints, users and tags that the rows name.
 
-    `rows` yields (where it is from, a DEVICE record, DETAILS document or list of what a device reported), in any order;
-    rows that cannot be used are counted and reported, the rest is kept. A device is found by its id, or else by its
-    serial number. `progress` is called with the number of rows that are committed.
+    `rows` yields (where it is from, a DEVICE record, DETAILS document or another answer about one device), in any
+    order; rows that cannot be used are counted and reported, the rest is kept. A device is found by its id, or else by
+    its serial number. `progress` is called with the number of rows that are committed.
+
+    Commands come as history: they are listed, and never sent from here. A lost mode that was asked for here stays as it
+    is, whatever the rows say. Secrets are encrypted before they are stored.
 
     Every batch of 1000 rows commits with its records and its own audit event: one transaction for a whole fleet would
     make everybody else's changes wait for a minute. An import that fails half-way can simply be run again. The events
@@ -93,16 +99,28 @@ def import_devices(
     """
     report, import_id = ImportReport(), str(uuid.uuid4())
     early: list[ReadRow] = []  # lists that came before the device they are about
-    for batch in batched(rows, BATCH, strict=False):
-        read = [(source, _read(document)) for source, document in batch]
-        early += _import_batch(tenant, read, actor, report, import_id)
+    for batch in _batches((source, _read(document)) for source, document in rows):
+        early += _import_batch(tenant, batch, actor, report, import_id)
         report.rows += len(batch)
         if progress:
             progress(report.rows)
-    for rest in batched(early, BATCH, strict=False):
-        for source, _ in _import_batch(tenant, list(rest), actor, report, import_id):
+    for rest in _batches(early):
+        for source, _ in _import_batch(tenant, rest, actor, report, import_id):
             report.skip(source, str(UnknownDevice()))
     return report
+
+
+def _batches(rows: Iterable[ReadRow]) -> Iterator[list[ReadRow]]:
+    batch: list[ReadRow] = []
+    weight = 0
+    for source, row in rows:
+        batch.append((source, row))
+        weight += row.weight if isinstance(row, DeviceRow) else 1
+        if len(batch) == BATCH or weight >= WEIGHT:
+            yield batch
+            batch, weight = [], 0
+    if batch:
+        yield batch
 
 
 def _read(document: object) -> DeviceRow | Unusable:
@@ -146,7 +164,7 @@ def _import_batch(
     if batch.created:
         Fleet.objects.filter(pk=fleet.pk).update(device_count=F("device_count") + len(batch.created))
     report.add(batch)
-    if counts := {name: count for name, count in batch.counts().items() if count}:
+    if counts := {name: count for name, count in batch.counts.items() if count}:
         record(
             tenant=tenant,
             actor=actor,

@@ -14,6 +14,7 @@ from django.utils.dateparse import parse_datetime
 
 from access.models import AuditEvent, Tenant
 from access.services.audit import Actor, record
+from devices.dates import zulu
 from devices.models import Device, LostMode
 from devices.services import records
 
@@ -35,6 +36,27 @@ def state(device: Device) -> LostMode:
         raise LostModeRefused("Device is not in lost mode.") from None
 
 
+def described(lost_mode: LostMode) -> dict[str, Any]:
+    """A lost mode as the API and the device's details show it; moments that have not come are empty texts."""
+    return {
+        "lost_mode_status": lost_mode.status,
+        "enabled_by": lost_mode.enabled_by,
+        "enable_status_at": zulu(lost_mode.enable_status_at) or "",
+        "lock_screen_message": lost_mode.message,
+        "lock_screen_phone_number": lost_mode.phone_number,
+        "lock_screen_footnote": lost_mode.footnote,
+        "disable_status": lost_mode.disable_status,
+        "disabled_by": lost_mode.disabled_by,
+        "disable_status_at": zulu(lost_mode.disable_status_at) or "",
+        "last_location_status": lost_mode.location_status,
+        "last_location_status_at": zulu(lost_mode.location_status_at) or "",
+        "last_location": {"latitude": lost_mode.latitude, "longitude": lost_mode.longitude},
+        "last_location_at": zulu(lost_mode.location_at) or "",
+        "sound_status": lost_mode.sound_status,
+        "sound_status_at": zulu(lost_mode.sound_status_at) or "",
+    }
+
+
 def requested(*, device: Device, by: str, message: str, phone_number: str, footnote: str) -> None:
     """The device is to go into lost mode, or to show other words while it is there."""
     LostMode.objects.update_or_create(
@@ -46,6 +68,10 @@ def requested(*, device: Device, by: str, message: str, phone_number: str, footn
             "message": message,
             "phone_number": phone_number,
             "footnote": footnote,
+            "disable_status": "",
+            "disabled_by": "",
+            "disable_status_at": None,
+            "imported": False,
         },
     )
     _show(device, PENDING)
@@ -56,9 +82,19 @@ def enabled(*, device: Device) -> None:
     _set(device, ENABLED)
 
 
+def end_requested(*, device: Device, by: str) -> None:
+    """The device is to leave lost mode."""
+    LostMode.objects.filter(device=device).update(
+        disable_status=PENDING, disabled_by=by, disable_status_at=timezone.now(), imported=False
+    )
+
+
 def failed(*, device: Device) -> None:
     """The device has not followed: it did not go into lost mode, or did not leave it."""
     _set(device, ERROR)
+    LostMode.objects.filter(device=device, disable_status=PENDING).update(
+        disable_status=ERROR, disable_status_at=timezone.now()
+    )
 
 
 def ended(*, device: Device) -> None:

@@ -2,7 +2,9 @@
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from hmac import compare_digest
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -29,14 +31,29 @@ def store_secret(*, device: Device, kind: DeviceSecret.Kind, value: str, subject
 
     `subject` names the command that a COMMAND_SECRET belongs to.
     """
-    secret = DeviceSecret(tenant_id=device.tenant_id, device=device, kind=kind, subject=subject)
-    _encrypt(secret, value)
-    DeviceSecret.objects.bulk_create(
-        [secret],
-        update_conflicts=True,
-        unique_fields=["device", "kind", "subject"],
-        update_fields=["key_number", "ciphertext", "updated_at"],
-    )
+    _store([DeviceSecret(tenant_id=device.tenant_id, device=device, kind=kind, subject=subject)], [value])
+
+
+def store_secrets(secrets: Iterable[tuple[Device, DeviceSecret.Kind, str]]) -> None:
+    """Keep each value for its device, as `store_secret` does."""
+    secrets = list(secrets)
+    rows = [DeviceSecret(tenant_id=device.tenant_id, device=device, kind=kind) for device, kind, _ in secrets]
+    _store(rows, [value for *_, value in secrets])
+
+
+def changed_secrets(
+    *, devices: Iterable[Device], values: Mapping[tuple[UUID, DeviceSecret.Kind], str]
+) -> list[tuple[UUID, DeviceSecret.Kind]]:
+    """Which of `values`, by the device's uuid and the kind, are not what is kept. No value that is kept is told to
+    anybody, so this is no reading; what does not decrypt is not the same."""
+    uuids = {device.pk: device.uuid for device in devices if device.pk}
+    same = set()
+    for secret in DeviceSecret.objects.filter(device__in=uuids, subject=""):
+        place = uuids[secret.device_id], DeviceSecret.Kind(secret.kind)
+        with suppress(SecretUnreadable):
+            if place in values and compare_digest(_decrypt(secret).encode(), values[place].encode()):
+                same.add(place)
+    return [place for place in values if place not in same]
 
 
 def delete_secret(*, device: Device, kind: DeviceSecret.Kind, subject: str = "") -> None:
@@ -88,6 +105,17 @@ def rewrap(*, limit: int) -> int:
         _encrypt(secret, _decrypt(secret))
     DeviceSecret.objects.bulk_update(secrets, ["key_number", "ciphertext"], batch_size=100)
     return len(secrets)
+
+
+def _store(secrets: list[DeviceSecret], values: list[str]) -> None:
+    for secret, value in zip(secrets, values, strict=True):
+        _encrypt(secret, value)
+    DeviceSecret.objects.bulk_create(
+        secrets,
+        update_conflicts=True,
+        unique_fields=["device", "kind", "subject"],
+        update_fields=["key_number", "ciphertext", "updated_at"],
+    )
 
 
 def _encrypt(secret: DeviceSecret, value: str) -> None:

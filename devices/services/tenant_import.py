@@ -38,6 +38,13 @@ DEVICE = {
     "notes": "notes",
 }
 
+# What it is asked for besides where that is wished: each costs at least one call a device.
+ALSO = {
+    "commands": ("commands",),
+    "activity": ("activity",),
+    "secrets": tuple(f"secrets/{kind}" for kind in ("bypasscode", "filevaultkey", "unlockpin", "recoverypassword")),
+}
+
 
 class Listed(NamedTuple):
     uuid: UUID
@@ -74,16 +81,18 @@ def import_tenant(
     source: SourceTenant,
     actor: Actor,
     progress: Progress,
+    also: Iterable[str] = (),
     workers: int = 4,
     watcher: Watcher | None = None,
 ) -> TenantImportReport:
     """Copy blueprints, users, tags, the library and the devices with all that they reported into `tenant`.
 
-    Ids stay what they are at the source; what is here already is updated, and nothing is removed. A part that the
-    source's token may not read is left out and named in the report. Raises TenantImportError where copying cannot go
-    on: everything that was read until then is kept, and `progress` knows it.
+    `also` names keys of ALSO. Ids stay what they are at the source; what is here already is updated, and nothing is
+    removed. A part that the source's token may not read is left out and named in the report. Raises TenantImportError
+    where copying cannot go on: everything that was read until then is kept, and `progress` knows it.
     """
-    copy = _Copy(tenant, source, actor, progress, watcher or Watcher())
+    parts = [part for name in also for part in ALSO[name]]
+    copy = _Copy(tenant, source, actor, progress, watcher or Watcher(), also=parts)
     copy.group("blueprints", lambda: copy.write(groups.write_blueprints, source.pages("blueprints", limit=300)))
     copy.group("users", lambda: copy.write(groups.write_users, source.pages("users", sizePerPage=300)))
     copy.group("tags", lambda: copy.write(groups.write_tags, source.pages("tags")))
@@ -106,12 +115,20 @@ def import_tenant(
 
 class _Copy:
     def __init__(
-        self, tenant: Tenant, source: SourceTenant, actor: Actor, progress: Progress, watcher: Watcher
+        self,
+        tenant: Tenant,
+        source: SourceTenant,
+        actor: Actor,
+        progress: Progress,
+        watcher: Watcher,
+        *,
+        also: list[str],
     ) -> None:
         self.report = TenantImportReport(resumed=progress.devices)
         self.stopped: BaseException | None = None
         self._tenant, self._source, self._actor = tenant, source, actor
         self._progress, self._watcher = progress, watcher
+        self._also = also
         self._listed: list[Listed] = []
         self._served: set[str] = set()  # parts of devices that have been answered at least once
         self._typed = set(tenant.library_items.exclude(type="").values_list("uuid", flat=True))
@@ -209,12 +226,12 @@ class _Copy:
 
     def _ask(self, device: Listed) -> Documents:
         """In a thread of its own, which keeps away from the database."""
-        documents = []
-        for part in device.parts:
+        documents: Documents = []
+        for part in (*device.parts, *self._also):
             if part in self.report.denied:
                 continue
             try:
-                answer = self._source.get(f"devices/{device.uuid}/{part}")
+                documents += self._answers(device, part)
             except Missing:
                 self.report.problems.append(f"device {device.uuid}: not there any more")
                 break
@@ -223,12 +240,23 @@ class _Copy:
                     self.report.denied[part] = str(denied)
                 continue
             self._served.add(part)
-            if not (key := DEVICE[part]):
-                documents.append(answer)
-            else:
-                rows = answer if part == "notes" else answer.get(key) if isinstance(answer, dict) else None
-                documents.append({"device_id": str(device.uuid), "serial_number": device.serial_number, key: rows})
         return documents
+
+    def _answers(self, device: Listed, part: str) -> Iterator[Any]:
+        """As an import knows them."""
+        path, known = f"devices/{device.uuid}/{part}", {"device_id": str(device.uuid)}
+        known["serial_number"] = device.serial_number
+        if part in {"commands", "activity"}:
+            for rows in self._source.nested(path, part):
+                yield {**known, part: rows}
+            return
+        answer = self._source.get(path)
+        if not isinstance(answer, dict):
+            yield {**known, part: answer}
+        elif key := DEVICE.get(part):
+            yield {**known, key: answer.get(key)}
+        else:
+            yield answer if part == "details" else {**answer, **known}
 
     def _learn_types(self, answers: Iterable[Documents]) -> None:
         """Rows of devices tell the type of library items that no list of the public API has."""

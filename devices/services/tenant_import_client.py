@@ -101,6 +101,20 @@ class SourceTenant:
                 return
             offset += len(rows)
 
+    def nested(self, path: str, key: str, limit: int = 300) -> Iterator[list[Any]]:
+        """The `results` of every page that `path` answers under `key`."""
+        offset = 0
+        while True:
+            answer = self.get(path, limit=limit, offset=offset)
+            page = answer.get(key) if isinstance(answer, dict) else None
+            results = page.get("results") if isinstance(page, dict) else None
+            if not isinstance(page, dict) or not isinstance(results, list):
+                raise TenantImportError(f"{path} did not answer a page of {key}.")
+            yield results
+            offset += len(results)
+            if not results or not page.get("next"):
+                return
+
     def _listed(self, url: httpx.URL, parameters: dict[str, Any]) -> Any:
         try:
             return self._json(url, parameters)

@@ -1,7 +1,7 @@
 """What a copy has finished, in a file: so that one which was interrupted goes on where it was."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -17,17 +17,17 @@ class Progress:
     whole copy, after which the next one starts anew. Raises TenantImportError for a file of another copy.
     """
 
-    def __init__(self, path: Path | None, *, source: str, target: str) -> None:
+    def __init__(self, path: Path | None, *, source: str, target: str, also: Collection[str] = ()) -> None:
         self._steps: set[str] = set()
         self._devices: set[UUID] = set()
         self._file: TextIO | None = None
         if path is None:
             return
-        head = {"source": source, "target": target}
+        head = {"source": source, "target": target} | ({"also": sorted(also)} if also else {})
         try:
             lines = _lines(path)
             if lines and lines[0] != head:
-                raise TenantImportError(f"{path} belongs to a copy of another tenant, or is no file of a copy.")
+                raise TenantImportError(f"{path} belongs to another copy, or is no file of a copy.")
             if lines and lines[-1] == {"finished": True}:
                 lines = []
                 path.unlink()

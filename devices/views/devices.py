@@ -84,7 +84,7 @@ def apps(request: PageRequest, device_id: UUID) -> HttpResponse:
 @require_GET
 def commands(request: PageRequest, device_id: UUID) -> HttpResponse:
     device = own_device(request, device_id)
-    page = Paginator(device.commands.order_by("-id"), PER_PAGE).get_page(request.GET.get("page"))
+    page = Paginator(device.commands.newest_first(), PER_PAGE).get_page(request.GET.get("page"))
     labels = {id: command.label for id, command in COMMANDS.items()}
     context = about(request, device, "commands", page=page, labels_of_commands=labels)
     return render(request, "devices/commands.html", context)

@@ -17,8 +17,8 @@ from devices.services.imports import ImportReport, import_devices
 class Command(BaseCommand):
     help = (
         "Import devices into a tenant: answers of GET /devices (JSON array), of /details, /apps, /library-items, "
-        "/parameters and /notes (object, or one a line) and device reports (CSV), in any mixture and order. Importing "
-        "the same again changes nothing."
+        "/parameters, /notes, /commands, /activity, /details/lostmode and /secrets (object, or one a line, each with "
+        "its device_id) and device reports (CSV), in any mixture and order. Importing the same again changes nothing."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -60,6 +60,6 @@ class Command(BaseCommand):
             self.stderr.write(f"… and {unnamed} more")
         self.stdout.write(
             f"{report.rows} rows in {seconds:.1f} seconds: {report.created} devices created, {report.updated} updated, "
-            f"{report.unchanged} unchanged; {report.skipped} rows skipped; {report.blueprints} blueprints, "
-            f"{report.users} users, {report.tags} tags created."
+            f"{report.unchanged} unchanged; {report.skipped} rows skipped; "
+            f"new beside them: {report.others or 'nothing'}."
         )

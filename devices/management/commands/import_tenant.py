@@ -1,6 +1,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from rich.progress import Progress as Bar
 
 from access.models import Tenant
 from access.services.audit import Actor
-from devices.services.tenant_import import DEVICE, LIBRARY, TenantImportReport, Watcher, import_tenant
+from devices.services.tenant_import import ALSO, DEVICE, LIBRARY, TenantImportReport, Watcher, import_tenant
 from devices.services.tenant_import_client import SourceTenant, TenantImportError
 from devices.services.tenant_import_state import Progress
 
@@ -23,8 +24,8 @@ ESSENTIAL = {"blueprints", "users", "tags", "devices"}
 class Command(BaseCommand):
     help = (
         "Copy a live Iru tenant through its own public API into a tenant here: blueprints, users, tags, library items, "
-        "and devices with details, apps, parameters and notes. Secrets are not copied. Running the same again goes on "
-        "where it was interrupted, with --resume-file, and brings what is new."
+        "and devices with details, apps, parameters and notes; commands, activity and secrets with --also. Running the "
+        "same again goes on where it was interrupted, with --resume-file, and brings what is new."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -34,6 +35,13 @@ class Command(BaseCommand):
         )
         parser.add_argument("--token-file", required=True, type=Path, metavar="FILE", help="a token of the source")
         parser.add_argument("--resume-file", type=Path, metavar="FILE", help="where to keep what is done")
+        parser.add_argument(
+            "--also",
+            nargs="+",
+            default=[],
+            choices=ALSO,
+            help="what else to ask for, device by device: %(choices)s. Reading a secret is on record at the source",
+        )
         parser.add_argument("--workers", type=int, default=4, help="calls at the same time (default: %(default)s)")
 
     def handle(
@@ -43,6 +51,7 @@ class Command(BaseCommand):
         api_url: str,
         token_file: Path,
         resume_file: Path | None,
+        also: list[str],
         workers: int,
         **options: Any,
     ) -> None:
@@ -56,7 +65,7 @@ class Command(BaseCommand):
             source = SourceTenant(api_url=api_url, token=_token(token_file), notice=self._notice)
             with (
                 closing(source),
-                Progress(resume_file, source=api_url.rstrip("/"), target=tenant) as progress,
+                Progress(resume_file, source=api_url.rstrip("/"), target=tenant, also=also) as progress,
                 _watcher() as watcher,
             ):
                 report = import_tenant(
@@ -64,6 +73,7 @@ class Command(BaseCommand):
                     source=source,
                     actor=Actor.command("import_tenant"),
                     progress=progress,
+                    also=also,
                     workers=workers,
                     watcher=watcher,
                 )
@@ -94,9 +104,9 @@ class Command(BaseCommand):
         resumed = f", {report.resumed} finished before" if report.resumed else ""
         self.stdout.write(
             f"devices: {devices.created} created, {devices.updated} updated, {devices.unchanged} unchanged{resumed}; "
-            f"{devices.skipped} rows skipped, {devices.notes} notes created"
+            f"{devices.skipped} rows skipped; new beside them: {devices.others or 'nothing'}"
         )
-        missing = [part for part in DEVICE if part in report.denied]
+        missing = [part for part in (*DEVICE, *chain(*ALSO.values())) if part in report.denied]
         without = f", without {', '.join(missing)}" if missing else ""
         self.stdout.write(f"Done in {seconds:.0f} seconds{without}.")
 

@@ -58,7 +58,7 @@ def run(api_url: str, token_file: Path, *options: str) -> None:
     call_command("import_tenant", "--tenant=target", f"--api-url={api_url}", f"--token-file={token_file}", *options)
 
 
-def answers(api_url: str, token_file: Path) -> dict[str, Any]:
+def answers(api_url: str, token_file: Path, parts: tuple[str, ...] = PARTS) -> dict[str, Any]:
     """Everything that a copy is about, as a tenant's API answers it."""
     with httpx.Client(headers={"Authorization": f"Bearer {token_file.read_text().strip()}"}) as client:
 
@@ -71,7 +71,7 @@ def answers(api_url: str, token_file: Path) -> dict[str, Any]:
         devices = [device["device_id"] for device in found["devices"]]
         blueprints = [blueprint["id"] for blueprint in found["blueprints"]["results"]]
         paths = [
-            *(f"devices/{device}/{part}" for device in devices for part in PARTS),
+            *(f"devices/{device}/{part}" for device in devices for part in parts),
             *(f"blueprints/{blueprint}/list-library-items" for blueprint in blueprints),
         ]
         return found | {path: get(path) for path in paths}
@@ -108,6 +108,46 @@ def test_a_copy_answers_like_its_source(
     run(api_url, token_file)
     assert f"devices: 0 created, 0 updated, {DEVICES} unchanged" in capsys.readouterr().out
     assert AuditEvent.objects.count() == before
+
+
+def test_the_past_and_the_secrets_come_where_they_are_asked_for(
+    tenants: tuple[Tenant, Tenant], api_url: str, token_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, target = tenants
+    read = AuditEvent.objects.filter(tenant=source, summary__endswith=" read")
+    run(api_url, token_file)
+    assert not target.device_commands.exists()
+    assert not target.device_secrets.exists()
+    assert not read.exists()
+
+    state = tmp_path / "state"
+    run(api_url, token_file, f"--resume-file={state}", "--also", "commands", "activity", "secrets")
+    for rows in ("device_commands", "device_activity", "device_secrets"):
+        assert getattr(target, rows).count() == getattr(source, rows).count() > 0
+    # Each Mac's are four answers, and each is on record where it was given.
+    assert read.count() == DEVICES * 4
+    target_file = written(tmp_path, target)
+    kept = [answers(api_url, file, ("commands", "secrets/filevaultkey")) for file in (token_file, target_file)]
+    assert comparable(kept[0]) == comparable(kept[1])
+    half = tmp_path / "half"
+    half.write_text(state.read_text().splitlines()[0] + "\n")
+    with pytest.raises(CommandError, match="belongs to another copy"):
+        run(api_url, token_file, f"--resume-file={half}")
+    capsys.readouterr()
+    run(api_url, token_file, "--also", "commands", "activity", "secrets")
+    assert f"devices: 0 created, 0 updated, {DEVICES} unchanged" in capsys.readouterr().out
+
+
+def test_secrets_that_the_token_may_not_read_are_left_out(
+    tenants: tuple[Tenant, Tenant], api_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, target = tenants
+    run(api_url, written(tmp_path, source, without="get_recovery_lock_password"), "--also", "secrets")
+    told = capsys.readouterr()
+    assert "secrets/recoverypassword: not copied, the token lacks the permission" in told.err
+    assert "without secrets/recoverypassword." in told.out
+    assert target.device_secrets.filter(kind="filevault_key").exists()
+    assert not target.device_secrets.filter(kind="recovery_password").exists()
 
 
 def test_a_part_that_the_token_may_not_read_is_left_out(

@@ -72,7 +72,7 @@ def test_loading_it(tenant: Tenant) -> None:
     report = load_demo_fleet(tenant=tenant, actor=ACTOR, count=300)
     assert (report.created, report.skipped) == (300, 0)
     assert tenant.devices.filter(inventory__isnull=False).count() == 300
-    assert 5 <= report.blueprints <= 8
+    assert 5 <= report.counts["blueprints"] <= 8
     assert not tenant.users.filter(department=None).exists()
     assert not Device.objects.exclude(tenant=tenant).exists()
     assert not list(records.outdated(tenant.devices.values_list("pk", flat=True)))

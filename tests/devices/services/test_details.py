@@ -46,7 +46,7 @@ def device(platform: str, *, reported: dict[str, Any] | None = None, assigned: b
     made.tags.set([Tag.objects.create(tenant=tenant, name=name) for name in ("b", "a")])
     if reported is not None:
         DeviceInventory.objects.create(device=made, details=reported)
-    return Device.objects.select_related("blueprint", "user", "inventory").prefetch_related("tags").get()
+    return Device.objects.complete().get()
 
 
 @pytest.mark.parametrize("platform", Platform.values)

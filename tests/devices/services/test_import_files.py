@@ -112,7 +112,7 @@ def test_a_report(tenant: Tenant, tmp_path: Path) -> None:
         ("7", "14 cells under 13 headers"),
         ("8", "unknown platform: 'Newton'"),
     ]
-    assert (report.created, report.blueprints, report.users, report.tags) == (2, 1, 1, 2)
+    assert (report.created, report.counts["blueprints"], report.counts["users"], report.counts["tags"]) == (2, 1, 1, 2)
     first, second = tenant.devices.order_by("pk")
     assert (first.name, first.platform, first.mac_address) == ("Ana, hers", "Mac", "A4:83:E7:00:00:01")
     assert (second.name, second.platform, second.user) == ("two\r\nlines", "iPhone", None)

@@ -1,68 +1,21 @@
 import json
-from collections.abc import Iterator
 from copy import deepcopy
-from datetime import UTC, datetime
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from access.models import AuditEvent, Tenant
-from access.services.audit import Actor
-from access.services.tenants import create_tenant
-from devices.models import Blueprint, Device, DeviceInventory, Fleet, Tag, User
-from devices.services import imports, records
+from devices.models import Blueprint, Device, DeviceInventory, Tag, User
+from devices.services import imports
 from devices.services.blueprints import delete_blueprint
-from devices.services.demo import demo_fleet
 from devices.services.details import details
-from devices.services.import_files import ImportFile
-from devices.services.imports import ImportReport, import_devices
+from tests.devices.services.importing import ACTOR, fleet, fresh, load, load_file, mac, reported, stored
 
 pytestmark = pytest.mark.django_db
-
-ACTOR = Actor.command("test")
-NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def tenant() -> Tenant:
-    return create_tenant(name="Accuhive", subdomain="accuhive", actor=ACTOR)
-
-
-@pytest.fixture
-def other() -> Tenant:
-    return create_tenant(name="Other", subdomain="other", actor=ACTOR)
-
-
-def load(tenant: Tenant, *documents: object) -> ImportReport:
-    return import_devices(tenant=tenant, rows=enumerate(documents, 1), actor=ACTOR)
-
-
-def load_file(tenant: Tenant, path: Path) -> ImportReport:
-    return import_devices(tenant=tenant, rows=ImportFile(path).rows(), actor=ACTOR)
-
-
-def fleet(count: int) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    return demo_fleet(count, now=NOW)
-
-
-def mac() -> tuple[dict[str, Any], dict[str, Any]]:
-    """A Mac that somebody uses, as list row and as details document."""
-    return next(pair for pair in fleet(50) if pair[0]["platform"] == "Mac" and pair[0]["user"] and pair[0]["tags"])
-
-
-def stored(tenant: Tenant) -> list[dict[str, Any]]:
-    return [json.loads(text) for text in tenant.devices.order_by("pk").values_list("record", flat=True)]
-
-
-def fresh(tenant: Tenant) -> bool:
-    """Whether every stored record is as rendered now, and the fleet's count right."""
-    pks = list(tenant.devices.values_list("pk", flat=True))
-    return not list(records.outdated(pks)) and Fleet.objects.get(tenant=tenant).device_count == len(pks)
 
 
 def test_ten_thousand_rows_of_a_file(tenant: Tenant, tmp_path: Path) -> None:
@@ -71,9 +24,9 @@ def test_ten_thousand_rows_of_a_file(tenant: Tenant, tmp_path: Path) -> None:
     path.write_text(json.dumps(rows, indent=2, ensure_ascii=False), encoding="utf-8")
     report = load_file(tenant, path)
     assert (report.rows, report.created, report.skipped) == (10_000, 10_000, 0)
-    assert report.blueprints == Blueprint.objects.count() == len({row["blueprint_id"] for row in rows})
-    assert report.users == User.objects.count() == len({row["user"]["id"] for row in rows if row["user"]})
-    assert report.tags == Tag.objects.count() == len({tag for row in rows for tag in row["tags"]})
+    assert report.counts["blueprints"] == Blueprint.objects.count() == len({row["blueprint_id"] for row in rows})
+    assert report.counts["users"] == User.objects.count() == len({row["user"]["id"] for row in rows if row["user"]})
+    assert report.counts["tags"] == Tag.objects.count() == len({tag for row in rows for tag in row["tags"]})
     assert fresh(tenant)
     assert stored(tenant) == rows
     events = AuditEvent.objects.filter(summary="Devices imported")
@@ -167,14 +120,14 @@ def test_the_last_of_double_rows_wins(tenant: Tenant) -> None:
     assert stored(tenant)[0]["asset_tag"] == "last"
 
 
-def test_other_tenants_are_left_alone(tenant: Tenant, other: Tenant) -> None:
+def test_other_tenants_are_left_alone(tenant: Tenant, other_tenant: Tenant) -> None:
     rows = [record for record, _ in fleet(40)]
-    load(other, *rows)
-    before = list(Device.objects.filter(tenant=other).order_by("pk").values())
+    load(other_tenant, *rows)
+    before = list(Device.objects.filter(tenant=other_tenant).order_by("pk").values())
     report = load(tenant, *({**row, "device_name": "mine", "tags": ["mine"]} for row in rows))
     assert report.created == 40
-    assert list(Device.objects.filter(tenant=other).order_by("pk").values()) == before
-    assert not other.tags.filter(name="mine").exists()
+    assert list(Device.objects.filter(tenant=other_tenant).order_by("pk").values()) == before
+    assert not other_tenant.tags.filter(name="mine").exists()
     for device in tenant.devices.select_related("blueprint", "user").prefetch_related("tags"):
         assert {device.blueprint.tenant, *(tag.tenant for tag in device.tags.all())} == {tenant}
         assert device.user is None or (device.user.tenant, device.user.integration.tenant) == (tenant, tenant)
@@ -313,7 +266,7 @@ def test_details_alone_need_what_every_device_has(tenant: Tenant) -> None:
         ("3", "general is not an object"),
     ]
     assert report.created == 1
-    assert DeviceInventory.objects.get().details == orjson.loads(orjson.dumps(document))
+    assert DeviceInventory.objects.get().details == reported(document)
 
 
 def test_only_the_first_problems_are_kept(tenant: Tenant) -> None:
@@ -330,106 +283,6 @@ def test_a_fleet_comes_back_into_a_blueprint_that_was_deleted(tenant: Tenant) ->
     report = load(tenant, {"serial_number": record["serial_number"], "device_name": "Renamed"})
     assert (report.updated, tenant.devices.get().blueprint) == (1, deleted)
     report = load(tenant, record)
-    assert (report.updated, report.blueprints) == (1, 1)
+    assert (report.updated, report.counts["blueprints"]) == (1, 1)
     assert tenant.devices.get().blueprint == tenant.blueprints.get(uuid=deleted.uuid) != deleted
     assert not {key for key, value in stored(tenant)[0].items() if value != record.get(key)}
-
-
-def lists(record: dict[str, Any]) -> list[dict[str, Any]]:
-    """What a Mac answers as lists, and a note about it."""
-    known = {"device_id": record["device_id"]}
-    elsewhere = {"computer": {"id": "x", "name": "x"}, "blueprint": {"id": "x", "name": "x"}}
-    note = {
-        "note_id": "11111111-1111-4111-8111-111111111111",
-        "author": "Ann Fisher",
-        "content": "Screen replaced.",
-        "created_at": "2026-10-01T10:00:00.000000Z",
-        "updated_at": "2026-10-02T10:00:00.000000Z",
-    }
-    return [
-        {**known, "apps": [{"app_name": "Numbers"}]},
-        {**known, "library_items": [{"id": 7, "name": "Firewall", **elsewhere}]},
-        {**known, "parameters": [{"name": "Set the clock"}]},
-        {**known, "notes": [note]},
-    ]
-
-
-@pytest.mark.parametrize("first", ["lists", "record"])
-def test_what_a_device_lists_completes_it(tenant: Tenant, first: str) -> None:
-    record, document = mac()
-    documents = [*lists(record), record, document] if first == "lists" else [record, document, *lists(record)]
-    report = load(tenant, *documents)
-    assert (report.rows, report.created, report.skipped, report.notes) == (6, 1, 0, 1)
-    inventory = DeviceInventory.objects.get()
-    assert inventory.details == orjson.loads(orjson.dumps(document))
-    assert inventory.apps == [{"app_name": "Numbers"}]
-    assert inventory.library_items == [{"id": 7, "name": "Firewall"}]  # the rest is known from the device
-    assert inventory.parameters == [{"name": "Set the clock"}]
-    note = tenant.device_notes.get()
-    assert (str(note.uuid), note.author, note.content) == (
-        "11111111-1111-4111-8111-111111111111",
-        "Ann Fisher",
-        "Screen replaced.",
-    )
-    again = load(tenant, *documents)
-    assert (again.created, again.updated, again.unchanged, again.notes) == (0, 0, 1, 0)
-
-
-def test_a_new_list_replaces_the_old_one_alone(tenant: Tenant) -> None:
-    record, document = mac()
-    load(tenant, record, document, *lists(record))
-    edited = lists(record)[3]
-    edited["notes"][0] |= {"content": "Screen replaced twice.", "updated_at": "2026-10-03T10:00:00.000000Z"}
-    report = load(tenant, {"device_id": record["device_id"], "apps": []}, edited)
-    assert (report.updated, report.notes) == (1, 0)
-    inventory = DeviceInventory.objects.get()
-    assert (inventory.apps, inventory.parameters) == ([], [{"name": "Set the clock"}])
-    assert inventory.details == orjson.loads(orjson.dumps(document))
-    assert tenant.device_notes.get().content == "Screen replaced twice."
-
-
-def test_lists_find_a_device_that_has_another_id_here_by_its_serial_number(tenant: Tenant) -> None:
-    record, _ = mac()
-    load(tenant, {**record, "device_id": None})
-    serial = {"serial_number": record["serial_number"].lower()}
-    report = load(tenant, *({**document, **serial} for document in lists(record)))
-    assert (report.updated, report.skipped) == (1, 0)
-    assert DeviceInventory.objects.get().apps == [{"app_name": "Numbers"}]
-
-
-def test_lists_that_cannot_be_used(tenant: Tenant) -> None:
-    record, _ = mac()
-    known = {"device_id": record["device_id"]}
-    report = load(
-        tenant,
-        {**known, "apps": []},
-        {"apps": []},
-        {**known, "apps": "none"},
-        {**known, "notes": [1]},
-        {**known, "notes": [{"content": "x"}]},
-        {**known, "library_items": [], "parameters": []},
-        {**known, "apps": [{"app_name": "a\0b"}]},
-    )
-    assert dict(report.problems) == {
-        "1": "device_id is of no known device",
-        "2": "device_id is missing",
-        "3": "apps is not a list of objects",
-        "4": "notes is not a list of objects",
-        "5": "a note has no note_id or no created_at",
-        "6": "the status of a device is not needed: its library items and its parameters say the same",
-        "7": "holds a NUL character",
-    }
-    assert not Device.objects.exists()
-
-
-def test_queries_do_not_grow_with_the_lists(tenant: Tenant) -> None:
-    records_ = [record for record, _ in fleet(200)]
-    load(tenant, *records_)
-
-    def queries(count: int) -> int:
-        documents = [document for record in records_[:count] for document in lists(record)]
-        with CaptureQueriesContext(connection) as captured:
-            load(tenant, *documents)
-        return len(captured)
-
-    assert queries(20) >= queries(200) - 5

@@ -1,0 +1,153 @@
+"""What happened to devices elsewhere - notes, commands, activity - as an import meets it. Nothing is ever removed."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+
+from access.models import Tenant
+from devices.models import Blueprint, Device, DeviceActivity, DeviceCommand, DeviceNote
+from devices.services.import_facts import ActivityFacts, CommandFacts, DeviceRow, NoteFacts
+
+type Key = tuple[UUID, UUID]  # of the device, and of the row
+
+
+class _Kept[F: NoteFacts | CommandFacts]:
+    """Rows that have UUIDs of their own, of which some columns change."""
+
+    model: type[Any]
+    named: str  # attribute of DeviceRow
+    changing: tuple[str, ...]
+    read: tuple[str, ...] = ()  # columns beside these
+
+    def __init__(self, tenant: Tenant, devices: Collection[Device], rows: Collection[DeviceRow]) -> None:
+        self._tenant = tenant
+        self._stored: dict[Key, Any] = {}
+        if any(getattr(row, self.named) for row in rows):
+            uuids = {device.pk: device.uuid for device in devices}
+            for row in self.model.objects.filter(device__in=uuids).only("device", "uuid", *self.changing, *self.read):
+                self._stored[uuids[row.device_id], row.uuid] = row
+        self._new: dict[Key, F] = {}
+        self._edited: dict[Key, Any] = {}
+
+    def take(self, device: Device, row: DeviceRow) -> None:
+        facts: F
+        for facts in getattr(row, self.named):
+            key = device.uuid, facts.uuid
+            stored = self._stored.get(key)
+            if stored is None:
+                self._new[key] = facts
+            elif self.is_ours(stored):
+                continue
+            elif any(getattr(stored, name) != getattr(facts, name) for name in self.changing):
+                for name in self.changing:
+                    setattr(stored, name, getattr(facts, name))
+                self._edited[key] = stored
+
+    def is_ours(self, stored: Any) -> bool:
+        """Whether no import may change it."""
+        return False
+
+    def changed(self) -> set[UUID]:
+        return {device for device, _ in (*self._new, *self._edited)}
+
+    def save(self, devices: Iterable[Device]) -> int:
+        """Returns how many are new."""
+        by_uuid = {device.uuid: device for device in devices}
+        created = [
+            self.model(tenant=self._tenant, device=by_uuid[uuid], **facts._asdict())
+            for (uuid, _), facts in self._new.items()
+        ]
+        self.model.objects.bulk_create(created)
+        self.model.objects.bulk_update(self._edited.values(), self.changing, batch_size=500)
+        return len(created)
+
+
+class Notes(_Kept[NoteFacts]):
+    model = DeviceNote
+    named = "notes"
+    changing = ("content", "updated_at")
+
+
+class Commands(_Kept[CommandFacts]):
+    """Those of another queue are answered there; ours are not to be told how they did."""
+
+    model = DeviceCommand
+    named = "commands"
+    changing = ("status", "attempts", "metadata", "error_chain", "last_pushed", "date_completed")
+    read = ("command",)
+
+    def is_ours(self, stored: Any) -> bool:
+        return bool(stored.command)
+
+
+class Activity:
+    """What has happened does not change: rows are brought once."""
+
+    def __init__(self, tenant: Tenant, devices: Collection[Device], rows: Collection[DeviceRow]) -> None:
+        self._tenant = tenant
+        self._known: set[tuple[UUID, int]] = set()
+        self._ours: set[tuple[UUID, int, Any]] = set()
+        if any(row.activity for row in rows):
+            stored = DeviceActivity.objects.filter(device__in=[device.pk for device in devices])
+            for uuid, pk, imported, at in stored.values_list("device__uuid", "pk", "imported_id", "created_at"):
+                if imported is None:
+                    self._ours.add((uuid, pk, at))
+                else:
+                    self._known.add((uuid, imported))
+        self._new: dict[UUID, dict[int, ActivityFacts]] = defaultdict(dict)
+
+    def take(self, device: Device, row: DeviceRow) -> None:
+        uuid = device.uuid
+        for facts in row.activity:
+            # A tenant's own answer may come back to it.
+            if (uuid, facts.id) not in self._known and (uuid, facts.id, facts.created_at) not in self._ours:
+                self._new[uuid][facts.id] = facts
+
+    def changed(self) -> set[UUID]:
+        return set(self._new)
+
+    def save(self, devices: Iterable[Device]) -> int:
+        if not self._new:
+            return 0
+        blueprints = self._blueprints()
+        by_uuid = {device.uuid: device for device in devices}
+        # In the order in which it happened, so that rows of one moment keep theirs.
+        created = [
+            DeviceActivity(
+                tenant=self._tenant,
+                device=by_uuid[uuid],
+                imported_id=facts.id,
+                created_at=facts.created_at,
+                action_type=facts.action_type,
+                blueprint=blueprints[facts.blueprint.id] if facts.blueprint else None,
+                blueprint_routing=facts.blueprint_routing,
+                details=facts.details,
+            )
+            for uuid, rows in self._new.items()
+            for facts in sorted(rows.values(), key=lambda facts: facts.id)
+        ]
+        DeviceActivity.objects.bulk_create(created)
+        return len(created)
+
+    def _blueprints(self) -> dict[UUID, Blueprint]:
+        named = {
+            facts.blueprint.id: (facts.blueprint.name, facts.blueprint.is_removed)
+            for rows in self._new.values()
+            for facts in rows.values()
+            if facts.blueprint
+        }
+        stored = Blueprint.with_deleted.filter(tenant=self._tenant, uuid__in=named)
+        # Of two with one id, the one that is not deleted.
+        live_last = sorted(stored, key=lambda row: row.deleted_at is None)
+        found = {row.uuid: row for row in live_last}
+        now = timezone.now()
+        created = [
+            Blueprint(tenant=self._tenant, uuid=id, name=name, deleted_at=now if removed else None)
+            for id, (name, removed) in named.items()
+            if id not in found
+        ]
+        Blueprint.objects.bulk_create(created)
+        return found | {row.uuid: row for row in created}

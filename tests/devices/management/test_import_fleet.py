@@ -1,0 +1,100 @@
+"""A fleet moves from one tenant to another in files of API answers, and is the same there."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+
+from access.models import AuditEvent, Tenant
+from access.permissions import catalogue
+from access.services.audit import Actor
+from devices.models import DeviceActivity, DeviceCommand, DeviceSecret, LostMode
+from devices.services.demo import load_demo_fleet
+from tests.factories.access import ApiTokenFactory
+from tests.types import Call
+
+pytestmark = pytest.mark.django_db
+
+DEVICES = 40
+LISTS = ("details", "apps", "library-items", "parameters", "notes", "commands?limit=300", "activity?limit=300")
+SECRETS = tuple(f"secrets/{kind}" for kind in ("bypasscode", "filevaultkey", "unlockpin", "recoverypassword"))
+LOST = "details/lostmode"
+
+type Get = Callable[[str], Any]
+
+
+@pytest.fixture
+def source(tenant: Tenant) -> Tenant:
+    load_demo_fleet(tenant=tenant, actor=Actor.command("test"), count=DEVICES)
+    return tenant
+
+
+def reader(api: Call, tenant: Tenant) -> Get:
+    token = ApiTokenFactory.create(tenant=tenant, permissions=[each.codename for each in catalogue])
+
+    def get(path: str) -> Any:
+        response = api("GET", f"/api/v1/{path}", token)
+        assert response.status_code in {200, 400}, path  # 400: not in lost mode
+        return response.json()
+
+    return get
+
+
+def answers(get: Get) -> dict[str, Any]:
+    listed = get("devices")
+    return {"devices": listed} | {
+        f"devices/{device['device_id']}/{part}": get(f"devices/{device['device_id']}/{part}")
+        for device in listed
+        for part in (*LISTS, *SECRETS, LOST)
+    }
+
+
+def files(found: dict[str, Any], folder: Path) -> Iterator[str]:
+    """As `curl` and `jq` would write them: the list in one file, and of everything else one file with a line each."""
+    for number, part in enumerate((*LISTS, *SECRETS, LOST)):
+        lines = []
+        for device in found["devices"]:
+            answer = found[f"devices/{device['device_id']}/{part}"]
+            if part == "notes":
+                answer = {"notes": answer}
+            if isinstance(answer, dict):
+                lines.append(json.dumps({"device_id": device["device_id"], **answer} if part != "details" else answer))
+        path = folder / str(number)
+        path.write_text("\n".join(lines))
+        yield str(path)
+    path = folder / "devices"
+    path.write_text(json.dumps(found["devices"]))
+    yield str(path)
+
+
+def comparable(found: dict[str, Any]) -> dict[str, Any]:
+    """Without what each tenant numbers itself."""
+    for path, answer in found.items():
+        if "/activity" in path:
+            for row in answer["activity"]["results"]:
+                del row["id"]
+    found["devices"].sort(key=lambda device: device["device_id"])
+    return found
+
+
+def test_every_answer_about_a_fleet_comes_back(
+    api: Call, source: Tenant, other_tenant: Tenant, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = answers(reader(api, source))
+    paths = list(files(found, tmp_path))
+    call_command("import_devices", "--tenant", other_tenant.subdomain, *paths)
+    told = capsys.readouterr()
+    assert (told.err, " 0 rows skipped" in told.out) == ("", True)
+    assert comparable(answers(reader(api, other_tenant))) == comparable(found)
+    for model in (DeviceActivity, DeviceCommand, DeviceSecret, LostMode):
+        rows = [model.objects.filter(device__tenant=each).count() for each in (source, other_tenant)]
+        assert rows[0] == rows[1] > 0
+    assert not other_tenant.device_commands.unfinished().exists()
+
+    events = AuditEvent.objects.count()
+    call_command("import_devices", "--tenant", other_tenant.subdomain, *paths)
+    assert f"0 devices created, 0 updated, {DEVICES} unchanged; 0 rows skipped" in capsys.readouterr().out
+    assert AuditEvent.objects.count() == events
