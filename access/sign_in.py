@@ -28,7 +28,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from access.addresses import client_address, network
 from access.models import Administrator, AuditEvent, SignInAttempt
-from access.services.audit import Actor, record
+from access.services.audit import Actor, Target, record
 
 ATTEMPTS = 10
 WINDOW = timedelta(minutes=5)
@@ -207,14 +207,10 @@ def _record(request: HttpRequest, administrator: Administrator, summary: str) ->
     if administrator.tenant is None:  # an operator belongs to no tenant's trail
         return
     record(
-        tenant=administrator.tenant,
+        target=Target(administrator.tenant, "user", administrator.id, administrator.name, "session"),
         actor=Actor.of(administrator),
         action=AuditEvent.Action.UPDATE,
         summary=summary,
-        target_type="user",
-        target_id=administrator.id,
-        target_name=administrator.name,
-        target_component="session",
         metadata={"address": client_address(request)},
     )
 

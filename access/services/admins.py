@@ -5,7 +5,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from access.models import Administrator, AuditEvent, Role, Tenant
-from access.services.audit import Actor, record
+from access.services.audit import Actor, Target, record
 
 
 @transaction.atomic
@@ -35,7 +35,7 @@ def create_administrator(
     administrator.set_password(password)
     administrator.full_clean(exclude=["password"])
     administrator.save(force_insert=True)
-    _record(administrator, actor, AuditEvent.Action.CREATE, "Administrator added")
+    record(target=_target(administrator), actor=actor, action=AuditEvent.Action.CREATE, summary="Administrator added")
     return administrator
 
 
@@ -47,20 +47,12 @@ def remove_administrator(*, administrator: Administrator, actor: Actor) -> None:
     """
     if administrator.role == Role.OWNER:
         raise ValidationError("The Account Owner cannot be removed. Transfer the ownership first.")
-    _record(administrator, actor, AuditEvent.Action.DELETE, "Administrator removed")
+    record(target=_target(administrator), actor=actor, action=AuditEvent.Action.DELETE, summary="Administrator removed")
     administrator.delete()
 
 
-def _record(administrator: Administrator, actor: Actor, action: AuditEvent.Action, summary: str) -> None:
+def _target(administrator: Administrator) -> Target:
     if administrator.tenant is None:
         raise ValidationError("Operators belong to no tenant and are managed with createsuperuser.")
-    record(
-        tenant=administrator.tenant,
-        actor=actor,
-        action=action,
-        summary=summary,
-        target_type="user",
-        target_id=administrator.id,
-        target_name=administrator.name,
-        new_state={"email": administrator.email, "role": administrator.role},
-    )
+    state = {"email": administrator.email, "role": administrator.role}
+    return Target(administrator.tenant, "user", administrator.id, administrator.name, state=lambda: state)

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import logging
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -46,27 +47,40 @@ class Actor:
         return cls(AuditEvent.ActorType.SYSTEM, "", f"manage.py {name}")
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a change is made to, or to a `component` of which. `state` tells what it is like after the change."""
+
+    tenant: Tenant
+    type: str
+    id: object
+    name: str
+    component: str = ""
+    state: Callable[[], dict[str, Any]] | None = None
+
+    @classmethod
+    def whole(cls, tenant: Tenant) -> "Target":
+        """A tenant itself."""
+        return cls(tenant, "tenant", tenant.pk, tenant.name)
+
+
 def record(
     *,
-    tenant: Tenant,
+    target: Target,
     actor: Actor,
     action: AuditEvent.Action,
     summary: str,
-    target_type: str,
-    target_id: object,
-    target_name: str,
     changes: dict[str, dict[str, Any]] | None = None,
-    new_state: dict[str, Any] | None = None,
     metadata: dict[str, Any] | None = None,
-    target_component: str = "",
 ) -> AuditEvent:
-    """Append one event to the tenant's trail.
+    """Append one event to the trail of the target's tenant. It has no new state of what is deleted.
 
     Belongs inside the transaction of the change it tells of, so that both are committed or neither; raises
     RuntimeError outside one.
     """
     if not connection.in_atomic_block:
         raise RuntimeError("An audit event is recorded in the transaction of its change.")
+    tenant = target.tenant
     heads = AuditHead.objects.filter(tenant=tenant).select_for_update()
     head = heads.first()
     if head is None:
@@ -82,12 +96,12 @@ def record(
         actor_type=actor.type,
         actor_id=actor.id,
         actor_name=actor.name,
-        target_type=target_type,
-        target_id=str(target_id),
-        target_name=target_name,
-        target_component=target_component,
+        target_type=target.type,
+        target_id=str(target.id),
+        target_name=target.name,
+        target_component=target.component,
         changes=changes or {},
-        new_state=new_state,
+        new_state=target.state() if target.state and action != AuditEvent.Action.DELETE else None,
         metadata=metadata,
     )
     event.mac = chain(head.mac, event)

@@ -1,7 +1,7 @@
 from django.db import transaction
 
 from access.models import AuditEvent, AuditHead, Tenant
-from access.services.audit import Actor, difference, record
+from access.services.audit import Actor, Target, difference, record
 
 
 @transaction.atomic
@@ -11,7 +11,7 @@ def create_tenant(*, name: str, subdomain: str, actor: Actor) -> Tenant:
     tenant.full_clean()
     tenant.save(force_insert=True)
     AuditHead.objects.create(tenant=tenant)
-    _record(tenant, actor, AuditEvent.Action.CREATE, "Tenant created")
+    record(target=Target.whole(tenant), actor=actor, action=AuditEvent.Action.CREATE, summary="Tenant created")
     return tenant
 
 
@@ -31,24 +31,5 @@ def edit_tenant(*, tenant_id: int, name: str, active: bool, actor: Actor) -> Ten
     summary = "Tenant renamed"
     if "active" in changes:
         summary = "Tenant resumed" if active else "Tenant suspended"
-    _record(tenant, actor, AuditEvent.Action.UPDATE, summary, changes)
+    record(target=Target.whole(tenant), actor=actor, action=AuditEvent.Action.UPDATE, summary=summary, changes=changes)
     return tenant
-
-
-def _record(
-    tenant: Tenant,
-    actor: Actor,
-    action: AuditEvent.Action,
-    summary: str,
-    changes: dict[str, dict[str, object]] | None = None,
-) -> None:
-    record(
-        tenant=tenant,
-        actor=actor,
-        action=action,
-        summary=summary,
-        target_type="tenant",
-        target_id=tenant.pk,
-        target_name=tenant.name,
-        changes=changes,
-    )

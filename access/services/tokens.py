@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -13,7 +14,7 @@ from django.utils import timezone
 from access.digests import digests
 from access.models import ApiToken, AuditEvent, Tenant
 from access.permissions import catalogue
-from access.services.audit import Actor, difference, record
+from access.services.audit import Actor, Target, difference, record
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def create_token(
         if earlier is None:  # another tenant's form
             raise ValidationError("This form was used before. Load the page again.") from None
         raise AlreadySubmitted(earlier) from None
-    _record(token, actor, AuditEvent.Action.CREATE, "Token created")
+    record(target=_target(token), actor=actor, action=AuditEvent.Action.CREATE, summary="Token created")
     return IssuedToken(token, secret)
 
 
@@ -101,7 +102,13 @@ def edit_token(*, tenant: Tenant, token_id: uuid.UUID, name: str, description: s
     token.clean_fields(exclude={field.name for field in token._meta.fields} - {"name", "description"})
     token.save(update_fields=["name", "description"])
     what = "name" if "name" in changes else "description"
-    _record(token, actor, AuditEvent.Action.UPDATE, f"Token {what} changed", changes)
+    record(
+        target=_target(token),
+        actor=actor,
+        action=AuditEvent.Action.UPDATE,
+        summary=f"Token {what} changed",
+        changes=changes,
+    )
     return token
 
 
@@ -138,7 +145,13 @@ def set_permissions(
     token.permissions = wanted
     token.version += 1
     token.save(update_fields=["permissions", "version"])
-    _record(token, actor, AuditEvent.Action.UPDATE, "Token permissions edited", changes)
+    record(
+        target=_target(token),
+        actor=actor,
+        action=AuditEvent.Action.UPDATE,
+        summary="Token permissions edited",
+        changes=changes,
+    )
     return token
 
 
@@ -151,7 +164,7 @@ def revoke_token(*, tenant: Tenant, token_id: uuid.UUID, actor: Actor) -> ApiTok
     token = _locked(tenant, token_id)
     token.revoked_at = timezone.now()
     token.save(update_fields=["revoked_at"])
-    _record(token, actor, AuditEvent.Action.DELETE, "Token revoked")
+    record(target=_target(token), actor=actor, action=AuditEvent.Action.DELETE, summary="Token revoked")
     return token
 
 
@@ -176,21 +189,5 @@ def _locked(tenant: Tenant, token_id: uuid.UUID) -> ApiToken:
     return tenant.api_tokens.select_for_update().get(id=token_id, revoked_at__isnull=True)
 
 
-def _record(
-    token: ApiToken,
-    actor: Actor,
-    action: AuditEvent.Action,
-    summary: str,
-    changes: dict[str, dict[str, Any]] | None = None,
-) -> None:
-    record(
-        tenant=token.tenant,
-        actor=actor,
-        action=action,
-        summary=summary,
-        target_type="api_token",
-        target_id=token.id,
-        target_name=token.name,
-        changes=changes,
-        new_state=None if action == AuditEvent.Action.DELETE else state(token),
-    )
+def _target(token: ApiToken) -> Target:
+    return Target(token.tenant, "api_token", token.id, token.name, state=partial(state, token))

@@ -37,6 +37,7 @@ def _declare(command: Command[Any]) -> None:
         about=command.about,
         sensitive=command.sensitive,
         response=LockedMac if command.tells_pin else None,
+        answer="OK. Empty for what is not a Mac" if command.tells_pin else "",
     )(send)
 
 

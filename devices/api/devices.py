@@ -3,12 +3,11 @@ from uuid import UUID
 
 from django.http import HttpResponse
 
-from devices.api.pagination import neighbours
+from devices.api.pagination import LIST_HEADERS, list_headers, neighbours
 from devices.api.rendering import prepared
 from devices.api.routing import ApiRequest, Router
 from devices.models.records import filtered_record_page, record_of, record_page
 from devices.schemas.devices import ORDERINGS, DeviceOut, DeviceQuery, DeviceUpdate
-from devices.schemas.lost_mode import DeviceLostMode
 from devices.services import devices as services
 from devices.services.details import details
 
@@ -26,6 +25,7 @@ router = Router(
     label="Device list",
     about="Get a list of all devices in the tenant",
     response=list[DeviceOut],
+    headers=LIST_HEADERS,
 )
 def list_devices(request: ApiRequest, query: DeviceQuery) -> HttpResponse:
     limit, offset = query.limit, query.offset
@@ -37,16 +37,8 @@ def list_devices(request: ApiRequest, query: DeviceQuery) -> HttpResponse:
         columns = ["-" * name.startswith("-") + ORDERINGS[name.removeprefix("-")] for name in names]
         found = request.tenant.devices.filtered(filters).sorted_by(columns)
         records, total = filtered_record_page(found, limit=limit, offset=offset)
-    following, preceding = neighbours(request, query, total)
-    return prepared(
-        f"[{','.join(records)}]",
-        {
-            "X-Total-Count": str(total),
-            "X-Total-Pages": str(-(-total // limit)),
-            # Python's None between the brackets is what the public API writes where there is no such page.
-            "Link": f'<{following}>; rel="next", <{preceding}>; rel="prev"',
-        },
-    )
+    headers = list_headers(total, limit, neighbours(request, query, total))
+    return prepared(f"[{','.join(records)}]", headers)
 
 
 @router.operation(
@@ -70,11 +62,7 @@ def get_device(request: ApiRequest, device_id: UUID) -> HttpResponse:
     response=dict[str, Any],
 )
 def get_device_details(request: ApiRequest, device_id: UUID) -> dict[str, Any]:
-    device = request.tenant.devices.complete().select_related("lost_mode").get(uuid=device_id)
-    answer = details(device)
-    if lost_mode := getattr(device, "lost_mode", None):
-        answer["lost_mode"] = DeviceLostMode.of(device_id, lost_mode).lost_mode.model_dump()
-    return answer
+    return details(request.tenant.devices.complete().get(uuid=device_id))
 
 
 @router.operation(

@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from devices.api.pagination import LIST_HEADERS, list_headers
+from devices.api.rendering import Answer
 from devices.api.routing import ApiRequest, Router
 from devices.schemas import inventory
 from devices.schemas.inventory import DeviceApps, DeviceLibraryItems, DeviceParameters, DeviceStatus
@@ -20,9 +22,11 @@ router = Router(
     label="Application list",
     about="Get a list of the apps that are installed on a device",
     response=DeviceApps,
+    headers=LIST_HEADERS,
 )
-def get_device_apps(request: ApiRequest, device_id: UUID) -> DeviceApps:
-    return inventory.apps(request.tenant.devices.reported().get(uuid=device_id))
+def get_device_apps(request: ApiRequest, device_id: UUID) -> Answer:
+    apps = inventory.apps(request.tenant.devices.reported().get(uuid=device_id))
+    return Answer(apps, list_headers(len(apps["apps"])))
 
 
 @router.operation(

@@ -18,6 +18,7 @@ router = Router(
     label="Get Device Lost Mode details",
     about="Get the state of a device's Lost Mode, and where the device was last",
     response=DeviceLostMode,
+    refuses=True,
 )
 def get_device_lost_mode(request: ApiRequest, device_id: UUID) -> DeviceLostMode:
     device = request.tenant.devices.select_related("lost_mode").defer("record").get(uuid=device_id)

@@ -1,5 +1,7 @@
 from uuid import UUID
 
+from devices.api.pagination import LIST_HEADERS, list_headers
+from devices.api.rendering import Answer
 from devices.api.routing import ApiRequest, Router
 from devices.dates import zulu
 from devices.schemas.notes import DeletedNote, NoteBody, NoteOut
@@ -19,10 +21,12 @@ router = Router(
     label="Device notes",
     about="Get a list of the notes about a device",
     response=list[NoteOut],
+    headers=LIST_HEADERS,
 )
-def list_device_notes(request: ApiRequest, device_id: UUID) -> list[NoteOut]:
+def list_device_notes(request: ApiRequest, device_id: UUID) -> Answer:
     device = request.tenant.devices.only("pk").get(uuid=device_id)
-    return [NoteOut.of(note) for note in device.notes.order_by("-created_at", "-pk")]
+    notes = [NoteOut.of(note) for note in device.notes.order_by("-created_at", "-pk")]
+    return Answer(notes, list_headers(len(notes)))
 
 
 @router.operation(

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 from django.core.exceptions import RequestDataTooBig
+from django.db import OperationalError
 from pydantic import TypeAdapter
 
 from access.labels import PRODUCT
@@ -138,7 +139,9 @@ def _input(operation: Operation, queries: Schemas, bodies: Schemas) -> dict[str,
 
 
 def _responses(operation: Operation, bodies: Schemas) -> dict[str, Any]:
-    success: dict[str, Any] = {"description": HTTPStatus(operation.status).phrase}
+    success: dict[str, Any] = {"description": operation.answer or HTTPStatus(operation.status).phrase}
+    if operation.headers:
+        success["headers"] = {name: {"description": about, "schema": TEXT} for name, about in operation.headers.items()}
     if operation.adapter:
         success["content"] = {operation.media_type: {"schema": bodies.of((operation.id, "response"))}}
     elif operation.media_type != JSON:
@@ -205,7 +208,7 @@ def _dotted(model: Schema, schemas: Schemas) -> Schema:
 def _statuses(operation: Operation) -> list[int]:
     """The errors that a call can be answered with, whatever the handler does."""
     applies = {
-        400: operation.query or operation.body or operation.method != "GET",
+        400: operation.query or operation.body or operation.refuses,
         401: not operation.open,
         403: operation.permission,
         404: "{" in operation.path,
@@ -234,7 +237,7 @@ def _errors() -> dict[str, Any]:
         404: ("There is no such object in the organization", DETAIL, errors.not_found().body),
         413: ("The body is too large", DETAIL, errors.translate(RequestDataTooBig()).body),
         415: ("The body is of another media type", DETAIL, errors.unsupported_media_type("text/plain").body),
-        503: ("Try again in a moment", DETAIL, None),
+        503: ("Try again in a moment", DETAIL, errors.translate(OperationalError()).body),
     }
     headers = {
         401: {"WWW-Authenticate": {"schema": TEXT}},

@@ -37,6 +37,27 @@ def neighbours(request: HttpRequest, query: LimitOffset, count: int) -> tuple[st
     )
 
 
+# Of lists that are bare arrays, and of what a device reported as one.
+LIST_HEADERS = {
+    "X-Total-Count": "How many rows there are on all pages.",
+    "X-Total-Pages": "How many pages there are.",
+    "Link": 'The addresses of the next and the previous page, as `<…>; rel="next"` and `<…>; rel="prev"`. Where there '
+    "is no such page, `None` stands between the brackets.",
+}
+
+
+def list_headers(
+    count: int, limit: int | None = None, links: tuple[str | None, str | None] = (None, None)
+) -> dict[str, str]:
+    """LIST_HEADERS of `count` rows in pages of `limit`, or on a single one."""
+    # Python's None between the brackets is what the public API writes.
+    return {
+        "X-Total-Count": str(count),
+        "X-Total-Pages": str(-(-count // (limit or count or 1))),
+        "Link": f'<{links[0]}>; rel="next", <{links[1]}>; rel="prev"',
+    }
+
+
 def page[M: Model, R](request: HttpRequest, rows: QuerySet[M], query: LimitOffset, result: Callable[[M], R]) -> Page[R]:
     """One page of `rows`, which must be in a total order."""
     count = rows.order_by().count()

@@ -1,5 +1,5 @@
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from django.http import HttpResponse
@@ -17,6 +17,13 @@ def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | Non
 def prepared(text: str | bytes, headers: Mapping[str, str] | None = None) -> HttpResponse:
     """JSON that was rendered before: sent as it is, with 200."""
     return HttpResponse(text, content_type=JSON, headers=dict(headers) if headers else None)
+
+
+class Answer(NamedTuple):
+    """What an operation answers, where headers belong to it."""
+
+    result: Any
+    headers: Mapping[str, str]
 
 
 def empty(status: int) -> HttpResponse:

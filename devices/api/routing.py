@@ -3,8 +3,9 @@ the editor, and the entry in the reference."""
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal, cast, get_type_hints
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from access.permissions import Permission, catalogue
 from access.services.audit import Actor
 from devices.api import errors
 from devices.api.parsing import body_of, query_of
-from devices.api.rendering import JSON, empty, prepared
+from devices.api.rendering import JSON, Answer, empty, prepared
 from devices.schemas import Body, Query
 
 type Handler = Callable[..., Any]
@@ -57,6 +58,9 @@ class Operation:
     body: type[Body] | None
     forms: bool
     uuids: tuple[str, ...]
+    answer: str
+    headers: Mapping[str, str]
+    refuses: bool
     adapter: TypeAdapter[Any] | None = field(repr=False)
 
 
@@ -97,7 +101,10 @@ class Endpoint:
             return result
         if operation.adapter is None:
             return empty(operation.status)
-        response = prepared(operation.adapter.dump_json(result))
+        headers = None
+        if isinstance(result, Answer):
+            result, headers = result
+        response = prepared(operation.adapter.dump_json(result), headers)
         response.status_code = operation.status
         return response
 
@@ -154,13 +161,20 @@ class Router:
         sensitive: bool = False,
         open: bool = False,
         forms: bool = False,
+        answer: str = "",
+        headers: Mapping[str, str] = MappingProxyType({}),
+        refuses: bool = False,
     ) -> Callable[[H], H]:
         """Declare the decorated function as an operation.
 
         Its parameters are the request, then those of the path by their names (a `UUID` that is not one answers 404),
-        then `query` and `body`, typed by what they are parsed as. It returns a `response`, None for no body, or an
-        HttpResponse that is ready, then of the `media_type`. `open` needs no token; without a section it needs a token
-        but no permission. With `forms` the body may also come as a form with dotted names.
+        then `query` and `body`, typed by what they are parsed as. It returns a `response`, an Answer with one and its
+        headers, None for no body, or an HttpResponse that is ready, then of the `media_type`. `open` needs no token;
+        without a section it needs a token but no permission. With `forms` the body may also come as a form with dotted
+        names.
+
+        For the reference alone: `answer` says what the response's shape does not, `headers` what each header of it
+        holds, and `refuses` that a GET can answer 400 although it takes no parameters.
         """
 
         def declare(handler: H) -> H:
@@ -185,6 +199,9 @@ class Router:
                     query=hints.get("query"),
                     body=hints.get("body"),
                     forms=forms,
+                    answer=answer,
+                    headers=headers,
+                    refuses=refuses or method != "GET",
                     uuids=tuple(name for name in inspect.signature(handler).parameters if hints.get(name) is UUID),
                     adapter=TypeAdapter(response) if response is not None else None,
                 )

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from access.models import AuditEvent, Tenant
-from access.services.audit import Actor, record
+from access.services.audit import Actor, Target, record
 from devices.models import Assignment, AssignmentNode, Blueprint, LibraryItem
 from devices.services.references import referred
 
@@ -84,13 +84,9 @@ def _record(blueprint: Blueprint, item: LibraryItem, node: AssignmentNode | None
     if node:
         metadata["assignment_node"] = {"id": str(node.uuid), "name": node.name}
     record(
-        tenant=blueprint.tenant,
+        target=Target(blueprint.tenant, "blueprint", blueprint.uuid, blueprint.name, "library_items"),
         actor=actor,
         action=AuditEvent.Action.UPDATE,
         summary=summary,
-        target_type="blueprint",
-        target_id=blueprint.uuid,
-        target_name=blueprint.name,
-        target_component="library_items",
         metadata=metadata,
     )

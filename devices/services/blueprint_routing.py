@@ -1,10 +1,11 @@
+from functools import partial
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from access.models import AuditEvent, Tenant
-from access.services.audit import Actor, difference, record
+from access.services.audit import Actor, Target, difference, record
 from devices.models import BlueprintRouting, RoutingActivity
 from devices.services import enrollment_codes
 
@@ -48,15 +49,11 @@ def update_routing(
         details={PUBLIC[field]: change for field, change in changes.items()},
     )
     record(
-        tenant=tenant,
+        target=Target(tenant, "blueprint_routing", tenant.pk, "Blueprint routing", state=partial(_state, routing)),
         actor=actor,
         action=AuditEvent.Action.UPDATE,
         summary="Blueprint routing updated",
-        target_type="blueprint_routing",
-        target_id=tenant.pk,
-        target_name="Blueprint routing",
         changes=changes,
-        new_state=_state(routing),
     )
     return routing
 

@@ -1,3 +1,4 @@
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -6,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from access.models import AuditEvent, Tenant
-from access.services.audit import Actor, difference, record
+from access.services.audit import Actor, Target, difference, record
 from devices.models import Assignment, AssignmentNode, Blueprint
 from devices.services import enrollment_codes, records
 from devices.services.blueprint_templates import Template, template
@@ -58,7 +59,7 @@ def create_blueprint(
     blueprint.save(force_insert=True)
     if isinstance(source, Blueprint):
         _copy_library(source, blueprint)
-    _record(blueprint, actor, AuditEvent.Action.CREATE, "Blueprint created")
+    record(target=_target(blueprint), actor=actor, action=AuditEvent.Action.CREATE, summary="Blueprint created")
     return blueprint
 
 
@@ -104,7 +105,13 @@ def update_blueprint(
     blueprint.save(update_fields=[*changes, "updated_at"])
     if "name" in changes:
         records.refresh(list(blueprint.devices.values_list("pk", flat=True)))
-    _record(blueprint, actor, AuditEvent.Action.UPDATE, "Blueprint updated", changes=changes)
+    record(
+        target=_target(blueprint),
+        actor=actor,
+        action=AuditEvent.Action.UPDATE,
+        summary="Blueprint updated",
+        changes=changes,
+    )
     return blueprint
 
 
@@ -123,7 +130,13 @@ def delete_blueprint(*, tenant: Tenant, blueprint_id: UUID, actor: Actor) -> Non
     blueprint.nodes.all().delete()
     blueprint.devices.update(is_removed=True, mdm_enabled=False)
     records.refresh(devices)
-    _record(blueprint, actor, AuditEvent.Action.DELETE, "Blueprint deleted", metadata={"devices": len(devices)})
+    record(
+        target=_target(blueprint),
+        actor=actor,
+        action=AuditEvent.Action.DELETE,
+        summary="Blueprint deleted",
+        metadata={"devices": len(devices)},
+    )
 
 
 def source_of(*, tenant: Tenant, type: str, id: str) -> Blueprint | Template:
@@ -165,24 +178,5 @@ def _state(blueprint: Blueprint) -> dict[str, Any]:
     return {field: getattr(blueprint, field) for field in fields}
 
 
-def _record(
-    blueprint: Blueprint,
-    actor: Actor,
-    action: AuditEvent.Action,
-    summary: str,
-    *,
-    changes: dict[str, dict[str, Any]] | None = None,
-    metadata: dict[str, Any] | None = None,
-) -> None:
-    record(
-        tenant=blueprint.tenant,
-        actor=actor,
-        action=action,
-        summary=summary,
-        target_type="blueprint",
-        target_id=blueprint.uuid,
-        target_name=blueprint.name,
-        changes=changes,
-        new_state=None if action == AuditEvent.Action.DELETE else _state(blueprint),
-        metadata=metadata,
-    )
+def _target(blueprint: Blueprint) -> Target:
+    return Target(blueprint.tenant, "blueprint", blueprint.uuid, blueprint.name, state=partial(_state, blueprint))

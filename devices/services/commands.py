@@ -15,6 +15,7 @@ from devices.dates import zulu
 from devices.models import DeviceCommand, DeviceSecret
 from devices.services import activity
 from devices.services.secrets import delete_secret, store_secret
+from devices.services.targets import device_target
 
 NOT_ALLOWED = "Command is not allowed for current device"
 Status = DeviceCommand.Status
@@ -65,14 +66,10 @@ def send_command[B](*, tenant: Tenant, device_id: UUID, command: Command[B], bod
         store_secret(device=device, kind=DeviceSecret.Kind.COMMAND_SECRET, value=request.secret, subject=str(row.uuid))
     command.sent(row, request)
     record(
-        tenant=tenant,
+        target=device_target(device, "commands"),
         actor=actor,
         action=AuditEvent.Action.CREATE,
         summary=f"Command sent: {command.label}",
-        target_type="device",
-        target_id=device.uuid,
-        target_name=device.name,
-        target_component="commands",
         metadata={
             "command": command.id,
             "uuid": str(row.uuid),
@@ -146,6 +143,12 @@ def described(command: DeviceCommand) -> dict[str, Any]:
     }
 
 
+def as_activity(command: DeviceCommand) -> dict[str, Any]:
+    """A command that has ended, as its device's activity tells of it."""
+    nobody = {"username": None, "profile_name": None, "profile_uuid": None, "is_silent": False}
+    return described(command) | nobody
+
+
 def _confirm(tenant: Tenant, actor: Actor) -> None:
     # The guard saw the token alive, but it may have been revoked since. Locked, it stays alive until the command is
     # committed: whoever revokes it then finds all that it did.
@@ -169,5 +172,4 @@ def _end(row: DeviceCommand, status: DeviceCommand.Status, action_type: str) -> 
     row.date_completed = timezone.now()
     row.save(update_fields=["status", "date_completed", "metadata", "error_chain"])
     delete_secret(device=row.device, kind=DeviceSecret.Kind.COMMAND_SECRET, subject=str(row.uuid))
-    nobody = {"username": None, "profile_name": None, "profile_uuid": None, "is_silent": False}
-    activity.log(device=row.device, action_type=action_type, details=described(row) | nobody, at=row.date_completed)
+    activity.log(device=row.device, action_type=action_type, details=as_activity(row), at=row.date_completed)

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from access.models import AuditEvent, Tenant
-from access.services.audit import Actor, record
+from access.services.audit import Actor, Target, record
 from devices.dates import zulu
 from devices.models import Assignment, AssignmentNode, Blueprint, Device, LibraryItem, RoutingActivity
 from devices.services import demo_library as library
@@ -36,13 +36,10 @@ def set_up_company(*, tenant: Tenant, actor: Actor) -> None:
     _assign_library(tenant, {row.name: row for row in undressed})
     if undressed:
         record(
-            tenant=tenant,
+            target=Target.whole(tenant),
             actor=actor,
             action=AuditEvent.Action.CREATE,
             summary="Demo library added",
-            target_type="tenant",
-            target_id=tenant.pk,
-            target_name=tenant.name,
             metadata={"blueprints": len(undressed), "library_items": len(library.ITEMS)},
         )
     if not routing_of(tenant).enrollment_code:

@@ -8,12 +8,12 @@ from typing import Any
 from django.db import transaction
 
 from access.models import AuditEvent, Tenant
-from access.services.audit import Actor, record
+from access.services.audit import Actor, Target, record
 from devices.commands import COMMANDS
 from devices.dates import zulu
 from devices.models import Device, DeviceActivity, DeviceCommand, DeviceNote, DeviceSecret, Platform
 from devices.services import activity, lost_mode
-from devices.services.commands import described
+from devices.services.commands import as_activity
 from devices.services.demo_library import fixed_id
 from devices.services.secrets import store_secret
 
@@ -70,13 +70,10 @@ def add_history(*, tenant: Tenant, actor: Actor, limit: int) -> None:
         for kind, value in _secrets(device):
             store_secret(device=device, kind=kind, value=value)
     record(
-        tenant=tenant,
+        target=Target.whole(tenant),
         actor=actor,
         action=AuditEvent.Action.CREATE,
         summary="Demo history added",
-        target_type="tenant",
-        target_id=tenant.pk,
-        target_name=tenant.name,
         metadata={"devices": len(devices), "commands": len(commands), "notes": len(notes), "lost": len(lost)},
     )
 
@@ -142,9 +139,8 @@ class _Past:
             date_completed=at,
         )
         self.commands.append(row)
-        nobody = {"username": None, "profile_name": None, "profile_uuid": None, "is_silent": False}
         action_type = activity.COMMAND_FAILED if failed else activity.COMMAND_COMPLETED
-        self._happened(action_type, at, described(row) | nobody)
+        self._happened(action_type, at, as_activity(row))
         if renamed:
             self._happened(activity.NAME_CHANGED, at, {"to": device.name, "from": device.model})
 

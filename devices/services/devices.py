@@ -1,13 +1,15 @@
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
 from access.models import AuditEvent, Tenant
-from access.services.audit import Actor, difference, record
+from access.services.audit import Actor, Target, difference, record
 from devices.models import Device, Fleet, Tag
 from devices.services import records
 from devices.services.references import referred
+from devices.services.targets import device_target
 
 
 class Keep:
@@ -57,7 +59,13 @@ def update_device(
     if changes := difference(before, _state(device)):
         records.refresh([device.pk])
         device.refresh_from_db(fields=["record"])
-        _record(device, actor, AuditEvent.Action.UPDATE, "Device updated", changes)
+        record(
+            target=_target(device),
+            actor=actor,
+            action=AuditEvent.Action.UPDATE,
+            summary="Device updated",
+            changes=changes,
+        )
     return device
 
 
@@ -68,7 +76,7 @@ def delete_device(*, tenant: Tenant, device_id: UUID, actor: Actor) -> None:
     # The fleet before its devices, as an import does: so no two changes wait for each other.
     fleet = Fleet.objects.select_for_update().get(tenant=tenant)
     device = tenant.devices.select_for_update().get(pk=pk)
-    _record(device, actor, AuditEvent.Action.DELETE, "Device deleted")
+    record(target=_target(device), actor=actor, action=AuditEvent.Action.DELETE, summary="Device deleted")
     device.delete()
     fleet.device_count -= 1
     fleet.save(update_fields=["device_count"])
@@ -83,21 +91,5 @@ def _state(device: Device) -> dict[str, Any]:
     }
 
 
-def _record(
-    device: Device,
-    actor: Actor,
-    action: AuditEvent.Action,
-    summary: str,
-    changes: dict[str, dict[str, Any]] | None = None,
-) -> None:
-    record(
-        tenant=device.tenant,
-        actor=actor,
-        action=action,
-        summary=summary,
-        target_type="device",
-        target_id=device.uuid,
-        target_name=device.name,
-        changes=changes,
-        new_state=None if action == AuditEvent.Action.DELETE else _state(device),
-    )
+def _target(device: Device) -> Target:
+    return device_target(device, state=partial(_state, device))

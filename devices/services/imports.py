@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from access.models import AuditEvent, Tenant
-from access.services.audit import Actor, record
+from access.services.audit import Actor, Target, record
 from devices.models import Fleet, Platform
 from devices.services import records
 from devices.services.import_batches import Batch
@@ -166,13 +166,10 @@ def _import_batch(
     report.add(batch)
     if counts := {name: count for name, count in batch.counts.items() if count}:
         record(
-            tenant=tenant,
+            target=Target.whole(tenant),
             actor=actor,
             action=AuditEvent.Action.CREATE,
             summary="Devices imported",
-            target_type="tenant",
-            target_id=tenant.pk,
-            target_name=tenant.name,
             metadata={"import_id": import_id, **counts},
         )
     return early

@@ -17,6 +17,7 @@ from access.services.audit import Actor, record
 from devices.dates import zulu
 from devices.models import Device, LostMode
 from devices.services import records
+from devices.services.targets import device_target
 
 PENDING = "pending"
 ENABLED = "enabled"
@@ -130,13 +131,10 @@ def cancel(*, tenant: Tenant, device_id: UUID, actor: Actor) -> None:
         raise LostModeRefused("Lost mode is not in an error state.")
     ended(device=device)
     record(
-        tenant=tenant,
+        target=device_target(device),
         actor=actor,
         action=AuditEvent.Action.UPDATE,
         summary="Lost mode cancelled",
-        target_type="device",
-        target_id=device.uuid,
-        target_name=device.name,
         changes={"lost_mode_status": {"old": ERROR, "new": ""}},
     )
 

@@ -5,7 +5,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from access.models import AuditEvent, Tenant
-from access.services.audit import Actor, difference, record
+from access.services.audit import Actor, Target, difference, record
 from devices.models import DeviceNote
 
 
@@ -54,14 +54,10 @@ def _record(
     changes: dict[str, dict[str, str]] | None = None,
 ) -> None:
     record(
-        tenant=note.tenant,
+        target=Target(note.tenant, "device", note.device.uuid, note.device.name, "notes"),
         actor=actor,
         action=action,
         summary=summary,
-        target_type="device",
-        target_id=note.device.uuid,
-        target_name=note.device.name,
-        target_component="notes",
         changes=changes,
         metadata={"note_id": str(note.uuid)},
     )

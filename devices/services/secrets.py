@@ -15,6 +15,7 @@ from access.keyrings import keyring
 from access.models import AuditEvent, Tenant
 from access.services.audit import Actor, record
 from devices.models import Device, DeviceSecret
+from devices.services.targets import device_target
 
 NONCE = 12  # bytes, as GCM wants it
 SETTING = "IRU_SECRET_KEYS"
@@ -73,14 +74,10 @@ def read_secrets(
     kinds = list(kinds)
     device = tenant.devices.only("pk", "uuid", "name", "tenant_id").get(uuid=device_id)
     record(
-        tenant=tenant,
+        target=device_target(device, "secrets"),
         actor=actor,
         action=AuditEvent.Action.READ,
         summary=f"{kinds[0].label} read" if len(kinds) == 1 else "Activation Lock bypass codes read",
-        target_type="device",
-        target_id=device.uuid,
-        target_name=device.name,
-        target_component="secrets",
         metadata={"secrets": [kind.value for kind in kinds]},
     )
     kept = {secret.kind: secret for secret in device.secrets.filter(kind__in=kinds, subject="")}

@@ -4,7 +4,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from access.models import AuditEvent, Tenant
-from access.services.audit import Actor, difference, record
+from access.services.audit import Actor, Target, difference, record
 from devices.models import Tag
 from devices.services import records
 
@@ -14,7 +14,7 @@ def create_tag(*, tenant: Tenant, name: str, actor: Actor) -> Tag:
     """Raises ValidationError for a name that the tenant has already."""
     tag = Tag(tenant=tenant, name=name)
     _save(tag)
-    _record(tag, actor, AuditEvent.Action.CREATE, "Tag created")
+    record(target=_target(tag), actor=actor, action=AuditEvent.Action.CREATE, summary="Tag created")
     return tag
 
 
@@ -27,7 +27,9 @@ def rename_tag(*, tenant: Tenant, tag_id: UUID, name: str, actor: Actor) -> Tag:
         tag.name = name
         _save(tag)
         records.refresh(list(tag.devices.values_list("pk", flat=True)))
-        _record(tag, actor, AuditEvent.Action.UPDATE, "Tag renamed", changes)
+        record(
+            target=_target(tag), actor=actor, action=AuditEvent.Action.UPDATE, summary="Tag renamed", changes=changes
+        )
     return tag
 
 
@@ -36,7 +38,7 @@ def delete_tag(*, tenant: Tenant, tag_id: UUID, actor: Actor) -> None:
     """Take it off every device and delete it. Raises Tag.DoesNotExist."""
     tag = tenant.tags.select_for_update().get(uuid=tag_id)
     carriers = list(tag.devices.values_list("pk", flat=True))
-    _record(tag, actor, AuditEvent.Action.DELETE, "Tag deleted")
+    record(target=_target(tag), actor=actor, action=AuditEvent.Action.DELETE, summary="Tag deleted")
     tag.delete()
     records.refresh(carriers)
 
@@ -49,17 +51,5 @@ def _save(tag: Tag) -> None:
         raise ValidationError({"name": "A tag with this name already exists."}) from None
 
 
-def _record(
-    tag: Tag, actor: Actor, action: AuditEvent.Action, summary: str, changes: dict[str, dict[str, str]] | None = None
-) -> None:
-    record(
-        tenant=tag.tenant,
-        actor=actor,
-        action=action,
-        summary=summary,
-        target_type="tag",
-        target_id=tag.uuid,
-        target_name=tag.name,
-        changes=changes,
-        new_state=None if action == AuditEvent.Action.DELETE else {"name": tag.name},
-    )
+def _target(tag: Tag) -> Target:
+    return Target(tag.tenant, "tag", tag.uuid, tag.name, state=lambda: {"name": tag.name})

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from access.models import AuditEvent, Tenant
-from access.services.audit import Actor, record
+from access.services.audit import Actor, Target, record
 from devices.models import Assignment, Blueprint, DirectoryIntegration, LibraryItem, Tag, User
 from devices.services import enrollment_codes, records
 from devices.services import import_values as values
@@ -252,13 +252,10 @@ def _told(tenant: Tenant, actor: Actor, what: str, written: Written, *, new: lis
     written.created, written.updated = len(new), len(changed)
     if new or changed:
         record(
-            tenant=tenant,
+            target=Target.whole(tenant),
             actor=actor,
             action=AuditEvent.Action.CREATE,
             summary=f"Copied from another tenant: {what}",
-            target_type="tenant",
-            target_id=tenant.pk,
-            target_name=tenant.name,
             metadata={"created": len(new), "updated": len(changed)},
         )
     return written

@@ -1,3 +1,4 @@
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -5,7 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from access.models import AuditEvent, Tenant
-from access.services.audit import Actor, difference, record
+from access.services.audit import Actor, Target, difference, record
 from devices.models import User
 from devices.services import records
 from devices.services.devices import KEEP, Keep
@@ -35,7 +36,9 @@ def update_user(
         user.save(update_fields=[*changes, "updated_at"])
         if SHOWN_ON_DEVICES & changes.keys():
             records.refresh(list(user.devices.values_list("pk", flat=True)))
-        _record(user, actor, AuditEvent.Action.UPDATE, "User updated", changes)
+        record(
+            target=_target(user), actor=actor, action=AuditEvent.Action.UPDATE, summary="User updated", changes=changes
+        )
     return user
 
 
@@ -45,7 +48,7 @@ def delete_user(*, tenant: Tenant, user_id: UUID, actor: Actor) -> None:
     user = tenant.users.select_for_update().get(uuid=user_id)
     if user.devices.exists():
         raise ValidationError("User still assigned to one or more devices.")
-    _record(user, actor, AuditEvent.Action.DELETE, "User deleted")
+    record(target=_target(user), actor=actor, action=AuditEvent.Action.DELETE, summary="User deleted")
     user.delete()
 
 
@@ -53,21 +56,5 @@ def _state(user: User) -> dict[str, Any]:
     return {field: getattr(user, field) for field in ("name", "email", "department", "job_title", "archived")}
 
 
-def _record(
-    user: User,
-    actor: Actor,
-    action: AuditEvent.Action,
-    summary: str,
-    changes: dict[str, dict[str, Any]] | None = None,
-) -> None:
-    record(
-        tenant=user.tenant,
-        actor=actor,
-        action=action,
-        summary=summary,
-        target_type="user",
-        target_id=user.uuid,
-        target_name=user.name,
-        changes=changes,
-        new_state=None if action == AuditEvent.Action.DELETE else _state(user),
-    )
+def _target(user: User) -> Target:
+    return Target(user.tenant, "user", user.uuid, user.name, state=partial(_state, user))

@@ -51,6 +51,7 @@ class Entry:
     media_types: list[str]
     status: str
     answer: str
+    headers: list[tuple[str, str]]  # name, description
     shape: str
     errors: list[Error]
     curl: str
@@ -138,6 +139,7 @@ def _entry(document: dict[str, Any], method: str, path: str, operation: dict[str
         media_types=list(content),
         status=f"{status} {success['description']}",
         answer=answer,
+        headers=[(name, each["description"]) for name, each in success.get("headers", {}).items()],
         shape=_shape(schema, schemas) if schema else "",
         errors=[
             Error(status=code, description=components["responses"][each["$ref"].rpartition("/")[2]]["description"])

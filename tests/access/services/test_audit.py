@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
 from access.models import AuditEvent, AuditHead, Tenant
-from access.services.audit import Actor, record
+from access.services.audit import Actor, Target, record
 from tests.database import unguarded
 from tests.factories.access import TenantFactory
 
@@ -17,13 +17,10 @@ from tests.factories.access import TenantFactory
 def happen(tenant: Tenant, name: str = "Wall board", **fields: Any) -> AuditEvent:
     with transaction.atomic():
         return record(
-            tenant=tenant,
+            target=Target(tenant, "api_token", 1, name),
             actor=Actor.command("test"),
             action=AuditEvent.Action.UPDATE,
             summary="Token name changed",
-            target_type="api_token",
-            target_id=1,
-            target_name=name,
             **fields,
         )
 
@@ -151,13 +148,10 @@ def run(sql: str) -> None:
 def test_an_event_without_a_transaction_is_refused(tenant: Tenant) -> None:
     with pytest.raises(RuntimeError, match="transaction"):
         record(
-            tenant=tenant,
+            target=Target(tenant, "device", 1, "Mac"),
             actor=Actor.command("test"),
             action=AuditEvent.Action.READ,
             summary="Read",
-            target_type="device",
-            target_id=1,
-            target_name="Mac",
         )
 
 

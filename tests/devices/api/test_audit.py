@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from access.models import AuditEvent, Tenant
-from access.services.audit import Actor, record
+from access.services.audit import Actor, Target, record
 from tests import database
 from tests.types import Call, IssuedApiToken, IssueToken
 
@@ -31,13 +31,10 @@ def results(api: Call, token: IssuedApiToken) -> Callable[[str], list[dict[str, 
 
 def happened(tenant: Tenant, name: str, **fields: Any) -> AuditEvent:
     return record(
-        tenant=tenant,
+        target=Target(tenant, "device", "98765000-0000-4000-8000-000000000004", name),
         actor=ACTOR,
         action=AuditEvent.Action.UPDATE,
         summary="Something changed",
-        target_type="device",
-        target_id="98765000-0000-4000-8000-000000000004",
-        target_name=name,
         **fields,
     )
 

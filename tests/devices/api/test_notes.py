@@ -35,7 +35,13 @@ def test_a_note_from_its_creation_to_its_end(api: Call, token: IssuedApiToken, t
         note["created_at"],
     )
     assert edited["updated_at"] > note["updated_at"]
-    assert api("GET", path, token).json() == [edited]
+    listed = api("GET", path, token)
+    assert listed.json() == [edited]
+    assert (listed["X-Total-Count"], listed["X-Total-Pages"], listed["Link"]) == (
+        "1",
+        "1",
+        '<None>; rel="next", <None>; rel="prev"',
+    )
 
     deleted = api("DELETE", f"{path}/{note['note_id']}", token)
     assert deleted.status_code == 200

@@ -16,6 +16,7 @@ from devices.api import openapi
 from devices.api.json_schemas import BOUNDS
 from devices.api.parsing import FORMS
 from devices.api.routing import Operation
+from devices.models import LostMode
 from tests.devices.api import examples
 from tests.types import Call, IssueToken, Response
 
@@ -51,6 +52,8 @@ def check(document: dict[str, Any], operation: Operation, answer: Response) -> N
     response = described(document, operation)["responses"][str(answer.status_code)]
     if "$ref" in response:
         response = document["components"]["responses"][response["$ref"].rpartition("/")[2]]
+    assert {name for name in response.get("headers", {}) if name not in answer} == set()
+    assert {name for name in answer.headers if name.startswith("X-Total-")} <= response.get("headers", {}).keys()
     content = response.get("content", {})
     if not content:
         assert answer.content == b""
@@ -108,7 +111,7 @@ def test_errors_are_declared_where_they_apply(document: dict[str, Any]) -> None:
         assert (403 in errors) == (operation.permission is not None)
         assert (404 in errors) == bool(examples.parameters(operation))
         assert errors & {413, 415} == ({413, 415} if operation.body else set())
-        assert (400 in errors) >= bool(operation.query or operation.body)
+        assert (400 in errors) >= bool(operation.query or operation.body or operation.method != "GET")
         assert 405 not in errors  # a method that is described is allowed
 
 
@@ -138,7 +141,13 @@ def test_answers_are_as_described(
 
 @pytest.mark.parametrize(
     ("operation_id", "body"),
-    [("create_tag", {}), ("create_tag", []), ("update_device", {"blueprint_id": "nothing"}), ("lock_device", None)],
+    [
+        ("create_tag", {}),
+        ("create_tag", []),
+        ("update_device", {"blueprint_id": "nothing"}),
+        ("lock_device", None),
+        ("get_device_lost_mode", {}),
+    ],
 )
 def test_refusals_are_as_described(
     document: dict[str, Any], operation_id: str, body: Any, api: Call, issue_token: IssueToken, tenant: Tenant
@@ -146,6 +155,7 @@ def test_refusals_are_as_described(
     (operation,) = [each for each in OPERATIONS if each.id == operation_id]
     path = examples.path(operation, examples.objects(operation, tenant))
     token = issue_token(*EVERYTHING)
+    LostMode.objects.all().delete()
     if body is None:
         assert api(operation.method, path, token).status_code == 200  # and the second is one too many
     answer = api(operation.method, path, token, json=body)
