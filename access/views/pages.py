@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate, cast
+from urllib.parse import urlencode
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
@@ -79,6 +80,14 @@ def fragment(
     piece = htmx and not htmx.boosted and not htmx.history_restore_request
     response = render(request, f"{template}#{partial}" if piece else template, context, status=status)
     patch_vary_headers(response, ["HX-Request", "HX-Target"])
+    return response
+
+
+def remembers(response: HttpResponse, request: PageRequest, chosen: dict[str, str], page: int = 1) -> HttpResponse:
+    """A list's answer to a search: the address follows, so that reload, Back and a copied link show the same rows."""
+    if request.htmx.target == "rows":
+        parameters = urlencode({**chosen, **({"page": page} if page > 1 else {})})
+        response["HX-Push-Url"] = f"{request.path}?{parameters}" if parameters else request.path
     return response
 
 

@@ -18,7 +18,7 @@ from access.models import ApiToken
 from access.permissions import catalogue
 from access.services import tokens as services
 from access.services.audit import Actor
-from access.views.pages import PageRequest, done, fragment, manages_access
+from access.views.pages import PageRequest, done, fragment, manages_access, remembers
 
 PER_PAGE = 50
 
@@ -36,13 +36,9 @@ def token_list(request: PageRequest) -> HttpResponse:
         "catalogue_size": len(catalogue),
         "fresh": _fresh(request),
     }
-    searching = request.htmx.target == "rows"
-    response = fragment(request, "access/tokens/list.html", "rows" if searching else "content", context)
-    if searching:
-        number = {"page": page.number} if page.number > 1 else {}
-        parameters = urlencode({**filters.chosen, **number})
-        response["HX-Push-Url"] = f"{request.path}?{parameters}" if parameters else request.path
-    return response
+    piece = "rows" if request.htmx.target == "rows" else "content"
+    response = fragment(request, "access/tokens/list.html", piece, context)
+    return remembers(response, request, filters.chosen, page.number)
 
 
 @sensitive_post_parameters("password")

@@ -18,6 +18,7 @@ class _Kept[F: NoteFacts | CommandFacts]:
     """Rows that have UUIDs of their own, of which some columns change."""
 
     model: type[Any]
+    related: str  # name of the tenant's rows
     named: str  # attribute of DeviceRow
     changing: tuple[str, ...]
     read: tuple[str, ...] = ()  # columns beside these
@@ -27,7 +28,8 @@ class _Kept[F: NoteFacts | CommandFacts]:
         self._stored: dict[Key, Any] = {}
         if any(getattr(row, self.named) for row in rows):
             uuids = {device.pk: device.uuid for device in devices}
-            for row in self.model.objects.filter(device__in=uuids).only("device", "uuid", *self.changing, *self.read):
+            of_tenant = getattr(tenant, self.related)
+            for row in of_tenant.filter(device__in=uuids).only("device", "uuid", *self.changing, *self.read):
                 self._stored[uuids[row.device_id], row.uuid] = row
         self._new: dict[Key, F] = {}
         self._edited: dict[Key, Any] = {}
@@ -67,6 +69,7 @@ class _Kept[F: NoteFacts | CommandFacts]:
 
 class Notes(_Kept[NoteFacts]):
     model = DeviceNote
+    related = "device_notes"
     named = "notes"
     changing = ("content", "updated_at")
 
@@ -75,6 +78,7 @@ class Commands(_Kept[CommandFacts]):
     """Those of another queue are answered there; ours are not to be told how they did."""
 
     model = DeviceCommand
+    related = "device_commands"
     named = "commands"
     changing = ("status", "attempts", "metadata", "error_chain", "last_pushed", "date_completed")
     read = ("command",)
@@ -91,7 +95,7 @@ class Activity:
         self._known: set[tuple[UUID, int]] = set()
         self._ours: set[tuple[UUID, int, Any]] = set()
         if any(row.activity for row in rows):
-            stored = DeviceActivity.objects.filter(device__in=[device.pk for device in devices])
+            stored = tenant.device_activity.filter(device__in=[device.pk for device in devices])
             for uuid, pk, imported, at in stored.values_list("device__uuid", "pk", "imported_id", "created_at"):
                 if imported is None:
                     self._ours.add((uuid, pk, at))

@@ -1,13 +1,25 @@
 """What our templates say about devices, their commands and Blueprints."""
 
+import re
+
 from django import template
+from django.utils.html import conditional_escape
+from django.utils.safestring import SafeString, mark_safe
 
 from devices.commands import COMMANDS
 from devices.forms.blueprints import COLORS
 from devices.forms.devices import PLATFORMS
-from devices.models import Blueprint, Device, DeviceCommand
+from devices.models import Blueprint, Device, DeviceCommand, Platform
 
 register = template.Library()
+
+SYSTEMS: dict[str, str] = {
+    Platform.MAC: "macOS",
+    Platform.IPAD: "iPadOS",
+    Platform.IPHONE: "iOS",
+    Platform.APPLE_TV: "tvOS",
+}
+PART_END = re.compile(r"(?<=[\w}])[/@.](?=[\w{])")
 
 # Our pictures for the icons that the API names.
 PICTURES = {
@@ -33,6 +45,20 @@ def command_label(command: DeviceCommand) -> str:
 @register.filter
 def platform(device: Device) -> str:
     return PLATFORMS.get(device.platform, device.platform)
+
+
+@register.filter
+def system(device: Device) -> str:
+    """Its operating system with the version, by the name that its maker gives it."""
+    return f"{SYSTEMS.get(device.platform, device.platform)} {device.os_version}"
+
+
+@register.filter
+def breakable(text: object) -> SafeString:
+    """An address, a path or an identifier, which a line ends behind one of its parts rather than within."""
+    if isinstance(text, SafeString):  # markup, whose attributes must stay as they are
+        return text
+    return mark_safe(PART_END.sub(r"\g<0><wbr>", conditional_escape(str(text))))  # noqa: S308 - escaped
 
 
 @register.filter

@@ -1,6 +1,7 @@
 """Blueprints: the list, and the page of one with its enrollment code and the library items that it installs."""
 
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django import forms
@@ -13,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from access.roles import Capability
 from access.services.audit import Actor
-from access.views.pages import PageRequest, fragment, requires
+from access.views.pages import PageRequest, fragment, remembers, requires
 from devices.forms.blueprints import BlueprintForm, LibraryItemForm, NewBlueprintForm
 from devices.forms.devices import TypedName
 from devices.models import Assignment, Blueprint
@@ -31,8 +32,15 @@ def blueprint_list(request: PageRequest) -> HttpResponse:
     # Only their number: which of a large fleet are missing, an index cannot tell.
     shown = request.tenant.blueprints.annotate(computers_count=Count("devices"))
     page = listing(found, shown, request.GET.get("page"))
-    context = {"page": page, "text": text, "any_blueprint": page.total > 0 or request.tenant.blueprints.exists()}
-    return fragment(request, "devices/blueprints/list.html", "rows", context)
+    chosen = {"q": text} if text else {}
+    context = {
+        "page": page,
+        "text": text,
+        "query": urlencode(chosen),
+        "any_blueprint": page.total > 0 or request.tenant.blueprints.exists(),
+    }
+    response = fragment(request, "devices/blueprints/list.html", "rows", context)
+    return remembers(response, request, chosen, page.number)
 
 
 @requires(Capability.VIEW)

@@ -34,11 +34,12 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A fact of the details. `good` is the value that reassures, where one does."""
+    """A fact of the details. `good` is the value that reassures, where one does; `constant` is written LIKE_THIS."""
 
     label: str
     path: str
     good: bool | None = None
+    constant: bool = False
 
 
 _SYSTEM = Row("Version", "general.os_version")
@@ -159,7 +160,7 @@ _ANDROID = {
         Row("Play Protect", "security.has_google_play_protect", good=True),
         Row("Developer mode", "security.developer_mode_enabled", good=False),
         Row("Apps from unknown sources", "security.unknown_app_sources_enabled", good=False),
-        Row("Posture", "security.device_posture"),
+        Row("Posture", "security.device_posture", constant=True),
     ),
     ("System", "layers"): (
         _SYSTEM,
@@ -169,8 +170,8 @@ _ANDROID = {
     ),
     ("Network", "wifi"): (Row("MAC address", "hardware.wifi_mac_address"), Row("IMEI", "cellular.imei")),
     ("Management", "settings"): (
-        Row("Mode", "management.management_mode"),
-        Row("Ownership", "management.ownership"),
+        Row("Mode", "management.management_mode", constant=True),
+        Row("Ownership", "management.ownership", constant=True),
         Row("First enrolled", "general.first_enrollment"),
         Row("Last enrolled", "general.last_enrollment"),
     ),
@@ -210,6 +211,8 @@ def _fact(found: dict[str, Any], row: Row) -> Fact | None:
     if isinstance(value, bool):
         tone = PLAIN if row.good is None else GOOD if value == row.good else BAD
         return Fact(row.label, "Yes" if value else "No", tone)
+    if row.constant and isinstance(value, str):
+        value = value.replace("_", " ").capitalize()
     return Fact(row.label, _moment(value) or value)
 
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from access.roles import Capability, may
 from access.services.audit import Actor
-from access.views.pages import PageRequest, fragment, requires
+from access.views.pages import PageRequest, fragment, remembers, requires
 from devices.commands import COMMANDS
 from devices.forms.devices import DeviceFilter, DeviceForm, TypedName, name_of
 from devices.models import Device, Fleet, LostMode
@@ -51,11 +51,7 @@ def device_list(request: PageRequest) -> HttpResponse:
         "any_device": page.total > 0 or fleet_size(request) > 0,
     }
     response = fragment(request, "devices/list.html", "rows", context)
-    if request.htmx.target == "rows":
-        number = {"page": page.number} if page.number > 1 else {}
-        parameters = urlencode({**filters.chosen, **number})
-        response["HX-Push-Url"] = f"{request.path}?{parameters}" if parameters else request.path
-    return response
+    return remembers(response, request, filters.chosen, page.number)
 
 
 @requires(Capability.VIEW)
@@ -76,8 +72,10 @@ def apps(request: PageRequest, device_id: UUID) -> HttpResponse:
     text = request.GET.get("q", "").strip()[:100]
     found = [app for app in rows if text.casefold() in f"{app['name']}\n{app['identifier']}".casefold()]
     page = Paginator(found, APPS_PER_PAGE).get_page(request.GET.get("page"))
-    context = {"page": page, "text": text, "query": urlencode({"q": text}) if text else "", "any_app": bool(rows)}
-    return fragment(request, "devices/apps.html", "rows", about(request, device, "apps", **context))
+    chosen = {"q": text} if text else {}
+    context = {"page": page, "text": text, "query": urlencode(chosen), "any_app": bool(rows)}
+    response = fragment(request, "devices/apps.html", "rows", about(request, device, "apps", **context))
+    return remembers(response, request, chosen, page.number)
 
 
 @requires(Capability.VIEW)

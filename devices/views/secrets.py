@@ -48,10 +48,10 @@ def read(request: PageRequest, device_id: UUID, kind: str) -> HttpResponse:
     if row is None:
         raise Http404
     form = ConfirmsPassword(request.POST if "password" in request.POST else None, request=request)
-    if form.fields and not form.is_valid():
-        password = form.fields["password"]
+    if password := form.fields.get("password"):  # told before it is looked at, for the form keeps what it shows
         password.help_text = "You gave it a while ago."
         password.widget.attrs["autofocus"] = True
+    if password and not form.is_valid():
         return _page(request, device, Row(row.kind, row.kept_at, form=form), status=422)
     try:
         (value,) = read_secrets(

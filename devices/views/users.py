@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from access.roles import Capability
 from access.services.audit import Actor
-from access.views.pages import PageRequest, fragment, requires
+from access.views.pages import PageRequest, fragment, remembers, requires
 from devices.forms.users import UserFilter, UserForm
 from devices.models import User
 from devices.services import users as services
@@ -37,11 +37,7 @@ def user_list(request: PageRequest) -> HttpResponse:
         "any_user": page.total > 0 or request.tenant.users.exists(),
     }
     response = fragment(request, "devices/users/list.html", "rows", context)
-    if request.htmx.target == "rows":
-        number = {"page": page.number} if page.number > 1 else {}
-        parameters = urlencode({**filters.chosen, **number})
-        response["HX-Push-Url"] = f"{request.path}?{parameters}" if parameters else request.path
-    return response
+    return remembers(response, request, filters.chosen, page.number)
 
 
 @requires(Capability.VIEW)

@@ -127,7 +127,7 @@ def test_an_edit_saves_user_blueprint_and_tags(signed_in: Visit, mac: str) -> No
     expect(page.get_by_role("status").filter(has_text="Saved.")).to_be_visible()
     expect(page.locator(".token-facts")).to_contain_text("Company Macs")
     expect(page.locator(".token-facts")).to_contain_text("not assigned")
-    expect(page.locator(".token-facts")).to_contain_text("Browser test")
+    expect(page.get_by_role("list", name="Tags")).to_contain_text("Browser test")
 
 
 def test_a_secret_leaves_with_the_focus_and_with_the_page(signed_in: Visit, mac: str) -> None:

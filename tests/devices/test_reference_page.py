@@ -71,7 +71,7 @@ class TestWhoSeesIt:
 def test_every_operation_is_shown_once_under_its_section(browser: Client) -> None:
     page = browser.get(PAGE).content.decode()
     assert sorted(operations(page)) == sorted(operation.id for operation in endpoint_api.operations)
-    text = html.unescape(page)
+    text = html.unescape(page).replace("<wbr>", "")  # where a line may end within a path
     for operation in endpoint_api.operations:
         assert f"<code>{operation.path}</code>" in text
         assert operation.label in text

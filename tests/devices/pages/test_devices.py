@@ -9,9 +9,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from access.models import Role, Tenant
-from devices.forms.devices import PLATFORMS
 from devices.models import Device, Platform
 from devices.services.activity import log
+from devices.templatetags.devices import SYSTEMS
 from devices.views import listing
 from tests.devices.pages.browsing import HTMX, NAME, XSS, SignIn, newest, on, page, text
 from tests.factories.devices import (
@@ -168,7 +168,7 @@ def test_every_platform_has_an_overview(platform: Platform, tenant: Tenant, sign
     device = DeviceFactory.create(tenant=tenant, platform=platform, name="Mine", details=details, os_version="15.1")
     content = text(sign_in().get(page("device", device)))
     assert "Hardware" in content
-    assert f"{PLATFORMS[platform]} 15.1" in content
+    assert f"{SYSTEMS.get(platform, platform)} 15.1" in content
 
 
 def test_an_overview_states_what_was_reported(tenant: Tenant, sign_in: SignIn) -> None:

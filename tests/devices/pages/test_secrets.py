@@ -53,6 +53,7 @@ def test_the_password_comes_first_when_it_was_given_long_ago(escrowed: Device, t
         response = client.post(url, data, headers=HTMX)
         assert response.status_code == 422
         assert 'name="password"' in text(response)
+        assert "What you typed is kept" not in text(response)
         assert KEY not in text(response)
     assert not tenant.audit_events.filter(action=AuditEvent.Action.READ).exists()
     assert KEY in text(client.post(url, {"password": PASSWORD}, headers=HTMX))

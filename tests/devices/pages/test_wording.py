@@ -1,0 +1,84 @@
+"""How the pages write what they are given: much of a thing, little of it, and words of machines."""
+
+import pytest
+
+from access.models import Tenant
+from devices.models import DeviceCommand, Platform
+from devices.templatetags.devices import breakable
+from devices.views import listing
+from tests.devices.pages.browsing import HTMX, SignIn, page, text
+from tests.factories.devices import BlueprintFactory, DeviceCommandFactory, DeviceFactory, TagFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+ROWS = {**HTMX, "HX-Target": "rows"}
+
+
+def test_a_row_names_six_tags_and_counts_the_others(tenant: Tenant, sign_in: SignIn) -> None:
+    tags = [TagFactory.create(tenant=tenant, name=f"Tag {number}") for number in range(8)]
+    device = DeviceFactory.create(tenant=tenant, tags=tags)
+    client = sign_in()
+    rows = text(client.get("/devices/", headers=ROWS))
+    assert rows.count('title="Tag ') == 6
+    assert "2 more" in rows
+    assert text(client.get(page("device", device))).count('<li class="badge">Tag ') == 8
+
+
+def test_the_filter_button_counts_what_is_set_after_a_search_too(tenant: Tenant, sign_in: SignIn) -> None:
+    DeviceFactory.create(tenant=tenant)
+    client = sign_in()
+    whole = text(client.get("/devices/", {"platform": "Mac"}))
+    assert whole.count('id="filter-count"') == 1
+    rows = text(client.get("/devices/", {"platform": "Mac", "seen": "never"}, headers=ROWS))
+    assert '<span id="filter-count" class="count" hx-swap-oob="true">2<' in rows
+    assert 'class="count" hidden hx-swap-oob="true">0<' in text(client.get("/devices/", headers=ROWS))
+
+
+def test_a_search_of_any_list_is_in_the_address(
+    tenant: Tenant, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "PER_PAGE", 1)
+    for name in ("Macs of sales", "Macs of design"):
+        BlueprintFactory.create(tenant=tenant, name=name)
+    device = DeviceFactory.create(tenant=tenant, details={}, blueprint=BlueprintFactory.create(tenant=tenant, name="A"))
+    device.inventory.apps = [{"app_name": "Slack", "bundle_id": "com.slack"}]
+    device.inventory.save()
+    client = sign_in()
+    response = client.get("/blueprints/", {"q": "macs"}, headers=ROWS)
+    assert response["HX-Push-Url"] == "/blueprints/?q=macs"
+    assert 'href="?q=macs&amp;page=2"' in text(response)
+    assert client.get("/blueprints/", {"q": ""}, headers=ROWS)["HX-Push-Url"] == "/blueprints/"
+    apps = page("device-apps", device)
+    assert client.get(apps, {"q": "sla"}, headers=ROWS)["HX-Push-Url"] == f"{apps}?q=sla"
+
+
+def test_a_failed_command_is_listed_whatever_it_gave_for_a_reason(tenant: Tenant, sign_in: SignIn) -> None:
+    errors = [{"us_english_description": "Busy", "code": 1}, {"localized_description": "Besetzt"}, {}]
+    command = DeviceCommandFactory.create(device__tenant=tenant, status=DeviceCommand.Status.FAILED, error_chain=errors)
+    content = text(sign_in().get(page("device-commands", command.device)))
+    assert [word in content for word in ("Busy", "Besetzt", "The device gave no reason.")] == [True] * 3
+
+
+def test_constants_become_words(tenant: Tenant, sign_in: SignIn) -> None:
+    details = {"management": {"ownership": "COMPANY_OWNED"}, "security": {"device_posture": "AT_RISK"}}
+    device = DeviceFactory.create(tenant=tenant, platform=Platform.ANDROID, details=details)
+    content = text(sign_in().get(page("device", device)))
+    assert "Company owned" in content
+    assert "At risk" in content
+
+
+def test_a_device_that_never_checked_in_says_why_its_page_is_empty(tenant: Tenant, sign_in: SignIn) -> None:
+    silent = DeviceFactory.create(tenant=tenant, last_check_in=None, os_version="")
+    assert "has not checked in yet" in text(sign_in().get(page("device", silent)))
+
+
+def test_a_user_without_a_name_is_called_by_the_address_once(tenant: Tenant, sign_in: SignIn) -> None:
+    user = UserFactory.create(tenant=tenant, name="", email="ana@accuhive.test")
+    client = sign_in()
+    assert text(client.get("/users/")).count("ana@<wbr>accuhive.<wbr>test") == 1
+    assert text(client.get(f"/users/{user.uuid}/")).count("ana@<wbr>accuhive.<wbr>test") == 1
+
+
+def test_addresses_break_between_their_parts() -> None:
+    assert breakable("/api/v1/{id}/x.y") == "/api/<wbr>v1/<wbr>{id}/<wbr>x.<wbr>y"
+    assert breakable("<b>a.b</b>. ") == "&lt;b&gt;a.<wbr>b&lt;/b&gt;. "
+    assert breakable(breakable("a.b")) == "a.<wbr>b"
