@@ -1,3 +1,5 @@
+from django.urls import re_path
+
 from devices.api import api
 
-urlpatterns = api.urls()
+urlpatterns = [re_path("", api)]

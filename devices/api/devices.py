@@ -38,7 +38,7 @@ def list_devices(request: ApiRequest, query: DeviceQuery) -> HttpResponse:
         found = request.tenant.devices.filtered(filters).sorted_by(columns)
         records, total = filtered_record_page(found, limit=limit, offset=offset)
     headers = list_headers(total, limit, neighbours(request, query, total))
-    return prepared(f"[{','.join(records)}]", headers)
+    return prepared(records, headers)
 
 
 @router.operation(

@@ -10,7 +10,6 @@ from typing import Any, Literal, cast, get_type_hints
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, re_path
 from pydantic import TypeAdapter
 
 from access.addresses import client_address
@@ -26,6 +25,9 @@ from devices.schemas import Body, Query
 
 type Handler = Callable[..., Any]
 type Method = Literal["GET", "POST", "PATCH", "DELETE"]
+
+
+ANYTHING = "{}"  # stands for a parameter in the parts of a path
 
 
 class ApiRequest(HttpRequest):
@@ -67,22 +69,18 @@ class Operation:
 class Endpoint:
     """Every operation of one path, behind the guard."""
 
-    csrf_exempt = True  # no cookie is read here, so there is nothing that a foreign page could ride on
-
     def __init__(self, path: str) -> None:
         self.path = path
         self.operations: dict[str, Operation] = {}
+        self.parts = tuple(re.sub(r"{\w+}", ANYTHING, part) for part in path.strip("/").split("/"))
+        names = [part.strip("{}") for part in path.strip("/").split("/")]
+        self.parameters = tuple((place, names[place]) for place, part in enumerate(self.parts) if part == ANYTHING)
 
-    def __call__(self, request: HttpRequest, **parameters: str) -> HttpResponse:
+    def answer(self, request: HttpRequest, parameters: dict[str, str]) -> HttpResponse:
         try:
             return self._answer(cast("ApiRequest", request), parameters)
         except Exception as error:  # noqa: BLE001 - whatever happens, an API client is answered in JSON
             return errors.translate(error).response()
-
-    @property
-    def pattern(self) -> str:
-        """A regular expression for the path with and without its closing slash: a redirect would lose a POST's body."""
-        return "^" + re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(self.path.strip("/"))) + r"/?\Z"
 
     def _answer(self, request: ApiRequest, parameters: dict[str, str]) -> HttpResponse:
         operation = self._guard(request)
@@ -212,7 +210,12 @@ class Router:
 
 
 class Api:
-    """All routers. Their order is that of the catalogue of permissions, which they fill, and so of what people see."""
+    """All routers. Their order is that of the catalogue of permissions, which they fill, and so of what people see.
+
+    As a view, it answers every path of the API, and all others with a JSON 404.
+    """
+
+    csrf_exempt = True  # no cookie is read here, so there is nothing that a foreign page could ride on
 
     def __init__(self, *routers: Router) -> None:
         self.operations = [operation for router in routers for operation in router.operations]
@@ -221,21 +224,36 @@ class Api:
                 if operation.permission is not None:
                     section = catalogue.section(router.area, router.section, router.about)
                     catalogue.add(section, operation.permission)
-        self.endpoints: dict[str, Endpoint] = {}
+        self.endpoints: dict[tuple[str, ...], Endpoint] = {}
         for operation in self.operations:
             path = operation.path.rstrip("/")
-            endpoint = self.endpoints.setdefault(re.sub(r"{\w+}", "{}", path), Endpoint(path))
+            endpoint = Endpoint(path)
+            endpoint = self.endpoints.setdefault(endpoint.parts, endpoint)
             if endpoint.path != path:
                 raise ValueError(f"{path} and {endpoint.path} are one path with two names for a parameter.")
             if operation.method in endpoint.operations:
                 raise ValueError(f"{operation.method} {path} is declared twice.")
             endpoint.operations[operation.method] = operation
+        # Of paths with so many parts, in which places they have parameters. What is spelled out comes before what a
+        # parameter would take for an id.
+        self._places: dict[int, list[tuple[int, ...]]] = {}
+        for parts in sorted(self.endpoints, key=lambda parts: [part == ANYTHING for part in parts]):
+            places = tuple(place for place, part in enumerate(parts) if part == ANYTHING)
+            if places not in self._places.setdefault(len(parts), []):
+                self._places[len(parts)].append(places)
 
-    def urls(self) -> list[URLPattern]:
-        """URL patterns of every path, and a JSON 404 for all others."""
-        # What is spelled out comes before what a parameter would take for an id.
-        ordered = sorted(self.endpoints.values(), key=lambda each: ["{" in part for part in each.path.split("/")])
-        return [*(re_path(each.pattern, each) for each in ordered), re_path("", _no_route)]
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        # Found here rather than by one URL pattern after the other, which would cost a call more than its token does.
+        parts = request.path_info.removeprefix("/").split("/")
+        if not parts[-1]:  # with or without a closing slash: a redirect would lose a POST's body
+            del parts[-1]
+        for places in self._places.get(len(parts), ()) if all(parts) else ():
+            shape = list(parts)
+            for place in places:
+                shape[place] = ANYTHING
+            if endpoint := self.endpoints.get(tuple(shape)):
+                return endpoint.answer(request, {name: parts[place] for place, name in endpoint.parameters})
+        return _no_route(request)
 
 
 def _no_route(request: HttpRequest) -> HttpResponse:
