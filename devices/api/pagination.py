@@ -41,8 +41,7 @@ def neighbours(request: HttpRequest, query: LimitOffset, count: int) -> tuple[st
 LIST_HEADERS = {
     "X-Total-Count": "How many rows there are on all pages.",
     "X-Total-Pages": "How many pages there are.",
-    "Link": 'The addresses of the next and the previous page, as `<…>; rel="next"` and `<…>; rel="prev"`. Where there '
-    "is no such page, `None` stands between the brackets.",
+    "Link": 'The next and the previous page: <…>; rel="next", <…>; rel="prev". <None> where there is no such page.',
 }
 
 

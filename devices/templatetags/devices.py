@@ -54,6 +54,12 @@ def system(device: Device) -> str:
 
 
 @register.filter
+def constant(text: str) -> str:
+    """A word of the API, such as custom-app, as people write it."""
+    return text.replace("_", " ").replace("-", " ").capitalize()
+
+
+@register.filter
 def breakable(text: object) -> SafeString:
     """An address, a path or an identifier, which a line ends behind one of its parts rather than within."""
     if isinstance(text, SafeString):  # markup, whose attributes must stay as they are
