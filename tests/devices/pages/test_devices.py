@@ -16,9 +16,7 @@ from devices.views import listing
 from tests.devices.pages.browsing import HTMX, NAME, XSS, SignIn, newest, on, page, text
 from tests.factories.devices import (
     BlueprintFactory,
-    DeviceCommandFactory,
     DeviceFactory,
-    LostModeFactory,
     TagFactory,
     UserFactory,
 )
@@ -179,31 +177,6 @@ def test_an_overview_states_what_was_reported(tenant: Tenant, sign_in: SignIn) -
     assert "24 GB" in content
     assert '<dt>FileVault</dt><dd><span class="badge danger">No</span></dd>' in content
     assert "Not reported" in content
-
-
-def test_lost_mode_is_told(tenant: Tenant, sign_in: SignIn) -> None:
-    device = DeviceFactory.create(tenant=tenant, platform=Platform.IPHONE, lost_mode_status="error")
-    LostModeFactory.create(device=device, status="error", message="Call us", latitude="1.5", longitude="2.5")
-    content = text(sign_in().get(page("device", device)))
-    assert "Lost Mode: error" in content
-    assert "Call us" in content
-    assert "1.5, 2.5" in content
-    assert page("lost-mode-cancel", device) in content
-
-
-def test_what_an_import_left_out_is_left_out_here_too(tenant: Tenant, sign_in: SignIn) -> None:
-    device = DeviceFactory.create(tenant=tenant, platform=Platform.IPHONE, lost_mode_status="enabled")
-    LostModeFactory.create(
-        device=device, enabled_by="", enable_status_at=None, disable_status="pending", disabled_by="Bo", imported=True
-    )
-    DeviceCommandFactory.create(device=device, command="", command_type="SecurityInfo", requested_by="")
-    client = sign_in()
-    content = text(client.get(page("device", device)))
-    assert "Enabled by" not in content
-    assert "<dt>To be disabled</dt><dd>Pending, by Bo</dd>" in content
-    commands = text(client.get(page("device-commands", device)))
-    assert "SecurityInfo" in commands
-    assert "Imported" in commands
 
 
 def test_apps_are_found_by_name_and_identifier(tenant: Tenant, sign_in: SignIn) -> None:
