@@ -1,7 +1,9 @@
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection
@@ -87,3 +89,40 @@ def signed_in(visit: Callable[..., Page]) -> Callable[..., Page]:
         return page
 
     return signed_in
+
+
+@pytest.fixture(scope="session")
+def macs(server: Server) -> list[str]:
+    """Names of Macs that nobody has done anything to yet, beside the demo fleet. Each test takes its own."""
+    names = [f"Tester's Mac {number}" for number in range(20)]
+    records = [
+        {
+            "device_id": str(uuid4()),
+            "device_name": name,
+            "model": "MacBook Air (M2, 2022)",
+            "serial_number": f"TEST{number:06}",
+            "platform": "Mac",
+            "os_version": "15.1",
+            "blueprint_id": str(UUID(int=7)),
+            "blueprint_name": "Tested Macs",
+            "first_enrollment": "2026-01-01 10:00:00+00:00",
+            "last_enrollment": "2026-01-01 10:00:00+00:00",
+            "user": {
+                "email": "tester@accuhive.example",
+                "name": "Tester",
+                "id": str(UUID(int=8)),
+                "is_archived": False,
+            },
+            "tags": ["Tested"],
+        }
+        for number, name in enumerate(names)
+    ]
+    (file := server.directory / "macs.json").write_text(json.dumps(records))
+    server.manage("import_devices", "--tenant", "accuhive", str(file))
+    file.unlink()
+    return names
+
+
+@pytest.fixture
+def mac(macs: list[str]) -> str:
+    return macs.pop()
