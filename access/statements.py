@@ -33,6 +33,7 @@ class Statement:
                 rows = cursor.fetchall()
             return rows
         # Straight to the driver: what Django's cursor does around a query takes longer than these queries.
+        database.close_if_health_check_failed()
         database.ensure_connection()
         database.validate_no_broken_transaction()
         with database.wrap_database_errors:

@@ -1,5 +1,8 @@
 """Everything that changes who may sign in to a tenant."""
 
+from functools import partial
+from typing import Any
+
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -47,12 +50,23 @@ def remove_administrator(*, administrator: Administrator, actor: Actor) -> None:
     """
     if administrator.role == Role.OWNER:
         raise ValidationError("The Account Owner cannot be removed. Transfer the ownership first.")
-    record(target=_target(administrator), actor=actor, action=AuditEvent.Action.DELETE, summary="Administrator removed")
+    record(
+        target=_target(administrator),
+        actor=actor,
+        action=AuditEvent.Action.DELETE,
+        summary="Administrator removed",
+        metadata=_state(administrator),
+    )
     administrator.delete()
 
 
 def _target(administrator: Administrator) -> Target:
     if administrator.tenant is None:
         raise ValidationError("Operators belong to no tenant and are managed with createsuperuser.")
-    state = {"email": administrator.email, "role": administrator.role}
-    return Target(administrator.tenant, "user", administrator.id, administrator.name, state=lambda: state)
+    return Target(
+        administrator.tenant, "user", administrator.id, administrator.name, state=partial(_state, administrator)
+    )
+
+
+def _state(administrator: Administrator) -> dict[str, Any]:
+    return {"email": administrator.email, "role": administrator.role}

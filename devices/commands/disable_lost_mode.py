@@ -19,4 +19,4 @@ class DisableLostMode(Command[None]):
         lost_mode.ended(device=row.device)
 
     def failed(self, row: DeviceCommand) -> None:
-        lost_mode.failed(device=row.device)
+        lost_mode.end_failed(device=row.device)

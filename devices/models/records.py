@@ -82,7 +82,7 @@ def record_page(tenant_id: int, *, limit: int, offset: int) -> tuple[str | bytes
         ((joined, total),) = _joined.rows(*place)
         return b"[%b]" % (joined or b""), total or 0
     if rows := (_near if offset <= NEAR else _far).rows(*place):
-        return f"[{','.join(record for record, _ in rows)}]", rows[0][1]
+        return f"[{','.join(record for record, _ in rows)}]", rows[0][1] or 0
     return "[]", Fleet.objects.filter(tenant=tenant_id).values_list("device_count", flat=True).first() or 0
 
 

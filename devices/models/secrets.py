@@ -21,6 +21,7 @@ class DeviceSecret(models.Model):
     subject = models.CharField(max_length=36, blank=True, help_text="The command that a command's secret belongs to.")
     key_number = models.PositiveIntegerField(help_text="Which of IRU_SECRET_KEYS encrypted it.")
     ciphertext = models.BinaryField(help_text="Nonce, AES-256-GCM ciphertext and tag.")
+    imported = models.BooleanField(default=False, editable=False)  # imports replace none but their own
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:

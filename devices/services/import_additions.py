@@ -36,11 +36,15 @@ _COUNT = 2**31 - 1
 _ID = 2**63 - 1
 
 
+def additions(document: Document) -> set[str]:
+    """Keys of what the document says beside a device's record and details."""
+    inside_details = {"lost_mode"} if "general" in document else set()
+    return document.keys() & _ADDITIONS - inside_details
+
+
 def only_adds(document: Document) -> bool:
     """Whether the document is about a device that another one describes."""
-    return bool(document.keys() & (LISTS.keys() | _HISTORY.keys() | SECRETS.keys() | {"lost_mode"})) and not (
-        document.keys() & _DESCRIBED
-    )
+    return bool(additions(document)) and not document.keys() & _DESCRIBED
 
 
 def addition(document: Document) -> DeviceRow:
@@ -53,10 +57,16 @@ def addition(document: Document) -> DeviceRow:
     uuid = values.uuid("device_id", document.get("device_id"))
     if uuid is None:
         raise Unusable("device_id is missing")
+    serial = values.serial_number(document.get("serial_number"), values.limit(Device, "serial_number"))
+    row = DeviceRow(uuid, serial, adds=True)
+    add(row, document)
+    return row
+
+
+def add(row: DeviceRow, document: Document) -> None:
+    """Add to the row what `additions` of the document say. Raises Unusable."""
     if {"library_items", "parameters"} <= document.keys():
         raise Unusable("the status of a device is not needed: its library items and its parameters say the same")
-    serial = values.text("serial_number", document.get("serial_number"), values.limit(Device, "serial_number"))
-    row = DeviceRow(uuid, serial, adds=True)
     for name in document.keys() & LISTS.keys():
         row.reported[name] = [
             {key: value for key, value in item.items() if key not in LISTS[name]} for item in _objects(document, name)
@@ -68,7 +78,6 @@ def addition(document: Document) -> DeviceRow:
     for key in document.keys() & SECRETS.keys():
         if secret := _secret(key, document[key]):
             row.secrets[SECRETS[key]] = secret
-    return row
 
 
 def lost_mode(section: Any) -> LostModeFacts | None:
@@ -211,3 +220,4 @@ def _secret(key: str, value: Any) -> str | None:
 
 
 _HISTORY: dict[str, Callable[[Document], Any]] = {"notes": _note, "commands": _command, "activity": _activity}
+_ADDITIONS = {*LISTS, *_HISTORY, *SECRETS, "lost_mode"}

@@ -49,12 +49,13 @@ class Batch:
             device.blueprint = self._blueprints.by_pk[device.blueprint_id]
             device.user = self._people.by_pk[device.user_id] if device.user_id else None
         self._lost_modes = LostModes(stored)
+        self._activity = Activity(tenant, stored, rows)
         self._parts: dict[str, Part] = {
             "inventories": Inventories(stored, rows),
             "lost_modes": self._lost_modes,
             "notes": Notes(tenant, stored, rows),
             "commands": Commands(tenant, stored, rows),
-            "activity": Activity(tenant, stored, rows),
+            "activity": self._activity,
             "secrets": Secrets(),
         }
         self._before = {device.uuid: _state(device) for device in stored}
@@ -133,6 +134,7 @@ class Batch:
         self.counts.update(blueprints=blueprints, users=users, tags=tags)
         for name, part in self._parts.items():
             self.counts[name] = part.save(self.created + self.updated)
+        self.counts["blueprints"] += self._activity.blueprints
         if renamed or reworded:  # also on devices that no row of this batch is about
             shown = self._tenant.devices.filter(Q(blueprint__in=renamed) | Q(user__in=reworded))
             records.refresh(list(shown.values_list("pk", flat=True)))

@@ -14,6 +14,14 @@ from devices.services.import_facts import ActivityFacts, CommandFacts, DeviceRow
 type Key = tuple[UUID, UUID]  # of the device, and of the row
 
 
+def _named(devices: Iterable[Device], rows: Iterable[DeviceRow]) -> dict[int, UUID]:
+    """Primary keys and uuids of those devices that the rows are about: a past takes memory."""
+    names = {name for row in rows for name in (row.uuid, row.serial_number.upper())}
+    return {
+        device.pk: device.uuid for device in devices if device.uuid in names or device.serial_number.upper() in names
+    }
+
+
 class _Kept[F: NoteFacts | CommandFacts]:
     """Rows that have UUIDs of their own, of which some columns change."""
 
@@ -26,8 +34,7 @@ class _Kept[F: NoteFacts | CommandFacts]:
     def __init__(self, tenant: Tenant, devices: Collection[Device], rows: Collection[DeviceRow]) -> None:
         self._tenant = tenant
         self._stored: dict[Key, Any] = {}
-        if any(getattr(row, self.named) for row in rows):
-            uuids = {device.pk: device.uuid for device in devices}
+        if uuids := _named(devices, (row for row in rows if getattr(row, self.named))):
             of_tenant = getattr(tenant, self.related)
             for row in of_tenant.filter(device__in=uuids).only("device", "uuid", *self.changing, *self.read):
                 self._stored[uuids[row.device_id], row.uuid] = row
@@ -93,21 +100,25 @@ class Activity:
     def __init__(self, tenant: Tenant, devices: Collection[Device], rows: Collection[DeviceRow]) -> None:
         self._tenant = tenant
         self._known: set[tuple[UUID, int]] = set()
-        self._ours: set[tuple[UUID, int, Any]] = set()
-        if any(row.activity for row in rows):
-            stored = tenant.device_activity.filter(device__in=[device.pk for device in devices])
-            for uuid, pk, imported, at in stored.values_list("device__uuid", "pk", "imported_id", "created_at"):
-                if imported is None:
-                    self._ours.add((uuid, pk, at))
-                else:
-                    self._known.add((uuid, imported))
+        self._answered: dict[tuple[UUID, int], tuple[Any, ...]] = {}  # under ids that rows name, as answered from here
+        if wanted := _named(devices, (row for row in rows if row.activity)):
+            stored = tenant.device_activity.filter(device__in=wanted)
+            brought = stored.filter(imported_id__isnull=False).values_list("device__uuid", "imported_id")
+            self._known.update((uuid, id) for uuid, id in brought if id is not None)
+            ids = {facts.id for row in rows for facts in row.activity}
+            for uuid, pk, *said in stored.filter(pk__in=ids).values_list(
+                "device__uuid", "pk", "created_at", "action_type", "details"
+            ):
+                self._answered[uuid, pk] = tuple(said)
         self._new: dict[UUID, dict[int, ActivityFacts]] = defaultdict(dict)
+        self.blueprints = 0  # that `save` made for them
 
     def take(self, device: Device, row: DeviceRow) -> None:
         uuid = device.uuid
         for facts in row.activity:
             # A tenant's own answer may come back to it.
-            if (uuid, facts.id) not in self._known and (uuid, facts.id, facts.created_at) not in self._ours:
+            said = facts.created_at, facts.action_type, facts.details
+            if (uuid, facts.id) not in self._known and self._answered.get((uuid, facts.id)) != said:
                 self._new[uuid][facts.id] = facts
 
     def changed(self) -> set[UUID]:
@@ -154,4 +165,5 @@ class Activity:
             if id not in found
         ]
         Blueprint.objects.bulk_create(created)
+        self.blueprints = len(created)
         return found | {row.uuid: row for row in created}

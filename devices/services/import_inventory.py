@@ -10,7 +10,7 @@ from uuid import UUID
 
 from devices.models import Device, DeviceInventory, DeviceSecret, LostMode
 from devices.services.import_facts import DeviceRow, LostModeFacts
-from devices.services.secrets import changed_secrets, store_secrets
+from devices.services.secrets import changed_secrets, store_imported_secrets
 
 type Reported = dict[str, Any]
 type Row = DeviceRow
@@ -121,7 +121,7 @@ class Secrets:
     def save(self, devices: Iterable[Device]) -> int:
         by_uuid = {device.uuid: device for device in devices}
         changed = [(by_uuid[uuid], kind, self._said[uuid, kind]) for uuid, kind in self._changed]
-        store_secrets(changed)
+        store_imported_secrets(changed)
         return len(changed)
 
     @cached_property

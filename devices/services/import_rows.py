@@ -7,7 +7,7 @@ from typing import Any
 from devices.models import Blueprint, Device, Platform, Tag, User
 from devices.services import import_values as values
 from devices.services.details import PLACES
-from devices.services.import_additions import addition, lost_mode, only_adds
+from devices.services.import_additions import add, addition, additions, lost_mode, only_adds
 from devices.services.import_facts import BlueprintRef, DeviceRow, Person
 from devices.services.import_values import Broken, Unusable
 
@@ -28,6 +28,16 @@ def device_row(document: object) -> DeviceRow:
         raise Unusable("not a JSON object")
     if only_adds(document):
         return addition(values.storable(document))
+    if not (beside := additions(document)):
+        return _described(document)
+    given = values.storable(document)
+    added = {key: given.pop(key) for key in beside}  # none of it, least of all a secret, is kept among the details
+    row = _described(given)
+    add(row, added)
+    return row
+
+
+def _described(document: dict[str, Any]) -> DeviceRow:
     if "general" not in document:
         return _row(document)
     details = values.storable(document)
@@ -48,8 +58,6 @@ def _row(record: dict[str, Any]) -> DeviceRow:
         if key in record and (value := parse(key, record[key])) is not None:
             facts[attribute] = value
     serial_number: str = facts.get("serial_number", "")
-    if not serial_number.isascii():  # databases disagree on the upper case of other letters
-        raise Unusable("serial_number has characters outside ASCII")
     row = DeviceRow(values.uuid("device_id", record.get("device_id")), serial_number, facts)
     if row.uuid is None and not serial_number:
         raise Unusable("device_id and serial_number are both missing")
@@ -105,6 +113,10 @@ def _platform(key: str, value: object) -> str | None:
     return platform.value
 
 
+def _serial_number(key: str, value: object) -> str | None:
+    return values.serial_number(value, values.limit(Device, "serial_number")) or None
+
+
 def _mac_address(key: str, value: object) -> str | None:
     # In upper case, as the API's filter looks for it.
     return values.text(key, value, values.limit(Device, "mac_address")).upper().replace("-", ":") or None
@@ -135,7 +147,7 @@ def _tags(value: object) -> frozenset[str]:
 _Parse = Callable[[str, Any], Any]
 _COLUMNS: dict[str, tuple[str, _Parse]] = {
     "device_name": ("name", partial(values.required, limit=values.limit(Device, "name"))),
-    "serial_number": ("serial_number", partial(values.required, limit=values.limit(Device, "serial_number"))),
+    "serial_number": ("serial_number", _serial_number),
     "platform": ("platform", _platform),
     **{
         name: (name, partial(values.text, limit=values.limit(Device, name)))

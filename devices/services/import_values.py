@@ -73,6 +73,13 @@ def text(key: str, value: object, limit: int) -> str:
     return text
 
 
+def serial_number(value: object, limit: int) -> str:
+    serial_number = text("serial_number", value, limit)
+    if not serial_number.isascii():  # databases disagree on the upper case of other letters
+        raise Unusable("serial_number has characters outside ASCII")
+    return serial_number
+
+
 def required(key: str, value: object, limit: int) -> str | None:
     return text(key, value, limit) or None
 

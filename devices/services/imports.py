@@ -4,6 +4,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import F
@@ -98,14 +99,16 @@ def import_devices(
     of one import carry the same `import_id`.
     """
     report, import_id = ImportReport(), str(uuid.uuid4())
-    early: list[ReadRow] = []  # lists that came before the device they are about
+    early: list[ReadRow] = []  # what came before the device that it is about, and all that came after it
+    waiting: set[UUID] = set()  # devices that it is about
     for batch in _batches((source, _read(document)) for source, document in rows):
-        early += _import_batch(tenant, batch, actor, report, import_id)
+        early += _import_batch(tenant, batch, actor=actor, report=report, import_id=import_id, waiting=waiting)
         report.rows += len(batch)
         if progress:
             progress(report.rows)
     for rest in _batches(early):
-        for source, _ in _import_batch(tenant, rest, actor, report, import_id):
+        left = _import_batch(tenant, rest, actor=actor, report=report, import_id=import_id, waiting=set())
+        for source, _ in left:
             report.skip(source, str(UnknownDevice()))
     return report
 
@@ -134,11 +137,14 @@ def _read(document: object) -> DeviceRow | Unusable:
 def _import_batch(
     tenant: Tenant,
     rows: list[ReadRow],
+    *,
     actor: Actor,
     report: ImportReport,
     import_id: str,
+    waiting: set[UUID],
 ) -> list[ReadRow]:
-    """Returns those rows that are about devices which are not there yet."""
+    """Returns those rows that are about devices which are not there yet, and adds the devices to `waiting`. What is
+    added to one of these has to wait as well, or what was said first would have the last word."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             # A batch may take a busy server longer than the few seconds that a request is given.
@@ -147,15 +153,20 @@ def _import_batch(
     # Held until the commit: of two imports at once, the second finds what the first created.
     fleet = Fleet.objects.select_for_update().get(tenant=tenant)
     batch = Batch(tenant, [row for _, row in rows if isinstance(row, DeviceRow)])
-    early = []
+    early: list[ReadRow] = []
     for source, row in rows:
+        if isinstance(row, Unusable):
+            report.skip(source, str(row))
+            continue
         try:
-            if isinstance(row, Unusable):
-                report.skip(source, str(row))
+            if row.adds and row.uuid in waiting:
+                early.append((source, row))
             else:
                 batch.apply(row)
         except UnknownDevice:
             early.append((source, row))
+            if row.uuid:
+                waiting.add(row.uuid)
         except Unusable as error:
             report.skip(source, str(error))
     if any(device.platform in EXTENDED for device in batch.devices):

@@ -69,11 +69,12 @@ def requested(*, device: Device, by: str, message: str, phone_number: str, footn
             "message": message,
             "phone_number": phone_number,
             "footnote": footnote,
-            "disable_status": "",
-            "disabled_by": "",
-            "disable_status_at": None,
             "imported": False,
         },
+    )
+    # A request to end it that still waits may yet be followed; one that failed is over.
+    LostMode.objects.filter(device=device).exclude(disable_status=PENDING).update(
+        disable_status="", disabled_by="", disable_status_at=None
     )
     _show(device, PENDING)
 
@@ -91,11 +92,14 @@ def end_requested(*, device: Device, by: str) -> None:
 
 
 def failed(*, device: Device) -> None:
-    """The device has not followed: it did not go into lost mode, or did not leave it."""
+    """The device has not gone into lost mode."""
     _set(device, ERROR)
-    LostMode.objects.filter(device=device, disable_status=PENDING).update(
-        disable_status=ERROR, disable_status_at=timezone.now()
-    )
+
+
+def end_failed(*, device: Device) -> None:
+    """The device has not left lost mode."""
+    _set(device, ERROR)
+    LostMode.objects.filter(device=device).update(disable_status=ERROR, disable_status_at=timezone.now())
 
 
 def ended(*, device: Device) -> None:
@@ -106,13 +110,13 @@ def ended(*, device: Device) -> None:
 
 def note_sound(*, device: Device, status: str) -> None:
     """How the request to play a sound is doing; nothing to note for a device that is not in lost mode."""
-    LostMode.objects.filter(device=device).update(sound_status=status, sound_status_at=timezone.now())
+    LostMode.objects.filter(device=device).update(sound_status=status, sound_status_at=timezone.now(), imported=False)
 
 
 def note_location(*, device: Device, status: str, answer: dict[str, Any] | None = None) -> None:
     """How the request for the location is doing. `answer` is the device's, under Apple's keys, once there is one."""
     now = timezone.now()
-    changes: dict[str, Any] = {"location_status": status, "location_status_at": now}
+    changes: dict[str, Any] = {"location_status": status, "location_status_at": now, "imported": False}
     if answer is not None:
         changes["latitude"] = str(answer.get("Latitude", ""))
         changes["longitude"] = str(answer.get("Longitude", ""))

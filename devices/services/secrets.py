@@ -35,26 +35,34 @@ def store_secret(*, device: Device, kind: DeviceSecret.Kind, value: str, subject
     _store([DeviceSecret(tenant_id=device.tenant_id, device=device, kind=kind, subject=subject)], [value])
 
 
-def store_secrets(secrets: Iterable[tuple[Device, DeviceSecret.Kind, str]]) -> None:
-    """Keep each value for its device, as `store_secret` does."""
+def store_imported_secrets(secrets: Iterable[tuple[Device, DeviceSecret.Kind, str]]) -> None:
+    """Keep each value for its device, as `store_secret` does, but as one that an import brought."""
     secrets = list(secrets)
-    rows = [DeviceSecret(tenant_id=device.tenant_id, device=device, kind=kind) for device, kind, _ in secrets]
+    rows = [
+        DeviceSecret(tenant_id=device.tenant_id, device=device, kind=kind, imported=True) for device, kind, _ in secrets
+    ]
     _store(rows, [value for *_, value in secrets])
 
 
 def changed_secrets(
     *, devices: Iterable[Device], values: Mapping[tuple[UUID, DeviceSecret.Kind], str]
 ) -> list[tuple[UUID, DeviceSecret.Kind]]:
-    """Which of `values`, by the device's uuid and the kind, are not what is kept. No value that is kept is told to
-    anybody, so this is no reading; what does not decrypt is not the same."""
+    """Which of `values`, by the device's uuid and the kind, an import has to store: not those that it brought before,
+    and none in the place of a secret that was made or received here, such as the PIN of a Mac that was locked from
+    here.
+
+    What is kept is compared and told to nobody, so this is no reading. What does not decrypt is not the same.
+    """
     uuids = {device.pk: device.uuid for device in devices if device.pk}
-    same = set()
+    settled = set()
     for secret in DeviceSecret.objects.filter(device__in=uuids, subject=""):
         place = uuids[secret.device_id], DeviceSecret.Kind(secret.kind)
+        if place not in values:
+            continue
         with suppress(SecretUnreadable):
-            if place in values and compare_digest(_decrypt(secret).encode(), values[place].encode()):
-                same.add(place)
-    return [place for place in values if place not in same]
+            if not secret.imported or compare_digest(_decrypt(secret).encode(), values[place].encode()):
+                settled.add(place)
+    return [place for place in values if place not in settled]
 
 
 def delete_secret(*, device: Device, kind: DeviceSecret.Kind, subject: str = "") -> None:
@@ -111,7 +119,7 @@ def _store(secrets: list[DeviceSecret], values: list[str]) -> None:
         secrets,
         update_conflicts=True,
         unique_fields=["device", "kind", "subject"],
-        update_fields=["key_number", "ciphertext", "updated_at"],
+        update_fields=["key_number", "ciphertext", "imported", "updated_at"],
     )
 
 

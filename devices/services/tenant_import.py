@@ -91,7 +91,7 @@ def import_tenant(
     removed. A part that the source's token may not read is left out and named in the report. Raises TenantImportError
     where copying cannot go on: everything that was read until then is kept, and `progress` knows it.
     """
-    parts = [part for name in also for part in ALSO[name]]
+    parts = [part for name in dict.fromkeys(also) for part in ALSO[name]]
     copy = _Copy(tenant, source, actor, progress, watcher or Watcher(), also=parts)
     copy.group("blueprints", lambda: copy.write(groups.write_blueprints, source.pages("blueprints", limit=300)))
     copy.group("users", lambda: copy.write(groups.write_users, source.pages("users", sizePerPage=300)))
@@ -129,6 +129,8 @@ class _Copy:
         self._tenant, self._source, self._actor = tenant, source, actor
         self._progress, self._watcher = progress, watcher
         self._also = also
+        self._parts_of_devices = {*DEVICE, *also}
+        self._denied_before = frozenset(progress.denied)
         self._listed: list[Listed] = []
         self._served: set[str] = set()  # parts of devices that have been answered at least once
         self._typed = set(tenant.library_items.exclude(type="").values_list("uuid", flat=True))
@@ -209,7 +211,9 @@ class _Copy:
             self._watcher.devices(0, len(self._listed))
 
     def _documents(self, pool: ThreadPoolExecutor) -> Iterator[tuple[str, object]]:
-        wanted = [device for device in self._listed if not self._progress.has_device(device.uuid)]
+        wanted = [
+            device for device in self._listed if self._denied_before or not self._progress.has_device(device.uuid)
+        ]
         chunks = [list(chunk) for chunk in batched(wanted, CHUNK, strict=False)]
         asked: list[Future[Documents]] = []
         before: list[Listed] = []
@@ -227,8 +231,9 @@ class _Copy:
     def _ask(self, device: Listed) -> Documents:
         """In a thread of its own, which keeps away from the database."""
         documents: Documents = []
+        done = self._progress.has_device(device.uuid)
         for part in (*device.parts, *self._also):
-            if part in self.report.denied:
+            if part in self.report.denied or (done and part not in self._denied_before):
                 continue
             try:
                 documents += self._answers(device, part)
@@ -262,7 +267,8 @@ class _Copy:
         """Rows of devices tell the type of library items that no list of the public API has."""
         rows: dict[UUID, dict[str, Any]] = {}
         for document in chain.from_iterable(answers):
-            for row in document.get("library_items") or () if isinstance(document, dict) else ():
+            items = document.get("library_items") if isinstance(document, dict) else None
+            for row in items if isinstance(items, list) else ():
                 id = _uuid(row, "item_id")
                 if id and id not in self._typed and row.get("type"):
                     rows[id] = {"id": str(id), "name": row.get("name"), "type": row["type"]}
@@ -271,6 +277,8 @@ class _Copy:
             groups.write_library_items(tenant=self._tenant, rows=rows.values(), actor=self._actor)
 
     def _committed(self, rows: int) -> None:
+        # Remembered before the devices are: one is done only as far as it could be asked.
+        self._progress.deny(self.report.denied.keys() & self._parts_of_devices)
         done = []
         while self._handed and self._handed[0][0] <= rows:
             done.append(self._handed.popleft()[1])

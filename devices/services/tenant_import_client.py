@@ -103,13 +103,16 @@ class SourceTenant:
 
     def nested(self, path: str, key: str, limit: int = 300) -> Iterator[list[Any]]:
         """The `results` of every page that `path` answers under `key`."""
-        offset = 0
+        offset, before = 0, None
         while True:
             answer = self.get(path, limit=limit, offset=offset)
             page = answer.get(key) if isinstance(answer, dict) else None
             results = page.get("results") if isinstance(page, dict) else None
             if not isinstance(page, dict) or not isinstance(results, list):
                 raise TenantImportError(f"{path} did not answer a page of {key}.")
+            if results and results == before:
+                raise TenantImportError(f"{path} answers the same page again and again.")
+            before = results
             yield results
             offset += len(results)
             if not results or not page.get("next"):

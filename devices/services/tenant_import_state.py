@@ -13,17 +13,18 @@ from devices.services.tenant_import_client import TenantImportError
 class Progress:
     """Steps and devices that are done. Without a path it remembers them only for as long as it lives.
 
-    A file has JSON lines: first whose copy it is, then one for each step or device, and `finished` at the end of a
-    whole copy, after which the next one starts anew. Raises TenantImportError for a file of another copy.
+    A file has JSON lines: first whose copy it is, then one for each step, device or denied part, and `finished` at the
+    end of a whole copy, after which the next one starts anew. Raises TenantImportError for a file of another copy.
     """
 
     def __init__(self, path: Path | None, *, source: str, target: str, also: Collection[str] = ()) -> None:
         self._steps: set[str] = set()
         self._devices: set[UUID] = set()
+        self.denied: set[str] = set()  # parts that devices which are done were not asked for
         self._file: TextIO | None = None
         if path is None:
             return
-        head = {"source": source, "target": target} | ({"also": sorted(also)} if also else {})
+        head = {"source": source, "target": target} | ({"also": sorted(set(also))} if also else {})
         try:
             lines = _lines(path)
             if lines and lines[0] != head:
@@ -34,6 +35,8 @@ class Progress:
             for line in lines[1:]:
                 if "step" in line:
                     self._steps.add(line["step"])
+                elif "denied" in line:
+                    self.denied.add(line["denied"])
                 elif "device" in line:
                     self._devices.add(UUID(line["device"]))
             self._file = path.open("a", encoding="utf-8")
@@ -70,6 +73,11 @@ class Progress:
     def add_devices(self, uuids: list[UUID]) -> None:
         self._devices.update(uuids)
         self._write([{"device": str(uuid)} for uuid in uuids])
+
+    def deny(self, parts: Iterable[str]) -> None:
+        new = sorted(set(parts) - self.denied)
+        self.denied.update(new)
+        self._write([{"denied": part} for part in new])
 
     def finish(self) -> None:
         self._write([{"finished": True}])

@@ -65,8 +65,9 @@ def _of_device(row: DeviceActivity) -> Entry:
     if row.action_type == NAME_CHANGED:
         return Entry(row.created_at, title, facts=[("Name", details.get("from"), details.get("to"))])
     if row.action_type in {COMMAND_COMPLETED, COMMAND_FAILED}:
-        errors, type_ = details.get("error_chain") or [], details.get("command_type")
-        said = [("Error", None, each.get("us_english_description")) for each in errors if isinstance(each, dict)]
+        chain, type_ = details.get("error_chain"), details.get("command_type")
+        errors = [each for each in chain if isinstance(each, dict)] if isinstance(chain, list) else []
+        said = [("Error", None, each.get("us_english_description")) for each in errors]
         return Entry(row.created_at, title, facts=[("Command", None, COMMAND_LABELS.get(str(type_), type_)), *said])
     facts = [(label, None, details[name]) for name, label in FIELDS.items() if details.get(name)]
     return Entry(row.created_at, title, facts=facts)

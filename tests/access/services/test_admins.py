@@ -49,7 +49,10 @@ def test_bad_input_leaves_nobody(owner: Administrator, email: str, role: Role, p
 def test_a_removed_persons_tokens_work_on_and_keep_their_name(tenant: Tenant, issue_token: IssueToken) -> None:
     person = AdministratorFactory.create(tenant=tenant, first_name="Ada", last_name="Byron")
     token = issue_token("list_devices", created_by=person)
+    gone = {"email": person.email, "role": person.role}
     remove_administrator(administrator=person, actor=Actor.command("test"))
+    event = AuditEvent.objects.get(summary="Administrator removed")
+    assert (event.new_state, event.metadata) == (None, gone)
 
     token.refresh_from_db()
     assert (token.created_by_id, token.created_by_name, token.creator_removed) == (None, "Ada Byron", True)

@@ -16,6 +16,7 @@ from devices.views import listing
 from tests.devices.pages.browsing import HTMX, NAME, XSS, SignIn, newest, on, page, text
 from tests.factories.devices import (
     BlueprintFactory,
+    DeviceActivityFactory,
     DeviceFactory,
     TagFactory,
     UserFactory,
@@ -177,6 +178,15 @@ def test_an_overview_states_what_was_reported(tenant: Tenant, sign_in: SignIn) -
     assert "24 GB" in content
     assert '<dt>FileVault</dt><dd><span class="badge danger">No</span></dd>' in content
     assert "Not reported" in content
+
+
+@pytest.mark.parametrize("chain", [1.5, True, "no", [None, 1], None])
+def test_activity_that_an_import_brought_may_be_odd(tenant: Tenant, sign_in: SignIn, chain: Any) -> None:
+    device = DeviceFactory.create(tenant=tenant)
+    DeviceActivityFactory.create(
+        device=device, action_type="mdm_command_failed", details={"error_chain": chain, "command_type": "SecurityInfo"}
+    )
+    assert "SecurityInfo" in text(sign_in().get(page("device-activity", device)))
 
 
 def test_apps_are_found_by_name_and_identifier(tenant: Tenant, sign_in: SignIn) -> None:

@@ -57,3 +57,25 @@ def reported(document: dict[str, Any]) -> dict[str, Any]:
     stored: dict[str, Any] = orjson.loads(orjson.dumps(document))
     del stored["lost_mode"]
     return stored
+
+
+def lost(**fields: Any) -> dict[str, Any]:
+    """The section of `GET /devices/{id}/details/lostmode`."""
+    return {
+        "lost_mode_status": "enabled",
+        "enabled_by": "Ann Fisher",
+        "enable_status_at": "2026-10-01T10:00:00.000000Z",
+        "lock_screen_message": "Call us",
+        "lock_screen_phone_number": "+1 555 0100",
+        "lock_screen_footnote": "Accuhive",
+        "disable_status": "",
+        "disabled_by": "",
+        "disable_status_at": "",
+        "last_location_status": "completed",
+        "last_location_status_at": "2026-10-01T11:00:00.000000Z",
+        "last_location": {"latitude": "38.7223", "longitude": "-9.1393"},
+        "last_location_at": "2026-10-01T10:59:00.000000Z",
+        "sound_status": "",
+        "sound_status_at": "",
+        **fields,
+    }

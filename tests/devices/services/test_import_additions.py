@@ -3,17 +3,14 @@ from uuid import UUID
 
 import pytest
 
-from access.models import AuditEvent, Tenant
+from access.models import Tenant
 from devices.commands import COMMANDS
 from devices.dates import zulu
 from devices.models import DeviceCommand, DeviceSecret
 from devices.services import imports
 from devices.services.commands import acknowledge, deliver, described, not_now, send_command
-from devices.services.details import details
 from devices.services.imports import import_devices
-from devices.services.lost_mode import described as described_lost_mode
-from devices.services.secrets import read_secrets
-from tests.devices.services.importing import ACTOR, fresh, iphone, load, mac, stored
+from tests.devices.services.importing import ACTOR, load, lost
 from tests.factories.devices import DeviceActivityFactory, DeviceCommandFactory
 
 pytestmark = pytest.mark.django_db
@@ -53,44 +50,6 @@ def happened(**fields: Any) -> dict[str, Any]:
         "details": {"blueprint_name": "Gone", "enrollment_type": "Manual Enrollment"},
         **fields,
     }
-
-
-def lost(**fields: Any) -> dict[str, Any]:
-    """The section of `GET /devices/{id}/details/lostmode`."""
-    return {
-        "lost_mode_status": "enabled",
-        "enabled_by": "Ann Fisher",
-        "enable_status_at": "2026-10-01T10:00:00.000000Z",
-        "lock_screen_message": "Call us",
-        "lock_screen_phone_number": "+1 555 0100",
-        "lock_screen_footnote": "Accuhive",
-        "disable_status": "",
-        "disabled_by": "",
-        "disable_status_at": "",
-        "last_location_status": "completed",
-        "last_location_status_at": "2026-10-01T11:00:00.000000Z",
-        "last_location": {"latitude": "38.7223", "longitude": "-9.1393"},
-        "last_location_at": "2026-10-01T10:59:00.000000Z",
-        "sound_status": "",
-        "sound_status_at": "",
-        **fields,
-    }
-
-
-@pytest.fixture
-def known(tenant: Tenant) -> dict[str, str]:
-    """The beginning of every answer about a Mac that the tenant has."""
-    record, _ = mac()
-    load(tenant, record)
-    return {"device_id": record["device_id"]}
-
-
-@pytest.fixture
-def mobile(tenant: Tenant) -> dict[str, str]:
-    """The same of an iPhone."""
-    record, _ = iphone()
-    load(tenant, record)
-    return {"device_id": record["device_id"]}
 
 
 def test_commands_of_another_queue_are_brought_up_to_date_and_never_sent(tenant: Tenant, known: dict[str, str]) -> None:
@@ -153,87 +112,12 @@ def test_activity_is_brought_once_with_the_blueprints_of_its_time(tenant: Tenant
 
 def test_a_tenants_own_activity_is_known_to_it(tenant: Tenant, known: dict[str, str]) -> None:
     row = DeviceActivityFactory.create(device=tenant.devices.get())
-    own = happened(id=row.pk, created_at=zulu(row.created_at))
+    own = happened(id=row.pk, created_at=zulu(row.created_at), details=row.details)
     assert load(tenant, {**known, "activity": [own]}).unchanged == 1
-
-
-@pytest.mark.parametrize("way", ["details", "answer"])
-def test_a_lost_mode_comes_stays_and_ends_with_what_rows_say(tenant: Tenant, mobile: dict[str, str], way: str) -> None:
-    record, document = iphone()
-
-    def row(section: dict[str, Any]) -> dict[str, Any]:
-        return {**document, "lost_mode": section} if way == "details" else {**mobile, "lost_mode": section}
-
-    load(tenant, document)
-    load(tenant, row(lost()))
-    device = tenant.devices.complete().get()
-    assert details(device)["lost_mode"] == described_lost_mode(device.lost_mode) == lost()
-    assert stored(tenant)[0]["lost_mode_status"] == "enabled"
-    assert load(tenant, row(lost())).unchanged == 1
-    moved = lost(last_location={"latitude": "1", "longitude": "2"}, disable_status="pending", disabled_by="Bo")
-    assert load(tenant, row(moved)).updated == 1
-    assert details(tenant.devices.complete().get())["lost_mode"] == moved
-    # Either the section or the record of the device tells that it is over.
-    assert load(tenant, row({}) if way == "details" else record).updated == 1
-    assert details(tenant.devices.complete().get())["lost_mode"] == {}
-    assert stored(tenant)[0]["lost_mode_status"] == ""
-    assert fresh(tenant)
-
-
-def test_no_import_ends_or_changes_a_lost_mode_that_was_asked_for_here(tenant: Tenant, mobile: dict[str, str]) -> None:
-    record, document = iphone()
-    send_command(
-        tenant=tenant,
-        device_id=UUID(mobile["device_id"]),
-        command=COMMANDS["enable_lost_mode"],
-        body=COMMANDS["enable_lost_mode"].body.model_validate({"Message": "Ours"}),  # type: ignore[union-attr]
-        actor=ACTOR,
-    )
-    for rows in ([record, document], [{**mobile, "lost_mode": lost()}]):
-        load(tenant, *rows)
-        kept = tenant.devices.complete().get()
-        assert (kept.lost_mode.status, kept.lost_mode.message) == ("pending", "Ours")
-        assert stored(tenant)[0]["lost_mode_status"] == "pending"
-    assert fresh(tenant)
-
-
-def secrets(tenant: Tenant) -> dict[str, str | None]:
-    device = tenant.devices.get()
-    kinds = [kind for kind in DeviceSecret.Kind if kind != DeviceSecret.Kind.COMMAND_SECRET]
-    values = read_secrets(tenant=tenant, device_id=device.uuid, kinds=kinds, actor=ACTOR)
-    return {kind.value: value for kind, value in zip(kinds, values, strict=True) if value}
-
-
-def test_secrets_are_encrypted_and_kept_until_another_comes(
-    tenant: Tenant, known: dict[str, str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    answers: list[dict[str, Any]] = [
-        {"key": "SECRET-1"},
-        {"pin": "123456"},
-        {"recovery_password": None},
-        {"user_based_albc": None, "device_based_albc": "SECRET-2"},
-    ]
-    report = load(tenant, *({**known, **answer} for answer in answers))
-    assert (report.updated, report.counts["secrets"]) == (1, 3)
-    kept = {"filevault_key": "SECRET-1", "unlock_pin": "123456", "device_bypass_code": "SECRET-2"}
-    assert secrets(tenant) == kept
-    written = dict(DeviceSecret.objects.values_list("kind", "ciphertext"))
-    assert not any(b"SECRET" in bytes(text) for text in written.values())
-
-    again = load(tenant, *({**known, **answer} for answer in answers), {**known, "key": None})
-    assert (again.unchanged, again.counts["secrets"]) == (1, 0)
-    assert dict(DeviceSecret.objects.values_list("kind", "ciphertext")) == written
-    assert load(tenant, {**known, "key": "SECRET-3"}).counts["secrets"] == 1
-    assert secrets(tenant) == {**kept, "filevault_key": "SECRET-3"}
-    told = " ".join(str(each) for each in AuditEvent.objects.filter(tenant=tenant).values_list())
-    assert "SECRET" not in told + capsys.readouterr().err
-
-
-def test_a_secret_that_no_longer_decrypts_is_replaced(tenant: Tenant, known: dict[str, str]) -> None:
-    load(tenant, {**known, "key": "SECRET-1"})
-    DeviceSecret.objects.update(ciphertext=b"x" * 60)
-    assert load(tenant, {**known, "key": "SECRET-1"}).counts["secrets"] == 1
-    assert secrets(tenant) == {"filevault_key": "SECRET-1"}
+    brought = happened(id=10**9)
+    load(tenant, {**known, "activity": [brought]})
+    pk = tenant.device_activity.get(imported_id=10**9).pk  # under which it is answered from here
+    assert load(tenant, {**known, "activity": [{**brought, "id": pk}]}).unchanged == 1
 
 
 @pytest.mark.parametrize(
@@ -271,7 +155,7 @@ def test_one_batch_takes_only_so_much_history(
 ) -> None:
     monkeypatch.setattr(imports, "WEIGHT", 20)
     committed: list[int] = []
-    rows = [happened(id=number) for number in range(40)]
+    rows = [happened(id=number, created_at=f"2026-10-01T10:00:{number:02}.000000Z") for number in range(40)]
     documents = [{**known, "activity": rows[start : start + 10]} for start in range(0, 40, 10)]
     report = import_devices(tenant=tenant, rows=enumerate(documents), actor=ACTOR, progress=committed.append)
     assert committed == [2, 4]

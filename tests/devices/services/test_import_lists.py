@@ -64,6 +64,16 @@ def test_a_new_list_replaces_the_old_one_alone(tenant: Tenant) -> None:
     assert tenant.device_notes.get().content == "Screen replaced twice."
 
 
+def test_the_last_of_several_lists_stays_wherever_the_device_comes(tenant: Tenant) -> None:
+    record, _ = mac()
+    known = {"device_id": record["device_id"]}
+    older, newer = ({**known, "apps": [{"app_name": name}]} for name in ("Older", "Newer"))
+    for documents in ([older, record, newer], [older, newer, record], [record, older, newer]):
+        Device.objects.all().delete()
+        load(tenant, *documents)
+        assert DeviceInventory.objects.get().apps == newer["apps"]
+
+
 def test_lists_find_a_device_that_has_another_id_here_by_its_serial_number(tenant: Tenant) -> None:
     record, _ = mac()
     load(tenant, {**record, "device_id": None})

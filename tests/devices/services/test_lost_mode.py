@@ -64,6 +64,23 @@ def test_lost_mode_that_the_device_refuses_is_in_error(id: str, iphone: Device) 
     assert shown(iphone) == ("error", True)
 
 
+def test_a_request_to_end_it_is_told_until_it_is_answered(iphone: Device) -> None:
+    acknowledge(command=send(iphone, "enable_lost_mode").command)
+    ending = send(iphone, "disable_lost_mode").command
+    again = send(iphone, "enable_lost_mode").command
+    lost = LostMode.objects.get(device=iphone)
+    assert (lost.disable_status, lost.disabled_by) == ("pending", "manage.py test")
+    fail(command=again, error_chain=[ERROR])
+    lost.refresh_from_db()
+    assert (lost.status, lost.disable_status) == ("error", "pending")
+    fail(command=ending, error_chain=[ERROR])
+    lost.refresh_from_db()
+    assert (lost.status, lost.disable_status) == ("error", "error")
+    send(iphone, "enable_lost_mode")
+    lost.refresh_from_db()
+    assert (lost.status, lost.disable_status, lost.disabled_by, lost.disable_status_at) == ("pending", "", "", None)
+
+
 def test_what_is_unknown_of_a_location_stays_unknown(iphone: Device) -> None:
     acknowledge(command=send(iphone, "enable_lost_mode").command)
     fail(command=send(iphone, "update_location").command, error_chain=[ERROR])

@@ -73,12 +73,12 @@ class Source:
             return httpx.Response(404, json={"message": "no Route matched with those values"})
         return httpx.Response(200, json=self.answers[path])
 
-    def copy(self, tenant: Tenant, state: Path | None = None) -> TenantImportReport:
+    def copy(self, tenant: Tenant, state: Path | None = None, also: tuple[str, ...] = ()) -> TenantImportReport:
         client = SourceTenant(
             api_url=URL, token="token", transport=httpx.MockTransport(self.answer), sleep=lambda seconds: None
         )
-        with Progress(state, source=URL, target=tenant.subdomain) as progress:
-            return import_tenant(tenant=tenant, source=client, actor=ACTOR, progress=progress, workers=2)
+        with Progress(state, source=URL, target=tenant.subdomain, also=also) as progress:
+            return import_tenant(tenant=tenant, source=client, actor=ACTOR, progress=progress, also=also, workers=2)
 
 
 def page(*rows: Any) -> dict[str, Any]:
@@ -124,6 +124,33 @@ def test_a_copy_that_is_interrupted_goes_on_where_it_was(tenant: Tenant, tmp_pat
     assert sum(path.endswith("/details") for path in source.asked) == 20
     assert not {"users", "tags"} & set(source.asked)
     assert tenant.devices.filter(inventory__isnull=False).count() == CHUNK + 20
+
+
+def test_a_part_that_was_denied_is_asked_for_again_when_the_copy_goes_on(tenant: Tenant, tmp_path: Path) -> None:
+    source, state = Source(devices=CHUNK + 20), tmp_path / "state"
+    late = {record["device_id"] for record, _ in source.pairs[CHUNK + 5 :]}
+
+    def refuse(path: str) -> httpx.Response | None:
+        if path.endswith("/secrets/filevaultkey"):
+            return httpx.Response(403, json={"detail": "no"})
+        return httpx.Response(401, json={}) if path.split("/")[1:2] and path.split("/")[1] in late else None
+
+    for record, _ in source.pairs:
+        for kind in ("bypasscode", "unlockpin", "recoverypassword"):
+            source.answers[f"devices/{record['device_id']}/secrets/{kind}"] = {"pin": None}
+        source.answers[f"devices/{record['device_id']}/secrets/filevaultkey"] = {"key": "SECRET"}
+    source.refuse = refuse
+    with pytest.raises(TenantImportError, match="refused the token"):
+        source.copy(tenant, state, ("secrets", "secrets"))
+    assert "SECRET" not in state.read_text()
+
+    source.refuse = lambda path: None
+    source.asked.clear()
+    report = source.copy(tenant, state, ("secrets",))
+    assert report.denied.keys() & {"secrets/filevaultkey"} == set()
+    assert sum(path.endswith("/details") for path in source.asked) == 20
+    assert sum(path.endswith("/secrets/filevaultkey") for path in source.asked) == CHUNK + 20
+    assert tenant.device_secrets.filter(kind="filevault_key").count() == CHUNK + 20
 
 
 def test_a_state_file_of_another_copy_is_refused(tenant: Tenant, tmp_path: Path) -> None:

@@ -148,6 +148,21 @@ def test_a_list_that_never_ends_is_told() -> None:
         list(source.client.pages("users"))
 
 
+def test_pages_inside_an_answer_end_also_where_the_source_does_not() -> None:
+    def rows(*ids: int, more: bool) -> httpx.Response:
+        return json({"activity": {"count": 9, "next": "x" if more else None, "results": list(ids)}})
+
+    source = Source(in_turn(rows(1, 2, more=True), rows(3, more=False)))
+    assert list(source.client.nested("devices/1/activity", "activity", limit=2)) == [[1, 2], [3]]
+    assert [url.rpartition("?")[2] for url in source.asked] == ["limit=2&offset=0", "limit=2&offset=2"]
+    endless = Source(lambda request: rows(1, 2, more=True))
+    with pytest.raises(TenantImportError, match="the same page"):
+        list(endless.client.nested("devices/1/activity", "activity"))
+    odd = Source(lambda request: json({"activity": []}))
+    with pytest.raises(TenantImportError, match="did not answer a page of activity"):
+        list(odd.client.nested("devices/1/activity", "activity"))
+
+
 @pytest.mark.parametrize(
     "url", ["http://source.api.iru.test/api/v1", "ftp://localhost/", "https://user@host/", "https://host/?a=1", "x", ""]
 )
