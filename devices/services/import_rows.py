@@ -51,6 +51,10 @@ def _described(document: dict[str, Any]) -> DeviceRow:
 
 
 def _row(record: dict[str, Any]) -> DeviceRow:
+    if "note_id" in record:
+        raise Unusable('notes stand beside the id of their device: {"device_id": "…", "notes": […]}')
+    if record and record.keys() <= {"detail", "message", "error"}:
+        raise Unusable("an error that the API answered")
     if not record.keys() & {"device_id", "serial_number", "device_name"}:
         raise Unusable("neither a device record nor a details document")
     facts: dict[str, Any] = {}

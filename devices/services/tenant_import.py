@@ -21,7 +21,7 @@ from devices.services.tenant_import_state import Progress
 
 type Documents = list[dict[str, Any]]
 
-CHUNK = 32  # devices that are asked about while the ones before them wait to be written
+CHUNK = 8  # devices that are asked about while the ones before them are written; so many an interruption loses
 # Lists of the library that the public API has, and the type of what they hold.
 LIBRARY = {
     "library/custom-apps": "custom-app",

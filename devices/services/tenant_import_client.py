@@ -52,6 +52,8 @@ class SourceTenant:
         notice: Callable[[str], object] | None = None,
     ) -> None:
         self._base = _checked(api_url)
+        self._place = self._base.netloc.decode()
+        self._reached = False
         self._notice = notice or _silent
         self._closed = threading.Event()
         self._pace = _Pace(sleep or self._closed.wait)
@@ -155,20 +157,24 @@ class SourceTenant:
                 response = self._http.get(url)
             except httpx.TransportError as error:
                 reason, pause = f"cannot be reached ({type(error).__name__})", None
+                if isinstance(error, httpx.ConnectError) and not self._reached:
+                    # Nobody was ever there: more likely a wrong address than a bad moment.
+                    raise TenantImportError(f"{self._place} {reason}.") from None
             else:
+                self._reached = True
                 if response.status_code not in PASSING | {429}:
                     return response
                 reason, pause = f"answered {response.status_code}", _retry_after(response)
             if attempt + 1 < ATTEMPTS:
                 self._back_off(reason, pause, attempt)
-        raise TenantImportError(f"{self._base.host} {reason}, {ATTEMPTS} times in a row. Run the same again later.")
+        raise TenantImportError(f"{self._place} {reason}, {ATTEMPTS} times in a row. Run the same again later.")
 
     def _back_off(self, reason: str, pause: float | None, attempt: int) -> None:
         if pause is None:
             pause = min(60, 2**attempt) * random.uniform(0.8, 1.2)  # noqa: S311 - so that threads do not return as one
         pause = min(pause, LONGEST_WAIT)
         if pause > 10:
-            self._notice(f"{self._base.host} {reason}; going on in {pause:.0f} seconds.")
+            self._notice(f"{self._place} {reason}; going on in {pause:.0f} seconds.")
         self._pace.hold(pause)
 
     def _check(self, url: httpx.URL, response: httpx.Response) -> None:
@@ -176,9 +182,7 @@ class SourceTenant:
             case 200:
                 return
             case 401:
-                raise TenantImportError(
-                    f"{self._base.host} refused the token (401): is it this tenant's, and not revoked?"
-                )
+                raise TenantImportError(f"{self._place} refused the token (401): is it this tenant's, and not revoked?")
             case 403:
                 raise Denied(_missing_permission(response) or "the token lacks the permission (403)")
             case 404:
@@ -219,6 +223,8 @@ def _checked(api_url: str) -> httpx.URL:
         raise TenantImportError(f"{api_url!r} is not an address.") from None
     if url.userinfo or url.query or url.fragment or not url.host:
         raise TenantImportError(f"{api_url!r} is not the address of an API.")
+    if not url.path.endswith("/api/v1"):
+        raise TenantImportError(f"The API URL ends in /api/v1, and {api_url!r} does not.")
     if url.scheme != "https" and not (url.scheme == "http" and _local(url.host)):
         raise TenantImportError("The API URL must begin with https://, or everybody on the way could read the token.")
     return url

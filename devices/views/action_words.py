@@ -75,7 +75,7 @@ LOOKS: dict[str, Look] = {
         "The screen locks at once. The passcode of the device opens it.",
         on={
             Platform.MAC: "The Mac restarts and stays locked until somebody types a six-digit PIN into it. "
-            "You see the PIN once, after this step; what is not saved on the Mac is lost."
+            "You see the PIN after this step, and later under Secrets; what is not saved on the Mac is lost."
         },
         danger=True,
     ),

@@ -18,7 +18,8 @@ class Command(BaseCommand):
     help = (
         "Import devices into a tenant: answers of GET /devices (JSON array), of /details, /apps, /library-items, "
         "/parameters, /notes, /commands, /activity, /details/lostmode and /secrets (object, or one a line, each with "
-        "its device_id) and device reports (CSV), in any mixture and order. Importing the same again changes nothing."
+        "its device_id) and device reports (CSV), in any mixture and order. Importing the same again changes nothing. "
+        "Rows that cannot be used are told and left out; the exit status is 1 only where nothing could be used."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

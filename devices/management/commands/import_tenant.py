@@ -61,6 +61,7 @@ class Command(BaseCommand):
         if not 1 <= workers <= MOST_WORKERS:
             raise CommandError(f"--workers is a number from 1 to {MOST_WORKERS}.")
         begun = time.monotonic()
+        done = 0
         try:
             source = SourceTenant(api_url=api_url, token=_token(token_file), notice=self._notice)
             with (
@@ -68,20 +69,23 @@ class Command(BaseCommand):
                 Progress(resume_file, source=api_url.rstrip("/"), target=tenant, also=also) as progress,
                 _watcher() as watcher,
             ):
-                report = import_tenant(
-                    tenant=target,
-                    source=source,
-                    actor=Actor.command("import_tenant"),
-                    progress=progress,
-                    also=also,
-                    workers=workers,
-                    watcher=watcher,
-                )
+                try:
+                    report = import_tenant(
+                        tenant=target,
+                        source=source,
+                        actor=Actor.command("import_tenant"),
+                        progress=progress,
+                        also=also,
+                        workers=workers,
+                        watcher=watcher,
+                    )
+                finally:
+                    done = progress.devices
         except TenantImportError as error:
             raise CommandError(str(error)) from None
         except KeyboardInterrupt:
             again = "Run the same again to go on." if resume_file else "What was read until then is kept."
-            raise CommandError(f"Stopped. {again}") from None
+            raise CommandError(f"Stopped with {done} devices done. {again}") from None
         self._tell(report, time.monotonic() - begun)
         if report.denied.keys() >= ESSENTIAL:
             raise CommandError("Nothing was copied.")
