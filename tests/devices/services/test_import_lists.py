@@ -119,3 +119,13 @@ def test_queries_do_not_grow_with_the_lists(tenant: Tenant) -> None:
         return len(captured)
 
     assert queries(20) >= queries(200) - 5
+
+
+def test_answers_that_say_nothing_of_a_device_are_told_for_what_they_are(tenant: Tenant) -> None:
+    note = {"note_id": "11111111-1111-4111-8111-111111111111", "content": "x"}
+    report = load(tenant, note, {"detail": "Not found."}, {"x": 1})
+    assert dict(report.problems) == {
+        "1": 'notes stand beside the id of their device: {"device_id": "…", "notes": […]}',
+        "2": "an error that the API answered",
+        "3": "neither a device record nor a details document",
+    }
