@@ -63,18 +63,20 @@ def demo_fleet(count: int = 300, seed: int = 1, now: datetime | None = None) -> 
 
     The same seed and `now` give the same fleet, of which a smaller count is the beginning. Made as they are asked for.
     """
-    fleet = _Fleet(seed, now or datetime.now(UTC).replace(second=0, microsecond=0))
+    fleet = _Fleet(seed, now or _this_minute())
     return (fleet.device() for _ in range(count))
 
 
-def load_demo_fleet(*, tenant: Tenant, actor: Actor, count: int = 300, thorough: int = THOROUGH) -> ImportReport:
+def load_demo_fleet(
+    *, tenant: Tenant, actor: Actor, count: int = 300, thorough: int = THOROUGH, now: datetime | None = None
+) -> ImportReport:
     """Import a demo fleet, and set up the tenant around it: what only the users' own records show, blueprints with
     their library, routing.
 
     The first `thorough` devices also have apps, library items, parameters, a past and secrets; the others, as many as
     they may be, only their records and details.
     """
-    fleet = _Fleet(1, datetime.now(UTC).replace(second=0, microsecond=0))
+    fleet = _Fleet(1, now or _this_minute())
     with transaction.atomic():
         report = import_devices(tenant=tenant, rows=_rows(fleet, count, thorough), actor=actor)
         users = list(tenant.users.filter(uuid__in=fleet.employees))
@@ -85,6 +87,10 @@ def load_demo_fleet(*, tenant: Tenant, actor: Actor, count: int = 300, thorough:
         set_up_company(tenant=tenant, actor=actor)
         add_history(tenant=tenant, actor=actor, limit=thorough)
     return report
+
+
+def _this_minute() -> datetime:
+    return datetime.now(UTC).replace(second=0, microsecond=0)
 
 
 def _rows(fleet: "_Fleet", count: int, thorough: int) -> Iterator[tuple[str, dict[str, Any]]]:

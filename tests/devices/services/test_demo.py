@@ -165,7 +165,7 @@ def test_only_the_first_devices_of_a_large_fleet_have_a_past(tenant: Tenant) -> 
 def test_two_tenants_have_the_same_fleet(tenant: Tenant) -> None:
     other = create_tenant(name="Other", subdomain="other", actor=ACTOR)
     for each in (tenant, other):
-        load_demo_fleet(tenant=each, actor=ACTOR, count=30)
+        load_demo_fleet(tenant=each, actor=ACTOR, count=30, now=NOW)
     lists = [
         list(
             DeviceInventory.objects.filter(device__tenant=each)
