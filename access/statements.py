@@ -8,6 +8,9 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import QuerySet
 
+# SQL for Django's cursor, the same for the driver's own, and for each placeholder which value it takes, or a constant.
+type Compiled = tuple[str, str, list[tuple[int, Any]]]
+
 
 class Statement:
     """A queryset compiled on first use, and run again and again with other values.
@@ -20,11 +23,11 @@ class Statement:
     def __init__(self, build: Callable[..., QuerySet[Any, Any]], *markers: Any) -> None:
         self._build = build
         self._markers = markers
-        self._compiled: dict[str, tuple[str, list[tuple[int, Any]]]] = {}
+        self._compiled: dict[str, Compiled] = {}
 
     def rows(self, *values: Any) -> list[tuple[Any, ...]]:
         database: Any = connections[DEFAULT_DB_ALIAS]
-        sql, places = self._compiled.get(database.vendor) or self._compile()
+        sql, native, places = self._compiled.get(database.vendor) or self._compile()
         parameters = [constant if place < 0 else values[place] for place, constant in places]
         rows: list[tuple[Any, ...]]
         if database.queries_logged or database.execute_wrappers:  # somebody counts or watches queries
@@ -37,11 +40,10 @@ class Statement:
         database.ensure_connection()
         database.validate_no_broken_transaction()
         with database.wrap_database_errors:
-            native = sql.replace("%s", "?") if database.vendor == "sqlite" else sql
             rows = database.connection.execute(native, parameters).fetchall()
         return rows
 
-    def _compile(self) -> tuple[str, list[tuple[int, Any]]]:
+    def _compile(self) -> Compiled:
         sql, parameters = self._build(*self._markers).query.get_compiler(connection=connection).as_sql()
         remaining: list[Any] = list(parameters)
         places: list[tuple[int, Any]] = []
@@ -58,8 +60,9 @@ class Statement:
         sql = re.sub("|".join(["%s", *(rf"\b{bound}\b" for bound in bounds)]), placeholder, sql)
         if missing := set(range(len(self._markers))) - {place for place, _ in places}:
             raise ValueError(f"The statement does not use its values {sorted(missing)}.")
-        self._compiled[connection.vendor] = sql, places
-        return sql, places
+        native = sql.replace("%s", "?") if connection.vendor == "sqlite" else sql
+        compiled = self._compiled[connection.vendor] = sql, native, places
+        return compiled
 
 
 def _index(markers: Sequence[Any], value: Any) -> int:

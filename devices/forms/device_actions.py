@@ -14,6 +14,7 @@ from devices.commands import Command
 from devices.commands.base import MACS, MOBILE
 from devices.forms.devices import TypedName, name_of
 from devices.models import Device, Platform
+from devices.text import as_words
 
 ANDROID = frozenset({Platform.ANDROID})
 WINDOWS = frozenset({Platform.WINDOWS})
@@ -140,7 +141,7 @@ def _fields(command: Command[Any], platform: str) -> Iterator[tuple[str, forms.F
             continue
         wanted = required or platform in words.required_on
         field = _field(declared, words, required=wanted)
-        field.label = words.label or to_snake(name).replace("_", " ").capitalize()
+        field.label = words.label or as_words(to_snake(name))
         field.help_text, field.initial = words.help, words.initial
         yield name, field
 

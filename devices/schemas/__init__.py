@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
 
+from devices.text import has_null_character
+
 MAX_OFFSET = 2**31
 PAGE_SIZE = 300
 
@@ -18,7 +20,7 @@ class Body(BaseModel):
     @classmethod
     def _without_null_characters(cls, value: Any) -> Any:
         try:
-            if _has_null_character(value):
+            if has_null_character(value):
                 raise ValueError("Null characters are not allowed.")
         except RecursionError:
             raise ValueError("This value is nested too deeply.") from None
@@ -79,15 +81,3 @@ class CursorPage[R](BaseModel):
     next: str | None
     previous: str | None
     results: list[R]
-
-
-def _has_null_character(value: Any) -> bool:
-    match value:
-        case str():
-            return "\0" in value
-        case list():
-            return any(map(_has_null_character, value))
-        case dict():
-            return any(_has_null_character(part) for pair in value.items() for part in pair)
-        case _:
-            return False

@@ -8,6 +8,8 @@ from uuid import UUID
 import orjson
 from django.db.models import CharField, Model
 
+from devices.text import has_null_character
+
 
 class Unusable(Exception):
     """A row that cannot be taken; the message is the reason, for the person who runs the import."""
@@ -38,21 +40,9 @@ def storable(document: dict[str, Any]) -> dict[str, Any]:
     except TypeError as error:
         raise Unusable(f"cannot be stored: {error}") from None
     copy: dict[str, Any] = orjson.loads(text)
-    if b"\\u0000" in text and _has_null_character(copy):
+    if b"\\u0000" in text and has_null_character(copy):
         raise Unusable("holds a NUL character")
     return copy
-
-
-def _has_null_character(value: object) -> bool:
-    match value:
-        case str():
-            return "\0" in value
-        case list():
-            return any(map(_has_null_character, value))
-        case dict():
-            return any(_has_null_character(part) for pair in value.items() for part in pair)
-        case _:
-            return False
 
 
 def text(key: str, value: object, limit: int) -> str:

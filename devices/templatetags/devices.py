@@ -10,6 +10,7 @@ from devices.commands import COMMANDS
 from devices.forms.blueprints import COLORS
 from devices.forms.devices import PLATFORMS
 from devices.models import Blueprint, Device, DeviceCommand, Platform
+from devices.text import as_words
 
 register = template.Library()
 
@@ -56,7 +57,7 @@ def system(device: Device) -> str:
 @register.filter
 def constant(text: str) -> str:
     """A word of the API, such as custom-app, as people write it."""
-    return text.replace("_", " ").replace("-", " ").capitalize()
+    return as_words(text.replace("-", "_"))
 
 
 @register.filter

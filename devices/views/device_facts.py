@@ -9,6 +9,7 @@ from django.utils.dateparse import parse_datetime
 
 from devices.models import Device, Platform
 from devices.services.details import details
+from devices.text import as_words
 
 # A fact that is good or bad news. `Fact.tone` has the class of its badge.
 GOOD, BAD, PLAIN = "success", "danger", ""
@@ -212,7 +213,7 @@ def _fact(found: dict[str, Any], row: Row) -> Fact | None:
         tone = PLAIN if row.good is None else GOOD if value == row.good else BAD
         return Fact(row.label, "Yes" if value else "No", tone)
     if row.constant and isinstance(value, str):
-        value = value.replace("_", " ").capitalize()
+        value = as_words(value)
     return Fact(row.label, _moment(value) or value)
 
 

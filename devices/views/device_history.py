@@ -12,6 +12,7 @@ from access.models import AuditEvent
 from devices.commands import COMMANDS
 from devices.models import Device, DeviceActivity
 from devices.services.activity import COMMAND_COMPLETED, COMMAND_FAILED, NAME_CHANGED
+from devices.text import as_words
 
 PER_PAGE = 50
 MERGED = 2000  # entries back, which two sorted queries still give at once
@@ -61,7 +62,7 @@ def history(device: Device, number: Any) -> Page[Any]:
 
 def _of_device(row: DeviceActivity) -> Entry:
     details = row.details if isinstance(row.details, dict) else {}
-    title = TITLES.get(row.action_type, row.action_type.replace("_", " ").capitalize())
+    title = TITLES.get(row.action_type, as_words(row.action_type))
     if row.action_type == NAME_CHANGED:
         return Entry(row.created_at, title, facts=[("Name", details.get("from"), details.get("to"))])
     if row.action_type in {COMMAND_COMPLETED, COMMAND_FAILED}:
@@ -74,10 +75,7 @@ def _of_device(row: DeviceActivity) -> Entry:
 
 
 def _of_people(event: AuditEvent) -> Entry:
-    facts = [
-        (name.replace("_", " ").capitalize(), _text(c.get("old")), _text(c.get("new")))
-        for name, c in event.changes.items()
-    ]
+    facts = [(as_words(name), _text(c.get("old")), _text(c.get("new"))) for name, c in event.changes.items()]
     return Entry(event.occurred_at, event.summary, event.actor_name, event, facts)
 
 

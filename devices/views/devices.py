@@ -16,7 +16,7 @@ from access.services.audit import Actor
 from access.views.pages import PageRequest, fragment, remembers, requires
 from devices.commands import COMMANDS
 from devices.forms.devices import DeviceFilter, DeviceForm, TypedName, name_of
-from devices.models import Device, Fleet, LostMode
+from devices.models import Device, Fleet
 from devices.models.devices import DeviceQuerySet
 from devices.schemas import inventory
 from devices.services import devices as services
@@ -59,7 +59,7 @@ def device_list(request: PageRequest) -> HttpResponse:
 def device_page(request: PageRequest, device_id: UUID) -> HttpResponse:
     device = own_device(request, device_id)
     cards, found = overview(device)
-    context = {"cards": cards, "details": found, "lost_mode": LostMode.objects.filter(device=device).first()}
+    context = {"cards": cards, "details": found, "lost_mode": getattr(device, "lost_mode", None)}
     return render(request, "devices/overview.html", about(request, device, "overview", **context))
 
 
