@@ -1,4 +1,4 @@
-"""The two ways in which the API writes a moment."""
+"""The ways in which the API writes a moment."""
 
 from datetime import UTC, datetime
 from typing import overload
@@ -16,3 +16,8 @@ def zulu(moment: datetime | None) -> str | None:
 def spaced(moment: datetime | None) -> str:
     """`2024-05-13 20:09:27.374451+00:00`, and an empty text for what never happened."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00:00") if moment else ""
+
+
+def with_offset(moment: datetime) -> str:
+    """`2024-05-13T20:09:23.123456+00:00`, always with six decimals."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f+00:00")

@@ -17,9 +17,12 @@ router = Router(
     response=CursorPage[AdminOut],
 )
 def list_admins(request: ApiRequest, query: AdminQuery) -> CursorPage[AdminOut]:
+    administrators = request.tenant.administrators.all()
+    if query.role is not None:
+        administrators = administrators.filter(role=query.role)
     return cursor_page(
         request,
-        request.tenant.administrators.all(),
+        administrators,
         size=query.size or query.limit,
         cursor=query.cursor,
         result=AdminOut.of,

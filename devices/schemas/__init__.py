@@ -9,6 +9,7 @@ from devices.text import has_null_character
 
 MAX_OFFSET = 2**31
 PAGE_SIZE = 300
+CURSOR_PAGE_SIZE = 25  # of users and administrators, where the caller asks for no other size
 
 
 class Body(BaseModel):

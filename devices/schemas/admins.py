@@ -3,14 +3,15 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from access.models import Administrator
-from devices.dates import zulu
-from devices.schemas import PAGE_SIZE, Limit, Query
+from devices.dates import with_offset
+from devices.schemas import CURSOR_PAGE_SIZE, Limit, Query
 
 
 class AdminQuery(Query):
-    limit: Limit = PAGE_SIZE
     size: Limit | None = Field(default=None, alias="sizePerPage")
+    limit: Limit = CURSOR_PAGE_SIZE  # not documented, but sent by a published client
     cursor: str | None = None
+    role: str | None = None
 
 
 class AdminOut(BaseModel):
@@ -34,6 +35,6 @@ class AdminOut(BaseModel):
             role=administrator.role,
             is_active=administrator.is_active,
             locale="en_US",  # the only language that the pages speak
-            created_at=zulu(administrator.created_at),
-            updated_at=zulu(administrator.updated_at),
+            created_at=with_offset(administrator.created_at),
+            updated_at=with_offset(administrator.updated_at),
         )

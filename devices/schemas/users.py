@@ -4,7 +4,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from devices.dates import zulu
-from devices.schemas import PAGE_SIZE, Limit, Query
+from devices.schemas import CURSOR_PAGE_SIZE, Limit, Query
 
 
 class UserQuery(Query):
@@ -13,7 +13,7 @@ class UserQuery(Query):
     integration_id: UUID | None = None
     archived: bool | None = None
     cursor: str | None = None
-    size: Limit = Field(default=PAGE_SIZE, alias="sizePerPage")
+    size: Limit = Field(default=CURSOR_PAGE_SIZE, alias="sizePerPage")
 
 
 class UserIntegration(BaseModel):

@@ -1,32 +1,19 @@
-"""The declared operations against the public API's description, which lies beside the project where it is developed."""
-
-import json
-from pathlib import Path
-from typing import Any
+"""The declared operations against the description of the public API."""
 
 import pytest
 
 from access.permissions import Catalogue, Permission, catalogue
 from devices.api import api
+from tests.contract import OPERATIONS, PERMISSIONS
 
-SHARED = Path(__file__).resolve().parents[4] / "shared" / "api"
 OURS = {"get_openapi", "get_token"}  # not part of the public API
 
-described = pytest.mark.skipif(not SHARED.exists(), reason="the description of the public API is not here")
 
-
-def load(name: str) -> list[dict[str, Any]]:
-    content: list[dict[str, Any]] = json.loads((SHARED / name).read_text())
-    return content
-
-
-@described
 def test_every_operation_is_the_public_apis() -> None:
-    public = {each["id"]: each for each in load("contract.json")}
     for operation in api.operations:
         if operation.id in OURS:
             continue
-        described = public[operation.id]
+        described = OPERATIONS[operation.id]
         assert (operation.method, operation.path, operation.status) == (
             described["method"],
             described["path"],
@@ -41,13 +28,11 @@ def test_every_operation_is_the_public_apis() -> None:
         assert {field.alias or name for name, field in body} == fields, operation.id
 
 
-@described
 def test_every_permission_is_named_and_placed_as_in_the_public_api() -> None:
-    public = {each["codename"]: each for each in load("permissions.json")}
     for area in catalogue.areas():
         for section in area.sections:
             for permission in section.permissions:
-                named = public[permission.codename]
+                named = PERMISSIONS[permission.codename]
                 assert (area.name, section.name, permission.label, permission.method, permission.path) == (
                     named["heading"],
                     named["section"],

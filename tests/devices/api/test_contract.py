@@ -4,10 +4,8 @@ Generated: a new operation that the contract knows is called here without being 
 from the fleet (reads) or from the factories (writes).
 """
 
-import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -19,15 +17,14 @@ from devices.api import api as declared
 from devices.api.routing import Operation
 from devices.models import Device, Platform
 from devices.services.demo import demo_fleet, load_demo_fleet
+from tests.contract import OPERATIONS
 from tests.devices.api import examples
 from tests.devices.api.shapes import Mismatch, mismatches
 from tests.types import Call, IssuedApiToken, IssueToken, Response
 
 pytestmark = pytest.mark.django_db
 
-CONTRACT = Path(__file__).resolve().parents[4] / "shared" / "api" / "contract.json"
 DEVICES = 120  # among which are all families, people without a device, devices never seen, and two in lost mode
-OPERATIONS = {row["id"]: row for row in json.loads(CONTRACT.read_text("utf-8"))} if CONTRACT.exists() else {}
 COVERED = [operation for operation in declared.operations if operation.id in OPERATIONS]
 READS = [operation for operation in COVERED if operation.method == "GET"]
 WRITES = [operation for operation in COVERED if operation.method != "GET"]
@@ -114,8 +111,6 @@ class Answer(NamedTuple):
 
 @pytest.fixture
 def fleet(tenant: Tenant) -> Tenant:
-    if not OPERATIONS:
-        pytest.skip(f"{CONTRACT} is not there")
     load_demo_fleet(tenant=tenant, actor=Actor.command("test"), count=DEVICES)
     return tenant
 
@@ -219,8 +214,6 @@ def test_the_fleet_has_what_shapes_are_told_apart_by(fleet: Tenant) -> None:
 
 
 def test_shapes_are_told_apart() -> None:
-    if not OPERATIONS:
-        pytest.skip(f"{CONTRACT} is not there")
     shapes = OPERATIONS["get_device_details"]["response_shape"]["$variants"]
     mac = next(document for record, document in demo_fleet(50) if record["platform"] == "Mac" and record["user"])
     assert list(mismatches(mac, shapes["Mac"])) == []
