@@ -14,12 +14,12 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
+from access.audit.events import Actor
 from access.models import Administrator, ApiToken, AuditEvent, Role, Tenant
-from access.services.admins import create_administrator, remove_administrator
-from access.services.audit import Actor
-from access.services.tenants import create_tenant, edit_tenant
-from access.services.tokens import revoke_token
-from access.sign_in import confirm_password
+from access.people.administrators import create_administrator, remove_administrator
+from access.people.tenants import create_tenant, edit_tenant
+from access.sign_in.reauthentication import confirm_password
+from access.tokens.lifecycle import revoke_token
 
 # Who may do what is a matter of roles, and everybody has one address.
 admin.site.unregister([Group, EmailAddress])

@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from access.views import home, permissions, session, tokens
+from access.pages import home, permissions, session, tokens
 
 urlpatterns = [
     path("", home.home, name="home"),

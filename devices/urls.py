@@ -1,8 +1,9 @@
 from django.urls import path
 
+from access.http.navigation import Item, navigation
 from access.models import Administrator
-from access.navigation import Item, navigation
-from devices.views import blueprints, device_actions, devices, notes, reference, secrets, users
+from devices.pages import blueprints, devices, notes, reference, secrets, users
+from devices.pages import device_commands as device_actions
 
 
 def belongs_to_a_tenant(person: Administrator) -> bool:

@@ -71,21 +71,21 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "access.middleware.ProxyMiddleware",
-    "access.middleware.HostMiddleware",
+    "access.http.middleware.ProxyMiddleware",
+    "access.http.middleware.HostMiddleware",
     # From here on an API request passes nothing: see `page_only` for why.
-    "access.page_only.SecurityMiddleware",
-    "access.page_only.ContentSecurityPolicyMiddleware",
-    "access.page_only.WhiteNoiseMiddleware",
-    "access.page_only.SessionMiddleware",
-    "access.page_only.CommonMiddleware",
-    "access.page_only.CsrfViewMiddleware",
-    "access.page_only.AuthenticationMiddleware",
-    "access.page_only.AdministratorMiddleware",
-    "access.page_only.MessageMiddleware",
-    "access.page_only.HtmxMiddleware",
+    "access.http.page_only.SecurityMiddleware",
+    "access.http.page_only.ContentSecurityPolicyMiddleware",
+    "access.http.page_only.WhiteNoiseMiddleware",
+    "access.http.page_only.SessionMiddleware",
+    "access.http.page_only.CommonMiddleware",
+    "access.http.page_only.CsrfViewMiddleware",
+    "access.http.page_only.AuthenticationMiddleware",
+    "access.http.page_only.AdministratorMiddleware",
+    "access.http.page_only.MessageMiddleware",
+    "access.http.page_only.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "access.page_only.XFrameOptionsMiddleware",
+    "access.http.page_only.XFrameOptionsMiddleware",
 ]
 
 TEMPLATES = [
@@ -99,7 +99,7 @@ TEMPLATES = [
                 "django.template.context_processors.csp",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "access.context_processors.shell",
+                "access.http.context_processors.shell",
             ],
         },
     }
@@ -137,8 +137,8 @@ else:
 # --- People -----------------------------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "access.Administrator"
-AUTHENTICATION_BACKENDS = ["access.sign_in.AdministratorBackend"]
-PASSWORD_HASHERS = ["access.sign_in.OneAtATimeArgon2"]
+AUTHENTICATION_BACKENDS = ["access.sign_in.backend.AdministratorBackend"]
+PASSWORD_HASHERS = ["access.sign_in.hashing.OneAtATimeArgon2"]
 AUTH_PASSWORD_VALIDATORS = [
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
@@ -152,7 +152,7 @@ PASSWORD_RESET_TIMEOUT = 60 * 60  # a reset link lasts one hour
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "account_login"
-ACCOUNT_ADAPTER = "access.sign_in.AccountAdapter"
+ACCOUNT_ADAPTER = "access.sign_in.adapter.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
@@ -162,10 +162,10 @@ ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
 # Widening what a token may do asks for the password again after ten minutes.
 REAUTHENTICATION_TIMEOUT = 10 * 60
-# access.sign_in counts attempts in the database, shared by every worker; a cache would count per process.
+# access.sign_in.throttle counts attempts in the database, shared by every worker; a cache would count per process.
 ACCOUNT_RATE_LIMITS = False
 
-SESSION_ENGINE = "access.sessions"
+SESSION_ENGINE = "access.sign_in.sessions"
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_IDLE_TIMEOUT = 60 * 60
 HTTPS = IRU_SCHEME == "https"
@@ -176,7 +176,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS else "csrf"
 CSRF_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_HTTPONLY = True
-CSRF_FAILURE_VIEW = "access.views.errors.csrf_failure"
+CSRF_FAILURE_VIEW = "access.http.errors.csrf_failure"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 _mail = env.email_url("EMAIL_URL", default="smtp://localhost:25")
@@ -213,7 +213,7 @@ SECURE_CSP = {
     "manifest-src": [CSP.SELF],
 }
 
-# Django looks for its own middleware by name, and does not see that access.page_only's are subclasses of it.
+# Django looks for its own middleware by name, and does not see that access.http.page_only's are subclasses of it.
 SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W002", "security.W003"]
 
 # --- Limits of a request ----------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ urlpatterns = [
     path("", include("devices.urls")),
 ]
 
-handler400 = "access.views.errors.bad_request"
-handler403 = "access.views.errors.forbidden"
-handler404 = "access.views.errors.not_found"
-handler500 = "access.views.errors.server_error"
+handler400 = "access.http.errors.bad_request"
+handler403 = "access.http.errors.forbidden"
+handler404 = "access.http.errors.not_found"
+handler500 = "access.http.errors.server_error"

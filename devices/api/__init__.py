@@ -1,6 +1,6 @@
 """The Endpoint API: every group of operations, in the order in which people see them."""
 
-from devices.api import (
+from devices.api.operations import (
     actions,
     activity,
     admins,
@@ -12,12 +12,14 @@ from devices.api import (
     lost_mode,
     notes,
     ping,
-    reference,
     secrets,
     settings,
     tags,
     tokens,
     users,
+)
+from devices.api.operations import (
+    openapi as reference,
 )
 from devices.api.routing import Api
 

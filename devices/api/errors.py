@@ -16,12 +16,12 @@ from django.http import HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from django.http.request import UnreadablePostError
 
-from access.authentication import Refused
 from access.permissions import Permission
+from access.tokens.authentication import AuthenticationFailed
 from devices.api.rendering import json_response
 from devices.commands import CommandRefused
-from devices.services.lost_mode import LostModeRefused
-from devices.services.secrets import SecretUnreadable
+from devices.fleet.lost_mode import LostModeRefused
+from devices.fleet.secrets import SecretUnreadable
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ def translate(error: Exception) -> ApiError:
     match error:
         case ApiError():
             return error
-        case Refused():
+        case AuthenticationFailed():
             return unauthorized(sent=error.sent)
         case ObjectDoesNotExist():
             return not_found()

@@ -9,11 +9,34 @@ from urllib.parse import urlencode
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from pydantic import BaseModel
 
 from devices.api import errors
-from devices.schemas import CursorPage, LimitOffset, Page
+from devices.inputs import PAGE_SIZE, Limit, Offset, Query
 
 LONGEST_POSITION = 40  # a UUID, or the widest integer, and what stands before it
+
+
+class LimitOffset(Query):
+    limit: Limit = PAGE_SIZE
+    offset: Offset = 0
+
+
+class Page[R](BaseModel):
+    """One page of a list, and the addresses of its page_links."""
+
+    count: int
+    next: str | None
+    previous: str | None
+    results: list[R]
+
+
+class CursorPage[R](BaseModel):
+    """One page of a list that is walked by following `next`; it has no count."""
+
+    next: str | None
+    previous: str | None
+    results: list[R]
 
 
 def link(request: HttpRequest, **replaced: int | str | None) -> str:
@@ -27,7 +50,7 @@ def link(request: HttpRequest, **replaced: int | str | None) -> str:
     return request.build_absolute_uri(request.path) + (f"?{query}" if query else "")
 
 
-def neighbours(request: HttpRequest, query: LimitOffset, count: int) -> tuple[str | None, str | None]:
+def page_links(request: HttpRequest, query: LimitOffset, count: int) -> tuple[str | None, str | None]:
     """Links to the next and the previous page of `count` rows; the first page's link leaves `offset` out."""
     following = query.offset + query.limit
     preceding = query.offset - query.limit
@@ -57,15 +80,17 @@ def list_headers(
     }
 
 
-def page[M: Model, R](request: HttpRequest, rows: QuerySet[M], query: LimitOffset, result: Callable[[M], R]) -> Page[R]:
+def paginate[M: Model, R](
+    request: HttpRequest, rows: QuerySet[M], query: LimitOffset, result: Callable[[M], R]
+) -> Page[R]:
     """One page of `rows`, which must be in a total order."""
     count = rows.order_by().count()
-    next_link, previous_link = neighbours(request, query, count)
+    next_link, previous_link = page_links(request, query, count)
     results = [result(row) for row in rows[query.offset : query.offset + query.limit]] if query.offset < count else []
     return Page(count=count, next=next_link, previous=previous_link, results=results)
 
 
-def whole[M: Model, R](rows: Iterable[M], result: Callable[[M], R]) -> Page[R]:
+def single_page[M: Model, R](rows: Iterable[M], result: Callable[[M], R]) -> Page[R]:
     """Every row on a single page."""
     results = [result(row) for row in rows]
     return Page(count=len(results), next=None, previous=None, results=results)

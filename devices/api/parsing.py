@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from devices.api import errors
 from devices.api.errors import ApiError
-from devices.schemas import Body, Query
+from devices.inputs import Body, Query
 
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 

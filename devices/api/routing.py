@@ -13,15 +13,15 @@ from django.http import HttpRequest, HttpResponse
 from pydantic import TypeAdapter
 
 from access.addresses import client_address
-from access.authentication import LiveToken, Refused, authenticate
-from access.digests import SHAPE
+from access.audit.events import Actor
 from access.models import Tenant
 from access.permissions import Permission, catalogue
-from access.services.audit import Actor
+from access.tokens.authentication import AuthenticationFailed, LiveToken, authenticate
+from access.tokens.digests import SHAPE
 from devices.api import errors
 from devices.api.parsing import body_of, query_of
-from devices.api.rendering import JSON, Answer, empty, prepared
-from devices.schemas import Body, Query
+from devices.api.rendering import JSON, ResponseWithHeaders, json_text, no_content
+from devices.inputs import Body, Query
 
 type Handler = Callable[..., Any]
 type Method = Literal["GET", "POST", "PATCH", "DELETE"]
@@ -98,11 +98,11 @@ class Endpoint:
         if isinstance(result, HttpResponse):
             return result
         if operation.adapter is None:
-            return empty(operation.status)
+            return no_content(operation.status)
         headers = None
-        if isinstance(result, Answer):
+        if isinstance(result, ResponseWithHeaders):
             result, headers = result
-        response = prepared(operation.adapter.dump_json(result), headers)
+        response = json_text(operation.adapter.dump_json(result), headers)
         response.status_code = operation.status
         return response
 
@@ -130,7 +130,7 @@ class Endpoint:
                 subdomain=request.subdomain,
                 address=client_address(request),
             )
-        except Refused:
+        except AuthenticationFailed:
             # Asked only now, so that a call that succeeds never pays for it.
             if request.subdomain is not None and not _active(request.subdomain):
                 raise errors.tenant_not_found() from None
@@ -166,8 +166,8 @@ class Router:
         """Declare the decorated function as an operation.
 
         Its parameters are the request, then those of the path by their names (a `UUID` that is not one answers 404),
-        then `query` and `body`, typed by what they are parsed as. It returns a `response`, an Answer with one and its
-        headers, None for no body, or an HttpResponse that is ready, then of the `media_type`. `open` needs no token;
+        then `query` and `body`, typed by what they are parsed as. It returns a `response`, a ResponseWithHeaders, None
+        for no body, or an HttpResponse that is ready, then of the `media_type`. `open` needs no token;
         without a section it needs a token but no permission. With `forms` the body may also come as a form with dotted
         names.
 

@@ -6,12 +6,8 @@ from typing import Any, Literal
 from pydantic import ConfigDict
 from pydantic.alias_generators import to_pascal
 
+from devices.inputs import Body
 from devices.models import Device, DeviceCommand, Platform
-from devices.schemas import Body
-
-MACS = frozenset({Platform.MAC})
-MOBILE = frozenset({Platform.IPHONE, Platform.IPAD})
-APPLE = MACS | MOBILE | {Platform.APPLE_TV}
 
 
 class CommandRefused(Exception):

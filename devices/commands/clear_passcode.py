@@ -1,4 +1,5 @@
-from devices.commands.base import MOBILE, Command
+from devices.commands.base import Command
+from devices.models import MOBILE
 
 
 class ClearPasscode(Command[None]):

@@ -2,8 +2,8 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-from devices.commands.base import MACS, AppleBody, Command
-from devices.models import Platform
+from devices.commands.base import AppleBody, Command
+from devices.models import MACS, Platform
 
 
 class DeleteUserBody(AppleBody):

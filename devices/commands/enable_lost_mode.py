@@ -2,9 +2,9 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-from devices.commands.base import MOBILE, AppleBody, Command, Request
-from devices.models import DeviceCommand
-from devices.services import lost_mode
+from devices.commands.base import AppleBody, Command, Request
+from devices.fleet import lost_mode
+from devices.models import MOBILE, DeviceCommand
 
 type Text = Annotated[str, StringConstraints(max_length=1000)]
 

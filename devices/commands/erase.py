@@ -5,10 +5,10 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from pydantic import Field, StringConstraints
 
-from access.digests import SHAPE
-from devices.commands.base import APPLE, MOBILE, AppleBody, Command, CommandRefused, Request, amapi, csp
-from devices.models import Device, Platform
-from devices.schemas import Listed
+from access.tokens.digests import SHAPE
+from devices.commands.base import AppleBody, Command, CommandRefused, Request, amapi, csp
+from devices.inputs import Listed
+from devices.models import APPLE, MOBILE, Device, Platform
 
 PIN = re.compile(r"[0-9]{6}")
 WIPES = {"WIPE": "doWipe", "WIPE_CLOUD": "doWipeCloud", "WIPE_PROTECTED": "doWipeProtected"}

@@ -3,9 +3,9 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-from devices.commands.base import MACS, MOBILE, AppleBody, Command, CommandRefused, Request, amapi, given
-from devices.models import Device, DeviceCommand, DeviceSecret, Platform
-from devices.services.secrets import delete_secret, store_secret
+from devices.commands.base import AppleBody, Command, CommandRefused, Request, amapi, given
+from devices.fleet.secrets import delete_secret, store_secret
+from devices.models import MACS, MOBILE, Device, DeviceCommand, DeviceSecret, Platform
 
 
 class LockDeviceBody(AppleBody):

@@ -2,8 +2,9 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from devices.commands.base import MOBILE, Command
-from devices.schemas import Body
+from devices.commands.base import Command
+from devices.inputs import Body
+from devices.models import MOBILE
 
 
 class RefreshCellularPlansBody(Body):

@@ -1,4 +1,5 @@
-from devices.commands.base import MACS, Command
+from devices.commands.base import Command
+from devices.models import MACS
 
 
 class ReinstallAgent(Command[None]):

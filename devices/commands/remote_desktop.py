@@ -1,5 +1,5 @@
-from devices.commands.base import MACS, AppleBody, Command, Request
-from devices.models import Device
+from devices.commands.base import AppleBody, Command, Request
+from devices.models import MACS, Device
 
 
 class RemoteDesktopBody(AppleBody):

@@ -1,4 +1,5 @@
-from devices.commands.base import APPLE, Command
+from devices.commands.base import Command
+from devices.models import APPLE
 
 
 class RenewMdmProfile(Command[None]):

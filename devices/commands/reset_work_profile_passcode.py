@@ -5,8 +5,8 @@ from django.core.exceptions import ValidationError
 from pydantic import Field, StringConstraints
 
 from devices.commands.base import Command, Request, amapi
+from devices.inputs import Body, Listed
 from devices.models import Device, Platform
-from devices.schemas import Body, Listed
 
 SHORTEST = 4
 SHORTEST_FROM_ANDROID_14 = 6

@@ -1,5 +1,5 @@
-from devices.commands.base import APPLE, AppleBody, Command, Request, amapi, csp
-from devices.models import Device, Platform
+from devices.commands.base import AppleBody, Command, Request, amapi, csp
+from devices.models import APPLE, Device, Platform
 
 
 class RestartDeviceBody(AppleBody):

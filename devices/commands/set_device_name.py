@@ -1,9 +1,9 @@
 from typing import Any
 
-from devices.commands.base import APPLE, AppleBody, Command, Request, csp
-from devices.models import Device, DeviceCommand, Platform
-from devices.schemas import Name
-from devices.services import activity, records
+from devices.commands.base import AppleBody, Command, Request, csp
+from devices.fleet import activity, records
+from devices.inputs import Name
+from devices.models import APPLE, Device, DeviceCommand, Platform
 
 
 class SetDeviceNameBody(AppleBody):

@@ -1,4 +1,5 @@
-from devices.commands.base import MACS, MOBILE, Command
+from devices.commands.base import Command
+from devices.models import MACS, MOBILE
 
 
 class ShutDownDevice(Command[None]):

@@ -1,5 +1,5 @@
-from devices.commands.base import MOBILE
 from devices.commands.settings_switch import SettingsSwitch
+from devices.models import MOBILE
 
 
 class ToggleDataRoaming(SettingsSwitch):

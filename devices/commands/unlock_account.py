@@ -1,5 +1,6 @@
-from devices.commands.base import MACS, AppleBody, Command
-from devices.schemas import Name
+from devices.commands.base import AppleBody, Command
+from devices.inputs import Name
+from devices.models import MACS
 
 
 class UnlockAccountBody(AppleBody):

@@ -1,5 +1,5 @@
-from devices.commands.base import APPLE, Command, Request, csp
-from devices.models import Device, Platform
+from devices.commands.base import Command, Request, csp
+from devices.models import APPLE, Device, Platform
 
 QUERIES = [
     "UDID",

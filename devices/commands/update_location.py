@@ -1,6 +1,6 @@
-from devices.commands.base import MOBILE, Command, Request
-from devices.models import DeviceCommand
-from devices.services import lost_mode
+from devices.commands.base import Command, Request
+from devices.fleet import lost_mode
+from devices.models import MOBILE, DeviceCommand
 
 
 class UpdateLocation(Command[None]):

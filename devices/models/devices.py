@@ -24,6 +24,12 @@ class Platform(models.TextChoices):
     WINDOWS = "Windows"
 
 
+# Families that share a protocol or a set of commands.
+MACS = frozenset({Platform.MAC})
+MOBILE = frozenset({Platform.IPHONE, Platform.IPAD})
+APPLE = MACS | MOBILE | {Platform.APPLE_TV}
+
+
 class Fleet(models.Model):
     """What holds for all devices of a tenant."""
 
@@ -148,7 +154,7 @@ class Device(models.Model):
     first_enrollment = models.DateTimeField()
     last_enrollment = models.DateTimeField()
     last_check_in = models.DateTimeField(null=True, blank=True)
-    # The answer of GET /devices/{id}, written by devices.services.records whenever anything in it changes.
+    # The answer of GET /devices/{id}, written by devices.fleet.records whenever anything in it changes.
     record = models.TextField(editable=False)
 
     objects = DeviceQuerySet.as_manager()

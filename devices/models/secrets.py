@@ -5,7 +5,7 @@ from devices.models.devices import Device
 
 
 class DeviceSecret(models.Model):
-    """One secret of a device, encrypted and bound to this row. devices.services.secrets alone can read it."""
+    """One secret of a device, encrypted and bound to this row. devices.fleet.secrets alone can read it."""
 
     class Kind(models.TextChoices):
         FILEVAULT_KEY = "filevault_key", "FileVault recovery key"

@@ -7,9 +7,9 @@ from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString, mark_safe
 
 from devices.commands import COMMANDS
-from devices.forms.blueprints import COLORS
-from devices.forms.devices import PLATFORMS
 from devices.models import Blueprint, Device, DeviceCommand, Platform
+from devices.pages.forms.blueprints import COLORS
+from devices.pages.forms.devices import PLATFORMS
 from devices.text import as_words
 
 register = template.Library()

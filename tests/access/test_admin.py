@@ -5,12 +5,12 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
 
-from access.authentication import Refused, authenticate
+from access.audit.events import Actor
 from access.models import Administrator, ApiToken, AuditEvent, Role, SignInAttempt, Tenant
-from access.services.audit import Actor
+from access.tokens.authentication import AuthenticationFailed, authenticate
+from devices.enrollment.routing import update_routing
+from devices.fleet.secrets import store_secret
 from devices.models import DeviceSecret
-from devices.services.blueprint_routing import update_routing
-from devices.services.secrets import store_secret
 from tests.factories.access import AdministratorFactory
 from tests.factories.devices import (
     DeviceActivityFactory,
@@ -113,7 +113,7 @@ def test_revoking_goes_through_the_service(console: Client, operator: Administra
         {"action": "revoke", "_selected_action": [token.pk, before.pk]},
     )
 
-    with pytest.raises(Refused):
+    with pytest.raises(AuthenticationFailed):
         authenticate(f"Bearer {token.secret}", subdomain=None, address="")
     event = AuditEvent.objects.latest("sequence")
     assert (event.summary, event.actor_type, event.actor_id) == ("Token revoked", "operator", str(operator.id))

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from playwright.sync_api import Error, Page, expect
 
-from access.digests import SHAPE
+from access.tokens.digests import SHAPE
 from tests.browser.servers import PASSWORD, Server
 
 pytestmark = pytest.mark.browser
@@ -169,7 +169,7 @@ def test_escape_asks_once_before_a_token_is_lost(signed_in: Visit) -> None:
     page.keyboard.press("Escape")
     expect(page.get_by_role("alertdialog")).to_be_visible()
     expect(page.get_by_role("heading", name="Copy your API token")).to_be_visible()
-    page.get_by_role("button", name="Keep open").click()
+    page.get_by_role("button", name="Unset open").click()
     page.get_by_role("button", name="Show token").click()
     assert SHAPE.fullmatch(page.get_by_label("API token", exact=True).input_value())
     page.keyboard.press("Escape")

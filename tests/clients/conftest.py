@@ -22,9 +22,9 @@ from tests.browser.servers import OWN_SETTINGS, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 SET_UP = """
-from access.services.audit import Actor
-from access.services.tenants import create_tenant
-from devices.services.demo import load_demo_fleet
+from access.audit.events import Actor
+from access.people.tenants import create_tenant
+from devices.demo.fleet import load_demo_fleet
 actor = Actor.command("test")
 load_demo_fleet(tenant=create_tenant(name="Accuhive", subdomain="accuhive", actor=actor), actor=actor, count=30)
 """

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from access.services.audit import Actor
+from access.audit.events import Actor
 from devices.commands import COMMANDS
+from devices.commands.queue import SentCommand, send_command
 from devices.models import Device
-from devices.services.commands import SentCommand, send_command
 
 ACTOR = Actor.command("test")
 ERROR = {"code": 12067, "domain": "MCMDM", "localized_description": "Nein.", "us_english_description": "No."}

@@ -4,9 +4,9 @@ import factory
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
+from access.audit.events import Actor
 from access.models import Administrator, ApiToken, Role, Tenant
-from access.services.audit import Actor
-from access.services.tokens import create_token
+from access.tokens.lifecycle import create_token
 from tests.types import IssuedApiToken
 
 

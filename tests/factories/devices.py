@@ -5,6 +5,7 @@ import factory
 from django.db.models import F
 from factory.django import DjangoModelFactory
 
+from devices.fleet import records
 from devices.models import (
     Assignment,
     AssignmentNode,
@@ -22,7 +23,6 @@ from devices.models import (
     Tag,
     User,
 )
-from devices.services import records
 from tests.factories.access import TenantFactory
 
 ENROLLED = datetime(2024, 5, 13, 20, 9, 27, 374451, UTC)

@@ -12,11 +12,11 @@ from django.utils.dateparse import parse_date, parse_datetime
 from rich.console import Console
 from rich.table import Table
 
-from access import digests
+from access.audit.events import Actor
 from access.models import ApiToken, Tenant
 from access.permissions import catalogue
-from access.services.audit import Actor
-from access.services.tokens import create_token, revoke_token
+from access.tokens import digests
+from access.tokens.lifecycle import create_token, revoke_token
 
 ACTOR = Actor.command("api_token")
 

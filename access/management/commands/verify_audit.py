@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from access.audit.events import MAC_SHOWN, chain
 from access.models import AuditHead, Tenant
-from access.services.audit import MAC_SHOWN, chain
 
 
 class Command(BaseCommand):

@@ -5,8 +5,8 @@ from django.db import transaction
 from django.db.models import Count
 
 from access.models import Tenant
+from devices.fleet import records
 from devices.models import Device
-from devices.services import records
 
 
 class Command(BaseCommand):

@@ -8,10 +8,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from access.audit.events import Actor
 from access.models import Tenant
-from access.services.audit import Actor
-from devices.services.import_files import FileError, ImportFile
-from devices.services.imports import ImportReport, import_devices
+from devices.imports.devices import ImportReport, import_devices
+from devices.imports.files import FileError, ImportFile
 
 
 class Command(BaseCommand):

@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from access.audit.events import Actor
 from access.models import Tenant
-from access.services.audit import Actor
-from devices.services.tenant_import import ALSO, DEVICE, LIBRARY, TenantImportReport, Watcher, import_tenant
-from devices.services.tenant_import_client import SourceTenant, TenantImportError
-from devices.services.tenant_import_state import Progress
+from devices.imports.tenant.client import SourceTenant, TenantImportError
+from devices.imports.tenant.copy import ALSO, DEVICE, LIBRARY, TenantImportReport, Watcher, import_tenant
+from devices.imports.tenant.state import Progress
 
 SHOWN = 20  # problems
 MOST_WORKERS = 16

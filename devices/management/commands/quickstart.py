@@ -17,11 +17,11 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
+from access.audit.events import Actor
 from access.models import Administrator, Role, Tenant
-from access.services.admins import create_administrator
-from access.services.audit import Actor
-from access.services.tenants import create_tenant
-from devices.services.demo import load_demo_fleet
+from access.people.administrators import create_administrator
+from access.people.tenants import create_tenant
+from devices.demo.fleet import load_demo_fleet
 
 OWNER = "owner@accuhive.example"
 OPERATOR = "operator@accuhive.example"

@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from devices.services.secrets import SecretUnreadable, rewrap
+from devices.fleet.secrets import SecretUnreadable, rewrap
 
 
 class Command(BaseCommand):

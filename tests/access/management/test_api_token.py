@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from access.authentication import Refused, authenticate
 from access.models import ApiToken, AuditEvent, Tenant
 from access.permissions import catalogue
+from access.tokens.authentication import AuthenticationFailed, authenticate
 from tests.types import IssueToken
 
 UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -126,7 +126,7 @@ def test_revoke_takes_an_id_or_a_name(issue_token: IssueToken, by: str) -> None:
     token, other = issue_token(name="Wall"), issue_token(name="Board")
     run("revoke", "--tenant", "accuhive", str(getattr(token, by)))
 
-    with pytest.raises(Refused):
+    with pytest.raises(AuthenticationFailed):
         authenticate(f"Bearer {token.secret}", subdomain=None, address="")
     assert authenticate(f"Bearer {other.secret}", subdomain=None, address="").name == "Board"
 

@@ -11,8 +11,8 @@ from pydantic import BaseModel
 from access.models import Tenant
 from devices.api.routing import Operation
 from devices.commands import COMMANDS
+from devices.fleet import lost_mode
 from devices.models import Platform
-from devices.services import lost_mode
 from tests.factories import devices as factories
 
 EXAMPLE_ID = "98765000-0000-4000-8000-000000000004"

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from access.audit.events import Actor
 from access.models import Tenant
 from access.permissions import catalogue
-from access.services.audit import Actor
 from devices.api import api as declared
 from devices.api.routing import Operation
+from devices.demo.fleet import demo_fleet, load_demo_fleet
 from devices.models import Device, Platform
-from devices.services.demo import demo_fleet, load_demo_fleet
 from tests.contract import OPERATIONS
 from tests.devices.api import examples
 from tests.devices.api.shapes import Mismatch, mismatches

@@ -196,8 +196,8 @@ def test_the_scheme_and_the_secret_are_read_in_any_case(api: Call, issue_token: 
 
 
 def test_a_revoked_token_is_refused_from_the_next_call_on(api: Call, issue_token: IssueToken, owner: Any) -> None:
-    from access.services.audit import Actor
-    from access.services.tokens import revoke_token, set_permissions
+    from access.audit.events import Actor
+    from access.tokens.lifecycle import revoke_token, set_permissions
 
     token = issue_token("list_devices")
     assert api("GET", "/api/v1/devices", token).status_code == 200
@@ -215,7 +215,7 @@ def test_what_nobody_expected_is_a_json_500_without_details(
     def broken(*args: object, **kwargs: object) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr("devices.api.devices.record_page", broken)
+    monkeypatch.setattr("devices.api.operations.devices.record_page", broken)
     answer = api("GET", "/api/v1/devices", issue_token("list_devices"))
     assert (answer.status_code, answer.json()) == (500, {"message": "An unexpected error occurred"})
 

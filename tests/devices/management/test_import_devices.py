@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
+from access.audit.events import Actor
 from access.models import AuditEvent, Tenant
-from access.services.audit import Actor
-from access.services.tenants import create_tenant
-from devices.services import imports
-from devices.services.demo import demo_fleet
+from access.people.tenants import create_tenant
+from devices.demo.fleet import demo_fleet
+from devices.imports import devices as imports
 
 pytestmark = pytest.mark.django_db
 

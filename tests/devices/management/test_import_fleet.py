@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
+from access.audit.events import Actor
 from access.models import AuditEvent, Tenant
 from access.permissions import catalogue
-from access.services.audit import Actor
+from devices.demo.fleet import load_demo_fleet
 from devices.models import DeviceActivity, DeviceCommand, DeviceSecret, LostMode
-from devices.services.demo import load_demo_fleet
 from tests.factories.access import ApiTokenFactory
 from tests.types import Call
 

@@ -9,12 +9,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django.live_server_helper import LiveServer
 
+from access.audit.events import Actor
 from access.models import AuditEvent, Tenant
+from access.people.tenants import create_tenant
 from access.permissions import catalogue
-from access.services.audit import Actor
-from access.services.tenants import create_tenant
-from devices.services import records, tenant_import_client
-from devices.services.demo import load_demo_fleet
+from devices.demo.fleet import load_demo_fleet
+from devices.fleet import records
+from devices.imports.tenant import client as tenant_import_client
 from tests.factories.access import ApiTokenFactory
 
 DEVICES = 60

@@ -3,7 +3,7 @@ from django.test import Client
 from django.utils import timezone
 
 from access.models import Administrator, Role, Tenant
-from access.sign_in import AUTHENTICATED_AT
+from access.sign_in.reauthentication import AUTHENTICATED_AT
 from devices.models import Device
 from tests.devices.pages.browsing import NAME, SignIn
 from tests.factories.access import AdministratorFactory

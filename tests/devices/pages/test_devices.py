@@ -9,10 +9,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from access.models import Role, Tenant
+from devices.fleet.activity import log
 from devices.models import Device, Platform
-from devices.services.activity import log
+from devices.pages import listing
 from devices.templatetags.devices import SYSTEMS
-from devices.views import listing
 from tests.devices.pages.browsing import HTMX, NAME, XSS, SignIn, newest, on, page, text
 from tests.factories.devices import (
     BlueprintFactory,

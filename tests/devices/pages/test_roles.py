@@ -8,10 +8,10 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from access.audit.events import Actor
 from access.models import Administrator, Role, Tenant
 from access.roles import ROLES, Capability, may
-from access.services.audit import Actor
-from access.services.tokens import create_token
+from access.tokens.lifecycle import create_token
 from devices.models import Device
 from tests.devices.pages.browsing import SignIn
 from tests.factories.access import AdministratorFactory

@@ -4,8 +4,8 @@ import pytest
 from django.contrib.sessions.models import Session
 
 from access.models import AuditEvent, Role, Tenant
+from devices.fleet.secrets import store_secret
 from devices.models import Device, DeviceSecret, Platform
-from devices.services.secrets import store_secret
 from tests.devices.pages.browsing import HTMX, SignIn, newest, page, text, unkept
 from tests.factories.devices import DeviceFactory
 
@@ -81,7 +81,7 @@ def test_no_record_no_secret(escrowed: Device, sign_in: SignIn, monkeypatch: pyt
 
     client = sign_in()
     client.raise_request_exception = False
-    monkeypatch.setattr("devices.services.secrets.record", fail)
+    monkeypatch.setattr("devices.fleet.secrets.log_event", fail)
     response = client.post(page("device-secret", escrowed, "filevault_key"))
     assert response.status_code == 500
     assert KEY not in text(response)

@@ -4,8 +4,8 @@ import pytest
 
 from access.models import Tenant
 from devices.models import DeviceCommand, Platform
+from devices.pages import listing
 from devices.templatetags.devices import breakable
-from devices.views import listing
 from tests.devices.pages.browsing import HTMX, SignIn, page, text
 from tests.factories.devices import BlueprintFactory, DeviceCommandFactory, DeviceFactory, TagFactory, UserFactory
 

@@ -1,0 +1,166 @@
+"""The one way into the audit trail."""
+
+import hashlib
+import hmac
+import logging
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+from ulid import ULID
+
+from access.models import Administrator, AuditEvent, AuditHead, Tenant
+
+logger = logging.getLogger(__name__)
+MAC_SHOWN = 16  # hexadecimal digits of a mac in the log
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who makes a change."""
+
+    type: AuditEvent.ActorType
+    id: str
+    name: str
+    administrator: Administrator | None = None
+
+    @classmethod
+    def of(cls, administrator: Administrator) -> "Actor":
+        """A signed-in person, as administrator of a tenant or as operator."""
+        type_ = AuditEvent.ActorType.OPERATOR if administrator.is_staff else AuditEvent.ActorType.USER
+        return cls(type_, str(administrator.id), administrator.name, administrator)
+
+    @classmethod
+    def token(cls, id: uuid.UUID, name: str) -> "Actor":
+        """An integration, calling the API with that token."""
+        return cls(AuditEvent.ActorType.API_TOKEN, str(id), name)
+
+    @classmethod
+    def command(cls, name: str) -> "Actor":
+        """An operator at the command line, where nobody has signed in."""
+        return cls(AuditEvent.ActorType.SYSTEM, "", f"manage.py {name}")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a change is made to, or to a `component` of which. `state` tells what it is like after the change."""
+
+    tenant: Tenant
+    type: str
+    id: object
+    name: str
+    component: str = ""
+    state: Callable[[], dict[str, Any]] | None = None
+
+    @classmethod
+    def whole(cls, tenant: Tenant) -> "Target":
+        """A tenant itself."""
+        return cls(tenant, "tenant", tenant.pk, tenant.name)
+
+
+def log_event(
+    *,
+    target: Target,
+    actor: Actor,
+    action: AuditEvent.Action,
+    summary: str,
+    changes: dict[str, dict[str, Any]] | None = None,
+    metadata: dict[str, Any] | None = None,
+) -> AuditEvent:
+    """Append one event to the trail of the target's tenant. It has no new state of what is deleted.
+
+    Belongs inside the transaction of the change it tells of, so that both are committed or neither; raises
+    RuntimeError outside one.
+    """
+    if not connection.in_atomic_block:
+        raise RuntimeError("An audit event is recorded in the transaction of its change.")
+    tenant = target.tenant
+    heads = AuditHead.objects.filter(tenant=tenant).select_for_update()
+    head = heads.first()
+    if head is None:
+        AuditHead.objects.get_or_create(tenant=tenant)
+        head = heads.get()
+    event = AuditEvent(
+        ulid=str(ULID()),
+        tenant=tenant,
+        sequence=head.sequence + 1,
+        occurred_at=timezone.now(),
+        action=action,
+        summary=summary,
+        actor_type=actor.type,
+        actor_id=actor.id,
+        actor_name=actor.name,
+        target_type=target.type,
+        target_id=str(target.id),
+        target_name=target.name,
+        target_component=target.component,
+        changes=changes or {},
+        new_state=target.state() if target.state and action != AuditEvent.Action.DELETE else None,
+        metadata=metadata,
+    )
+    event.mac = chain(head.mac, event)
+    event.save(force_insert=True)
+    head.sequence, head.mac = event.sequence, event.mac
+    head.save(update_fields=["sequence", "mac"])
+    # Outside the database too, so that a trail whose newest rows were cut off can be told from a whole one. Only the
+    # start of the mac: all of it would look like a token to the log's filter.
+    transaction.on_commit(
+        lambda: logger.info("Audit head of %s: %d:%s", tenant.subdomain, event.sequence, event.mac[:MAC_SHOWN])
+    )
+    return event
+
+
+def chain(previous: str, event: AuditEvent) -> str:
+    """Hexadecimal HMAC-SHA-256 over the event and the `mac` before it, under IRU_AUDIT_KEY."""
+    content = [
+        previous,
+        event.ulid,
+        event.tenant_id,
+        event.sequence,
+        _moment(event.occurred_at),
+        event.action,
+        event.summary,
+        event.actor_type,
+        event.actor_id,
+        event.actor_name,
+        event.target_type,
+        event.target_id,
+        event.target_name,
+        event.target_component,
+        _plain(event.changes),
+        _plain(event.new_state),
+        _plain(event.metadata),
+    ]
+    message = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+    return hmac.new(settings.IRU_AUDIT_KEY.encode(), message, hashlib.sha256).hexdigest()
+
+
+def difference(old: dict[str, Any], new: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """`{field: {"old": …, "new": …}}` of the fields whose values differ."""
+    return {name: {"old": old[name], "new": value} for name, value in new.items() if old[name] != value}
+
+
+def _moment(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat()
+
+
+def _plain(value: Any) -> Any:
+    # PostgreSQL gives some numbers back in another form than it was given: 1e22 as 10000000000000000000000.
+    match value:
+        case dict():
+            return {name: _plain(item) for name, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case float():
+            return str(int(value) if value.is_integer() else value)
+        case bool() | None:
+            return value
+        case int():
+            return str(value)
+    return value

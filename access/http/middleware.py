@@ -1,0 +1,134 @@
+import re
+from collections.abc import Callable
+from typing import cast
+
+from django.conf import settings
+from django.contrib.auth import logout
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import DisallowedHost
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.request import split_domain_port, validate_host
+from django.utils import timezone
+
+from access.addresses import is_trusted_proxy, parse, trusted_proxies
+from access.http import errors
+from access.http.requests import RoutedRequest
+from access.models import Administrator
+from access.sign_in.reauthentication import STARTED_AT
+from access.sign_in.throttle import TooManyAttempts
+
+type GetResponse = Callable[[HttpRequest], HttpResponse]
+API_PATH = re.compile(r"/(?:api/v\d+|app/v1)(?:/|\Z)")
+DATABASE_LOST = (OperationalError, InterfaceError)
+
+
+class ProxyMiddleware:
+    """Believe X-Forwarded-For and X-Forwarded-Proto from the configured proxies, and from nobody else."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        trusted_proxies()  # a mistake in the setting stops the start, not each request
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        forwarded_for = request.META.pop("HTTP_X_FORWARDED_FOR", "")
+        forwarded_proto = request.META.pop("HTTP_X_FORWARDED_PROTO", "")
+        if settings.IRU_TRUSTED_PROXIES and is_trusted_proxy(request.META.get("REMOTE_ADDR", "")):
+            # From the right: the last entry was written by our own proxy, everything left of a stranger's is hearsay.
+            for text in reversed(forwarded_for.split(",")):
+                address = parse(text.strip())
+                if address is None:
+                    break
+                request.META["REMOTE_ADDR"] = str(address)
+                if not is_trusted_proxy(str(address)):
+                    break
+            if forwarded_proto in {"http", "https"}:
+                request.META["wsgi.url_scheme"] = forwarded_proto
+        return self.get_response(request)
+
+
+class HostMiddleware:
+    """Tell API requests from pages, by host and path, and name the tenant that an API host stands for.
+
+    Makes a RoutedRequest of the request. An API request never reaches a page, and only the hosts of IRU_WEB_HOSTS show
+    pages.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        self.suffix = f".api.{settings.IRU_DOMAIN}".lower()
+        # Records and secrets are nobody's to keep, also where somebody opens them in a browser.
+        self.api_headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+        if settings.SECURE_HSTS_SECONDS:
+            self.api_headers["Strict-Transport-Security"] = f"max-age={settings.SECURE_HSTS_SECONDS}; includeSubDomains"
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request = cast("RoutedRequest", request)
+        api_path = API_PATH.match(request.path_info) is not None
+        try:
+            host = split_domain_port(request.get_host())[0]
+        except DisallowedHost:
+            if not api_path:
+                raise  # to the page that answers 400
+            return _no_route()
+        request.subdomain = host.removesuffix(self.suffix) if host.endswith(self.suffix) else None
+        request.is_api = request.subdomain is not None or api_path
+        if not request.is_api:
+            if not validate_host(host, settings.IRU_WEB_HOSTS):
+                raise DisallowedHost(f"{host} serves no pages.")
+            return self.get_response(request)
+        if request.subdomain is None and not validate_host(host, settings.IRU_BARE_API_HOSTS):
+            return _no_route()
+        if settings.HTTPS and not request.is_secure() and not settings.DEBUG:
+            # Not a redirect: the token has crossed the network in the open already, and its owner should learn of it.
+            return JsonResponse(
+                {"detail": "This API is served over HTTPS only. Replace the token you sent."}, status=403
+            )
+        request.urlconf = settings.API_URLCONF
+        response = self.get_response(request)
+        for name, value in self.api_headers.items():
+            response.headers.setdefault(name, value)
+        return response
+
+
+class AdministratorMiddleware:
+    """Give pages the signed-in administrator's tenant as `request.tenant`, end sessions that are idle or old, and
+    answer a lost database or a refused sign-in with the page that says so."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        person = request.user
+        if isinstance(person, Administrator):
+            now = int(timezone.now().timestamp())
+            seen = request.session.get("seen", now)
+            # Saving a session moves its expiry date, so its age is counted from the password on.
+            age = now - request.session.get(STARTED_AT, 0)
+            if now - seen > settings.SESSION_IDLE_TIMEOUT or age > settings.SESSION_COOKIE_AGE:
+                logout(request)
+            elif "seen" not in request.session or now - seen >= 60:
+                request.session["seen"] = now
+        # AdministratorBackend reads the tenant with its person, and knows nobody of an inactive one.
+        request.tenant = getattr(request.user, "tenant", None)  # type: ignore[attr-defined] # PageRequest declares it
+        return self.get_response(request)
+
+    def process_exception(self, request: RoutedRequest, exception: Exception) -> HttpResponse | None:
+        if request.is_api:  # Django asks every middleware, also those that stepped aside
+            return None
+        if isinstance(exception, TooManyAttempts):
+            return errors.too_many_attempts(request, exception)
+        if isinstance(exception, DATABASE_LOST):
+            return unavailable(request)
+        return None
+
+
+def unavailable(request: HttpRequest) -> HttpResponse:
+    """503 with Retry-After: the page for a lost database, made without asking it anything."""
+    request.user = AnonymousUser()
+    vars(request).pop("_messages", None)
+    return errors.unavailable(request)
+
+
+def _no_route() -> HttpResponse:
+    return JsonResponse({"message": "no Route matched with those values"}, status=404)

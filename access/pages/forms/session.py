@@ -1,0 +1,52 @@
+"""Signing in and choosing a new password: allauth's forms with our labels, and resets counted like sign-ins."""
+
+from typing import Any
+
+from allauth.account.forms import LoginForm, ResetPasswordForm, ResetPasswordKeyForm
+from django.core.exceptions import ValidationError
+from django.forms import Field
+from django.http import HttpRequest
+
+from access.addresses import client_address
+from access.sign_in.throttle import count_attempt
+
+
+class SignInForm(LoginForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _style_field(self.fields["login"], "E-mail", autocomplete="username", autofocus=True)
+        _style_field(self.fields["password"], "Password", autocomplete="current-password")
+
+
+class PasswordResetForm(ResetPasswordForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _style_field(self.fields["email"], "E-mail", autocomplete="username", autofocus=True)
+
+    def save(self, request: HttpRequest, **kwargs: Any) -> Any:
+        """Send the link, if there is such an account. Raises TooManyAttempts like a sign-in."""
+        count_attempt(f"reset:{self.cleaned_data['email']}", client_address(request))
+        return super().save(request, **kwargs)
+
+
+class NewPasswordForm(ResetPasswordKeyForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _style_field(self.fields["password1"], "New password", autocomplete="new-password", autofocus=True)
+        _style_field(self.fields["password2"], "New password, once more", autocomplete="new-password")
+        self.fields[
+            "password1"
+        ].help_text = "At least 15 characters. A few unrelated words are easy to remember and hard to guess."
+
+    def clean_password1(self) -> str:
+        password: str = self.cleaned_data["password1"]
+        if self.user is None:  # a used or expired link; the page says so without this form
+            raise ValidationError("This link is no longer valid.")
+        return password
+
+
+def _style_field(field: Field, label: str, **attrs: Any) -> None:
+    field.label, field.help_text = label, ""
+    field.error_messages["required"] = "Fill this in to go on."
+    field.widget.attrs.pop("placeholder", None)
+    field.widget.attrs.update(attrs)

@@ -1,0 +1,86 @@
+import uuid
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest
+
+from access.models import Tenant
+from access.models.tokens import ApiTokenQuerySet
+from access.pages.forms.password import ReauthenticationForm
+
+NAME = {"required": "Give the token a name.", "max_length": "Use at most 100 characters."}
+
+
+class TokenForm(forms.Form):
+    """Name and description of a token."""
+
+    name = forms.CharField(
+        max_length=100,
+        error_messages=NAME,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True}),
+        help_text="Name it after the integration that will use it.",
+    )
+    description = forms.CharField(
+        max_length=1000, required=False, widget=forms.Textarea(attrs={"rows": 3, "autocomplete": "off"})
+    )
+
+
+class CreateTokenForm(TokenForm, ReauthenticationForm):
+    """A new token. `submission` names the opened form, so that posting it twice makes one token."""
+
+    submission = forms.UUIDField(widget=forms.HiddenInput)
+
+    field_order = ["name", "description", "password", "submission"]
+
+    def __init__(self, data: Any = None, *, request: HttpRequest) -> None:
+        super().__init__(data, request=request, initial={"submission": uuid.uuid4()})
+
+
+class TokenFilter(forms.Form):
+    """What of the list is asked for. Everything is optional, and what makes no sense is passed over."""
+
+    q = forms.CharField(required=False, max_length=100, label="Search by name or description")
+    permissions = forms.ChoiceField(
+        required=False,
+        choices=[("", "Any"), ("some", "With permissions"), ("none", "No permissions")],
+        widget=forms.RadioSelect,
+    )
+    use = forms.ChoiceField(
+        required=False,
+        choices=[("", "Any"), ("never", "Never used"), ("unused", "Unused for 90 days")],
+        widget=forms.RadioSelect,
+        label="Last use",
+    )
+    creator = forms.ChoiceField(required=False, label="Created by")
+
+    def __init__(self, data: Any, *, tenant: Tenant) -> None:
+        super().__init__(data)
+        self.tokens = tenant.api_tokens.listed()
+        creators = self.tokens.order_by("created_by_name").values_list("created_by_name", flat=True).distinct()
+        self.fields["creator"].choices = [("", "Anyone"), *((name, name) for name in creators)]  # type: ignore[attr-defined]
+        self.full_clean()
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        return {name: value for name, value in self.cleaned_data.items() if value}
+
+    @property
+    def popover_count(self) -> int:
+        """How many of the filters behind the button are set."""
+        return len(self.chosen.keys() - {"q"})
+
+    def apply(self) -> ApiTokenQuerySet:
+        tokens: ApiTokenQuerySet = self.tokens
+        match self.chosen.get("permissions"):
+            case "some":
+                tokens = tokens.exclude(permissions=[])
+            case "none":
+                tokens = tokens.filter(permissions=[])
+        match self.chosen.get("use"):
+            case "never":
+                tokens = tokens.filter(last_used_at__isnull=True)
+            case "unused":
+                tokens = tokens.unused()
+        if creator := self.chosen.get("creator"):
+            tokens = tokens.filter(created_by_name=creator)
+        return tokens.search(self.chosen.get("q", ""))

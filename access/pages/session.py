@@ -1,0 +1,48 @@
+"""Signing in and out and choosing a new password: allauth's views under our own templates and addresses."""
+
+from typing import Any
+
+from allauth.account import views
+from django.http import HttpResponse
+
+from access.pages.forms.session import NewPasswordForm, PasswordResetForm, SignInForm
+
+
+class RefusesWith422:
+    """A form that is sent back for correction says so in its status, too."""
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        response: HttpResponse = super().form_invalid(form)  # type: ignore[misc]
+        response.status_code = 422
+        return response
+
+
+class SignIn(RefusesWith422, views.LoginView):
+    form_class = SignInForm
+    template_name = "registration/sign_in.html"
+
+
+class SignOut(views.LogoutView):
+    template_name = "registration/sign_out.html"
+
+
+class PasswordReset(RefusesWith422, views.PasswordResetView):
+    form_class = PasswordResetForm
+    template_name = "registration/password_reset.html"
+
+
+class PasswordResetSent(views.PasswordResetDoneView):
+    template_name = "registration/password_reset_sent.html"
+
+
+class NewPassword(RefusesWith422, views.PasswordResetFromKeyView):
+    form_class = NewPasswordForm
+    template_name = "registration/new_password.html"
+
+
+class NewPasswordDone(views.PasswordResetFromKeyDoneView):
+    template_name = "registration/new_password_done.html"
+
+
+class Suspended(views.AccountInactiveView):
+    template_name = "registration/suspended.html"

@@ -1,0 +1,37 @@
+from django.db import transaction
+
+from access.audit.events import Actor, Target, difference, log_event
+from access.models import AuditEvent, AuditHead, Tenant
+
+
+@transaction.atomic
+def create_tenant(*, name: str, subdomain: str, actor: Actor) -> Tenant:
+    """Create an organization. Raises ValidationError for a bad or taken subdomain."""
+    tenant = Tenant(name=name, subdomain=subdomain)
+    tenant.full_clean()
+    tenant.save(force_insert=True)
+    AuditHead.objects.create(tenant=tenant)
+    log_event(target=Target.whole(tenant), actor=actor, action=AuditEvent.Action.CREATE, summary="Tenant created")
+    return tenant
+
+
+@transaction.atomic
+def edit_tenant(*, tenant_id: int, name: str, active: bool, actor: Actor) -> Tenant:
+    """Rename a tenant, or suspend and resume it: while it is not active its people and its tokens are refused.
+
+    Raises ValidationError for a missing or overlong name.
+    """
+    tenant = Tenant.objects.select_for_update().get(pk=tenant_id)
+    wanted = {"name": name, "active": active}
+    if not (changes := difference({"name": tenant.name, "active": tenant.active}, wanted)):
+        return tenant
+    tenant.name, tenant.active = name, active
+    tenant.full_clean()
+    tenant.save(update_fields=list(changes))
+    summary = "Tenant renamed"
+    if "active" in changes:
+        summary = "Tenant resumed" if active else "Tenant suspended"
+    log_event(
+        target=Target.whole(tenant), actor=actor, action=AuditEvent.Action.UPDATE, summary=summary, changes=changes
+    )
+    return tenant

@@ -1,0 +1,106 @@
+"""From an Authorization header to the live token that it carries."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from uuid import UUID
+
+import orjson
+
+from access.models import ApiToken, Tenant
+from access.statements import Statement
+from access.tokens import usage
+from access.tokens.digests import SHAPE, digests
+
+
+@dataclass(frozen=True, slots=True)
+class LiveToken:
+    """A token that is in force at this moment; never kept longer than one request."""
+
+    id: UUID
+    name: str
+    permissions: frozenset[str]
+    tenant: Tenant
+
+
+class AuthenticationFailed(Exception):
+    """No live token came with the request.
+
+    `sent` tells whether any bearer token did. Why it was refused is told to nobody.
+    """
+
+    def __init__(self, *, sent: bool) -> None:
+        self.sent = sent
+
+
+def authenticate(authorization: str | None, *, subdomain: str | None, address: str) -> LiveToken:
+    """The live token of an Authorization header. Costs one query; raises AuthenticationFailed for anything else.
+
+    `subdomain` is the tenant named by the host, and None where the token alone names it.
+    """
+    scheme, _, secret = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
+        raise AuthenticationFailed(sent=False)
+    secret = secret.strip()
+    if not SHAPE.fullmatch(secret):
+        raise AuthenticationFailed(sent=True)
+    candidates = digests(secret)
+    rows = _look_up(len(candidates)).rows(*(digest.value for digest in candidates))
+    if not rows:
+        raise AuthenticationFailed(sent=True)
+    (
+        id,
+        name,
+        permissions,
+        expires_at,
+        last_used_at,
+        stored_digest,
+        tenant_id,
+        tenant_name,
+        token_subdomain,
+    ) = rows[0]
+    if subdomain is not None and subdomain != token_subdomain:
+        raise AuthenticationFailed(sent=True)
+    now = datetime.now(UTC)
+    if expires_at is not None and _aware(expires_at) <= now:
+        raise AuthenticationFailed(sent=True)
+    token_id = id if isinstance(id, UUID) else UUID(id)
+    newest = candidates[0]
+    usage.track_use(
+        token_id,
+        address,
+        now,
+        last_used_at=_aware(last_used_at) if last_used_at else None,
+        rekeying=usage.Rekeying(stored_digest, newest) if stored_digest != newest.value else None,
+    )
+    return LiveToken(
+        id=token_id,
+        name=name,
+        permissions=frozenset(orjson.loads(permissions)),
+        tenant=Tenant(id=tenant_id, name=tenant_name, subdomain=token_subdomain, active=True),
+    )
+
+
+@cache
+def _look_up(keys: int) -> Statement:
+    return Statement(
+        lambda *values: ApiToken.objects.filter(
+            digest__in=values, revoked_at__isnull=True, tenant__active=True
+        ).values_list(
+            "id",
+            "name",
+            "permissions",
+            "expires_at",
+            "last_used_at",
+            "digest",
+            "tenant_id",
+            "tenant__name",
+            "tenant__subdomain",
+        ),
+        *(f"digest {n}" for n in range(keys)),
+    )
+
+
+def _aware(moment: datetime) -> datetime:
+    # Below the ORM, SQLite's moments come without their zone, which is always UTC.
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,193 @@
+"""Everything that changes a token. The UI, Django admin and the commands all come through here."""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from access.audit.events import Actor, Target, difference, log_event
+from access.models import ApiToken, AuditEvent, Tenant
+from access.permissions import catalogue
+from access.tokens.digests import digests
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """A new token and its secret: the one moment at which the secret exists here."""
+
+    token: ApiToken
+    secret: str = field(repr=False)
+
+
+class AlreadySubmitted(Exception):
+    """The form that asks for this token was posted before; `token` is what it made then."""
+
+    def __init__(self, token: ApiToken) -> None:
+        self.token = token
+
+
+class EditConflict(Exception):
+    """Somebody else changed the token since the caller read it; `current` is how it is now."""
+
+    def __init__(self, current: ApiToken) -> None:
+        self.current = current
+
+
+@transaction.atomic
+def create_token(
+    *,
+    tenant: Tenant,
+    name: str,
+    actor: Actor,
+    description: str = "",
+    permissions: Iterable[str] = (),
+    expires_at: datetime | None = None,
+    submission: uuid.UUID | None = None,
+) -> IssuedToken:
+    """Issue a token. `submission` names the opened form: the second use of one raises AlreadySubmitted.
+
+    Raises ValidationError for a missing or overlong name, an unknown permission, an expiry in the past or a submission
+    of another tenant.
+    """
+    if expires_at is not None and expires_at <= timezone.now():
+        raise ValidationError({"expires_at": "The expiry must lie in the future."})
+    secret = str(uuid.uuid4())
+    newest = digests(secret)[0]
+    token = ApiToken(
+        tenant=tenant,
+        name=name.strip(),
+        description=description.strip(),
+        digest=newest.value,
+        key_number=newest.key_number,
+        permissions=checked(permissions),
+        expires_at=expires_at,
+        submission=submission,
+        created_by=actor.administrator,
+        created_by_name=actor.name,
+        created_by_type=actor.type,
+    )
+    token.full_clean(exclude=["tenant", "created_by", "permissions", "digest", "submission"])
+    try:
+        with transaction.atomic():
+            token.save(force_insert=True)
+    except IntegrityError:
+        if submission is None:
+            raise
+        earlier = tenant.api_tokens.filter(submission=submission).first()
+        if earlier is None:  # another tenant's form
+            raise ValidationError("This form was used before. Load the page again.") from None
+        raise AlreadySubmitted(earlier) from None
+    log_event(target=_target(token), actor=actor, action=AuditEvent.Action.CREATE, summary="Token created")
+    return IssuedToken(token, secret)
+
+
+@transaction.atomic
+def edit_token(*, tenant: Tenant, token_id: uuid.UUID, name: str, description: str, actor: Actor) -> ApiToken:
+    """Change name and description. Raises ApiToken.DoesNotExist for a revoked token, ValidationError for bad input."""
+    token = _locked(tenant, token_id)
+    name, description = name.strip(), description.strip()
+    changes = difference(
+        {"name": token.name, "description": token.description},
+        {"name": name, "description": description},
+    )
+    if not changes:
+        return token
+    token.name, token.description = name, description
+    token.clean_fields(exclude={field.name for field in token._meta.fields} - {"name", "description"})
+    token.save(update_fields=["name", "description"])
+    what = "name" if "name" in changes else "description"
+    log_event(
+        target=_target(token),
+        actor=actor,
+        action=AuditEvent.Action.UPDATE,
+        summary=f"Token {what} changed",
+        changes=changes,
+    )
+    return token
+
+
+@transaction.atomic
+def set_permissions(
+    *,
+    tenant: Tenant,
+    token_id: uuid.UUID,
+    permissions: Iterable[str],
+    version: int,
+    actor: Actor,
+) -> ApiToken:
+    """Replace what the token may do, in force from the commit on.
+
+    Raises EditConflict where `version` is not the current one, ValidationError for an unknown permission, and
+    ApiToken.DoesNotExist for a revoked token.
+    """
+    token = _locked(tenant, token_id)
+    if token.version != version:
+        raise EditConflict(token)
+    wanted = checked(permissions)
+    added = sorted(set(wanted) - set(token.permissions))
+    removed = sorted(set(token.permissions) - set(wanted))
+    if not added and not removed:
+        return token
+    changes = {
+        "permissions": {
+            "old": token.permissions,
+            "new": wanted,
+            "added": added,
+            "removed": removed,
+        }
+    }
+    token.permissions = wanted
+    token.version += 1
+    token.save(update_fields=["permissions", "version"])
+    log_event(
+        target=_target(token),
+        actor=actor,
+        action=AuditEvent.Action.UPDATE,
+        summary="Token permissions edited",
+        changes=changes,
+    )
+    return token
+
+
+@transaction.atomic
+def revoke_token(*, tenant: Tenant, token_id: uuid.UUID, actor: Actor) -> ApiToken:
+    """End a token for good: once this has committed, no call with it succeeds anywhere.
+
+    Raises ApiToken.DoesNotExist where it is revoked already.
+    """
+    token = _locked(tenant, token_id)
+    token.revoked_at = timezone.now()
+    token.save(update_fields=["revoked_at"])
+    log_event(target=_target(token), actor=actor, action=AuditEvent.Action.DELETE, summary="Token revoked")
+    return token
+
+
+def checked(permissions: Iterable[str]) -> list[str]:
+    """The codenames sorted and without doubles; raises ValidationError naming those that do not exist."""
+    wanted = sorted(set(permissions))
+    if unknown := [codename for codename in wanted if codename not in catalogue]:
+        raise ValidationError({"permissions": f"There is no permission called {', '.join(unknown)}."})
+    return wanted
+
+
+def state(token: ApiToken) -> dict[str, Any]:
+    """A token as the public audit API writes it: its name is the label, a permission is a path and a method."""
+    return {
+        "label": token.name,
+        "description": token.description,
+        "permissions": [{"path": permission.path, "http_method": permission.method} for permission in token.granted],
+    }
+
+
+def _locked(tenant: Tenant, token_id: uuid.UUID) -> ApiToken:
+    return tenant.api_tokens.select_for_update().get(id=token_id, revoked_at__isnull=True)
+
+
+def _target(token: ApiToken) -> Target:
+    return Target(token.tenant, "api_token", token.id, token.name, state=partial(state, token))

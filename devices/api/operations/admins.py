@@ -1,0 +1,28 @@
+from devices.api.pagination import CursorPage, cursor_page
+from devices.api.routing import ApiRequest, Router
+from devices.api.schemas.admins import AdminOut, AdminQuery
+
+router = Router(
+    area="Users", section="Admins", about="Permissions related to the people who administer the organization."
+)
+
+
+@router.operation(
+    "GET",
+    "/admins",
+    id="list_admins",
+    label="List Admins",
+    about="Get a list of the administrators of the tenant",
+    response=CursorPage[AdminOut],
+)
+def list_admins(request: ApiRequest, query: AdminQuery) -> CursorPage[AdminOut]:
+    administrators = request.tenant.administrators.all()
+    if query.role is not None:
+        administrators = administrators.filter(role=query.role)
+    return cursor_page(
+        request,
+        administrators,
+        size=query.size or query.limit,
+        cursor=query.cursor,
+        result=AdminOut.of,
+    )

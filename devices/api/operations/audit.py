@@ -1,0 +1,33 @@
+from devices.api.pagination import CursorPage, cursor_page
+from devices.api.routing import ApiRequest, Router
+from devices.api.schemas.audit import AuditEventOut, AuditQuery
+
+router = Router(
+    area="Audit Logs", section="Audit Logs", about="Permissions related to the record of what was changed, and by whom."
+)
+
+
+@router.operation(
+    "GET",
+    "/audit/events",
+    id="list_audit_events",
+    label="List Audit Events",
+    about="Get a list of what administrators and API tokens have changed or read",
+    response=CursorPage[AuditEventOut],
+)
+def list_audit_events(request: ApiRequest, query: AuditQuery) -> CursorPage[AuditEventOut]:
+    events = request.tenant.audit_events.all()
+    if query.start_date:
+        events = events.filter(occurred_at__gte=query.start_date)
+    if query.end_date:
+        events = events.filter(occurred_at__lte=query.end_date)
+    return cursor_page(
+        request,
+        events,
+        size=query.limit,
+        cursor=query.cursor,
+        result=AuditEventOut.of,
+        # Events are numbered in the order in which they occurred; unlike the moments, no two numbers are the same.
+        key="sequence",
+        descending=query.sort_by.startswith("-"),
+    )

@@ -1,0 +1,65 @@
+"""What a device reported as lists: its apps, library items and parameters."""
+
+from uuid import UUID
+
+from devices.api.pagination import LIST_HEADERS, list_headers
+from devices.api.rendering import ResponseWithHeaders
+from devices.api.routing import ApiRequest, Router
+from devices.inventory import lists as inventory
+from devices.inventory.lists import DeviceApps, DeviceLibraryItems, DeviceParameters, DeviceStatus
+
+router = Router(
+    area="Devices",
+    section="Device Information",
+    about="Permissions related to collecting details about enrolled devices.",
+)
+
+
+@router.operation(
+    "GET",
+    "/devices/{device_id}/apps",
+    id="get_device_apps",
+    label="Application list",
+    about="Get a list of the apps that are installed on a device",
+    response=DeviceApps,
+    headers=LIST_HEADERS,
+)
+def get_device_apps(request: ApiRequest, device_id: UUID) -> ResponseWithHeaders:
+    apps = inventory.apps(request.tenant.devices.reported().get(uuid=device_id))
+    return ResponseWithHeaders(apps, list_headers(len(apps["apps"])))
+
+
+@router.operation(
+    "GET",
+    "/devices/{device_id}/library-items",
+    id="get_device_library_items",
+    label="Device Library Items",
+    about="Get a list of the Library Items on a device, and how each is doing",
+    response=DeviceLibraryItems,
+)
+def get_device_library_items(request: ApiRequest, device_id: UUID) -> DeviceLibraryItems:
+    return inventory.library_items(request.tenant.devices.reported().get(uuid=device_id))
+
+
+@router.operation(
+    "GET",
+    "/devices/{device_id}/parameters",
+    id="get_device_parameters",
+    label="Device Parameters",
+    about="Get a list of the Parameters on a Mac, and how each is doing",
+    response=DeviceParameters,
+)
+def get_device_parameters(request: ApiRequest, device_id: UUID) -> DeviceParameters:
+    return inventory.parameters(request.tenant.devices.reported().get(uuid=device_id))
+
+
+@router.operation(
+    "GET",
+    "/devices/{device_id}/status",
+    id="get_device_status",
+    label="Device Status",
+    about="Get the status of the Library Items and Parameters on a device",
+    response=DeviceStatus,
+)
+def get_device_status(request: ApiRequest, device_id: UUID) -> DeviceStatus:
+    return inventory.status(request.tenant.devices.reported().get(uuid=device_id))

@@ -1,0 +1,36 @@
+from uuid import UUID
+
+from devices.api.routing import ApiRequest, Router
+from devices.api.schemas.lost_mode import DeviceLostMode
+from devices.fleet import lost_mode as services
+
+router = Router(
+    area="Devices",
+    section="Device Information",
+    about="Permissions related to collecting details about enrolled devices.",
+)
+
+
+@router.operation(
+    "GET",
+    "/devices/{device_id}/details/lostmode",
+    id="get_device_lost_mode",
+    label="Get Device Lost Mode details",
+    about="Get the state of a device's Lost Mode, and where the device was last",
+    response=DeviceLostMode,
+    refuses=True,
+)
+def get_device_lost_mode(request: ApiRequest, device_id: UUID) -> DeviceLostMode:
+    device = request.tenant.devices.select_related("lost_mode").defer("record").get(uuid=device_id)
+    return DeviceLostMode.of(device_id, services.state(device))
+
+
+@router.operation(
+    "DELETE",
+    "/devices/{device_id}/details/lostmode",
+    id="cancel_lost_mode",
+    label="Cancel Lost Mode",
+    about="Forget a Lost Mode that is in an error state",
+)
+def cancel_lost_mode(request: ApiRequest, device_id: UUID) -> None:
+    services.cancel(tenant=request.tenant, device_id=device_id, actor=request.actor)

@@ -1,0 +1,37 @@
+from uuid import UUID
+
+from devices.api.pagination import Page, single_page
+from devices.api.routing import ApiRequest, Router
+from devices.api.schemas.tags import TagBody, TagOut, TagQuery
+from devices.fleet import tags as services
+
+router = Router(area="Tags", section="Tags", about="Permissions related to the tags that devices carry.")
+
+
+@router.operation(
+    "GET",
+    "/tags",
+    id="list_tags",
+    label="Get Tags",
+    about="Get a list of all tags in the tenant",
+    response=Page[TagOut],
+)
+def list_tags(request: ApiRequest, query: TagQuery) -> Page[TagOut]:
+    return single_page(request.tenant.tags.filter(name__icontains=query.search).order_by("name", "pk"), TagOut.of)
+
+
+@router.operation(
+    "POST", "/tags", id="create_tag", label="Create Tag", about="Create a tag", response=TagOut, status=201
+)
+def create_tag(request: ApiRequest, body: TagBody) -> TagOut:
+    return TagOut.of(services.create_tag(tenant=request.tenant, name=body.name, actor=request.actor))
+
+
+@router.operation("PATCH", "/tags/{tag_id}", id="update_tag", label="Update Tag", about="Rename a tag", response=TagOut)
+def update_tag(request: ApiRequest, tag_id: UUID, body: TagBody) -> TagOut:
+    return TagOut.of(services.rename_tag(tenant=request.tenant, tag_id=tag_id, name=body.name, actor=request.actor))
+
+
+@router.operation("DELETE", "/tags/{tag_id}", id="delete_tag", label="Delete Tag", about="Delete a tag", status=204)
+def delete_tag(request: ApiRequest, tag_id: UUID) -> None:
+    services.delete_tag(tenant=request.tenant, tag_id=tag_id, actor=request.actor)

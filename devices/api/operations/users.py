@@ -1,0 +1,51 @@
+from typing import Any
+from uuid import UUID
+
+from devices.api.pagination import CursorPage, cursor_page
+from devices.api.routing import ApiRequest, Router
+from devices.api.schemas.users import UserOut, UserQuery
+from devices.fleet import users as services
+
+router = Router(area="Users", section="Users", about="Permissions related to the people whom devices are assigned to.")
+
+
+@router.operation(
+    "GET",
+    "/users",
+    id="list_users",
+    label="List users",
+    about="Get a list of all users in the tenant",
+    response=CursorPage[UserOut],
+)
+def list_users(request: ApiRequest, query: UserQuery) -> CursorPage[UserOut]:
+    conditions: dict[str, Any] = {
+        "email__icontains": query.email,
+        "uuid": query.id,
+        "integration__uuid": query.integration_id,
+        "archived": query.archived,
+    }
+    users = request.tenant.users.filter(**{name: value for name, value in conditions.items() if value is not None})
+    return cursor_page(
+        request,
+        users.counted().select_related("integration"),
+        size=query.size,
+        cursor=query.cursor,
+        result=UserOut.of,
+    )
+
+
+@router.operation("GET", "/users/{user_id}", id="get_user", label="Get user", about="Get one user", response=UserOut)
+def get_user(request: ApiRequest, user_id: UUID) -> UserOut:
+    return UserOut.of(request.tenant.users.counted().select_related("integration").get(uuid=user_id))
+
+
+@router.operation(
+    "DELETE",
+    "/users/{user_id}",
+    id="delete_user",
+    label="Delete user",
+    about="Delete a user who has no devices",
+    status=204,
+)
+def delete_user(request: ApiRequest, user_id: UUID) -> None:
+    services.delete_user(tenant=request.tenant, user_id=user_id, actor=request.actor)

@@ -1,0 +1,59 @@
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from devices.dates import zulu
+from devices.inputs import CURSOR_PAGE_SIZE, Limit, Query
+
+
+class UserQuery(Query):
+    email: str | None = None
+    id: UUID | None = None
+    integration_id: UUID | None = None
+    archived: bool | None = None
+    cursor: str | None = None
+    size: Limit = Field(default=CURSOR_PAGE_SIZE, alias="sizePerPage")
+
+
+class UserIntegration(BaseModel):
+    id: int
+    name: str
+    uuid: UUID
+    type: str
+
+
+class UserOut(BaseModel):
+    active: bool
+    archived: bool
+    created_at: str
+    department: str | None
+    deprecated_user_id: str
+    email: str
+    id: UUID
+    integration: UserIntegration
+    job_title: str | None
+    name: str
+    device_count: int
+    updated_at: str
+
+    @classmethod
+    def of(cls, user: Any) -> "UserOut":
+        """`user` comes from `User.objects.counted()`, with its integration selected."""
+        integration = user.integration
+        return cls.model_construct(
+            active=user.active,
+            archived=user.archived,
+            created_at=zulu(user.created_at),
+            department=user.department,
+            deprecated_user_id=user.deprecated_user_id,
+            email=user.email,
+            id=user.uuid,
+            integration=UserIntegration.model_construct(
+                id=integration.number, name=integration.name, uuid=integration.uuid, type=integration.type
+            ),
+            job_title=user.job_title,
+            name=user.name,
+            device_count=user.device_count,
+            updated_at=zulu(user.updated_at),
+        )

@@ -1,0 +1,92 @@
+"""Which library items a blueprint installs. Refusals are worded as published clients look for them."""
+
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import QuerySet
+
+from access.audit.events import Actor, Target, log_event
+from access.models import AuditEvent, Tenant
+from devices.models import Assignment, AssignmentNode, Blueprint, LibraryItem
+from devices.references import get_referenced
+
+# Two of these in one place would contradict each other.
+SINGLETONS = {"macos-release", "kandji-setup", "threat-security-policy"}
+
+
+def library_items(blueprint: Blueprint) -> QuerySet[LibraryItem]:
+    """Everything assigned to the blueprint or to one of its nodes, each once, by name."""
+    assigned = blueprint.assignments.values("library_item")
+    return blueprint.tenant.library_items.filter(pk__in=assigned).order_by("name", "pk")
+
+
+@transaction.atomic
+def assign_library_item(
+    *, tenant: Tenant, blueprint_id: UUID, library_item_id: UUID, node_id: UUID | None, actor: Actor
+) -> Blueprint:
+    """Put a library item on a blueprint, or on a node of one that has nodes.
+
+    Raises Blueprint.DoesNotExist, and ValidationError for every other reason, keyed by the field for an item that the
+    tenant does not have.
+    """
+    blueprint = _locked(tenant, blueprint_id)
+    node = _node(blueprint, node_id)
+    if node_id and node is None:
+        raise ValidationError("Assignment node not found")
+    item = get_referenced(tenant.library_items.filter(uuid=library_item_id), "library_item_id", library_item_id)
+    here = blueprint.assignments.filter(node=node)
+    if here.filter(library_item=item).exists():
+        raise ValidationError(f"Library Item already exists {'in Assignment Node' if node else 'on Blueprint'}")
+    if item.type in SINGLETONS and here.filter(library_item__type=item.type).exists():
+        raise ValidationError("Assignment node can only have one of this Library Item type.")
+    Assignment.objects.create(blueprint=blueprint, library_item=item, node=node)
+    _record(blueprint, item, node, actor, "Library Item assigned to Blueprint")
+    return blueprint
+
+
+@transaction.atomic
+def remove_library_item(
+    *, tenant: Tenant, blueprint_id: UUID, library_item_id: UUID, node_id: UUID | None, actor: Actor
+) -> Blueprint:
+    """Take a library item off a blueprint or a node. Raises Blueprint.DoesNotExist, and ValidationError where it is
+    not there."""
+    blueprint = _locked(tenant, blueprint_id)
+    node = _node(blueprint, node_id)
+    here = blueprint.assignments.filter(node=node, library_item__uuid=library_item_id)
+    assignment = here.select_related("library_item").first()
+    if assignment is None or bool(node_id) != bool(node):
+        raise ValidationError(f"Library Item does not exist {'in Assignment Node' if node_id else 'on Blueprint'}")
+    assignment.delete()
+    _record(blueprint, assignment.library_item, node, actor, "Library Item removed from Blueprint")
+    return blueprint
+
+
+def _locked(tenant: Tenant, blueprint_id: UUID) -> Blueprint:
+    return tenant.blueprints.select_for_update().get(uuid=blueprint_id)
+
+
+def _node(blueprint: Blueprint, node_id: UUID | None) -> AssignmentNode | None:
+    """The node of this id, None where the blueprint has no such node; raises where one must or must not be named."""
+    if node_id is None:
+        # A map without nodes branches nowhere: its items lie on the blueprint itself.
+        if blueprint.type == Blueprint.Type.MAP and blueprint.nodes.exists():
+            raise ValidationError("Must provide assignment_node_id for Assignment Map Blueprint")
+        return None
+    if blueprint.type == Blueprint.Type.CLASSIC:
+        raise ValidationError("assignment_node_id cannot be provided for Classic Blueprint")
+    return blueprint.nodes.filter(uuid=node_id).first()
+
+
+def _record(blueprint: Blueprint, item: LibraryItem, node: AssignmentNode | None, actor: Actor, summary: str) -> None:
+    metadata: dict[str, Any] = {"library_item": {"id": str(item.uuid), "name": item.name}}
+    if node:
+        metadata["assignment_node"] = {"id": str(node.uuid), "name": node.name}
+    log_event(
+        target=Target(blueprint.tenant, "blueprint", blueprint.uuid, blueprint.name, "library_items"),
+        actor=actor,
+        action=AuditEvent.Action.UPDATE,
+        summary=summary,
+        metadata=metadata,
+    )

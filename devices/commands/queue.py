@@ -1,0 +1,175 @@
+"""The queue of commands: into it for people and integrations, out of it for the devices."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from access.audit.events import Actor, log_event
+from access.models import AuditEvent, Tenant
+from access.tokens.authentication import AuthenticationFailed
+from devices.commands import COMMANDS, Command, CommandRefused
+from devices.dates import zulu
+from devices.fleet import activity
+from devices.fleet.secrets import delete_secret, store_secret
+from devices.fleet.targets import device_target
+from devices.models import DeviceCommand, DeviceSecret
+
+NOT_ALLOWED = "Command is not allowed for current device"
+Status = DeviceCommand.Status
+
+
+@dataclass(frozen=True, slots=True)
+class SentCommand:
+    """A command that waits in the queue, and the PIN that it will lock a Mac with: held nowhere else in clear."""
+
+    command: DeviceCommand
+    pin: str | None = field(repr=False)
+
+
+@transaction.atomic
+def send_command[B](*, tenant: Tenant, device_id: UUID, command: Command[B], body: B, actor: Actor) -> SentCommand:
+    """Put a command into the queue of a device.
+
+    Raises Device.DoesNotExist; CommandRefused for a device whose platform or state does not take it, or that has the
+    same one waiting; ValidationError for a body that this device does not take; and AuthenticationFailed for a token
+    that was revoked while the call was under way.
+    """
+    device = tenant.devices.select_for_update().get(uuid=device_id)
+    _confirm(tenant, actor)
+    if device.platform not in command.platforms:
+        raise CommandRefused(NOT_ALLOWED)
+    if device.commands.unfinished().filter(command=command.id).exists():
+        raise CommandRefused(command.already_running)
+    command.check(device)
+    request = command.request(device, body)
+    now = timezone.now()
+    row = DeviceCommand(
+        tenant=tenant,
+        device=device,
+        command=command.id,
+        command_type=command.command_type,
+        request_type=request.type,
+        payload=request.parameters,
+        requested_by=actor.name,
+        date_requested=now,
+        last_pushed=now,
+    )
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError:
+        raise CommandRefused(command.already_running) from None
+    if request.secret is not None:
+        store_secret(device=device, kind=DeviceSecret.Kind.COMMAND_SECRET, value=request.secret, subject=str(row.uuid))
+    command.sent(row, request)
+    log_event(
+        target=device_target(device, "commands"),
+        actor=actor,
+        action=AuditEvent.Action.CREATE,
+        summary=f"Command sent: {command.label}",
+        metadata={
+            "command": command.id,
+            "uuid": str(row.uuid),
+            "request_type": row.request_type,
+            "payload": row.payload,
+        },
+    )
+    return SentCommand(row, request.secret if command.tells_pin else None)
+
+
+@transaction.atomic
+def deliver(*, command: DeviceCommand) -> DeviceCommand:
+    """The device is being handed the command.
+
+    Like all that follow, raises DeviceCommand.DoesNotExist for one that has ended.
+    """
+    row = _unfinished(command)
+    row.status = Status.RUNNING
+    row.attempts += 1
+    row.last_pushed = timezone.now()
+    row.save(update_fields=["status", "attempts", "last_pushed"])
+    return row
+
+
+@transaction.atomic
+def not_now(*, command: DeviceCommand) -> DeviceCommand:
+    """The device has put the command off, and will ask for it again."""
+    row = _unfinished(command)
+    row.status = Status.NOT_NOW
+    row.save(update_fields=["status"])
+    return row
+
+
+@transaction.atomic
+def acknowledge(*, command: DeviceCommand, metadata: dict[str, Any] | None = None) -> DeviceCommand:
+    """The device has carried the command out; `metadata` is its answer. What the command changes is changed here."""
+    row = _unfinished(command)
+    row.metadata = metadata or {}
+    _end(row, Status.COMPLETED, activity.COMMAND_COMPLETED)
+    COMMANDS[row.command].completed(row)
+    return row
+
+
+@transaction.atomic
+def fail(*, command: DeviceCommand, error_chain: list[dict[str, Any]]) -> DeviceCommand:
+    """The device has refused the command. Errors have `code`, `domain`, `localized_description` and
+    `us_english_description`, the outermost first."""
+    row = _unfinished(command)
+    row.error_chain = error_chain
+    _end(row, Status.FAILED, activity.COMMAND_FAILED)
+    COMMANDS[row.command].failed(row)
+    return row
+
+
+def described(command: DeviceCommand) -> dict[str, Any]:
+    """A command as its device's list of commands shows it, in values that JSON has."""
+    return {
+        "uuid": str(command.uuid),
+        "error_chain": command.error_chain,
+        "command_type": command.command_type,
+        "request_type": command.request_type,
+        "metadata": command.metadata,
+        "request_requires_network_tether": command.requires_network_tether,
+        "user": None,  # no command of a device belongs to one of its users
+        "status": int(command.status),
+        "attempts": command.attempts,
+        "date_requested": zulu(command.date_requested),
+        "date_completed": zulu(command.date_completed),
+        "last_pushed": zulu(command.last_pushed),
+        "priority": command.priority,
+    }
+
+
+def as_activity(command: DeviceCommand) -> dict[str, Any]:
+    """A command that has ended, as its device's activity tells of it."""
+    nobody = {"username": None, "profile_name": None, "profile_uuid": None, "is_silent": False}
+    return described(command) | nobody
+
+
+def _confirm(tenant: Tenant, actor: Actor) -> None:
+    # The guard saw the token alive, but it may have been revoked since. Locked, it stays alive until the command is
+    # committed: whoever revokes it then finds all that it did.
+    if actor.type != AuditEvent.ActorType.API_TOKEN:
+        return
+    token = tenant.api_tokens.select_for_update(no_key=True).filter(id=actor.id).first()
+    if token is None or token.revoked_at or token.expired:
+        raise AuthenticationFailed(sent=True)
+
+
+def _unfinished(command: DeviceCommand) -> DeviceCommand:
+    # The device first, as in send_command, so that two transactions never wait for each other.
+    device = command.tenant.devices.select_for_update().get(pk=command.device_id)
+    row = device.commands.unfinished().select_for_update().get(pk=command.pk)
+    row.device = device
+    return row
+
+
+def _end(row: DeviceCommand, status: DeviceCommand.Status, action_type: str) -> None:
+    row.status = status
+    row.date_completed = timezone.now()
+    row.save(update_fields=["status", "date_completed", "metadata", "error_chain"])
+    delete_secret(device=row.device, kind=DeviceSecret.Kind.COMMAND_SECRET, subject=str(row.uuid))
+    activity.log(device=row.device, action_type=action_type, details=as_activity(row), at=row.date_completed)

@@ -1,0 +1,95 @@
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from access.audit.events import Actor, Target, difference, log_event
+from access.models import AuditEvent, Tenant
+from devices.fleet import records
+from devices.fleet.targets import device_target
+from devices.models import Device, Fleet, Tag
+from devices.references import get_referenced
+
+
+class Unset:
+    """Stands for a field that an update leaves as it is, where None would clear it."""
+
+
+UNSET = Unset()
+
+
+@transaction.atomic
+def update_device(
+    *,
+    tenant: Tenant,
+    device_id: UUID,
+    actor: Actor,
+    user: UUID | Unset | None = UNSET,
+    asset_tag: str | Unset | None = UNSET,
+    blueprint: UUID | Unset = UNSET,
+    tags: list[str] | Unset = UNSET,
+) -> Device:
+    """Change assignment, asset tag, blueprint or tags (all of them: a full replacement; unknown ones are created).
+
+    Returns the device with its fresh record. Raises Device.DoesNotExist, and ValidationError for a user or blueprint
+    that the tenant does not have.
+    """
+    pk = tenant.devices.values_list("pk", flat=True).get(uuid=device_id)
+    target = assignee = None
+    # The blueprint and the user before the device, as renaming them does: so neither is renamed or deleted meanwhile,
+    # and no two changes wait for each other.
+    if not isinstance(blueprint, Unset):
+        target = get_referenced(tenant.blueprints.select_for_update().filter(uuid=blueprint), "blueprint_id", blueprint)
+    if isinstance(user, UUID):
+        assignee = get_referenced(tenant.users.select_for_update().filter(uuid=user), "user", user)
+    device = tenant.devices.select_for_update().get(pk=pk)
+    before = _state(device)
+    if target is not None:
+        device.blueprint = target
+    if not isinstance(user, Unset):
+        device.user = assignee
+    if not isinstance(asset_tag, Unset):
+        device.asset_tag = asset_tag or ""
+    device.save(update_fields=["user", "asset_tag", "blueprint"])
+    if not isinstance(tags, Unset):
+        names = set(tags)
+        Tag.objects.bulk_create([Tag(tenant=tenant, name=name) for name in sorted(names)], ignore_conflicts=True)
+        device.tags.set(tenant.tags.filter(name__in=names))
+    if changes := difference(before, _state(device)):
+        records.refresh([device.pk])
+        device.refresh_from_db(fields=["record"])
+        log_event(
+            target=_target(device),
+            actor=actor,
+            action=AuditEvent.Action.UPDATE,
+            summary="Device updated",
+            changes=changes,
+        )
+    return device
+
+
+@transaction.atomic
+def delete_device(*, tenant: Tenant, device_id: UUID, actor: Actor) -> None:
+    """Delete the record of a device. Raises Device.DoesNotExist."""
+    pk = tenant.devices.values_list("pk", flat=True).get(uuid=device_id)
+    # The fleet before its devices, as an import does: so no two changes wait for each other.
+    fleet = Fleet.objects.select_for_update().get(tenant=tenant)
+    device = tenant.devices.select_for_update().get(pk=pk)
+    log_event(target=_target(device), actor=actor, action=AuditEvent.Action.DELETE, summary="Device deleted")
+    device.delete()
+    fleet.device_count -= 1
+    fleet.save(update_fields=["device_count"])
+
+
+def _state(device: Device) -> dict[str, Any]:
+    return {
+        "user": device.user.email if device.user else None,
+        "asset_tag": device.asset_tag,
+        "blueprint": device.blueprint.name,
+        "tags": sorted(device.tags.values_list("name", flat=True)),
+    }
+
+
+def _target(device: Device) -> Target:
+    return device_target(device, state=partial(_state, device))

@@ -1,0 +1,192 @@
+"""One batch of an import: its rows against what the tenant has, in a number of queries that does not grow with it."""
+
+import uuid
+from collections import Counter, defaultdict
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q
+from django.db.models.functions import Upper
+from django.utils import timezone
+
+from access.models import Tenant
+from devices.fleet import records
+from devices.imports.facts import DeviceRow
+from devices.imports.history import Activity, Commands, Notes
+from devices.imports.inventory import Inventories, LostModes, Part, Secrets
+from devices.imports.relations import Blueprints, People, Tags
+from devices.imports.values import UnknownDevice, Unusable
+from devices.models import Device
+
+_OWN = [
+    field.name
+    for field in Device._meta.concrete_fields
+    if field.name not in {"id", "tenant", "uuid", "blueprint", "user", "record"}
+]
+_WRITTEN = [*_OWN, "blueprint", "user", "record"]
+_REQUIRED = {"name": "device_name", "platform": "platform"}
+
+
+class Batch:
+    """`apply` the rows one after the other, then `save` once, all within one transaction that locks the fleet."""
+
+    def __init__(self, tenant: Tenant, rows: list[DeviceRow]) -> None:
+        self._tenant = tenant
+        self._now = timezone.now()
+        stored = self._stored(rows)
+        self._by_uuid = {device.uuid: device for device in stored}
+        self._by_serial = {device.serial_number.upper(): device for device in stored if device.serial_number}
+        self._blueprints = Blueprints(
+            tenant, {row.blueprint for row in rows if row.blueprint}, {device.blueprint_id for device in stored}
+        )
+        self._people = People(
+            tenant, {row.user for row in rows if row.user}, {device.user_id for device in stored if device.user_id}
+        )
+        self._tags_of, names = self._stored_tags(stored)
+        self._tags = Tags(tenant, names.union(*(row.tags for row in rows if row.tags)))
+        for device in stored:
+            device.blueprint = self._blueprints.by_pk[device.blueprint_id]
+            device.user = self._people.by_pk[device.user_id] if device.user_id else None
+        self._lost_modes = LostModes(stored)
+        self._activity = Activity(tenant, stored, rows)
+        self._parts: dict[str, Part] = {
+            "inventories": Inventories(stored, rows),
+            "lost_modes": self._lost_modes,
+            "notes": Notes(tenant, stored, rows),
+            "commands": Commands(tenant, stored, rows),
+            "activity": self._activity,
+            "secrets": Secrets(),
+        }
+        self._before = {device.uuid: _state(device) for device in stored}
+        self._tags_before = dict(self._tags_of)
+        self._met: dict[UUID, Device] = {}
+        self.created: list[Device] = []
+        self.updated: list[Device] = []
+        # What `save` wrote: numbers of devices that are new and that changed, of rows of the other tables that are new.
+        self.counts: Counter[str] = Counter()
+
+    @property
+    def devices(self) -> list[Device]:
+        """Those that a usable row was about."""
+        return list(self._met.values())
+
+    def apply(self, row: DeviceRow) -> None:
+        """Raises Unusable, and has changed nothing then."""
+        serial_number = row.serial_number.upper()
+        owner = self._by_serial.get(serial_number) if serial_number else None
+        device = (self._by_uuid.get(row.uuid) if row.uuid else None) or owner
+        if owner is not None and owner is not device and "serial_number" in row.facts:
+            raise Unusable(f"serial_number {row.serial_number} belongs to device {owner.uuid}")
+        blueprint = self._blueprints.get(row.blueprint) if row.blueprint else None
+        user = self._people.get(row.user) if row.user else None
+        if device is None:
+            if row.adds:
+                raise UnknownDevice
+            device = self._new(row)
+            if blueprint is None:
+                raise Unusable("blueprint_name is missing")
+        for name, value in row.facts.items():
+            # Lists and details tell of different check-ins; in whichever order they come, the latest one stays.
+            if name == "last_check_in" and device.last_check_in is not None and value <= device.last_check_in:
+                continue
+            if name == "lost_mode_status" and device.uuid in self._lost_modes.ours:
+                continue
+            setattr(device, name, value)
+        for name, value in row.weak.items():
+            if not getattr(device, name) and (name != "serial_number" or owner is None):
+                setattr(device, name, value)
+        if blueprint is not None:
+            device.blueprint = blueprint
+        if row.says_user:
+            device.user = user
+        if row.tags is not None:
+            self._tags_of[device.uuid] = row.tags
+        for part in self._parts.values():
+            part.take(device, row)
+        self._by_uuid[device.uuid] = self._met[device.uuid] = device
+        if device.serial_number:
+            self._by_serial.setdefault(device.serial_number.upper(), device)
+
+    def save(self, *, extended: bool) -> None:
+        """Write what the rows changed. `extended`: whether the tenant's records have the three additional keys."""
+        self.created = [device for device in self._met.values() if device.pk is None]
+        known = [device for device in self._met.values() if device.pk is not None]
+        told = set().union(*(part.changed() for part in self._parts.values()))
+        changed, reported = [], []
+        for device in known:
+            if self._state_changed(device) or self._tags_changed(device):
+                changed.append(device)
+            elif device.uuid in told:
+                reported.append(device)
+        self.updated = changed + reported
+        written = self.created + changed
+        blueprints, renamed = self._blueprints.save(device.blueprint for device in written)
+        users, reworded = self._people.save(device.user for device in written if device.user)
+        tags = self._tags.save({name for device in written for name in self._tags_of.get(device.uuid, ())})
+        for device in written:
+            source = records.Source.of(device, extended=extended)
+            device.record = records.render(source, self._tags_of.get(device.uuid, ()))
+        Device.objects.bulk_create(self.created)
+        Device.objects.bulk_create(changed, update_conflicts=True, unique_fields=["id"], update_fields=_WRITTEN)
+        self._save_tags(written)
+        self.counts.update(created=len(self.created), updated=len(self.updated))
+        self.counts.update(blueprints=blueprints, users=users, tags=tags)
+        for name, part in self._parts.items():
+            self.counts[name] = part.save(self.created + self.updated)
+        self.counts["blueprints"] += self._activity.blueprints
+        if renamed or reworded:  # also on devices that no row of this batch is about
+            shown = self._tenant.devices.filter(Q(blueprint__in=renamed) | Q(user__in=reworded))
+            records.refresh(list(shown.values_list("pk", flat=True)))
+
+    def _new(self, row: DeviceRow) -> Device:
+        facts = {**row.weak, **row.facts}
+        for attribute, key in _REQUIRED.items():
+            if attribute not in facts:
+                raise Unusable(f"{key} is missing")
+        # Reports often have no enrollment dates, and every device has them: the earliest sign of life stands in.
+        seen: datetime = facts.get("last_check_in", self._now)
+        first = facts.get("first_enrollment") or facts.get("last_enrollment") or seen
+        last = facts.get("last_enrollment") or first
+        return Device(tenant=self._tenant, uuid=row.uuid or uuid.uuid4(), first_enrollment=first, last_enrollment=last)
+
+    def _state_changed(self, device: Device) -> bool:
+        return _state(device) != self._before[device.uuid]
+
+    def _tags_changed(self, device: Device) -> bool:
+        return self._tags_of.get(device.uuid) != self._tags_before.get(device.uuid)
+
+    def _save_tags(self, written: list[Device]) -> None:
+        through = Device.tags.through
+        retagged = [device for device in written if self._tags_changed(device)]
+        added, removed = [], defaultdict(list)
+        for device in retagged:
+            before = self._tags_before.get(device.uuid, frozenset())
+            now = self._tags_of[device.uuid]
+            added += [through(device_id=device.pk, tag_id=self._tags.pk(name)) for name in sorted(now - before)]
+            for name in before - now:
+                removed[name].append(device.pk)
+        for name, pks in removed.items():
+            through.objects.filter(tag=self._tags.pk(name), device__in=pks).delete()
+        through.objects.bulk_create(added, ignore_conflicts=True)
+
+    def _stored(self, rows: list[DeviceRow]) -> list[Device]:
+        """The tenant's devices that the rows may be about, locked."""
+        # Two queries, one per index, rather than one that can use neither.
+        devices = self._tenant.devices.select_for_update().defer("record").order_by("pk")
+        serials = {row.serial_number.upper() for row in rows if row.serial_number}
+        by_uuid = devices.filter(uuid__in={row.uuid for row in rows if row.uuid})
+        by_serial = devices.exclude(serial_number="").alias(upper=Upper("serial_number")).filter(upper__in=serials)
+        return list({device.pk: device for query in (by_uuid, by_serial) for device in query}.values())
+
+    def _stored_tags(self, stored: list[Device]) -> tuple[dict[UUID, frozenset[str]], set[str]]:
+        names: dict[UUID, set[str]] = {device.uuid: set() for device in stored}
+        tagged = Device.tags.through.objects.filter(device__in=[device.pk for device in stored])
+        for device, name in tagged.values_list("device__uuid", "tag__name"):
+            names[device].add(name)
+        return {device: frozenset(tags) for device, tags in names.items()}, set().union(*names.values())
+
+
+def _state(device: Device) -> tuple[Any, ...]:
+    user = device.user
+    return (*(getattr(device, name) for name in _OWN), device.blueprint.uuid, user and user.uuid)

@@ -1,0 +1,186 @@
+"""Importing what a tenant's API or a report said about its devices."""
+
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import F
+
+from access.audit.events import Actor, Target, log_event
+from access.models import AuditEvent, Tenant
+from devices.fleet import records
+from devices.imports.batches import Batch
+from devices.imports.facts import DeviceRow
+from devices.imports.rows import device_row
+from devices.imports.values import UnknownDevice, Unusable
+from devices.models import Fleet, Platform
+
+BATCH = 1000  # rows; details documents take some 100 kB each while they are compared
+WEIGHT = 20_000  # what the rows of a batch may bring together, some kB each
+OTHERS = ("blueprints", "users", "tags", "notes", "commands", "activity", "secrets")
+PROBLEMS = 50  # reasons that a report keeps
+EXTENDED = {Platform.WINDOWS, Platform.ANDROID}
+
+
+type ReadRow = tuple[object, DeviceRow | Unusable]
+
+
+@dataclass(slots=True)
+class ImportReport:
+    """What an import did. `created`, `updated` and `unchanged` count devices, `skipped` rows, and `counts`
+    what else is new, by the names of OTHERS.
+
+    `problems` holds ("FILE:LINE", reason) of the first skipped rows.
+    """
+
+    rows: int = 0
+    skipped: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    problems: list[tuple[str, str]] = field(default_factory=list)
+    _created: set[int] = field(default_factory=set)
+    _updated: set[int] = field(default_factory=set)
+    _met: set[int] = field(default_factory=set)
+
+    @property
+    def created(self) -> int:
+        return len(self._created)
+
+    @property
+    def updated(self) -> int:
+        return len(self._updated - self._created)
+
+    @property
+    def unchanged(self) -> int:
+        return len(self._met - self._created - self._updated)
+
+    @property
+    def usable(self) -> int:
+        """Rows that were not skipped."""
+        return self.rows - self.skipped
+
+    @property
+    def others(self) -> str:
+        """What is new beside devices, as words; empty for nothing."""
+        return ", ".join(f"{self.counts[name]:,} {name}" for name in OTHERS if self.counts[name])
+
+    def skip(self, source: object, reason: str) -> None:
+        self.skipped += 1
+        if len(self.problems) < PROBLEMS:
+            self.problems.append((str(source), reason))
+
+    def add(self, batch: Batch) -> None:
+        self.counts += batch.counts
+        self._created.update(device.pk for device in batch.created)
+        self._updated.update(device.pk for device in batch.updated)
+        self._met.update(device.pk for device in batch.devices)
+
+
+def import_devices(
+    *,
+    tenant: Tenant,
+    rows: Iterable[tuple[object, object]],
+    actor: Actor,
+    progress: Callable[[int], None] | None = None,
+) -> ImportReport:
+    """Create or update the tenant's devices, and the blueprints, users and tags that the rows name.
+
+    `rows` yields (where it is from, a DEVICE record, DETAILS document or another answer about one device), in any
+    order; rows that cannot be used are counted and reported, the rest is kept. A device is found by its id, or else by
+    its serial number. `progress` is called with the number of rows that are committed.
+
+    Commands come as history: they are listed, and never sent from here. A lost mode that was asked for here stays as it
+    is, whatever the rows say. Secrets are encrypted before they are stored.
+
+    Every batch of 1000 rows commits with its records and its own audit event: one transaction for a whole fleet would
+    make everybody else's changes wait for a minute. An import that fails half-way can simply be run again. The events
+    of one import carry the same `import_id`.
+    """
+    report, import_id = ImportReport(), str(uuid.uuid4())
+    early: list[ReadRow] = []  # what came before the device that it is about, and all that came after it
+    waiting: set[UUID] = set()  # devices that it is about
+    for batch in _batches((source, _read(document)) for source, document in rows):
+        early += _import_batch(tenant, batch, actor=actor, report=report, import_id=import_id, waiting=waiting)
+        report.rows += len(batch)
+        if progress:
+            progress(report.rows)
+    for rest in _batches(early):
+        left = _import_batch(tenant, rest, actor=actor, report=report, import_id=import_id, waiting=set())
+        for source, _ in left:
+            report.skip(source, str(UnknownDevice()))
+    return report
+
+
+def _batches(rows: Iterable[ReadRow]) -> Iterator[list[ReadRow]]:
+    batch: list[ReadRow] = []
+    weight = 0
+    for source, row in rows:
+        batch.append((source, row))
+        weight += row.weight if isinstance(row, DeviceRow) else 1
+        if len(batch) == BATCH or weight >= WEIGHT:
+            yield batch
+            batch, weight = [], 0
+    if batch:
+        yield batch
+
+
+def _read(document: object) -> DeviceRow | Unusable:
+    try:
+        return device_row(document)
+    except Unusable as error:
+        return error
+
+
+@transaction.atomic
+def _import_batch(
+    tenant: Tenant,
+    rows: list[ReadRow],
+    *,
+    actor: Actor,
+    report: ImportReport,
+    import_id: str,
+    waiting: set[UUID],
+) -> list[ReadRow]:
+    """Returns those rows that are about devices which are not there yet, and adds the devices to `waiting`. What is
+    added to one of these has to wait as well, or what was said first would have the last word."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            # A batch may take a busy server longer than the few seconds that a request is given.
+            cursor.execute("SET LOCAL statement_timeout = '60s'")
+    Fleet.objects.get_or_create(tenant=tenant)
+    # Held until the commit: of two imports at once, the second finds what the first created.
+    fleet = Fleet.objects.select_for_update().get(tenant=tenant)
+    batch = Batch(tenant, [row for _, row in rows if isinstance(row, DeviceRow)])
+    early: list[ReadRow] = []
+    for source, row in rows:
+        if isinstance(row, Unusable):
+            report.skip(source, str(row))
+            continue
+        try:
+            if row.adds and row.uuid in waiting:
+                early.append((source, row))
+            else:
+                batch.apply(row)
+        except UnknownDevice:
+            early.append((source, row))
+            if row.uuid:
+                waiting.add(row.uuid)
+        except Unusable as error:
+            report.skip(source, str(error))
+    if any(device.platform in EXTENDED for device in batch.devices):
+        records.enable_extended_records(fleet)
+    batch.save(extended=fleet.extended_records)
+    if batch.created:
+        Fleet.objects.filter(pk=fleet.pk).update(device_count=F("device_count") + len(batch.created))
+    report.add(batch)
+    if counts := {name: count for name, count in batch.counts.items() if count}:
+        log_event(
+            target=Target.whole(tenant),
+            actor=actor,
+            action=AuditEvent.Action.CREATE,
+            summary="Devices imported",
+            metadata={"import_id": import_id, **counts},
+        )
+    return early

@@ -1,0 +1,133 @@
+"""What devices reported and what is kept about them, as an import meets it: the stored, and what rows make of it.
+
+Each class asks the database once per batch, and writes only what differs from what it found.
+"""
+
+from collections.abc import Collection, Iterable
+from functools import cached_property
+from typing import Any, Protocol
+from uuid import UUID
+
+from devices.fleet.secrets import changed_secrets, store_imported_secrets
+from devices.imports.facts import DeviceRow, LostModeFacts
+from devices.models import Device, DeviceInventory, DeviceSecret, LostMode
+
+type Reported = dict[str, Any]
+type Row = DeviceRow
+
+
+class Part(Protocol):
+    """Something that rows say about devices which is kept in a table of its own."""
+
+    def take(self, device: Device, row: Row) -> None:
+        """`row` is about `device`, which may not be saved yet."""
+
+    def changed(self) -> set[UUID]:
+        """Devices about which `save` will write."""
+
+    def save(self, devices: Iterable[Device]) -> int:
+        """Write what rows changed about `devices`, saved ones. Returns how many rows of the table that were."""
+
+
+class Inventories:
+    """`columns`: those of DeviceInventory that the rows bring; the others are neither read nor written."""
+
+    def __init__(self, devices: Collection[Device], rows: Collection[Row]) -> None:
+        self._columns = sorted({name for row in rows for name in row.reported})
+        self._now: dict[UUID, Reported] = {}
+        if self._columns:
+            stored = DeviceInventory.objects.filter(device__in=[device.pk for device in devices])
+            for uuid, *cells in stored.values_list("device__uuid", *self._columns):
+                self._now[uuid] = dict(zip(self._columns, cells, strict=True))
+        self._before = dict(self._now)
+
+    def take(self, device: Device, row: Row) -> None:
+        if row.reported:
+            self._now[device.uuid] = {**self._now.get(device.uuid, {}), **row.reported}
+
+    def changed(self) -> set[UUID]:
+        return {uuid for uuid, now in self._now.items() if now != self._before.get(uuid)}
+
+    def save(self, devices: Iterable[Device]) -> int:
+        changed = self.changed()
+        inventories = [
+            DeviceInventory(device=device, **self._now[device.uuid]) for device in devices if device.uuid in changed
+        ]
+        if inventories:
+            DeviceInventory.objects.bulk_create(
+                inventories, update_conflicts=True, unique_fields=["device"], update_fields=self._columns
+            )
+        return len(inventories)
+
+
+class LostModes:
+    """A lost mode that was asked for here is left to the commands that it follows from."""
+
+    def __init__(self, devices: Collection[Device]) -> None:
+        uuids = {device.pk: device.uuid for device in devices}
+        stored = LostMode.objects.filter(device__in=uuids) if uuids else ()
+        self._before = {uuids[row.device_id]: _facts(row) for row in stored if row.imported}
+        self._now: dict[UUID, LostModeFacts | None] = dict(self._before)
+        self.ours = {uuids[row.device_id] for row in stored if not row.imported}
+
+    def take(self, device: Device, row: Row) -> None:
+        if device.uuid in self.ours:
+            return
+        known = self._now.get(device.uuid)
+        if row.lost_mode:
+            self._now[device.uuid] = row.lost_mode
+            # The list of devices has the last word on this one, and need not use the same.
+            device.lost_mode_status = device.lost_mode_status or row.lost_mode.status
+        elif known and (row.says_lost_mode or row.facts.get("lost_mode_status") == ""):
+            self._now[device.uuid] = None
+            device.lost_mode_status = ""
+
+    def changed(self) -> set[UUID]:
+        return {uuid for uuid, now in self._now.items() if now != self._before.get(uuid)}
+
+    def save(self, devices: Iterable[Device]) -> int:
+        pks = {device.uuid: device.pk for device in devices}
+        changed = {pks[uuid]: self._now[uuid] for uuid in self.changed()}
+        LostMode.objects.filter(device__in=[pk for pk, facts in changed.items() if facts is None]).delete()
+        LostMode.objects.bulk_create(
+            [
+                LostMode(device_id=pk, imported=True, **facts._asdict())
+                for pk, facts in changed.items()
+                if facts is not None
+            ],
+            update_conflicts=True,
+            unique_fields=["device"],
+            update_fields=LostModeFacts._fields,
+        )
+        return len(changed)
+
+
+class Secrets:
+    """A row that has no secret of a kind does not end the one that is kept. Nothing is taken once `changed` was
+    asked."""
+
+    def __init__(self) -> None:
+        self._devices: dict[UUID, Device] = {}
+        self._said: dict[tuple[UUID, DeviceSecret.Kind], str] = {}
+
+    def take(self, device: Device, row: Row) -> None:
+        for kind, value in row.secrets.items():
+            self._devices[device.uuid] = device
+            self._said[device.uuid, kind] = value
+
+    def changed(self) -> set[UUID]:
+        return {uuid for uuid, _ in self._changed}
+
+    def save(self, devices: Iterable[Device]) -> int:
+        by_uuid = {device.uuid: device for device in devices}
+        changed = [(by_uuid[uuid], kind, self._said[uuid, kind]) for uuid, kind in self._changed]
+        store_imported_secrets(changed)
+        return len(changed)
+
+    @cached_property
+    def _changed(self) -> list[tuple[UUID, DeviceSecret.Kind]]:
+        return changed_secrets(devices=self._devices.values(), values=self._said) if self._said else []
+
+
+def _facts(row: LostMode) -> LostModeFacts:
+    return LostModeFacts(*(getattr(row, name) for name in LostModeFacts._fields))

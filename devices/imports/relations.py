@@ -1,0 +1,147 @@
+"""What devices refer to - blueprints, users, tags - as an import meets it: found, or made when a device first needs it.
+
+Each class asks the database once per batch. A row that it makes is saved only by `save`, so that a device which turns
+out to be unusable leaves nothing behind.
+"""
+
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from access.models import Tenant
+from devices.imports.facts import BlueprintRef, Person
+from devices.imports.values import Unusable
+from devices.models import Blueprint, DirectoryIntegration, Tag, User
+
+
+class Blueprints:
+    """Found by id where the row has one, else by name."""
+
+    def __init__(self, tenant: Tenant, refs: set[BlueprintRef], pks: set[int]) -> None:
+        self._tenant = tenant
+        wanted = Q(pk__in=pks) | Q(uuid__in={ref.uuid for ref in refs if ref.uuid})
+        wanted |= Q(name__in={ref.name for ref in refs if not ref.uuid})
+        rows = list(Blueprint.with_deleted.filter(wanted, tenant=tenant).order_by("pk"))
+        self.by_pk = {row.pk: row for row in rows}
+        self._names = {row.pk: row.name for row in rows}
+        # A device may still be in a deleted one, but no row puts it there.
+        live = [row for row in rows if row.deleted_at is None]
+        self._by_uuid = {row.uuid: row for row in live}
+        self._by_name: dict[str, Blueprint] = {}
+        for row in live:
+            self._by_name.setdefault(row.name, row)
+
+    def get(self, ref: BlueprintRef) -> Blueprint:
+        """Raises Unusable for an unknown id without a name."""
+        found = self._by_uuid.get(ref.uuid) if ref.uuid else self._by_name.get(ref.name)
+        if found is None:
+            if not ref.name:
+                raise Unusable("blueprint_name is missing")
+            found = Blueprint(tenant=self._tenant, uuid=ref.uuid or uuid.uuid4(), name=ref.name)
+            self._by_uuid[found.uuid] = found
+            self._by_name.setdefault(found.name, found)
+        elif ref.name:
+            found.name = ref.name
+        return found
+
+    def save(self, used: Iterable[Blueprint]) -> tuple[int, list[Blueprint]]:
+        """Save what is new among `used`. Returns how many those were, and the blueprints that have another name now."""
+        created = _unsaved(used)
+        Blueprint.objects.bulk_create(created)
+        renamed = [row for row in self.by_pk.values() if row.name != self._names[row.pk]]
+        Blueprint.objects.bulk_update(renamed, ["name"])
+        return len(created), renamed
+
+
+class People:
+    """Found by id where the row has one, else by e-mail address in any case, or by name where that is all there is."""
+
+    def __init__(self, tenant: Tenant, people: set[Person], pks: set[int]) -> None:
+        self._tenant = tenant
+        nameless = [person for person in people if not person.uuid]
+        wanted = Q(pk__in=pks) | Q(uuid__in={person.uuid for person in people if person.uuid})
+        if nameless:  # these two look through all users: only a report, which has no ids, needs them
+            wanted |= Q(lower_email__in={person.email.lower() for person in nameless if person.email})
+            wanted |= Q(name__in={person.name for person in nameless if not person.email})
+        rows = list(tenant.users.alias(lower_email=Lower("email")).filter(wanted).order_by("pk"))
+        self.by_pk = {row.pk: row for row in rows}
+        self._by_uuid = {row.uuid: row for row in rows}
+        self._by_key: dict[str, User] = {}
+        for row in rows:
+            self._name(row)
+        self._before = {row.pk: _said(row) for row in rows}
+
+    def get(self, person: Person) -> User:
+        found = self._by_uuid.get(person.uuid) if person.uuid else self._by_key.get(person.email.lower() or person.name)
+        if found is None:
+            if not person.name:
+                raise Unusable("user has neither a name nor an e-mail address")
+            found = User(
+                tenant=self._tenant,
+                uuid=person.uuid or uuid.uuid4(),
+                name=person.name,
+                email=person.email,
+                archived=person.archived,
+                created_at=timezone.now(),
+            )
+            self._by_uuid[found.uuid] = found
+            self._name(found)
+        elif person.uuid:
+            found.name, found.email = person.name or found.name, person.email or found.email
+            found.archived = person.archived
+        return found
+
+    def save(self, used: Iterable[User]) -> tuple[int, list[User]]:
+        """Save what is new among `used`. Returns how many those were, and the users who read otherwise now."""
+        created = _unsaved(used)
+        if created:
+            integration = imported_integration(self._tenant)
+            for user in created:
+                user.integration = integration
+            User.objects.bulk_create(created)
+        changed = [row for row in self.by_pk.values() if _said(row) != self._before[row.pk]]
+        for row in changed:
+            row.updated_at = timezone.now()
+        User.objects.bulk_update(changed, ["name", "email", "archived", "updated_at"])
+        return len(created), changed
+
+    def _name(self, row: User) -> None:
+        self._by_key.setdefault(row.email.lower() or row.name, row)
+        self._by_key.setdefault(row.name, row)
+
+
+def imported_integration(tenant: Tenant) -> DirectoryIntegration:
+    """Where users belong who came without a directory: kept apart from the ones that a directory will sync."""
+    kept = tenant.directory_integrations.filter(type="import").order_by("pk").first()
+    return kept or DirectoryIntegration.objects.create(
+        tenant=tenant, number=tenant.directory_integrations.count() + 1, name="Imported users", type="import"
+    )
+
+
+class Tags:
+    def __init__(self, tenant: Tenant, names: set[str]) -> None:
+        self._tenant = tenant
+        self._by_name = {tag.name: tag for tag in tenant.tags.filter(name__in=names)}
+
+    def save(self, used: set[str]) -> int:
+        """Save those of `used` that the tenant did not have. Returns how many those were."""
+        created = [Tag(tenant=self._tenant, name=name) for name in sorted(used - self._by_name.keys())]
+        Tag.objects.bulk_create(created)
+        self._by_name.update((tag.name, tag) for tag in created)
+        return len(created)
+
+    def pk(self, name: str) -> int:
+        """Of a tag that is saved."""
+        return self._by_name[name].pk
+
+
+def _said(user: User) -> tuple[str, str, bool]:
+    return user.name, user.email, user.archived
+
+
+def _unsaved[M: Any](rows: Iterable[M]) -> list[M]:
+    return list({row.uuid: row for row in rows if row.pk is None}.values())

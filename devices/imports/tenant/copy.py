@@ -1,0 +1,293 @@
+"""Copying a whole tenant through its public API into one of ours."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import batched, chain
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from access.audit.events import Actor
+from access.models import Tenant
+from devices.imports import values
+from devices.imports.devices import ImportReport, import_devices
+from devices.imports.tenant import groups
+from devices.imports.tenant.client import NOT_SERVED, Denied, Missing, SourceTenant, TenantImportError
+from devices.imports.tenant.groups import Written
+from devices.imports.tenant.state import Progress
+from devices.imports.values import Unusable
+from devices.models import Platform
+
+type Documents = list[dict[str, Any]]
+
+CHUNK = 8  # devices that are asked about while the ones before them are written; so many an interruption loses
+# Lists of the library that the public API has, and the type of what they hold.
+LIBRARY = {
+    "library/custom-apps": "custom-app",
+    "library/ipa-apps": "ipa-app",
+    "library/custom-profiles": "profile",
+    "library/custom-scripts": "custom-script",
+}
+# What each device is asked for, and under which key an import knows the answer.
+DEVICE = {
+    "details": "",
+    "apps": "apps",
+    "library-items": "library_items",
+    "parameters": "parameters",
+    "notes": "notes",
+}
+
+# What it is asked for besides where that is wished: each costs at least one call a device.
+ALSO = {
+    "commands": ("commands",),
+    "activity": ("activity",),
+    "secrets": tuple(f"secrets/{kind}" for kind in ("bypasscode", "filevaultkey", "unlockpin", "recoverypassword")),
+}
+
+
+class Listed(NamedTuple):
+    uuid: UUID
+    serial_number: str
+    platform: str
+
+    @property
+    def parts(self) -> list[str]:
+        # Parameters are for Macs alone, and each call counts against the tenant's hour.
+        return [part for part in DEVICE if part != "parameters" or self.platform == Platform.MAC]
+
+
+@dataclass(slots=True)
+class TenantImportReport:
+    """What was copied. `denied` says which parts were not and why, `problems` which objects."""
+
+    written: dict[str, Written] = field(default_factory=dict)
+    devices: ImportReport = field(default_factory=ImportReport)
+    denied: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    resumed: int = 0  # devices that an earlier run had finished
+
+
+class Watcher:
+    """Is told how a copy is doing; this one does not care."""
+
+    def step(self, name: str) -> None: ...
+    def devices(self, done: int, total: int) -> None: ...
+
+
+def import_tenant(
+    *,
+    tenant: Tenant,
+    source: SourceTenant,
+    actor: Actor,
+    progress: Progress,
+    also: Iterable[str] = (),
+    workers: int = 4,
+    watcher: Watcher | None = None,
+) -> TenantImportReport:
+    """Copy blueprints, users, tags, the library and the devices with all that they reported into `tenant`.
+
+    `also` names keys of ALSO. Ids stay what they are at the source; what is here already is updated, and nothing is
+    removed. A part that the source's token may not read is left out and named in the report. Raises TenantImportError
+    where copying cannot go on: everything that was read until then is kept, and `progress` knows it.
+    """
+    parts = [part for name in dict.fromkeys(also) for part in ALSO[name]]
+    copy = _Copy(tenant, source, actor, progress, watcher or Watcher(), also=parts)
+    copy.group("blueprints", lambda: copy.write(groups.write_blueprints, source.pages("blueprints", limit=300)))
+    copy.group("users", lambda: copy.write(groups.write_users, source.pages("users", sizePerPage=300)))
+    copy.group("tags", lambda: copy.write(groups.write_tags, source.pages("tags")))
+    for path, type_ in LIBRARY.items():
+        copy.group(path, lambda path=path, type_=type_: copy.library(path, type_))  # type: ignore[misc]
+    copy.group("library items of blueprints", copy.assignments)
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="import_tenant")
+    try:
+        copy.devices(pool)
+        if copy.stopped:
+            raise copy.stopped
+    except BaseException:
+        source.close()  # wakes the threads that wait for an hour to be over
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+    progress.finish()
+    return copy.report
+
+
+class _Copy:
+    def __init__(
+        self,
+        tenant: Tenant,
+        source: SourceTenant,
+        actor: Actor,
+        progress: Progress,
+        watcher: Watcher,
+        *,
+        also: list[str],
+    ) -> None:
+        self.report = TenantImportReport(resumed=progress.devices)
+        self.stopped: BaseException | None = None
+        self._tenant, self._source, self._actor = tenant, source, actor
+        self._progress, self._watcher = progress, watcher
+        self._also = also
+        self._parts_of_devices = {*DEVICE, *also}
+        self._denied_before = frozenset(progress.denied)
+        self._listed: list[Listed] = []
+        self._served: set[str] = set()  # parts of devices that have been answered at least once
+        self._typed = set(tenant.library_items.exclude(type="").values_list("uuid", flat=True))
+        # How many rows there were when the last one of a device was handed over.
+        self._handed: deque[tuple[int, UUID]] = deque()
+        self._rows_handed = 0
+
+    def group(self, name: str, copy: Callable[[], Written]) -> None:
+        """One part, once; what it cannot have is no reason not to copy the rest."""
+        if self._progress.has_step(name):
+            return
+        self._watcher.step(name)
+        try:
+            written = copy()
+        except Denied as denied:
+            self.report.denied[name] = str(denied)
+            return
+        self.report.written[name] = written
+        self.report.problems += written.problems
+        self._progress.step(name)
+
+    def write(self, service: Callable[..., Written], pages: Iterable[list[Any]]) -> Written:
+        written = Written()
+        for rows in pages:
+            written += service(tenant=self._tenant, rows=rows, actor=self._actor)
+        return written
+
+    def library(self, path: str, type_: str) -> Written:
+        pages = self._source.pages(path)
+        typed = ([{**row, "type": type_} for row in rows if isinstance(row, dict)] for rows in pages)
+        return self.write(groups.write_library_items, typed)
+
+    def assignments(self) -> Written:
+        written = Written()
+        for blueprint in list(self._tenant.blueprints.order_by("pk").values_list("uuid", flat=True)):
+            try:
+                items = [
+                    row for rows in self._source.pages(f"blueprints/{blueprint}/list-library-items") for row in rows
+                ]
+            except Denied as denied:
+                if str(denied) == NOT_SERVED:
+                    continue  # a blueprint that only this tenant has
+                raise
+            written += groups.write_library_items(tenant=self._tenant, rows=items, actor=self._actor)
+            ids = [id for row in items if (id := _uuid(row, "id"))]
+            groups.write_assignments(tenant=self._tenant, blueprint_id=blueprint, items=ids, actor=self._actor)
+        return written
+
+    def devices(self, pool: ThreadPoolExecutor) -> None:
+        self._watcher.step("devices")
+        self.report.devices = import_devices(
+            tenant=self._tenant, rows=self._counted(self._rows(pool)), actor=self._actor, progress=self._committed
+        )
+
+    def _rows(self, pool: ThreadPoolExecutor) -> Iterator[tuple[str, object]]:
+        """The records of all devices, then everything about each. Ends where reading ended, so that what was read until
+        then is written; `stopped` is why."""
+        try:
+            yield from self._records()
+            yield from self._documents(pool)
+        except Denied as denied:
+            self.report.denied["devices"] = str(denied)
+        except (TenantImportError, KeyboardInterrupt) as error:
+            self.stopped = error
+
+    def _counted(self, rows: Iterable[tuple[str, object]]) -> Iterator[tuple[str, object]]:
+        for row in rows:
+            self._rows_handed += 1
+            yield row
+
+    def _records(self) -> Iterator[tuple[str, object]]:
+        for page in self._source.arrays("devices"):
+            for record in page:
+                if uuid := _uuid(record, "device_id"):
+                    serial, platform = str(record.get("serial_number") or ""), str(record.get("platform") or "")
+                    self._listed.append(Listed(uuid, serial, platform))
+                yield f"device {uuid}", record
+            self._watcher.devices(0, len(self._listed))
+
+    def _documents(self, pool: ThreadPoolExecutor) -> Iterator[tuple[str, object]]:
+        wanted = [
+            device for device in self._listed if self._denied_before or not self._progress.has_device(device.uuid)
+        ]
+        chunks = [list(chunk) for chunk in batched(wanted, CHUNK, strict=False)]
+        asked: list[Future[Documents]] = []
+        before: list[Listed] = []
+        # One chunk is always under way while the one before it is written.
+        for chunk in chain(chunks, [[]]):
+            asking = [pool.submit(self._ask, device) for device in chunk]
+            answers = [future.result() for future in asked]
+            self._learn_types(answers)
+            for device, documents in zip(before, answers, strict=True):
+                for document in documents:
+                    yield f"device {device.uuid}", document
+                self._handed.append((self._rows_handed, device.uuid))
+            asked, before = asking, chunk
+
+    def _ask(self, device: Listed) -> Documents:
+        """In a thread of its own, which keeps away from the database."""
+        documents: Documents = []
+        done = self._progress.has_device(device.uuid)
+        for part in (*device.parts, *self._also):
+            if part in self.report.denied or (done and part not in self._denied_before):
+                continue
+            try:
+                documents += self._answers(device, part)
+            except Missing:
+                self.report.problems.append(f"device {device.uuid}: not there any more")
+                break
+            except Denied as denied:
+                if part not in self._served:
+                    self.report.denied[part] = str(denied)
+                continue
+            self._served.add(part)
+        return documents
+
+    def _answers(self, device: Listed, part: str) -> Iterator[Any]:
+        """As an import knows them."""
+        path, known = f"devices/{device.uuid}/{part}", {"device_id": str(device.uuid)}
+        known["serial_number"] = device.serial_number
+        if part in {"commands", "activity"}:
+            for rows in self._source.nested(path, part):
+                yield {**known, part: rows}
+            return
+        answer = self._source.get(path)
+        if not isinstance(answer, dict):
+            yield {**known, part: answer}
+        elif key := DEVICE.get(part):
+            yield {**known, key: answer.get(key)}
+        else:
+            yield answer if part == "details" else {**answer, **known}
+
+    def _learn_types(self, answers: Iterable[Documents]) -> None:
+        """Rows of devices tell the type of library items that no list of the public API has."""
+        rows: dict[UUID, dict[str, Any]] = {}
+        for document in chain.from_iterable(answers):
+            items = document.get("library_items") if isinstance(document, dict) else None
+            for row in items if isinstance(items, list) else ():
+                id = _uuid(row, "item_id")
+                if id and id not in self._typed and row.get("type"):
+                    rows[id] = {"id": str(id), "name": row.get("name"), "type": row["type"]}
+        if rows:
+            self._typed |= rows.keys()
+            groups.write_library_items(tenant=self._tenant, rows=rows.values(), actor=self._actor)
+
+    def _committed(self, rows: int) -> None:
+        # Remembered before the devices are: one is done only as far as it could be asked.
+        self._progress.deny(self.report.denied.keys() & self._parts_of_devices)
+        done = []
+        while self._handed and self._handed[0][0] <= rows:
+            done.append(self._handed.popleft()[1])
+        self._progress.add_devices(done)
+        self._watcher.devices(self._progress.devices, len(self._listed))
+
+
+def _uuid(row: Any, key: str) -> UUID | None:
+    try:
+        return values.uuid(key, row.get(key)) if isinstance(row, dict) else None
+    except Unusable:
+        return None

@@ -1,0 +1,62 @@
+"""What goes in and comes out of the API, as pydantic models. Each is also its own entry in the OpenAPI document."""
+
+from functools import cache
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
+
+from devices.text import has_null_character
+
+MAX_OFFSET = 2**31
+PAGE_SIZE = 300
+CURSOR_PAGE_SIZE = 25  # of users and administrators, where the caller asks for no other size
+
+
+class Body(BaseModel):
+    """Fields of a request body. Unknown ones are ignored; texts are trimmed."""
+
+    model_config = ConfigDict(extra="ignore", str_strip_whitespace=True, coerce_numbers_to_str=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _without_null_characters(cls, value: Any) -> Any:
+        try:
+            if has_null_character(value):
+                raise ValueError("Null characters are not allowed.")
+        except RecursionError:
+            raise ValueError("This value is nested too deeply.") from None
+        return value
+
+
+class Query(Body):
+    """Query parameters."""
+
+    @classmethod
+    @cache
+    def parameter_names(cls) -> tuple[str, ...]:
+        return tuple(field.alias or name for name, field in cls.model_fields.items())
+
+
+def capped(maximum: int) -> BeforeValidator:
+    """Cut a page size above the maximum to it, as published clients expect; it is no error."""
+
+    def cut(value: Any) -> Any:
+        above = isinstance(value, str) and value.isdecimal() and int(value[:10]) > maximum
+        return str(maximum) if above else value
+
+    return BeforeValidator(cut)
+
+
+type Limit = Annotated[int, capped(PAGE_SIZE), Field(ge=1, le=PAGE_SIZE)]
+type Offset = Annotated[int, Field(ge=0, le=MAX_OFFSET)]
+
+
+type Name = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+
+
+def split(value: Any) -> Any:
+    """A comma-separated text as a list of its parts, without blanks."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+type Listed[T] = Annotated[list[T], BeforeValidator(split)]

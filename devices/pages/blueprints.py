@@ -1,0 +1,208 @@
+"""Blueprints: the list, and the page of one with its enrollment code and the library items that it installs."""
+
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import Count
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods
+
+from access.audit.events import Actor
+from access.pages.guards import PageRequest, fragment, push_url, requires
+from access.roles import Capability
+from devices.blueprints import blueprints as services
+from devices.blueprints import library as blueprint_library
+from devices.models import Assignment, Blueprint
+from devices.pages.dialogs import Dialog, refuse, saved, show
+from devices.pages.forms.blueprints import BlueprintForm, LibraryItemForm, NewBlueprintForm
+from devices.pages.forms.devices import TypeToConfirmForm
+from devices.pages.listing import listing
+
+
+@requires(Capability.VIEW)
+@require_GET
+def blueprint_list(request: PageRequest) -> HttpResponse:
+    text = request.GET.get("q", "").strip()[:100]
+    found = request.tenant.blueprints.filter(name__icontains=text).order_by("name", "pk")
+    # Only their number: which of a large fleet are missing, an index cannot tell.
+    shown = request.tenant.blueprints.annotate(computers_count=Count("devices"))
+    page = listing(found, shown, request.GET.get("page"))
+    chosen = {"q": text} if text else {}
+    context = {
+        "page": page,
+        "text": text,
+        "query": urlencode(chosen),
+        "any_blueprint": page.total > 0 or request.tenant.blueprints.exists(),
+    }
+    response = fragment(request, "devices/blueprints/list.html", "rows", context)
+    return push_url(response, request, chosen, page.number)
+
+
+@requires(Capability.VIEW)
+@require_GET
+def blueprint_page(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
+    blueprint = _own_blueprint(request, blueprint_id)
+    assigned = blueprint.assignments.select_related("library_item", "node")
+    context = {
+        "blueprint": blueprint,
+        "assignments": assigned.order_by("library_item__name", "node__name", "pk"),
+        "is_map": blueprint.type == Blueprint.Type.MAP,
+    }
+    return render(request, "devices/blueprints/page.html", context)
+
+
+@requires(Capability.EDIT_BLUEPRINTS)
+@require_http_methods(["GET", "POST"])
+def create(request: PageRequest) -> HttpResponse:
+    form = NewBlueprintForm(request.POST if request.method == "POST" else None, tenant=request.tenant)
+    if form.is_bound and form.is_valid():
+        wanted = form.cleaned_data
+        kind, _, id = wanted.pop("source").partition(":")
+        try:
+            source = services.source_of(tenant=request.tenant, type=kind, id=id) if id else None
+            blueprint = services.create_blueprint(
+                tenant=request.tenant, actor=Actor.of(request.user), source=source, **wanted
+            )
+        except ValidationError as error:
+            refuse(form, error)
+        else:
+            notice = f"“{blueprint.name}” is created."
+            return saved(request, reverse("blueprint", args=[blueprint.uuid]), "blueprints-changed", notice)
+    return show(request, Dialog("New Blueprint", "Create", reverse("blueprints")), form)
+
+
+@requires(Capability.EDIT_BLUEPRINTS)
+@require_http_methods(["GET", "POST"])
+def edit(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
+    blueprint = _own_blueprint(request, blueprint_id)
+    form = BlueprintForm.of(blueprint, request.POST if request.method == "POST" else None)
+    back = reverse("blueprint", args=[blueprint_id])
+    if form.is_bound and form.is_valid():
+        try:
+            services.update_blueprint(
+                tenant=request.tenant, blueprint_id=blueprint_id, actor=Actor.of(request.user), **_given(form)
+            )
+        except Blueprint.DoesNotExist:
+            raise Http404 from None
+        except ValidationError as error:
+            refuse(form, error)
+        else:
+            return saved(request, back, "blueprints-changed", "Saved.")
+    return show(request, Dialog(f"Edit {blueprint.name}", "Save", back), form)
+
+
+@requires(Capability.EDIT_BLUEPRINTS)
+@require_http_methods(["GET", "POST"])
+def delete(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
+    blueprint = _own_blueprint(request, blueprint_id)
+    count = blueprint.computers_count
+    expected = blueprint.name if count else ""  # asked for only where devices depend on it
+    form = TypeToConfirmForm(request.POST if request.method == "POST" else None, expected=expected)
+    if form.is_bound and form.is_valid():
+        try:
+            services.delete_blueprint(tenant=request.tenant, blueprint_id=blueprint_id, actor=Actor.of(request.user))
+        except Blueprint.DoesNotExist:
+            raise Http404 from None
+        return saved(request, reverse("blueprints"), "blueprints-changed", f"“{blueprint.name}” is deleted.")
+    consequence = "No device is in it. Its enrollment code stops working."
+    if count:
+        devices = "1 device is" if count == 1 else f"{count:,} devices are"
+        consequence = (
+            f"{devices} in it. They stop being managed and show as removed until they are assigned to another "
+            "Blueprint. Their secrets, notes and history stay."
+        )
+    dialog = Dialog(
+        f"Delete “{blueprint.name}”?",
+        "Delete Blueprint",
+        reverse("blueprint", args=[blueprint_id]),
+        about=f"{consequence} This cannot be undone.",
+        danger=True,
+    )
+    return show(request, dialog, form)
+
+
+@requires(Capability.EDIT_BLUEPRINTS)
+@require_http_methods(["GET", "POST"])
+def assign(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
+    blueprint = _own_blueprint(request, blueprint_id)
+    form = LibraryItemForm(request.POST if request.method == "POST" else None, blueprint=blueprint)
+    back = reverse("blueprint", args=[blueprint_id])
+    if form.is_bound and form.is_valid():
+        try:
+            blueprint_library.assign_library_item(
+                tenant=request.tenant,
+                blueprint_id=blueprint_id,
+                library_item_id=form.library_item_id,
+                node_id=form.node_id,
+                actor=Actor.of(request.user),
+            )
+        except Blueprint.DoesNotExist:
+            raise Http404 from None
+        except ValidationError as error:
+            refuse(form, error)
+        else:
+            return saved(request, back, "blueprints-changed", "The library item is assigned.")
+    dialog = Dialog(
+        f"Assign a library item to “{blueprint.name}”",
+        "Assign",
+        back,
+        about="Every device in this Blueprint gets it with its next check-in.",
+    )
+    return show(request, dialog, form)
+
+
+@requires(Capability.EDIT_BLUEPRINTS)
+@require_http_methods(["GET", "POST"])
+def remove(request: PageRequest, blueprint_id: UUID, assignment_id: int) -> HttpResponse:
+    blueprint = _own_blueprint(request, blueprint_id)
+    assignment = blueprint.assignments.select_related("library_item", "node").filter(pk=assignment_id).first()
+    if assignment is None:
+        raise Http404
+    form = forms.Form(request.POST if request.method == "POST" else None)
+    back = reverse("blueprint", args=[blueprint_id])
+    if form.is_bound:
+        try:
+            blueprint_library.remove_library_item(
+                tenant=request.tenant,
+                blueprint_id=blueprint_id,
+                library_item_id=assignment.library_item.uuid,
+                node_id=assignment.node.uuid if assignment.node else None,
+                actor=Actor.of(request.user),
+            )
+        except Blueprint.DoesNotExist:
+            raise Http404 from None
+        except ValidationError as error:
+            refuse(form, error)
+        else:
+            return saved(request, back, "blueprints-changed", "The library item is removed from the Blueprint.")
+    return show(request, _removal(blueprint, assignment, back), form)
+
+
+def _removal(blueprint: Blueprint, assignment: Assignment, back: str) -> Dialog:
+    place = f", branch “{assignment.node.name}”" if assignment.node else ""
+    return Dialog(
+        f"Remove “{assignment.library_item.name}”?",
+        "Remove",
+        back,
+        about=f"Devices in “{blueprint.name}”{place} no longer get it. It stays in the Library.",
+        danger=True,
+    )
+
+
+def _own_blueprint(request: PageRequest, blueprint_id: UUID) -> Any:
+    """The tenant's blueprint of that id, with the numbers of its devices."""
+    blueprint = request.tenant.blueprints.counted().filter(uuid=blueprint_id).first()
+    if blueprint is None:
+        raise Http404
+    return blueprint
+
+
+def _given(form: BlueprintForm) -> dict[str, Any]:
+    """Blank looks and a blank code stay as they are, as through the API."""
+    optional = {"color", "icon", "enrollment_code"}
+    return {name: value for name, value in form.cleaned_data.items() if value != "" or name not in optional}

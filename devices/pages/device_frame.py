@@ -1,0 +1,41 @@
+"""What every page about one device shares: the device, and the context of the frame around its tabs."""
+
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404
+
+from access.pages.guards import PageRequest
+from access.roles import Capability, may
+from devices.fleet.lost_mode import ERROR
+from devices.models import Device
+from devices.models.devices import DeviceQuerySet
+from devices.pages.command_menu import choices
+from devices.pages.secret_kinds import kinds_of
+
+
+def own_device(request: PageRequest, device_id: UUID) -> Device:
+    """The tenant's device of that id, with what every page about it shows."""
+    device = request.tenant.devices.complete().filter(uuid=device_id).first()
+    if device is None:
+        raise Http404
+    return device
+
+
+def about(request: PageRequest, device: Device, tab: str, **context: Any) -> dict[str, Any]:
+    """The context of one tab of a device's page."""
+    acts = may(request.user, Capability.ACT_ON_DEVICES)
+    return {
+        "device": device,
+        "tab": tab,
+        "action_groups": choices(device) if acts else [],
+        "lost_mode_failed": acts and device.lost_mode_status == ERROR,
+        "has_secrets": bool(kinds_of(device.platform)) and may(request.user, Capability.READ_SECRETS),
+        **context,
+    }
+
+
+def in_table(request: PageRequest) -> DeviceQuerySet:
+    """Devices as `devices/table.html` lists them."""
+    related = request.tenant.devices.select_related("blueprint", "user").prefetch_related("tags")
+    return related.defer("record")

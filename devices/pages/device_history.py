@@ -1,0 +1,90 @@
+"""One history of a device: what it did itself, and what people and integrations did about it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from heapq import merge
+from itertools import islice
+from typing import Any
+
+from django.core.paginator import Page, Paginator
+
+from access.models import AuditEvent
+from devices.commands import COMMANDS
+from devices.fleet.activity import COMMAND_COMPLETED, COMMAND_FAILED, NAME_CHANGED
+from devices.models import Device, DeviceActivity
+from devices.text import as_words
+
+PER_PAGE = 50
+MERGED = 2000  # entries back, which two sorted queries still give at once
+TITLES = {
+    "enrollment": "Enrolled",
+    NAME_CHANGED: "Name changed",
+    COMMAND_COMPLETED: "Command completed",
+    COMMAND_FAILED: "Command failed",
+    "routing_arrival": "Arrived by Blueprint routing",
+    "device_csp_query": "Setting read",
+    "device_csp_application": "Setting applied",
+    "amapi_policy_update_success": "Policy updated",
+}
+COMMAND_LABELS = {command.command_type: command.label for command in COMMANDS.values()}
+FIELDS = {
+    "blueprint_name": "Blueprint",
+    "enrollment_type": "Enrollment",
+    "request_type": "Command",
+    "csp_name": "Provider",
+    "csp_path": "Path",
+    "status": "Status",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """`who` is empty for what the device did itself. `facts` are (label, old or None, new)."""
+
+    at: datetime
+    title: str
+    who: str = ""
+    event: AuditEvent | None = None
+    facts: list[tuple[str, Any, Any]] = field(default_factory=list)
+
+
+def history(device: Device, number: Any) -> Page[Any]:
+    """A page of it, newest first."""
+    own = device.activity.order_by("-created_at", "-id")
+    events = device.tenant.audit_events.about("device", device.uuid)
+    total = own[:MERGED].count() + events[:MERGED].count()
+    page: Page[Any] = Paginator(range(min(total, MERGED)), PER_PAGE).get_page(number)
+    last = page.number * PER_PAGE
+    both = merge(map(_of_device, own[:last]), map(_of_people, events[:last]), key=lambda entry: entry.at, reverse=True)
+    page.object_list = list(islice(both, last - PER_PAGE, last))
+    return page
+
+
+def _of_device(row: DeviceActivity) -> Entry:
+    details = row.details if isinstance(row.details, dict) else {}
+    title = TITLES.get(row.action_type, as_words(row.action_type))
+    if row.action_type == NAME_CHANGED:
+        return Entry(row.created_at, title, facts=[("Name", details.get("from"), details.get("to"))])
+    if row.action_type in {COMMAND_COMPLETED, COMMAND_FAILED}:
+        chain, type_ = details.get("error_chain"), details.get("command_type")
+        errors = [each for each in chain if isinstance(each, dict)] if isinstance(chain, list) else []
+        said = [("Error", None, each.get("us_english_description")) for each in errors]
+        return Entry(row.created_at, title, facts=[("Command", None, COMMAND_LABELS.get(str(type_), type_)), *said])
+    facts = [(label, None, details[name]) for name, label in FIELDS.items() if details.get(name)]
+    return Entry(row.created_at, title, facts=facts)
+
+
+def _of_people(event: AuditEvent) -> Entry:
+    facts = [(as_words(name), _text(c.get("old")), _text(c.get("new"))) for name, c in event.changes.items()]
+    return Entry(event.occurred_at, event.summary, event.actor_name, event, facts)
+
+
+def _text(value: Any) -> str:
+    match value:
+        case None | "" | []:
+            return "nothing"
+        case list():
+            return ", ".join(map(str, value))
+        case bool():
+            return "yes" if value else "no"
+    return str(value)

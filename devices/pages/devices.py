@@ -1,0 +1,143 @@
+"""Devices: the list, and the page of one device with what it is, runs, was told and did."""
+
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods
+
+from access.audit.events import Actor
+from access.pages.guards import PageRequest, fragment, push_url, requires
+from access.roles import Capability
+from devices.commands import COMMANDS
+from devices.fleet import devices as services
+from devices.inventory import lists as inventory
+from devices.models import Device, Fleet
+from devices.pages.device_facts import overview
+from devices.pages.device_frame import about, in_table, own_device
+from devices.pages.device_history import history
+from devices.pages.dialogs import Dialog, refuse, saved, show
+from devices.pages.forms.devices import DeviceFilter, DeviceForm, TypeToConfirmForm, name_of
+from devices.pages.listing import PER_PAGE, listing
+
+APPS_PER_PAGE = 100
+# Under which keys the families report an app: its name, the identifier that tells two apart, its version, its origin.
+APP_KEYS = {
+    "name": ("app_name", "display_name", "name", "bundle_id", "package_name"),
+    "identifier": ("bundle_id", "package_name", "product_code"),
+    "version": ("version", "version_name"),
+    "source": ("source", "publisher_display_name", "publisher", "application_source"),
+}
+
+
+@requires(Capability.VIEW)
+@require_GET
+def device_list(request: PageRequest) -> HttpResponse:
+    filters = DeviceFilter(request.GET, tenant=request.tenant)
+    whole = None if filters.narrowed else fleet_size(request)
+    page = listing(filters.apply(), in_table(request), request.GET.get("page"), total=whole)
+    context = {
+        "page": page,
+        "filters": filters,
+        "query": urlencode(filters.chosen),
+        "any_device": page.total > 0 or fleet_size(request) > 0,
+    }
+    response = fragment(request, "devices/list.html", "rows", context)
+    return push_url(response, request, filters.chosen, page.number)
+
+
+@requires(Capability.VIEW)
+@require_GET
+def device_page(request: PageRequest, device_id: UUID) -> HttpResponse:
+    device = own_device(request, device_id)
+    cards, found = overview(device)
+    context = {"cards": cards, "details": found, "lost_mode": getattr(device, "lost_mode", None)}
+    return render(request, "devices/overview.html", about(request, device, "overview", **context))
+
+
+@requires(Capability.VIEW)
+@require_GET
+def apps(request: PageRequest, device_id: UUID) -> HttpResponse:
+    device = own_device(request, device_id)
+    reported = inventory.apps(request.tenant.devices.reported().get(pk=device.pk))["apps"]
+    rows = sorted((_app(row) for row in reported), key=lambda app: app["name"].casefold())
+    text = request.GET.get("q", "").strip()[:100]
+    found = [app for app in rows if text.casefold() in f"{app['name']}\n{app['identifier']}".casefold()]
+    page = Paginator(found, APPS_PER_PAGE).get_page(request.GET.get("page"))
+    chosen = {"q": text} if text else {}
+    context = {"page": page, "text": text, "query": urlencode(chosen), "any_app": bool(rows)}
+    response = fragment(request, "devices/apps.html", "rows", about(request, device, "apps", **context))
+    return push_url(response, request, chosen, page.number)
+
+
+@requires(Capability.VIEW)
+@require_GET
+def commands(request: PageRequest, device_id: UUID) -> HttpResponse:
+    device = own_device(request, device_id)
+    page = Paginator(device.commands.newest_first(), PER_PAGE).get_page(request.GET.get("page"))
+    labels = {id: command.label for id, command in COMMANDS.items()}
+    context = about(request, device, "commands", page=page, labels_of_commands=labels)
+    return render(request, "devices/commands.html", context)
+
+
+@requires(Capability.VIEW)
+@require_GET
+def activity(request: PageRequest, device_id: UUID) -> HttpResponse:
+    device = own_device(request, device_id)
+    page = history(device, request.GET.get("page"))
+    return render(request, "devices/activity.html", about(request, device, "activity", page=page))
+
+
+@requires(Capability.EDIT_DEVICES)
+@require_http_methods(["GET", "POST"])
+def edit(request: PageRequest, device_id: UUID) -> HttpResponse:
+    device = own_device(request, device_id)
+    form = DeviceForm(request.POST if request.method == "POST" else None, device=device)
+    back = reverse("device", args=[device_id])
+    if form.is_bound and form.is_valid():
+        try:
+            services.update_device(
+                tenant=request.tenant, device_id=device_id, actor=Actor.of(request.user), **form.changes()
+            )
+        except Device.DoesNotExist:
+            raise Http404 from None
+        except ValidationError as error:
+            refuse(form, error)
+        else:
+            return saved(request, back, "devices-changed", "Saved.", tabs=True)
+    return show(request, Dialog(f"Edit {device.name}", "Save", back), form)
+
+
+@requires(Capability.ACT_ON_DEVICES)
+@require_http_methods(["GET", "POST"])
+def delete(request: PageRequest, device_id: UUID) -> HttpResponse:
+    device = own_device(request, device_id)
+    form = TypeToConfirmForm(request.POST if request.method == "POST" else None, expected=name_of(device))
+    if form.is_bound and form.is_valid():
+        try:
+            services.delete_device(tenant=request.tenant, device_id=device_id, actor=Actor.of(request.user))
+        except Device.DoesNotExist:
+            raise Http404 from None
+        return saved(request, reverse("devices"), "devices-changed", f"The record of “{device.name}” is deleted.")
+    dialog = Dialog(
+        f"Delete the record of “{device.name}”?",
+        "Delete record",
+        reverse("device", args=[device_id]),
+        about="Its inventory, notes, activity, commands and secrets are deleted here, among them recovery keys and "
+        "PINs. Nothing is sent to the device. This cannot be undone.",
+        danger=True,
+    )
+    return show(request, dialog, form)
+
+
+def fleet_size(request: PageRequest) -> int:
+    return Fleet.objects.filter(tenant=request.tenant).values_list("device_count", flat=True).first() or 0
+
+
+def _app(row: dict[str, Any]) -> dict[str, str]:
+    return {column: next((str(row[key]) for key in keys if row.get(key)), "") for column, keys in APP_KEYS.items()}

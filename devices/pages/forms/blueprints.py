@@ -1,0 +1,109 @@
+from typing import Any
+from uuid import UUID
+
+from django import forms
+
+from access.models import Tenant
+from devices.blueprints.templates import CATEGORIES
+from devices.models import AssignmentNode, Blueprint, LibraryItem
+
+COLORS = ["blue-500", "green-500", "orange-500", "purple-500", "red-500", "teal-500", "yellow-500"]
+# By the names that the API knows them by.
+ICONS = {
+    "ss-layers": "Layers",
+    "ss-desktop": "Computer",
+    "ss-brush": "Brush",
+    "ss-code": "Code",
+    "ss-flag": "Flag",
+    "ss-lock": "Lock",
+    "ss-phone": "Phone",
+    "ss-tv": "Display",
+    "ss-users": "People",
+}
+
+
+class BlueprintForm(forms.Form):
+    """What of a Blueprint can be changed later too."""
+
+    name = forms.CharField(max_length=255, error_messages={"required": "Give the Blueprint a name."})
+    description = forms.CharField(required=False, max_length=5000, widget=forms.Textarea(attrs={"rows": 2}))
+    color = forms.ChoiceField(required=False, label="Color")
+    icon = forms.ChoiceField(required=False)
+    enrollment_code = forms.CharField(
+        required=False,
+        max_length=20,
+        label="Enrollment code",
+        help_text="What people type to enroll a device into this Blueprint.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    enrollment_code_active = forms.BooleanField(required=False, label="Devices can enroll with this code")
+
+    def __init__(self, data: Any = None, *, initial: dict[str, Any] | None = None) -> None:
+        super().__init__(data, initial=initial)
+        color, icon = self["color"].initial or "", self["icon"].initial or ""
+        colors, icons = {name: name.split("-")[0].title() for name in COLORS}, dict(ICONS)
+        self.fields["color"].choices = list(({color: color} | colors if color else colors).items())  # type: ignore[attr-defined]
+        self.fields["icon"].choices = list(({icon: icon} | icons if icon else icons).items())  # type: ignore[attr-defined]
+
+    @classmethod
+    def of(cls, blueprint: Blueprint, data: Any = None) -> "BlueprintForm":
+        form = cls(data, initial={name: getattr(blueprint, name) for name in cls.base_fields})
+        if blueprint.type == Blueprint.Type.MAP:  # whose looks are fixed
+            del form.fields["color"], form.fields["icon"]
+        return form
+
+
+class NewBlueprintForm(BlueprintForm):
+    """`source` is a template's number or a Blueprint's id, with which of the two it is."""
+
+    type = forms.ChoiceField(
+        choices=Blueprint.Type.choices,
+        help_text="An Assignment Map decides by rules which library items a device gets.",
+    )
+    source = forms.ChoiceField(required=False, label="Start from")
+
+    field_order = ["name", "description", "type", "source"]
+
+    def __init__(self, data: Any = None, *, tenant: Tenant) -> None:
+        super().__init__(data, initial={"enrollment_code_active": True})
+        for name in ("color", "icon"):
+            field = self.fields[name]
+            field.choices = [("", "Default"), *field.choices]  # type: ignore[attr-defined]
+        self.fields["enrollment_code"].help_text = "Six digits are made where you enter nothing."
+        templates = [(f"template:{one.id}", one.name) for category in CATEGORIES for one in category.templates]
+        blueprints = [
+            (f"blueprint:{uuid}", name) for uuid, name in tenant.blueprints.order_by("name").values_list("uuid", "name")
+        ]
+        choices: list[Any] = [("", "Nothing"), ("Templates", templates)]
+        if blueprints:
+            choices.append(("A copy of", blueprints))
+        self.fields["source"].choices = choices  # type: ignore[attr-defined]
+
+
+class LibraryItemForm(forms.Form):
+    """A library item for a Blueprint, on one of its nodes where it has some."""
+
+    library_item: "forms.ModelChoiceField[LibraryItem]" = forms.ModelChoiceField(
+        None, to_field_name="uuid", empty_label="Choose…", label="Library item"
+    )
+    node: "forms.ModelChoiceField[AssignmentNode]" = forms.ModelChoiceField(
+        None, to_field_name="uuid", empty_label="Choose…", label="Branch of the map"
+    )
+
+    def __init__(self, data: Any = None, *, blueprint: Blueprint) -> None:
+        super().__init__(data)
+        items, nodes = blueprint.tenant.library_items.order_by("name", "pk"), blueprint.nodes.order_by("name", "pk")
+        self.fields["library_item"].queryset = items  # type: ignore[attr-defined]
+        self.fields["node"].queryset = nodes  # type: ignore[attr-defined]
+        if not nodes.exists():
+            del self.fields["node"]
+
+    @property
+    def library_item_id(self) -> UUID:
+        item: LibraryItem = self.cleaned_data["library_item"]
+        return item.uuid
+
+    @property
+    def node_id(self) -> UUID | None:
+        node: AssignmentNode | None = self.cleaned_data.get("node")
+        return node.uuid if node else None

@@ -1,0 +1,47 @@
+"""API reference: every operation of the API, with this organization's addresses in it."""
+
+from functools import lru_cache
+from urllib.parse import urlencode
+
+from django.http import HttpResponse
+from django.views.decorators.http import require_GET
+
+from access.pages.guards import PageRequest, fragment, requires
+from access.roles import Capability
+from devices.api import openapi
+from devices.pages.reference_entries import Area, areas, found
+
+LONGEST_SEARCH = 100
+
+
+@requires(Capability.VIEW)
+@require_GET
+def reference(request: PageRequest) -> HttpResponse:
+    everything = _areas(request.tenant.api_origin)
+    text = request.GET.get("q", "")[:LONGEST_SEARCH].strip()
+    shown = found(everything, text) if text else everything
+    context = {"areas": shown, "text": text, "count": _count(shown), "total": _count(everything)}
+    response = fragment(request, "devices/reference.html", "results", context)
+    if request.htmx:
+        response["HX-Push-Url"] = f"{request.path}?{urlencode({'q': text})}" if text else request.path
+    return response
+
+
+@requires(Capability.VIEW)
+@require_GET
+def download(request: PageRequest) -> HttpResponse:
+    """The document that the page is made from, as a file."""
+    return HttpResponse(
+        openapi.as_json(request.tenant.api_origin),
+        content_type="application/json",
+        headers={"Content-Disposition": 'attachment; filename="openapi.json"'},
+    )
+
+
+@lru_cache(maxsize=64)
+def _areas(origin: str) -> list[Area]:
+    return areas(openapi.document(origin))
+
+
+def _count(areas: list[Area]) -> int:
+    return sum(len(section.entries) for area in areas for section in area.sections)

@@ -1,0 +1,107 @@
+"""Users: the people whom devices are assigned to."""
+
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods
+
+from access.audit.events import Actor
+from access.pages.guards import PageRequest, fragment, push_url, requires
+from access.roles import Capability
+from devices.fleet import users as services
+from devices.models import User
+from devices.pages.device_frame import in_table
+from devices.pages.dialogs import Dialog, refuse, saved, show
+from devices.pages.forms.users import UserFilter, UserForm
+from devices.pages.listing import listing
+
+OFFERED = 10
+
+
+@requires(Capability.VIEW)
+@require_GET
+def user_list(request: PageRequest) -> HttpResponse:
+    filters = UserFilter(request.GET, tenant=request.tenant)
+    shown = request.tenant.users.counted().select_related("integration")
+    page = listing(filters.apply(), shown, request.GET.get("page"))
+    context = {
+        "page": page,
+        "filters": filters,
+        "query": urlencode(filters.chosen),
+        "any_user": page.total > 0 or request.tenant.users.exists(),
+    }
+    response = fragment(request, "devices/users/list.html", "rows", context)
+    return push_url(response, request, filters.chosen, page.number)
+
+
+@requires(Capability.VIEW)
+@require_GET
+def options(request: PageRequest) -> HttpResponse:
+    """Whom the field `Assigned user` of a device may mean by what has been typed into it."""
+    text = request.GET.get("user", "").strip()[:100]
+    people = request.tenant.users.filter(Q(email__istartswith=text) | Q(name__icontains=text), archived=False)
+    found = people.order_by("email", "pk")[:OFFERED] if len(text) > 1 else []
+    return render(request, "devices/users/options.html", {"users": found})
+
+
+@requires(Capability.VIEW)
+@require_GET
+def user_page(request: PageRequest, user_id: UUID) -> HttpResponse:
+    person = _own_user(request, user_id)
+    page = listing(person.devices.order_by("name", "pk"), in_table(request), request.GET.get("page"))
+    return render(request, "devices/users/page.html", {"person": person, "page": page})
+
+
+@requires(Capability.EDIT_USERS)
+@require_http_methods(["GET", "POST"])
+def edit(request: PageRequest, user_id: UUID) -> HttpResponse:
+    person = _own_user(request, user_id)
+    form = UserForm(request.POST if request.method == "POST" else None, user=person)
+    back = reverse("user", args=[user_id])
+    if form.is_bound and form.is_valid():
+        try:
+            services.update_user(
+                tenant=request.tenant, user_id=user_id, actor=Actor.of(request.user), **form.cleaned_data
+            )
+        except User.DoesNotExist:
+            raise Http404 from None
+        return saved(request, back, "users-changed", "Saved.")
+    return show(request, Dialog(f"Edit {person.name}", "Save", back), form)
+
+
+@requires(Capability.EDIT_USERS)
+@require_http_methods(["GET", "POST"])
+def delete(request: PageRequest, user_id: UUID) -> HttpResponse:
+    person = _own_user(request, user_id)
+    form = forms.Form(request.POST if request.method == "POST" else None)
+    if form.is_bound:
+        try:
+            services.delete_user(tenant=request.tenant, user_id=user_id, actor=Actor.of(request.user))
+        except User.DoesNotExist:
+            raise Http404 from None
+        except ValidationError as error:
+            refuse(form, error)
+        else:
+            return saved(request, reverse("users"), "users-changed", f"“{person.name}” is deleted.")
+    dialog = Dialog(
+        f"Delete “{person.name}”?",
+        "Delete user",
+        reverse("user", args=[user_id]),
+        about="Only a user without devices can be deleted. This cannot be undone.",
+        danger=True,
+        facts={"E-mail": person.email},
+    )
+    return show(request, dialog, form)
+
+
+def _own_user(request: PageRequest, user_id: UUID) -> User:
+    person = request.tenant.users.select_related("integration").filter(uuid=user_id).first()
+    if person is None:
+        raise Http404
+    return person

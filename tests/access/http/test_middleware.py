@@ -1,0 +1,174 @@
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.exceptions import DisallowedHost, ImproperlyConfigured
+from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
+
+from access.http.middleware import HostMiddleware, ProxyMiddleware
+from access.models import Administrator, Tenant
+from access.sign_in.sessions import SessionStore
+
+type Seen = list[Any]
+
+
+def pass_through(middleware: Callable[..., Any], request: HttpRequest) -> tuple[HttpResponse, Any]:
+    """The answer, and the request as the next layer saw it (None where it saw none)."""
+    seen: Seen = []
+
+    def next_layer(request: HttpRequest) -> HttpResponse:
+        seen.append(request)
+        return HttpResponse("through")
+
+    response = middleware(next_layer)(request)
+    return response, seen[0] if seen else None
+
+
+class TestProxies:
+    def behind(self, remote: str, **headers: str) -> HttpRequest:
+        request = RequestFactory().get("/", REMOTE_ADDR=remote, headers=headers)
+        _, seen = pass_through(ProxyMiddleware, request)
+        return seen  # type: ignore[no-any-return]
+
+    @pytest.mark.parametrize(
+        ("remote", "forwarded", "client"),
+        [
+            ("203.0.113.9", "198.51.100.1", "203.0.113.9"),  # a stranger says who he is
+            ("10.0.0.1", "198.51.100.1", "198.51.100.1"),
+            ("10.0.0.1", "192.0.2.66, 198.51.100.1", "198.51.100.1"),  # the left one is the client's own invention
+            ("10.0.0.1", "198.51.100.1, 10.0.0.2", "198.51.100.1"),  # two proxies of ours
+            ("10.0.0.1", "", "10.0.0.1"),
+            ("10.0.0.1", "unknown", "10.0.0.1"),
+            ("10.0.0.1", "198.51.100.1, unknown", "10.0.0.1"),
+            ("::ffff:10.0.0.1", "198.51.100.1", "198.51.100.1"),
+            ("10.0.0.1", "::ffff:198.51.100.1", "198.51.100.1"),
+        ],
+    )
+    def test_only_a_configured_proxy_names_the_client(
+        self, settings: Any, remote: str, forwarded: str, client: str
+    ) -> None:
+        settings.IRU_TRUSTED_PROXIES = ["10.0.0.0/8"]
+        assert self.behind(remote, x_forwarded_for=forwarded).META["REMOTE_ADDR"] == client
+
+    @pytest.mark.parametrize(("remote", "secure"), [("10.0.0.1", True), ("203.0.113.9", False)])
+    def test_only_a_configured_proxy_says_https(self, settings: Any, remote: str, secure: bool) -> None:
+        settings.IRU_TRUSTED_PROXIES = ["10.0.0.1"]
+        assert self.behind(remote, x_forwarded_proto="https").is_secure() is secure
+
+    def test_without_a_setting_nobody_is_believed(self) -> None:
+        request = self.behind("127.0.0.1", x_forwarded_for="198.51.100.1", x_forwarded_proto="https")
+        assert request.META["REMOTE_ADDR"] == "127.0.0.1"
+        assert not request.is_secure()
+        assert "HTTP_X_FORWARDED_FOR" not in request.META
+
+    def test_a_mistake_in_the_setting_stops_the_start(self, settings: Any) -> None:
+        settings.IRU_TRUSTED_PROXIES = ["10.0.0.0/33"]
+        with pytest.raises(ImproperlyConfigured, match=re.escape("10.0.0.0/33")):
+            ProxyMiddleware(lambda request: HttpResponse())
+
+
+class TestHosts:
+    @pytest.fixture(autouse=True)
+    def addresses(self, settings: Any) -> None:
+        settings.IRU_WEB_HOSTS = ["iru.test"]
+        settings.IRU_BARE_API_HOSTS = ["localhost"]
+        settings.ALLOWED_HOSTS = ["iru.test", "localhost", ".api.iru.test"]
+
+    def ask(self, host: str, path: str = "/api/v1/devices") -> tuple[HttpResponse, Any]:
+        return pass_through(HostMiddleware, RequestFactory().get(path, headers={"host": host}))
+
+    @pytest.mark.parametrize("host", ["accuhive.api.iru.test", "ACCUHIVE.api.iru.test:8443", "accuhive.api.iru.test."])
+    @pytest.mark.parametrize("path", ["/api/v1/devices", "/access/tokens/", "/"])
+    def test_an_api_host_serves_the_api_alone(self, settings: Any, host: str, path: str) -> None:
+        _, seen = self.ask(host, path)
+        assert (seen.is_api, seen.subdomain, seen.urlconf) == (True, "accuhive", settings.API_URLCONF)
+
+    @pytest.mark.parametrize("path", ["/api/v1", "/api/v1/devices", "/api/v2/threat/x", "/app/v1/ping"])
+    def test_a_bare_host_serves_the_api_by_its_path(self, path: str) -> None:
+        _, seen = self.ask("localhost:8000", path)
+        assert (seen.is_api, seen.subdomain) == (True, None)
+
+    @pytest.mark.parametrize("path", ["/", "/access/tokens/", "/api/", "/api/v1x/devices", "/apiv1"])
+    def test_a_web_host_serves_pages(self, path: str) -> None:
+        _, seen = self.ask("iru.test", path)
+        assert not seen.is_api
+        assert not hasattr(seen, "urlconf")
+
+    @pytest.mark.parametrize("host", ["iru.test", "evil.test", "evil.test:bad", "api.iru.test", "notapi.iru.test"])
+    def test_the_api_is_unknown_to_every_other_host(self, host: str) -> None:
+        response, seen = self.ask(host)
+        assert seen is None
+        assert (response.status_code, response["content-type"]) == (404, "application/json")
+
+    @pytest.mark.parametrize("host", ["localhost", "evil.test", "api.iru.test"])
+    def test_pages_are_shown_by_the_web_hosts_alone(self, host: str) -> None:
+        with pytest.raises(DisallowedHost):
+            self.ask(host, "/sign-in/")
+
+    @pytest.mark.parametrize("host", ["accuhive.api.iru.test", "localhost"])
+    def test_plain_http_to_the_api_is_refused_and_not_redirected(self, settings: Any, host: str) -> None:
+        settings.HTTPS = True
+        response, seen = self.ask(host)
+        assert seen is None
+        assert response.status_code == 403
+        assert "location" not in response.headers
+
+        request = RequestFactory().get("/api/v1/devices", headers={"host": host}, secure=True)
+        assert pass_through(HostMiddleware, request)[1] is not None
+
+
+def test_an_api_call_neither_gets_nor_reads_a_cookie(tenant: Tenant, owner: Administrator, client: Client) -> None:
+    client.force_login(owner)
+    response = client.get("/api/v1/devices", headers={"host": "accuhive.api.iru.test"})
+    assert response.status_code == 401
+    assert not response.cookies
+    assert "Cookie" not in response.get("Vary", "")
+
+
+class TestLostDatabase:
+    """A page says 503 with Retry-After, wherever the database was missed, and keeps the person signed in."""
+
+    @pytest.fixture
+    def signed_in(self, owner: Administrator) -> Client:
+        client = Client(raise_request_exception=False)
+        client.force_login(owner)
+        return client
+
+    @pytest.mark.parametrize("method", ["load", "save"])
+    def test_in_the_session(self, signed_in: Client, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+        with monkeypatch.context() as lost:
+            lost.setattr(SessionStore, method, self.fail)
+            response = signed_in.get("/")
+        self.check(signed_in, response)
+
+    def test_in_a_view(self, signed_in: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        with monkeypatch.context() as lost:
+            lost.setattr("access.models.tokens.ApiTokenQuerySet.listed", self.fail)
+            response = signed_in.get("/access/tokens/")
+        self.check(signed_in, response)
+
+    def check(self, client: Client, response: Any) -> None:
+        assert response.status_code == 503
+        assert int(response["Retry-After"]) > 0
+        assert "signal" not in response.content.decode()
+        assert client.get("/access/tokens/").status_code == 200
+
+    def fail(self, *arguments: object, **keywords: object) -> None:
+        raise OperationalError("no signal from the database")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/sign-in/", "/nope/", "/admin/"])
+def test_every_page_carries_the_browsers_orders(client: Client, path: str) -> None:
+    headers = client.get(path).headers
+    policy = dict(each.strip().partition(" ")[::2] for each in headers["Content-Security-Policy"].split(";"))
+    assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"
+    assert re.fullmatch(r"'self'( 'nonce-[\w-]+')?", policy["script-src"])
+    assert re.fullmatch(r"'self'( 'nonce-[\w-]+')?", policy["style-src"])
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"

@@ -1,0 +1,125 @@
+"""Signing in, choosing a new password, the theme and the first page."""
+
+from threading import Event
+from urllib.parse import urlencode
+
+import pytest
+from django.core import mail
+from django.test import Client
+
+from access.audit.events import Actor
+from access.models import Administrator, Role, Tenant
+from access.people.tenants import edit_tenant
+from access.sign_in.mail import outgoing
+from tests.access.pages.test_tokens import PASSWORD, person
+
+pytestmark = pytest.mark.django_db
+
+
+def sign_in(client: Client, email: str, password: str = PASSWORD, query: str = "") -> str:
+    response = client.post(f"/sign-in/{query}", {"login": email, "password": password})
+    return response.get("Location", str(response.status_code))
+
+
+def test_signing_in_leads_each_person_to_their_first_page(client: Client, tenant: Tenant) -> None:
+    owner, auditor = person(tenant, password=PASSWORD), person(tenant, Role.AUDITOR, PASSWORD)
+    operator = Administrator.objects.create_superuser("op@example.test", PASSWORD)
+    for who, place in ((owner, "/access/tokens/"), (auditor, ""), (operator, "/admin/")):
+        assert sign_in(client, who.email) == "/"
+        first = client.get("/", follow=True)
+        assert first.status_code == 200
+        assert first.request["PATH_INFO"] == place or who == auditor
+        client.post("/sign-out/")
+    assert client.get("/")["Location"] == "/sign-in/?next=/"
+
+
+def test_a_wrong_password_and_an_unknown_account_sound_the_same(client: Client, tenant: Tenant) -> None:
+    owner = person(tenant, password=PASSWORD)
+    answers = [
+        client.post("/sign-in/", {"login": email, "password": "wrong"})
+        for email in (owner.email, "nobody@accuhive.test")
+    ]
+    assert {answer.status_code for answer in answers} == {422}
+    pages = [answer.content.decode().split("error-summary")[1].split("</div>")[0] for answer in answers]
+    assert pages[0] == pages[1]
+
+
+def test_operators_sign_in_where_attempts_are_counted(client: Client, tenant: Tenant) -> None:
+    assert client.get("/admin/login/?next=/admin/")["Location"] == "/sign-in/?next=%2Fadmin%2F"
+    client.force_login(person(tenant))
+    assert client.get("/admin/login/").status_code == 403
+
+
+def test_nobody_of_a_suspended_tenant_signs_in(client: Client, tenant: Tenant) -> None:
+    owner = person(tenant, password=PASSWORD)
+    edit_tenant(tenant_id=tenant.pk, name=tenant.name, active=False, actor=Actor.command("test"))
+    assert sign_in(client, owner.email) == "/suspended/"
+    assert "_auth_user_id" not in client.session
+    assert not tenant.audit_events.filter(summary="Signed in").exists()
+
+
+@pytest.mark.parametrize(
+    "place", ["//evil.test/", "https://evil.test/", "http://accuhive.api.iru.test/", "/\\evil.test"]
+)
+def test_signing_in_leads_to_our_own_pages(client: Client, tenant: Tenant, place: str) -> None:
+    assert sign_in(client, person(tenant, password=PASSWORD).email, query=f"?{urlencode({'next': place})}") == "/"
+
+
+def test_a_new_password_by_mail(client: Client, tenant: Tenant) -> None:
+    owner = person(tenant, password=PASSWORD)
+    for email in (owner.email, "nobody@accuhive.test"):
+        assert client.post("/password/reset/", {"email": email})["Location"] == "/password/reset/sent/"
+    outgoing.submit(int).result()  # whatever was handed over before is sent now
+    (message,) = mail.outbox
+    assert owner.name in message.body
+    link = next(line for line in str(message.body).splitlines() if line.startswith("http"))
+    form = client.get(link, follow=True)
+    new = "quite another long passphrase"
+    weak = client.post(form.request["PATH_INFO"], {"password1": "short", "password2": "short"})
+    assert weak.status_code == 422
+    done = client.post(form.request["PATH_INFO"], {"password1": new, "password2": new})
+    assert done["Location"] == "/password/reset/done/"
+    assert sign_in(client, owner.email, new) == "/"
+    assert "This link has expired" in Client().get(link, follow=True).content.decode()
+
+
+def test_a_slow_mail_server_keeps_nobody_waiting(
+    client: Client, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = Event()
+    waited = []
+    monkeypatch.setattr("access.sign_in.mail.send_mail", lambda *mail: waited.append(answered.wait(10)))
+    assert client.post("/password/reset/", {"email": person(tenant).email}).status_code == 302
+    answered.set()
+    outgoing.submit(int).result()
+    assert waited == [True]
+
+
+@pytest.mark.parametrize("host", ["localhost:6666", "LOCALHOST.:6666", "localhost"])
+def test_the_link_leads_to_our_own_port(client: Client, tenant: Tenant, host: str) -> None:
+    client.post("/password/reset/", {"email": person(tenant).email}, headers={"host": host})
+    outgoing.submit(int).result()
+    assert "\nhttp://localhost/password/reset/" in str(mail.outbox[0].body)
+
+
+def test_reset_links_are_counted(client: Client, tenant: Tenant) -> None:
+    answers = [client.post("/password/reset/", {"email": "nobody@accuhive.test"}).status_code for _ in range(11)]
+    assert answers == [302] * 10 + [429]
+
+
+def test_the_theme_is_kept_in_a_cookie(client: Client) -> None:
+    response = client.post("/theme/", {"theme": "dark", "next": "/sign-in/"})
+    assert response["Location"] == "/sign-in/"
+    assert response.cookies["theme"]["samesite"] == "Lax"
+    assert 'data-theme="dark"' in client.get("/sign-in/").content.decode()
+    assert client.post("/theme/", {"theme": "neon", "next": "//evil.test/"})["Location"] == "/"
+    assert client.get("/theme/").status_code == 405
+
+
+def test_error_pages_stand_alone_and_in_the_shell(client: Client, tenant: Tenant) -> None:
+    outside = client.get("/nope/")
+    assert outside.status_code == 404
+    assert "Page not found" in outside.content.decode()
+    client.force_login(person(tenant))
+    assert 'id="account-menu"' in client.get("/nope/").content.decode()
+    assert Client(enforce_csrf_checks=True).post("/sign-in/", {}).status_code == 403

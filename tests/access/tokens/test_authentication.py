@@ -1,0 +1,138 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from access.models import ApiToken, Tenant
+from access.tokens import usage
+from access.tokens.authentication import AuthenticationFailed, LiveToken, authenticate
+from access.tokens.digests import digests
+from tests.types import IssueToken
+
+NEW, OLD = "2:" + "2" * 64, "1:" + "1" * 64
+UNKNOWN = "0e0e0e0e-1111-4222-8333-444444444444"
+
+
+@pytest.fixture(autouse=True)
+def no_notes_from_before() -> None:
+    usage._uses.clear()
+
+
+def call(secret: str, *, subdomain: str | None = "accuhive") -> LiveToken:
+    return authenticate(f"Bearer {secret}", subdomain=subdomain, address="192.0.2.7")
+
+
+def refused(authorization: str | None, *, subdomain: str | None = "accuhive") -> AuthenticationFailed:
+    with pytest.raises(AuthenticationFailed) as caught:
+        authenticate(authorization, subdomain=subdomain, address="192.0.2.7")
+    return caught.value
+
+
+def test_one_query_finds_the_token_its_permissions_and_its_tenant(tenant: Tenant, issue_token: IssueToken) -> None:
+    token = issue_token(
+        "list_devices", "get_device", name="Wall board", expires_at=datetime.now(UTC) + timedelta(days=1)
+    )
+    call(token.secret)  # compiles the statement
+
+    with CaptureQueriesContext(connection) as queries:
+        live = call(token.secret)
+        unknown = refused(f"Bearer {UNKNOWN}")
+
+    assert len(queries) == 2
+    assert (live.id, live.name, live.tenant) == (token.id, "Wall board", tenant)
+    assert live.permissions == {"list_devices", "get_device"}
+    assert live.tenant.api_url == tenant.api_url
+    assert unknown.sent
+
+
+@pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer  ", "Basic b3duZXI6c2VjcmV0", UNKNOWN])
+def test_no_bearer_token_is_no_token(authorization: str | None) -> None:
+    assert not refused(authorization).sent  # without the db fixture, a query would fail
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "garbage",
+        UNKNOWN[:-1],
+        UNKNOWN + "0",
+        UNKNOWN.replace("-", ""),
+        f"{{{UNKNOWN}}}",
+        "\N{ARABIC-INDIC DIGIT ZERO}" * 36,
+        f"{UNKNOWN}\n{UNKNOWN}",
+    ],
+    ids=["word", "short", "long", "without-hyphens", "braces", "other-digits", "two-lines"],
+)
+def test_what_has_no_tokens_shape_is_refused_without_a_query(secret: str) -> None:
+    assert refused(f"Bearer {secret}").sent
+
+
+@pytest.mark.parametrize("dead", ["revoked", "expired"])
+def test_a_dead_token_is_refused(issue_token: IssueToken, dead: str) -> None:
+    assert refused(f"Bearer {issue_token(**{dead: True}).secret}").sent
+
+
+def test_a_token_opens_no_other_tenants_host(tenant: Tenant, other_tenant: Tenant, issue_token: IssueToken) -> None:
+    secret = issue_token().secret
+    assert refused(f"Bearer {secret}", subdomain="elsewhere").sent
+    assert refused(f"Bearer {secret}", subdomain="nobodys").sent
+    assert call(secret, subdomain=None).tenant == tenant
+
+
+def test_a_suspended_tenants_tokens_are_refused(tenant: Tenant, issue_token: IssueToken) -> None:
+    secret = issue_token().secret
+    tenant.active = False
+    tenant.save()
+    assert refused(f"Bearer {secret}", subdomain=None).sent
+
+
+def test_scheme_and_token_are_read_in_any_case(issue_token: IssueToken) -> None:
+    token = issue_token()
+    assert authenticate(f"bEARER   {token.secret.upper()} ", subdomain=None, address="").id == token.id
+
+
+def test_a_token_of_an_older_key_works_and_moves_to_the_newest(issue_token: IssueToken, settings: Any) -> None:
+    settings.IRU_TOKEN_KEYS = [OLD]
+    token = issue_token()
+    settings.IRU_TOKEN_KEYS = [NEW, OLD]
+    assert call(token.secret).id == token.id
+    usage.flush()
+
+    settings.IRU_TOKEN_KEYS = [NEW]
+    assert call(token.secret).id == token.id
+    token.refresh_from_db()
+    assert token.key_number == 2
+
+
+def test_a_token_whose_key_is_gone_is_refused_like_any_other(issue_token: IssueToken, settings: Any) -> None:
+    settings.IRU_TOKEN_KEYS = [OLD]
+    token = issue_token()
+    settings.IRU_TOKEN_KEYS = [NEW]
+
+    assert refused(f"Bearer {token.secret}").sent
+
+
+def test_a_key_that_got_another_number_still_finds_its_tokens(issue_token: IssueToken, settings: Any) -> None:
+    settings.IRU_TOKEN_KEYS = [OLD]
+    token = issue_token()
+    settings.IRU_TOKEN_KEYS = [NEW, "77:" + "1" * 64]
+
+    assert call(token.secret).id == token.id
+    usage.flush()
+    token.refresh_from_db()
+    assert (token.digest, token.key_number) == digests(token.secret)[0]
+
+
+def test_a_flush_does_not_bring_a_replaced_secret_back(issue_token: IssueToken, settings: Any) -> None:
+    settings.IRU_TOKEN_KEYS = [OLD]
+    token = issue_token()
+    settings.IRU_TOKEN_KEYS = [NEW, OLD]
+    call(token.secret)
+    replacement = digests(UNKNOWN)[0]
+    ApiToken.objects.filter(id=token.id).update(digest=replacement.value, key_number=replacement.key_number)
+    usage.flush()
+
+    assert refused(f"Bearer {token.secret}").sent
+    assert call(UNKNOWN).id == token.id

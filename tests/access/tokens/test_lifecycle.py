@@ -1,0 +1,200 @@
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Barrier
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import connection
+from django.utils import timezone
+
+from access.audit.events import Actor
+from access.models import Administrator, ApiToken, AuditEvent, Tenant
+from access.tokens import lifecycle as tokens
+from access.tokens.authentication import authenticate
+from access.tokens.lifecycle import (
+    AlreadySubmitted,
+    EditConflict,
+    create_token,
+    edit_token,
+    revoke_token,
+    set_permissions,
+)
+from tests.types import IssueToken
+
+
+def test_a_new_token_opens_the_api_and_only_its_digest_is_kept(owner: Administrator) -> None:
+    assert owner.tenant
+    issued = create_token(tenant=owner.tenant, name=" Wall board ", permissions=["list_devices"], actor=Actor.of(owner))
+
+    live = authenticate(f"Bearer {issued.secret}", subdomain="accuhive", address="")
+    assert (live.id, live.name, live.permissions) == (issued.token.id, "Wall board", {"list_devices"})
+    assert uuid.UUID(issued.secret).version == 4
+    assert issued.secret not in repr(issued)
+    row = ApiToken.objects.filter(id=issued.token.id).values().get()
+    assert issued.secret not in str(row)
+    assert issued.secret.replace("-", "") not in str(row)
+    event = AuditEvent.objects.get()
+    assert (event.summary, event.actor_id, event.target_id) == ("Token created", str(owner.id), str(issued.token.id))
+    assert issued.secret not in str(AuditEvent.objects.values().get())
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"name": "  "}, "name"),
+        ({"name": "x" * 101}, "name"),
+        ({"description": "x" * 1001}, "description"),
+        ({"permissions": ["list_devices", "no_such_thing"]}, "permissions"),
+        ({"expires_at": timezone.now() - timedelta(seconds=1)}, "expires_at"),
+    ],
+    ids=["no-name", "long-name", "long-description", "unknown-permission", "past-expiry"],
+)
+def test_bad_input_names_its_field_and_leaves_nothing(tenant: Tenant, fields: dict[str, object], field: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        create_token(**{"tenant": tenant, "name": "Good", "actor": Actor.command("test"), **fields})  # type: ignore[arg-type]
+
+    assert list(caught.value.message_dict) == [field]
+    assert not ApiToken.objects.exists()
+    assert not AuditEvent.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_twenty_posts_of_one_form_make_one_token(tenant: Tenant) -> None:
+    submission = uuid.uuid4()
+    start = Barrier(20)
+
+    def post() -> uuid.UUID | None:
+        try:
+            start.wait()
+            create_token(tenant=tenant, name="Once", submission=submission, actor=Actor.command("test"))
+        except AlreadySubmitted as earlier:
+            return earlier.token.id
+        finally:
+            connection.close()
+        return None
+
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda _: post(), range(20)))
+
+    token = ApiToken.objects.get()
+    assert answers.count(None) == 1
+    assert answers.count(token.id) == 19
+    assert AuditEvent.objects.count() == 1
+
+
+def test_another_tenants_submission_is_not_answered_with_its_token(tenant: Tenant, other_tenant: Tenant) -> None:
+    submission = uuid.uuid4()
+    create_token(tenant=other_tenant, name="Theirs", submission=submission, actor=Actor.command("test"))
+
+    with pytest.raises(ValidationError, match="used before") as caught:
+        create_token(tenant=tenant, name="Ours", submission=submission, actor=Actor.command("test"))
+    assert not isinstance(caught.value, AlreadySubmitted)
+
+
+def test_renaming_tells_the_trail_what_was_and_what_is(tenant: Tenant, issue_token: IssueToken) -> None:
+    token = issue_token(name="Old", description="Same")
+    edit_token(tenant=tenant, token_id=token.id, name="New", description="Same", actor=Actor.command("test"))
+
+    event = AuditEvent.objects.latest("sequence")
+    assert event.summary == "Token name changed"
+    assert event.changes == {"name": {"old": "Old", "new": "New"}}
+    assert authenticate(f"Bearer {token.secret}", subdomain=None, address="").name == "New"
+
+
+def test_saving_what_is_there_already_tells_nobody(tenant: Tenant, issue_token: IssueToken) -> None:
+    token = issue_token("list_devices", name="Same")
+    before = AuditEvent.objects.count()
+
+    edit_token(tenant=tenant, token_id=token.id, name="Same", description="", actor=Actor.command("test"))
+    set_permissions(
+        tenant=tenant, token_id=token.id, permissions=["list_devices"], version=1, actor=Actor.command("test")
+    )
+
+    token.refresh_from_db()
+    assert token.version == 1
+    assert AuditEvent.objects.count() == before
+
+
+def test_permissions_count_from_the_commit_on(tenant: Tenant, issue_token: IssueToken) -> None:
+    token = issue_token("list_devices", "get_device")
+    set_permissions(
+        tenant=tenant,
+        token_id=token.id,
+        permissions=["list_users", "get_device", "get_device"],
+        version=1,
+        actor=Actor.command("test"),
+    )
+
+    live = authenticate(f"Bearer {token.secret}", subdomain=None, address="")
+    assert live.permissions == {"get_device", "list_users"}
+    changes = AuditEvent.objects.latest("sequence").changes["permissions"]
+    assert (changes["added"], changes["removed"]) == (["list_users"], ["list_devices"])
+
+
+def test_the_second_of_two_editors_is_told_and_changes_nothing(tenant: Tenant, issue_token: IssueToken) -> None:
+    token = issue_token("list_devices")
+    first = ["get_device"]
+    set_permissions(tenant=tenant, token_id=token.id, permissions=first, version=1, actor=Actor.command("test"))
+
+    with pytest.raises(EditConflict) as caught:
+        set_permissions(
+            tenant=tenant, token_id=token.id, permissions=["list_users"], version=1, actor=Actor.command("test")
+        )
+
+    assert caught.value.current.permissions == first
+    token.refresh_from_db()
+    assert (token.permissions, token.version) == (first, 2)
+
+
+def test_revoking_is_for_good(tenant: Tenant, issue_token: IssueToken) -> None:
+    token = issue_token(name="Gone")
+    revoke_token(tenant=tenant, token_id=token.id, actor=Actor.command("test"))
+
+    assert AuditEvent.objects.latest("sequence").summary == "Token revoked"
+    assert list(tenant.api_tokens.listed()) == []
+    for again in (
+        lambda: revoke_token(tenant=tenant, token_id=token.id, actor=Actor.command("test")),
+        lambda: edit_token(tenant=tenant, token_id=token.id, name="X", description="", actor=Actor.command("test")),
+        lambda: set_permissions(
+            tenant=tenant, token_id=token.id, permissions=[], version=1, actor=Actor.command("test")
+        ),
+    ):
+        with pytest.raises(ApiToken.DoesNotExist):
+            again()
+
+
+def test_another_tenants_token_is_unknown(other_tenant: Tenant, issue_token: IssueToken) -> None:
+    token = issue_token()
+    with pytest.raises(ApiToken.DoesNotExist):
+        revoke_token(tenant=other_tenant, token_id=token.id, actor=Actor.command("test"))
+    token.refresh_from_db()
+    assert token.revoked_at is None
+
+
+@pytest.mark.parametrize("change", ["create", "edit", "permissions", "revoke"])
+@pytest.mark.django_db(transaction=True)
+def test_without_its_audit_event_no_change_is_kept(
+    tenant: Tenant, issue_token: IssueToken, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = issue_token("list_devices", name="Before")
+    before = list(ApiToken.objects.values())
+
+    def fail(**event: object) -> None:
+        raise RuntimeError("the trail cannot be written")
+
+    monkeypatch.setattr(tokens, "log_event", fail)
+    actor = Actor.command("test")
+    one: dict[str, Any] = {"tenant": tenant, "token_id": token.id, "actor": actor}
+    changes: dict[str, Callable[[], object]] = {
+        "create": lambda: create_token(tenant=tenant, name="Another", actor=actor),
+        "edit": lambda: edit_token(**one, name="After", description=""),
+        "permissions": lambda: set_permissions(**one, permissions=[], version=1),
+        "revoke": lambda: revoke_token(**one),
+    }
+    with pytest.raises(RuntimeError, match="the trail"):
+        changes[change]()
+
+    assert list(ApiToken.objects.values()) == before

@@ -1,0 +1,111 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import OperationalError
+
+from access.models import ApiToken
+from access.tokens import usage
+from tests.types import IssueToken
+
+NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def no_notes_from_before() -> None:
+    usage._uses.clear()
+
+
+def note(token: ApiToken, at: datetime = NOW, address: str = "192.0.2.7") -> None:
+    usage.track_use(token.id, address, at, last_used_at=token.last_used_at)
+
+
+def test_a_use_is_written_with_its_moment_and_address(issue_token: IssueToken) -> None:
+    token = issue_token()
+    note(token)
+    token.refresh_from_db()
+    assert token.last_used_at is None  # not before the flush
+    usage.flush()
+
+    token.refresh_from_db()
+    assert (token.last_used_at, token.last_used_from) == (NOW, "192.0.2.7")
+
+
+def test_a_second_use_within_a_minute_writes_nothing(issue_token: IssueToken, django_assert_num_queries: Any) -> None:
+    token = issue_token()
+    note(token)
+    usage.flush()
+    token.refresh_from_db()
+
+    note(token, NOW + timedelta(seconds=59), "192.0.2.8")
+    with django_assert_num_queries(0):
+        usage.flush()
+    note(token, NOW + timedelta(seconds=60), "192.0.2.9")
+    usage.flush()
+    token.refresh_from_db()
+    assert token.last_used_from == "192.0.2.9"
+
+
+def test_another_process_with_an_older_use_does_not_turn_the_clock_back(issue_token: IssueToken) -> None:
+    token = issue_token()
+    note(token)
+    usage.flush()
+    note(token, NOW - timedelta(seconds=30), "192.0.2.8")  # noted before the other's write was seen
+    usage.flush()
+
+    token.refresh_from_db()
+    assert token.last_used_at == NOW
+
+
+@pytest.mark.parametrize(
+    ("address", "kept"),
+    [
+        ("", None),
+        ("unknown", None),
+        ("2001:db8::1%eth0", "2001:db8::1"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+    ],
+)
+def test_a_strange_address_does_not_hold_up_the_others(issue_token: IssueToken, address: str, kept: str | None) -> None:
+    strange, other = issue_token(), issue_token()
+    note(other)
+    note(strange, address=address)
+    usage.flush()
+
+    strange.refresh_from_db()
+    other.refresh_from_db()
+    assert (strange.last_used_at, strange.last_used_from) == (NOW, kept)
+    assert other.last_used_at == NOW
+
+
+def test_notes_outlive_a_lost_database(issue_token: IssueToken, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = [issue_token() for _ in range(3)]
+    for token in tokens:
+        note(token)
+
+    def fail(*arguments: object) -> None:
+        raise OperationalError("the server closed the connection")
+
+    with monkeypatch.context() as lost:
+        lost.setattr(usage, "_write", fail)
+        with pytest.raises(OperationalError):
+            usage.flush()
+    usage.flush()
+
+    assert set(ApiToken.objects.values_list("last_used_at", flat=True)) == {NOW}
+
+
+def test_a_token_that_is_gone_is_no_error(db: None) -> None:
+    usage.track_use(uuid4(), "", NOW, last_used_at=None)
+    usage.flush()
+    assert not usage._uses
+
+
+def test_many_tokens_are_few_transactions(issue_token: IssueToken, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(usage, "BATCH", 2)
+    for _ in range(5):
+        note(issue_token())
+    usage.flush()
+
+    assert ApiToken.objects.filter(last_used_at=NOW).count() == 5

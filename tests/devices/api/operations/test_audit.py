@@ -1,0 +1,126 @@
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from access.audit.events import Actor, Target, log_event
+from access.models import AuditEvent, Tenant
+from tests import database
+from tests.types import Call, IssuedApiToken, IssueToken
+
+ACTOR = Actor.command("test")
+
+
+@pytest.fixture
+def token(issue_token: IssueToken) -> IssuedApiToken:
+    return issue_token("list_audit_events")
+
+
+@pytest.fixture
+def results(api: Call, token: IssuedApiToken) -> Callable[[str], list[dict[str, Any]]]:
+    def results(query: str) -> list[dict[str, Any]]:
+        answer = api("GET", f"/api/v1/audit/events?{query}", token)
+        assert answer.status_code == 200, answer.content
+        found: list[dict[str, Any]] = answer.json()["results"]
+        return found
+
+    return results
+
+
+def happened(tenant: Tenant, name: str, **fields: Any) -> AuditEvent:
+    return log_event(
+        target=Target(tenant, "device", "98765000-0000-4000-8000-000000000004", name),
+        actor=ACTOR,
+        action=AuditEvent.Action.UPDATE,
+        summary="Something changed",
+        **fields,
+    )
+
+
+def test_creating_a_token_as_the_public_api_tells_it(api: Call, issue_token: IssueToken) -> None:
+    token = issue_token("list_audit_events", "get_user", name="SIEM", description="Reads events")
+    answer = api("GET", "/api/v1/audit/events", token).json()
+    assert set(answer) == {"results", "previous", "next"}
+    (event,) = answer["results"]
+    stored = AuditEvent.objects.get()
+    assert event == {
+        "id": stored.ulid,
+        "action": "create",
+        "occurred_at": stored.occurred_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "actor_id": stored.actor_id,
+        "actor_type": "user",
+        "target_id": str(token.id),
+        "target_type": "api_token",
+        "target_component": "",
+        "new_state": {
+            "label": "SIEM",
+            "description": "Reads events",
+            "permissions": [
+                {"path": "/api/v1/users/{user_id}", "http_method": "GET"},
+                {"path": "/api/v1/audit/events", "http_method": "GET"},
+            ],
+        },
+        "metadata": None,
+    }
+    assert len(event["id"]) == 26
+
+
+def test_following_next_meets_every_event_once_in_both_directions(
+    api: Call, token: IssuedApiToken, tenant: Tenant, other_tenant: Tenant
+) -> None:
+    for n in range(4):
+        happened(tenant, f"{n}")
+    happened(other_tenant, "theirs")
+    every = list(tenant.audit_events.order_by("sequence").values_list("ulid", flat=True))
+    for sort_by, expected in (("occurred_at", every), ("-occurred_at", every[::-1]), ("-id", every[::-1])):
+        url: str | None = f"/api/v1/audit/events?limit=2&sort_by={sort_by}"
+        seen = []
+        while url:
+            parts = urlsplit(url)
+            assert f"sort_by={sort_by}" in parts.query
+            page = api("GET", f"{parts.path}?{parts.query}", token).json()
+            seen += [event["id"] for event in page["results"]]
+            url = page["next"]
+        assert seen == expected
+
+
+def test_dates_bound_the_list_inclusively(results: Callable[[str], list[dict[str, Any]]], tenant: Tenant) -> None:
+    event = happened(tenant, "then")
+    with database.unguarded():
+        AuditEvent.objects.filter(pk=event.pk).update(occurred_at=datetime(2024, 5, 13, 20, 9, 27, tzinfo=UTC))
+
+    def found(query: str) -> bool:
+        return event.ulid in [each["id"] for each in results(query)]
+
+    assert found("start_date=2024-05-13&end_date=2024-05-13")
+    assert found("start_date=2024-05-13T20:09:27Z&end_date=2024-05-13T22:09:27%2B02:00")
+    assert found("end_date=2024-05-13T20:09:27")
+    assert not found("start_date=2024-05-14")
+    assert not found("end_date=2024-05-12")
+    assert not found("start_date=2024-05-13T20:09:28Z")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "start_date=yesterday",
+        "end_date=2024-13-01",
+        "start_date=0001-01-01T00:00:00%2B14:00",
+        "end_date=9999-12-31T23:59:59-12:00",
+        "sort_by=actor",
+        "limit=0",
+        "cursor=x",
+    ],
+)
+def test_bad_parameters_name_their_field(query: str, api: Call, token: IssuedApiToken) -> None:
+    answer = api("GET", f"/api/v1/audit/events?{query}", token)
+    assert (answer.status_code, list(answer.json())) == (400, [query.split("=", maxsplit=1)[0]])
+
+
+def test_the_page_size_is_capped_at_500(results: Callable[[str], list[dict[str, Any]]], tenant: Tenant) -> None:
+    for n in range(101):
+        happened(tenant, f"{n}")
+    assert len(results("")) == 100
+    assert len(results("limit=5000")) == 102

@@ -1,0 +1,277 @@
+"""The queue: what goes in, what the device answers, and what follows."""
+
+import io
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.utils import timezone
+
+from access.audit.events import Actor
+from access.models import AuditEvent, Tenant
+from access.tokens.authentication import AuthenticationFailed
+from devices.commands import CommandRefused
+from devices.commands import queue as services
+from devices.commands.queue import SentCommand, acknowledge, deliver, fail, not_now
+from devices.fleet.secrets import read_secrets, reveal_command_secret
+from devices.models import Device, DeviceCommand, DeviceSecret, LostMode, Platform
+from devices.models.commands import DeviceCommandQuerySet
+from tests.devices.sending import ACTOR, ERROR, send
+from tests.factories.devices import DeviceFactory
+from tests.types import IssueToken
+
+pytestmark = pytest.mark.django_db
+
+Kind = DeviceSecret.Kind
+Status = DeviceCommand.Status
+LOCKED = r"^This device is already locked\.$"
+COMPLETED = {
+    "user",
+    "uuid",
+    "status",
+    "attempts",
+    "metadata",
+    "priority",
+    "username",
+    "is_silent",
+    "error_chain",
+    "last_pushed",
+    "command_type",
+    "profile_name",
+    "profile_uuid",
+    "request_type",
+    "date_completed",
+    "date_requested",
+    "request_requires_network_tether",
+}
+
+
+def pin_of(device: Device) -> str | None:
+    (pin,) = read_secrets(tenant=device.tenant, device_id=device.uuid, kinds=[Kind.UNLOCK_PIN], actor=ACTOR)
+    return pin
+
+
+@pytest.fixture
+def mac(tenant: Tenant) -> Device:
+    return DeviceFactory.create(tenant=tenant, name="Desk")
+
+
+# --- Into the queue ---------------------------------------------------------------------------------------------------
+
+
+def test_a_sent_command_waits_and_is_on_record(mac: Device) -> None:
+    row = send(mac, "restart_device", NotifyUser=True).command
+    row.refresh_from_db()
+    assert (row.status, row.attempts, row.requested_by, row.date_completed) == (1, 0, "manage.py test", None)
+    assert (row.request_type, row.payload) == ("RestartDevice", {"RebuildKernelCache": False, "NotifyUser": True})
+    event = AuditEvent.objects.latest("sequence")
+    assert (event.summary, event.action, event.target_type) == ("Command sent: Restart Device", "create", "device")
+    assert (event.target_id, event.target_name, event.target_component) == (str(mac.uuid), "Desk", "commands")
+    assert event.metadata == {
+        "command": "restart_device",
+        "uuid": str(row.uuid),
+        "request_type": "RestartDevice",
+        "payload": row.payload,
+    }
+
+
+def test_a_refused_command_leaves_nothing_behind(mac: Device) -> None:
+    with pytest.raises(CommandRefused, match="Command is not allowed for current device"):
+        send(mac, "clear_passcode")
+    with pytest.raises(Device.DoesNotExist):
+        send(Device(tenant=mac.tenant), "restart_device")
+    assert not DeviceCommand.objects.exists()
+    assert not AuditEvent.objects.exists()
+
+
+def test_the_database_refuses_a_second_one_too(mac: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    send(mac, "restart_device")
+    monkeypatch.setattr(DeviceCommandQuerySet, "unfinished", lambda self: self.none())
+    with pytest.raises(CommandRefused, match="Command already running"):
+        send(mac, "restart_device")
+    assert mac.commands.count() == 1
+    assert AuditEvent.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_simultaneous_locks_make_one_command_and_one_pin(tenant: Tenant) -> None:
+    mac = DeviceFactory.create(tenant=tenant)
+    start = Barrier(8)
+
+    def lock() -> SentCommand | CommandRefused:
+        try:
+            start.wait()
+            return send(mac, "lock_device")
+        except CommandRefused as refused:
+            return refused
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: lock(), range(8)))
+
+    (sent,) = [answer for answer in answers if isinstance(answer, SentCommand)]
+    assert {str(answer) for answer in answers if answer is not sent} == {"This device is already locked."}
+    assert DeviceCommand.objects.count() == AuditEvent.objects.count() == 1
+    assert pin_of(mac) == sent.pin
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_its_audit_event_no_command_is_sent(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    iphone = DeviceFactory.create(tenant=tenant, platform=Platform.IPHONE)
+
+    def broken(**event: object) -> None:
+        raise RuntimeError("the trail cannot be written")
+
+    monkeypatch.setattr(services, "log_event", broken)
+    with pytest.raises(RuntimeError, match="the trail"):
+        send(iphone, "enable_lost_mode")
+    assert not DeviceCommand.objects.exists()
+    assert not LostMode.objects.exists()
+
+
+@pytest.mark.parametrize("state", ["revoked", "expired"])
+def test_a_token_that_died_meanwhile_sends_nothing(state: str, mac: Device, issue_token: IssueToken) -> None:
+    token = issue_token("restart_device", **{state: True})
+    with pytest.raises(AuthenticationFailed) as refused:
+        send(mac, "restart_device", Actor.token(token.id, token.name))
+    assert refused.value.sent
+    assert not mac.commands.exists()
+    live = issue_token("restart_device", name="Integration")
+    assert send(mac, "restart_device", Actor.token(live.id, live.name)).command.requested_by == "Integration"
+
+
+# --- The answers of the device ----------------------------------------------------------------------------------------
+
+
+def test_a_command_from_delivery_over_not_now_to_its_end(mac: Device) -> None:
+    row = send(mac, "restart_device").command
+    first = deliver(command=row)
+    assert (first.status, first.attempts) == (Status.RUNNING, 1)
+    assert first.last_pushed > row.date_requested
+    assert not_now(command=row).status == Status.NOT_NOW
+    with pytest.raises(CommandRefused):
+        send(mac, "restart_device")
+    assert deliver(command=row).attempts == 2
+    done = acknowledge(command=row, metadata={"Status": "Acknowledged"})
+    done.refresh_from_db()
+    assert (done.status, done.metadata, done.error_chain) == (Status.COMPLETED, {"Status": "Acknowledged"}, [])
+
+    activity = mac.activity.get()
+    assert (activity.action_type, activity.blueprint) == ("mdm_command_completed", mac.blueprint)
+    assert activity.created_at == done.date_completed
+    assert set(activity.details) == COMPLETED
+    assert activity.details["uuid"] == str(row.uuid)
+    assert (activity.details["status"], activity.details["attempts"]) == (3, 2)
+    assert activity.details["date_completed"].endswith("Z")
+    assert send(mac, "restart_device").command.status == Status.PENDING
+
+
+def test_a_failed_command_says_why(mac: Device) -> None:
+    row = fail(command=send(mac, "restart_device").command, error_chain=[ERROR])
+    row.refresh_from_db()
+    assert (row.status, row.error_chain) == (Status.FAILED, [ERROR])
+    activity = mac.activity.get()
+    assert activity.action_type == "mdm_command_failed"
+    assert set(activity.details) == COMPLETED
+    assert activity.details["error_chain"] == [ERROR]
+
+
+def test_an_ended_command_stays_as_it_is(mac: Device) -> None:
+    row = acknowledge(command=send(mac, "restart_device").command)
+    for change in (
+        lambda: deliver(command=row),
+        lambda: not_now(command=row),
+        lambda: acknowledge(command=row),
+        lambda: fail(command=row, error_chain=[ERROR]),
+    ):
+        with pytest.raises(DeviceCommand.DoesNotExist):
+            change()
+    assert mac.activity.count() == 1
+
+
+@pytest.mark.parametrize("platform", [Platform.MAC, Platform.WINDOWS])
+def test_a_name_that_was_set_is_the_devices_name(platform: Platform, tenant: Tenant) -> None:
+    device = DeviceFactory.create(tenant=tenant, platform=platform, name="Old")
+    acknowledge(command=send(device, "set_device_name", DeviceName="New").command)
+    device.refresh_from_db()
+    assert device.name == "New"
+    assert '"device_name":"New"' in device.record
+    newest = device.activity.order_by("-id").first()
+    assert newest
+    assert (newest.action_type, newest.details) == ("name_changed", {"to": "New", "from": "Old"})
+    acknowledge(command=send(device, "set_device_name", DeviceName="New").command)
+    assert device.activity.filter(action_type="name_changed").count() == 1
+
+
+# --- Locking and other secrets ----------------------------------------------------------------------------------------
+
+
+def test_a_mac_is_locked_until_it_is_heard_of_again(mac: Device) -> None:
+    sent = send(mac, "lock_device")
+    with pytest.raises(CommandRefused, match=LOCKED):
+        send(mac, "lock_device")
+    done = acknowledge(command=sent.command)
+    with pytest.raises(CommandRefused, match=LOCKED):
+        send(mac, "lock_device")
+    assert pin_of(mac) == sent.pin
+    Device.objects.filter(pk=mac.pk).update(last_check_in=timezone.now())
+    again = send(mac, "lock_device")
+    assert again.command.pk != done.pk
+    assert pin_of(mac) == again.pin
+
+
+def test_a_lock_that_failed_has_no_pin(mac: Device) -> None:
+    fail(command=send(mac, "lock_device").command, error_chain=[ERROR])
+    assert pin_of(mac) is None
+    assert send(mac, "lock_device").pin
+
+
+@pytest.mark.parametrize("platform", [Platform.IPHONE, Platform.IPAD, Platform.ANDROID])
+def test_what_is_no_mac_is_locked_without_a_pin_and_again(platform: Platform, tenant: Tenant) -> None:
+    device = DeviceFactory.create(tenant=tenant, platform=platform)
+    sent = send(device, "lock_device")
+    assert sent.pin is None
+    acknowledge(command=sent.command)
+    assert not DeviceSecret.objects.exists()
+    assert send(device, "lock_device").command.status == Status.PENDING
+
+
+@pytest.mark.parametrize("answer", ["acknowledge", "fail"])
+def test_a_commands_secret_is_the_devices_until_it_answers(answer: str, tenant: Tenant) -> None:
+    for platform, id, key in (
+        (Platform.MAC, "erase_device", "PIN"),
+        (Platform.ANDROID, "reset_work_profile_passcode", "newPassword"),
+    ):
+        device = DeviceFactory.create(tenant=tenant, platform=platform)
+        sent = send(device, id, ACTOR, **{key: "482913"})
+        assert sent.pin is None
+        assert reveal_command_secret(device=device, command_uuid=sent.command.uuid) == "482913"
+        if answer == "acknowledge":
+            acknowledge(command=sent.command)
+        else:
+            fail(command=sent.command, error_chain=[ERROR])
+        assert reveal_command_secret(device=device, command_uuid=sent.command.uuid) is None
+
+
+def test_a_secret_is_nowhere_in_clear(tenant: Tenant, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    mac, pixel = DeviceFactory.create(tenant=tenant), DeviceFactory.create(tenant=tenant, platform=Platform.ANDROID)
+    locked = send(mac, "lock_device")
+    erased = send(mac, "erase_device", PIN="904817")
+    reset = send(pixel, "reset_work_profile_passcode", newPassword="correct horse")
+    for sent in (locked, erased, reset):
+        deliver(command=sent.command)
+    tables = io.StringIO()
+    call_command("dumpdata", "access", "devices", stdout=tables)
+    acknowledge(command=locked.command)
+    fail(command=reset.command, error_chain=[ERROR])
+    call_command("dumpdata", "access", "devices", stdout=tables)
+    shown = tables.getvalue() + caplog.text + repr([locked, erased, reset])
+    assert locked.pin
+    assert str(locked.command.uuid) in shown
+    for secret in (f'"{locked.pin}"', f"'{locked.pin}'", "904817", "correct horse"):
+        assert secret not in shown

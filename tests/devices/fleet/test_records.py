@@ -1,0 +1,85 @@
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from access.audit.events import Actor
+from access.models import Tenant
+from access.people.tenants import create_tenant
+from devices.demo.fleet import demo_fleet
+from devices.fleet import records
+from devices.imports.devices import import_devices
+from devices.models import Device, Fleet, Tag
+
+pytestmark = pytest.mark.django_db
+
+ACTOR = Actor.command("test")
+
+
+@pytest.fixture
+def tenant() -> Tenant:
+    tenant = create_tenant(name="Accuhive", subdomain="accuhive", actor=ACTOR)
+    macs = [
+        record for record, _ in demo_fleet(60, now=datetime(2026, 11, 1, tzinfo=UTC)) if record["platform"] == "Mac"
+    ]
+    import_devices(tenant=tenant, rows=enumerate(macs[:20]), actor=ACTOR)
+    return tenant
+
+
+def pks(tenant: Tenant) -> list[int]:
+    return list(tenant.devices.order_by("pk").values_list("pk", flat=True))
+
+
+def record_of(device: Device) -> dict[str, Any]:
+    device.refresh_from_db(fields=["record"])
+    record: dict[str, Any] = json.loads(device.record)
+    return record
+
+
+def test_a_text_made_from_an_object_is_the_text_made_from_its_row(tenant: Tenant) -> None:
+    for device in tenant.devices.select_related("blueprint", "user").prefetch_related("tags"):
+        source = records.Source.of(device, extended=False)
+        assert records.render(source, [tag.name for tag in device.tags.all()]) == device.record
+
+
+def test_only_what_is_outdated_is_rewritten(tenant: Tenant) -> None:
+    assert records.refresh(pks(tenant)) == 0
+    device = tenant.devices.order_by("pk")[3]
+    Device.objects.filter(pk=device.pk).update(asset_tag="new")
+    assert [pk for pk, _ in records.outdated(pks(tenant))] == [device.pk]
+    assert records.refresh(pks(tenant)) == 1
+    assert record_of(device)["asset_tag"] == "new"
+
+
+def test_tags_are_part_of_it(tenant: Tenant) -> None:
+    device = tenant.devices.order_by("pk")[0]
+    device.tags.set([Tag.objects.create(tenant=tenant, name=name) for name in ("ß", "B", "a")])
+    assert records.refresh([device.pk]) == 1
+    assert record_of(device)["tags"] == ["B", "a", "ß"]
+
+
+def test_extended_records(tenant: Tenant) -> None:
+    fleet = Fleet.objects.get(tenant=tenant)
+    records.enable_extended_records(fleet)
+    for device in tenant.devices.all():
+        assert list(record_of(device))[-3:] == ["api_level", "security_patch_level", "full_software_version"]
+    assert records.refresh(pks(tenant)) == 0
+
+
+def test_check_records_finds_a_wrong_record_and_mends_it(tenant: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("check_records")
+    assert capsys.readouterr().out == "20 records, all as rendered.\n"
+    device = tenant.devices.order_by("pk")[7]
+    Device.objects.filter(pk=device.pk).update(record="{}")
+    Fleet.objects.filter(tenant=tenant).update(device_count=19)
+    with pytest.raises(CommandError):
+        call_command("check_records")
+    told = capsys.readouterr().err
+    assert f"device {device.pk}: the stored record differs" in told
+    assert "counts 19 of 20 devices" in told
+    call_command("check_records", "--fix")
+    assert record_of(device)["device_id"] == str(device.uuid)
+    assert Fleet.objects.get(tenant=tenant).device_count == 20
+    call_command("check_records")

@@ -1,0 +1,40 @@
+import pytest
+
+from access.audit.events import Actor
+from access.models import Tenant
+from devices.fleet import records
+from devices.fleet.users import update_user
+from devices.models import User
+from tests.factories.devices import DeviceFactory, UserFactory
+
+ACTOR = Actor.command("test")
+
+
+def test_what_devices_show_of_a_person_changes_with_the_person(tenant: Tenant) -> None:
+    user = UserFactory.create(tenant=tenant, name="Ann", email="ann@accuhive.test", department="Sales")
+    device = DeviceFactory.create(tenant=tenant, user=user)
+    updated = update_user(
+        tenant=tenant, user_id=user.uuid, actor=ACTOR, name="Anne", email="anne@accuhive.test", archived=True
+    )
+    assert (updated.name, updated.department) == ("Anne", "Sales")
+    assert updated.updated_at > user.updated_at
+    device.refresh_from_db()
+    expected = f'{{"email":"anne@accuhive.test","name":"Anne","id":"{user.uuid}","is_archived":true}}'
+    assert f'"user":{expected}' in device.record
+    assert not list(records.outdated([device.pk]))
+    event = tenant.audit_events.get()
+    assert event.changes["name"] == {"old": "Ann", "new": "Anne"}
+
+
+def test_none_clears_and_what_is_left_out_stays(tenant: Tenant) -> None:
+    user = UserFactory.create(tenant=tenant, department="Sales", job_title="Lead")
+    updated = update_user(tenant=tenant, user_id=user.uuid, actor=ACTOR, department=None)
+    assert (updated.department, updated.job_title) == (None, "Lead")
+    update_user(tenant=tenant, user_id=user.uuid, actor=ACTOR, job_title="Lead")
+    assert tenant.audit_events.count() == 1
+
+
+def test_another_tenants_person_is_unknown(tenant: Tenant, other_tenant: Tenant) -> None:
+    user = UserFactory.create(tenant=other_tenant)
+    with pytest.raises(User.DoesNotExist):
+        update_user(tenant=tenant, user_id=user.uuid, actor=ACTOR, name="Mallory")

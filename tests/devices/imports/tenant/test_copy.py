@@ -1,0 +1,266 @@
+"""Copying from a tenant that is made up of demo documents: interruptions, refusals, and what is there already."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from access.audit.events import Actor
+from access.models import AuditEvent, Tenant
+from access.people.tenants import create_tenant
+from devices.demo.fleet import demo_fleet
+from devices.demo.inventory import demo_lists
+from devices.imports.devices import import_devices
+from devices.imports.tenant import client as tenant_import_client
+from devices.imports.tenant.client import SourceTenant, TenantImportError
+from devices.imports.tenant.copy import CHUNK, TenantImportReport, import_tenant
+from devices.imports.tenant.state import Progress
+from tests.factories.devices import BlueprintFactory, TagFactory
+
+pytestmark = pytest.mark.django_db
+
+ACTOR = Actor.command("test")
+URL = "https://source.api.iru.test/api/v1"
+USER: dict[str, Any] = {
+    "active": True,
+    "archived": False,
+    "created_at": "2024-05-13T20:09:23.123456Z",
+    "department": "Engineering",
+    "deprecated_user_id": "17",
+    "email": "ann@accuhive.test",
+    "id": "22222222-2222-4222-8222-222222222222",
+    "integration": {
+        "id": 7,
+        "name": "Okta",
+        "uuid": "33333333-3333-4333-8333-333333333333",
+        "type": "scim",
+    },
+    "job_title": None,
+    "name": "Ann Fisher",
+    "device_count": 1,
+    "updated_at": "2025-05-13T20:09:23.123456Z",
+}
+
+
+class Source:
+    """A tenant that answers from `answers`; `refuse` says for a path what comes instead."""
+
+    def __init__(self, devices: int = 0) -> None:
+        self.pairs = list(demo_fleet(devices))
+        self.answers: dict[str, Any] = {
+            "blueprints": page(),
+            "users": page(),
+            "tags": page(),
+            "devices": [record for record, _ in self.pairs],
+        }
+        for record, details in self.pairs:
+            path = f"devices/{record['device_id']}"
+            self.answers[f"{path}/details"] = details
+            self.answers[f"{path}/notes"] = []
+            for document, part in zip(demo_lists(record), ("apps", "library-items", "parameters"), strict=False):
+                self.answers[f"{path}/{part}"] = document
+        self.refuse: Callable[[str], httpx.Response | None] = lambda path: None
+        self.asked: list[str] = []
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path.removeprefix("/api/v1/")
+        self.asked.append(path)
+        if refusal := self.refuse(path):
+            return refusal
+        if path not in self.answers:
+            return httpx.Response(404, json={"message": "no Route matched with those values"})
+        return httpx.Response(200, json=self.answers[path])
+
+    def copy(self, tenant: Tenant, state: Path | None = None, also: tuple[str, ...] = ()) -> TenantImportReport:
+        client = SourceTenant(
+            api_url=URL, token="token", transport=httpx.MockTransport(self.answer), sleep=lambda seconds: None
+        )
+        with Progress(state, source=URL, target=tenant.subdomain, also=also) as progress:
+            return import_tenant(tenant=tenant, source=client, actor=ACTOR, progress=progress, also=also, workers=2)
+
+
+def page(*rows: Any) -> dict[str, Any]:
+    return {"count": len(rows), "next": None, "previous": None, "results": list(rows)}
+
+
+def blueprint(**fields: Any) -> dict[str, Any]:
+    return {
+        "id": "44444444-4444-4444-8444-444444444444",
+        "name": "Design",
+        "icon": "ss-fax",
+        "color": "orange-500",
+        "description": "",
+        "params": {"x": {"mute": True, "daily": False}},
+        "computers_count": 1,
+        "enrollment_code": {"code": "123456", "is_active": True},
+        "type": "map",
+        **fields,
+    }
+
+
+@pytest.fixture
+def tenant() -> Tenant:
+    return create_tenant(name="Target", subdomain="target", actor=ACTOR)
+
+
+def test_a_copy_that_is_interrupted_goes_on_where_it_was(tenant: Tenant, tmp_path: Path) -> None:
+    source, state = Source(devices=CHUNK + 20), tmp_path / "state"
+    late = {record["device_id"] for record, _ in source.pairs[CHUNK + 5 :]}
+    source.refuse = lambda path: (
+        httpx.Response(401, json={}) if path.split("/")[1:2] and path.split("/")[1] in late else None
+    )
+    with pytest.raises(TenantImportError, match="refused the token"):
+        source.copy(tenant, state)
+    assert tenant.devices.count() == CHUNK + 20  # the records came first
+    assert tenant.devices.filter(inventory__isnull=False).count() == CHUNK
+
+    state.write_text(state.read_text() + '{"device": "cut o')  # as when the machine stopped
+    source.refuse = lambda path: None
+    source.asked.clear()
+    report = source.copy(tenant, state)
+    assert report.resumed == CHUNK
+    assert sum(path.endswith("/details") for path in source.asked) == 20
+    assert not {"users", "tags"} & set(source.asked)
+    assert tenant.devices.filter(inventory__isnull=False).count() == CHUNK + 20
+
+
+def test_a_part_that_was_denied_is_asked_for_again_when_the_copy_goes_on(tenant: Tenant, tmp_path: Path) -> None:
+    source, state = Source(devices=CHUNK + 20), tmp_path / "state"
+    late = {record["device_id"] for record, _ in source.pairs[CHUNK + 5 :]}
+
+    def refuse(path: str) -> httpx.Response | None:
+        if path.endswith("/secrets/filevaultkey"):
+            return httpx.Response(403, json={"detail": "no"})
+        return httpx.Response(401, json={}) if path.split("/")[1:2] and path.split("/")[1] in late else None
+
+    for record, _ in source.pairs:
+        for kind in ("bypasscode", "unlockpin", "recoverypassword"):
+            source.answers[f"devices/{record['device_id']}/secrets/{kind}"] = {"pin": None}
+        source.answers[f"devices/{record['device_id']}/secrets/filevaultkey"] = {"key": "SECRET"}
+    source.refuse = refuse
+    with pytest.raises(TenantImportError, match="refused the token"):
+        source.copy(tenant, state, ("secrets", "secrets"))
+    assert "SECRET" not in state.read_text()
+
+    source.refuse = lambda path: None
+    source.asked.clear()
+    report = source.copy(tenant, state, ("secrets",))
+    assert report.denied.keys() & {"secrets/filevaultkey"} == set()
+    assert sum(path.endswith("/details") for path in source.asked) == 20
+    assert sum(path.endswith("/secrets/filevaultkey") for path in source.asked) == CHUNK + 20
+    assert tenant.device_secrets.filter(kind="filevault_key").count() == CHUNK + 20
+
+
+def test_a_state_file_of_another_copy_is_refused(tenant: Tenant, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    Source().copy(tenant, state)
+    other = create_tenant(name="Other", subdomain="other", actor=ACTOR)
+    with pytest.raises(TenantImportError, match="belongs to another copy"):
+        Source().copy(other, state)
+    state.write_text("what is this\n")
+    with pytest.raises(TenantImportError, match="is damaged"):
+        Source().copy(tenant, state)
+
+
+def test_what_is_closed_is_named_and_the_rest_is_copied(tenant: Tenant) -> None:
+    source = Source(devices=5)
+    source.refuse = lambda path: httpx.Response(403, json={}) if path == "users" or path.endswith("apps") else None
+    report = source.copy(tenant)
+    assert report.denied["users"] == report.denied["apps"] == "the token lacks the permission (403)"
+    assert (
+        sum(path.startswith("devices/") and path.endswith("/apps") for path in source.asked) < 5
+    )  # not asked for ever
+    assert tenant.devices.filter(inventory__details__has_key="general").count() == 5
+
+
+def test_without_devices_the_rest_is_copied(tenant: Tenant) -> None:
+    source = Source()
+    source.answers["tags"] = page({"id": USER["id"], "name": "VIP"})
+    source.refuse = lambda path: httpx.Response(403, json={}) if path == "devices" else None
+    assert "devices" in source.copy(tenant).denied
+    assert tenant.tags.get().name == "VIP"
+
+
+def test_a_device_that_left_meanwhile(tenant: Tenant) -> None:
+    source = Source(devices=5)
+    gone = source.pairs[2][0]["device_id"]
+    not_found = httpx.Response(404, json={"detail": "Not found."})
+    source.refuse = lambda path: not_found if gone in path else None
+    report = source.copy(tenant)
+    assert report.problems == [f"device {gone}: not there any more"]
+    assert not {"details", "apps"} & report.denied.keys()
+    assert tenant.devices.filter(inventory__isnull=False).count() == 4
+
+
+def test_users_and_blueprints_come_whole(tenant: Tenant) -> None:
+    source = Source(devices=3)
+    source.answers["users"] = page(USER)
+    source.answers["blueprints"] = page(blueprint(), blueprint())
+    source.copy(tenant)
+    user = tenant.users.select_related("integration").get(uuid=USER["id"])
+    assert (user.name, user.email, user.department, user.job_title) == (
+        "Ann Fisher",
+        USER["email"],
+        "Engineering",
+        None,
+    )
+    assert (user.deprecated_user_id, user.integration.name, user.integration.number) == ("17", "Okta", 7)
+    assert (user.created_at.year, user.updated_at.year) == (2024, 2025)
+    design = tenant.blueprints.get(name="Design")
+    assert (design.icon, design.color, design.type, design.enrollment_code) == ("ss-fax", "orange-500", "map", "123456")
+    assert design.params == {"x": {"mute": True, "daily": False}}
+    before = AuditEvent.objects.count()
+    source.copy(tenant)
+    assert AuditEvent.objects.count() == before
+
+
+def test_new_names_reach_every_record(tenant: Tenant) -> None:
+    source = Source(devices=20)
+    import_devices(tenant=tenant, rows=enumerate(source.answers["devices"]), actor=ACTOR)
+    record = next(record for record, _ in source.pairs if record["user"])
+    source.answers["users"] = page({**USER, "id": record["user"]["id"], "name": "Renamed"})
+    source.answers["blueprints"] = page(blueprint(id=record["blueprint_id"], name="Renamed too"))
+    source.refuse = lambda path: httpx.Response(403, json={}) if path == "devices" else None
+    source.copy(tenant)
+    text = tenant.devices.get(uuid=record["device_id"]).record
+    assert '"name":"Renamed"' in text
+    assert '"blueprint_name":"Renamed too"' in text
+
+
+def test_what_is_here_keeps_its_code_and_its_tags(tenant: Tenant) -> None:
+    BlueprintFactory.create(tenant=tenant, name="Here", enrollment_code="123456")
+    tag = TagFactory.create(tenant=tenant, name="VIP")
+    source = Source()
+    source.answers["blueprints"] = page(blueprint())
+    source.answers["tags"] = page({"id": USER["id"], "name": "VIP"})
+    report = source.copy(tenant)
+    assert tenant.blueprints.get(name="Design").enrollment_code == ""
+    assert report.problems == ["blueprint Design: another one has the enrollment code 123456 here"]
+    assert tenant.tags.get().uuid == tag.uuid
+
+
+def test_objects_that_cannot_be_used_are_told(tenant: Tenant) -> None:
+    source = Source()
+    source.answers["users"] = page(1, {"name": "No id"}, {**USER, "name": "", "email": ""}, {**USER, "id": URL})
+    source.answers["blueprints"] = page(blueprint(type="tree"), blueprint(id=USER["id"], name="a\0b"))
+    source.answers["tags"] = page({"id": USER["id"], "name": "x" * 256})
+    report = source.copy(tenant)
+    assert len(report.problems) == 7
+    assert not tenant.users.exists()
+    assert not tenant.blueprints.exists()
+    assert not tenant.tags.exists()
+
+
+def test_other_tenants_are_left_alone(tenant: Tenant) -> None:
+    other = create_tenant(name="Other", subdomain="other", actor=ACTOR)
+    source = Source(devices=10)
+    source.answers["blueprints"] = page(blueprint())
+    source.answers["users"] = page(USER)
+    source.copy(tenant)
+    assert not any(rows.exists() for rows in (other.devices, other.users, other.blueprints, other.library_items))
+
+
+def test_the_pace_stays_under_what_the_public_api_allows() -> None:
+    assert tenant_import_client.RATE < 50

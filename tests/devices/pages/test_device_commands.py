@@ -1,0 +1,181 @@
+"""Commands from the page of a device: each has its words and its form, and each refusal is told where it was asked."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from access.models import Role, Tenant
+from devices.commands import COMMANDS
+from devices.fleet.secrets import read_secrets
+from devices.models import Device, DeviceCommand, DeviceSecret, LostMode, Platform
+from devices.pages.command_menu import GROUPS, LOOKS, choices
+from devices.pages.forms.device_commands import WORDS
+from tests.devices.pages.browsing import HTMX, NAME, SignIn, newest, on, page, text, unkept
+from tests.devices.sending import ACTOR
+from tests.factories.devices import DeviceFactory, LostModeFactory
+
+pytestmark = pytest.mark.django_db
+PASSWORD = "correct horse battery staple"
+
+# What is filled in where a command asks for something.
+FILLED: dict[str, dict[str, Any]] = {
+    "delete_user_on_device": {"UserName": "ana"},
+    "refresh_cellular_plans": {"eSIMServerURL": "https://carrier.test"},
+    "remote_desktop": {"EnableRemoteDesktop": "False"},
+    "set_device_name": {"DeviceName": "New"},
+    "toggle_data_roaming": {"Enabled": "True"},
+    "toggle_personal_hotspot": {"Enabled": "False"},
+    "unlock_account": {"UserName": "ana"},
+    "erase_device": {"typed_name": "Mine"},
+}
+
+
+def test_every_command_has_its_words() -> None:
+    assert LOOKS.keys() == COMMANDS.keys()
+    assert {look.group for look in LOOKS.values()} <= set(GROUPS)
+    assert {id for id, _ in WORDS} <= COMMANDS.keys()
+    for look in LOOKS.values():
+        for platform in Platform:
+            assert look.consequence_on(platform).endswith(".")
+
+
+@pytest.mark.parametrize("platform", Platform)
+def test_every_command_of_a_platform_is_sent(platform: Platform, tenant: Tenant, sign_in: SignIn) -> None:
+    client = sign_in(Role.HELP_DESK)
+    device = DeviceFactory.create(tenant=tenant, platform=platform, name="Mine")
+    menu = text(client.get(page("device", device)))
+    offered = {choice.command.id for group in choices(device) for choice in group.choices}
+    for command in COMMANDS.values():
+        url = page("device-action", device, command.action)
+        assert (f'href="{url}"' in menu) == (command.id in offered)
+        if platform in command.platforms:
+            assert LOOKS[command.id].consequence_on(platform).split("'")[0] in text(client.get(url))
+            response = client.post(url, FILLED.get(command.id, {}), headers=HTMX)
+            assert response.status_code in {200, 204}, text(response)
+            assert newest(tenant).summary == f"Command sent: {command.label}"
+            assert newest(tenant).actor_type == "user"
+        else:
+            response = client.post(url, FILLED.get(command.id, {}), headers=HTMX)
+            assert response.status_code == 422
+            assert "Command is not allowed for current device" in text(response)
+    sent = set(device.commands.values_list("command", flat=True))
+    assert sent == {command.id for command in COMMANDS.values() if platform in command.platforms}
+
+
+def test_a_sent_command_is_in_the_list(mac: Device, sign_in: SignIn) -> None:
+    client = sign_in()
+    response = client.post(page("device-action", mac, "restart"), {"NotifyUser": "on"})
+    assert response["Location"] == page("device-commands", mac)
+    content = text(client.get(page("device-commands", mac)))
+    assert f"Restart Device is queued for “{NAME}”." in content
+    assert "Pending" in content
+    row = mac.commands.get()
+    assert row.payload == {"RebuildKernelCache": False, "NotifyUser": True}
+    for status, word in ((2, "Running"), (3, "Completed"), (4, "Failed"), (5, "Not now")):
+        DeviceCommand.objects.filter(pk=row.pk).update(status=status)
+        assert word in text(client.get(page("device-commands", mac)))
+
+
+def test_a_refused_command_says_why_in_its_dialog(mac: Device, tenant: Tenant, sign_in: SignIn) -> None:
+    client = sign_in()
+    url = page("device-action", mac, "restart")
+    assert client.post(url, headers=on(page("device-commands", mac))).status_code == 204
+    before = tenant.audit_events.count()
+    response = client.post(url, headers=HTMX)
+    assert response.status_code == 422
+    assert "Command already running" in text(response)
+    assert "<html" not in text(response)
+    assert tenant.audit_events.count() == before
+
+
+def test_what_a_command_needs_is_asked_for(mac: Device, sign_in: SignIn) -> None:
+    client = sign_in()
+    for action, data, words in (
+        ("setname", {}, "This field is required."),
+        ("setname", {"DeviceName": "   "}, "at least 1 character"),
+        ("remotedesktop", {"EnableRemoteDesktop": "perhaps"}, "Select a valid choice"),
+        ("erase", {"typed_name": NAME, "PIN": "12"}, "Enter six digits."),
+        ("lock", {"Message": "nul\0"}, "Null characters"),
+    ):
+        response = client.post(page("device-action", mac, action), data, headers=HTMX)
+        assert response.status_code == 422
+        assert words in text(response)
+    assert not mac.commands.exists()
+
+
+def test_an_erase_wants_the_name(mac: Device, sign_in: SignIn) -> None:
+    client = sign_in()
+    url = page("device-action", mac, "erase")
+    assert "Type the name to go on." in text(client.post(url, headers=HTMX))
+    assert client.post(url, {"typed_name": "Ana"}, headers=HTMX).status_code == 422
+    assert not mac.commands.exists()
+    response = client.post(url, {"typed_name": "Ana's Mac", "PIN": "482913"}, headers=HTMX)
+    assert response["HX-Redirect"] == page("device-commands", mac)
+    assert "482913" not in str(mac.commands.get().payload)
+
+
+def test_an_iphone_is_erased_as_the_form_says(tenant: Tenant, sign_in: SignIn) -> None:
+    phone = DeviceFactory.create(tenant=tenant, platform=Platform.IPHONE, name="")
+    data = {"typed_name": phone.serial_number, "ReturnToService__Enabled": "on"}
+    sign_in().post(page("device-action", phone, "erase"), data)
+    assert phone.commands.get().payload == {
+        "PreserveDataPlan": False,
+        "DisallowProximitySetup": False,
+        "ReturnToService": {"Enabled": True},
+    }
+
+
+def test_a_mac_is_locked_with_a_pin_that_is_told_once(mac: Device, tenant: Tenant, sign_in: SignIn) -> None:
+    client = sign_in(Role.HELP_DESK)
+    response = client.post(page("device-action", mac, "lock"), {"Message": "Hello"}, headers=HTMX)
+    assert response.status_code == 200
+    assert unkept(response)
+    (pin,) = read_secrets(tenant=tenant, device_id=mac.uuid, kinds=[DeviceSecret.Kind.UNLOCK_PIN], actor=ACTOR)
+    assert pin
+    assert f'<code class="pin">{pin}</code>' in text(response)
+    assert pin not in str(dict(client.session))
+    assert not any(pin in value for _, value in response.items())
+    assert f">{pin}<" not in text(client.get(page("device-commands", mac)))
+    assert client.post(page("device-action", mac, "lock"), headers=HTMX).status_code == 422
+
+
+def test_a_lock_that_tells_a_pin_wants_the_password_again(tenant: Tenant, mac: Device, sign_in: SignIn) -> None:
+    client = sign_in(password=PASSWORD, recently=False)
+    url = page("device-action", mac, "lock")
+    assert 'name="password"' in text(client.get(url))
+    assert client.post(url, {"password": "wrong"}, headers=HTMX).status_code == 422
+    assert not mac.commands.exists()
+    assert unkept(client.post(url, {"password": PASSWORD}, headers=HTMX))
+    phone = DeviceFactory.create(tenant=tenant, platform=Platform.IPHONE)
+    assert 'name="password"' not in text(client.get(page("device-action", phone, "lock")))
+
+
+def test_a_failed_lost_mode_is_cancelled(tenant: Tenant, sign_in: SignIn) -> None:
+    phone = DeviceFactory.create(tenant=tenant, platform=Platform.IPHONE, lost_mode_status="enabled")
+    LostModeFactory.create(device=phone)
+    client = sign_in()
+    url = page("lost-mode-cancel", phone)
+    response = client.post(url, headers=HTMX)
+    assert response.status_code == 422
+    assert "Lost mode is not in an error state." in text(response)
+    LostMode.objects.filter(device=phone).update(status="error")
+    assert client.post(url)["Location"] == page("device", phone)
+    assert not LostMode.objects.filter(device=phone).exists()
+
+
+def test_auditors_are_offered_no_action(mac: Device, sign_in: SignIn) -> None:
+    for role in (Role.AUDITOR, Role.SECRETS_AUDITOR):
+        content = text(sign_in(role).get(page("device", mac)))
+        assert "action-bar" not in content
+        assert sign_in(role).post(page("device-action", mac, "restart")).status_code == 403
+    assert not mac.commands.exists()
+
+
+def test_what_is_unknown_is_not_found(mac: Device, other_tenant: Tenant, sign_in: SignIn) -> None:
+    client: Client = sign_in()
+    theirs = DeviceFactory.create(tenant=other_tenant)
+    assert client.post(page("device-action", mac, "explode")).status_code == 404
+    assert client.post(page("device-action", theirs, "restart")).status_code == 404
+    assert client.post(page("device-delete", theirs), {"typed_name": theirs.name}).status_code == 404
+    assert not theirs.commands.exists()
