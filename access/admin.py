@@ -13,6 +13,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
 from access.audit.events import Actor
 from access.models import Administrator, ApiToken, AuditEvent, Role, Tenant
@@ -54,6 +55,14 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg] # generic in its stu
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Django's form. A refusal that only the service could see is shown in its words, as on the pages."""
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except ValidationError as error:
+            self.message_user(request, " ".join(error.messages), messages.ERROR)
+            return redirect(request.get_full_path())
 
 
 def operator(request: HttpRequest) -> Actor:

@@ -1,28 +1,29 @@
-"""What every page in the browser is made of: who may see it, and whether the whole page or a piece is asked for."""
+"""Who may open a page: the decorators of every view, and the request that they pass to it."""
 
-import json
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, cast
-from urllib.parse import urlencode
+from typing import Concatenate, cast
 
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.utils.cache import patch_vary_headers
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
+from access.audit.events import Actor
 from access.models import Administrator, Tenant
 from access.roles import Capability, may
 
 
 class PageRequest(HttpRequest):
-    """The request of a signed-in administrator, as the decorators below hand it to a view."""
+    """The request of a signed-in administrator, as the decorators below pass it to a view.
+
+    `actor` is the same person as the author of changes. Operators have no tenant, and open no page that needs one.
+    """
 
     user: Administrator
+    actor: Actor
     tenant: Tenant
     htmx: HtmxDetails
 
@@ -32,14 +33,21 @@ type ViewFunc[**P] = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
 
 def signed_in[**P](view: PageView[P]) -> ViewFunc[P]:
-    """Give the page to whoever has signed in; take anybody else to the sign-in page and back here afterwards."""
+    """Show the page to people who have signed in; others are redirected to the sign-in page and back afterwards.
+
+    An object that the view or a room does not find answers 404.
+    """
 
     @wraps(view)
     @never_cache
     def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         page_request = cast("PageRequest", request)
-        if request.user.is_authenticated:
-            return view(page_request, *args, **kwargs)
+        if isinstance(request.user, Administrator):
+            page_request.actor = Actor.of(request.user)
+            try:
+                return view(page_request, *args, **kwargs)
+            except ObjectDoesNotExist:
+                raise Http404 from None
         if page_request.htmx:  # a redirect would end up inside the page; this one replaces it
             here = page_request.htmx.current_url_abs_path or request.get_full_path()
             return HttpResponseClientRedirect(redirect_to_login(here).url)
@@ -49,9 +57,9 @@ def signed_in[**P](view: PageView[P]) -> ViewFunc[P]:
 
 
 def requires[**P](capability: Capability) -> Callable[[PageView[P]], ViewFunc[P]]:
-    """Give the page to those whose role has the capability; anybody else who has signed in gets a 403 page.
+    """Show the page to people whose role has the capability; others who have signed in get a 403 page.
 
-    The view keeps it as its `capability`, by which the matrix of roles and pages is tested.
+    The view's `capability` attribute says which one it needs.
     """
 
     def decorate(view: PageView[P]) -> ViewFunc[P]:
@@ -68,38 +76,5 @@ def requires[**P](capability: Capability) -> Callable[[PageView[P]], ViewFunc[P]
 
 
 def manages_access[**P](view: PageView[P]) -> ViewFunc[P]:
-    """Give the page to the Account Owner and Admins of a tenant."""
+    """Show the page to the Account Owner and Admins of a tenant."""
     return requires(Capability.MANAGE_ACCESS)(view)
-
-
-def fragment(
-    request: HttpRequest, template: str, partial: str, context: dict[str, Any] | None = None, *, status: int = 200
-) -> HttpResponse:
-    """One piece of the page for htmx, the whole page for a browser."""
-    htmx = cast("PageRequest", request).htmx
-    piece = htmx and not htmx.boosted and not htmx.history_restore_request
-    response = render(request, f"{template}#{partial}" if piece else template, context, status=status)
-    patch_vary_headers(response, ["HX-Request", "HX-Target"])
-    return response
-
-
-def push_url(response: HttpResponse, request: PageRequest, chosen: dict[str, str], page: int = 1) -> HttpResponse:
-    """A list's answer to a search: the address follows, so that reload, Back and a copied link show the same rows."""
-    if request.htmx.target == "rows":
-        parameters = urlencode({**chosen, **({"page": page} if page > 1 else {})})
-        response["HX-Push-Url"] = f"{request.path}?{parameters}" if parameters else request.path
-    return response
-
-
-def close_dialog(*events: str, notice: str = "", refresh: bool = False) -> HttpResponse:
-    """Tell an open page what has changed: its dialog closes, lists that listen load again, `notice` is shown.
-
-    `refresh` loads the whole page again, for a change that shows in several places of it.
-    """
-    triggers: dict[str, Any] = dict.fromkeys(("dialog-done", *events), True)
-    if notice:
-        triggers["notice"] = {"text": notice}
-    response = HttpResponse(status=204, headers={"HX-Trigger": json.dumps(triggers)})
-    if refresh:
-        response["HX-Refresh"] = "true"
-    return response

@@ -3,17 +3,16 @@
 import uuid
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse
-from django.shortcuts import redirect, render
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods
 
-from access.audit.events import Actor
 from access.models import ApiToken
 from access.pages.forms.password import ReauthenticationForm
 from access.pages.forms.permissions import Change, EditorFilter, PermissionsForm, editor
 from access.pages.guards import PageRequest, manages_access
-from access.pages.tokens import own_token
+from access.pages.responses import form_data
 from access.permissions import catalogue
 from access.tokens import lifecycle as services
 
@@ -23,7 +22,7 @@ REDRAWS = {"apply", "fold", "review"}  # buttons that change what is in sight, a
 @manages_access
 @require_GET
 def view(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
-    token = own_token(request, token_id)
+    token = get_object_or_404(request.tenant.api_tokens.listed(), id=token_id)
     wanted = {permission.codename for permission in token.granted}
     sight = EditorFilter(request.GET, only_enabled=True)
     context = {"token": token, "tab": "permissions", "view": sight, "groups": editor(token, wanted, sight)}
@@ -35,8 +34,8 @@ def view(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
 @manages_access
 @require_http_methods(["GET", "POST"])
 def edit(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
-    token = own_token(request, token_id)
-    posted = request.POST if request.method == "POST" else None
+    token = get_object_or_404(request.tenant.api_tokens.listed(), id=token_id)
+    posted = form_data(request)
     form = PermissionsForm(posted, token=token)
     confirm = ReauthenticationForm(posted if posted and "password" in posted else None, request=request)
     asked, status = False, 200
@@ -73,10 +72,8 @@ def _save(request: PageRequest, token: ApiToken, form: PermissionsForm) -> HttpR
             token_id=token.id,
             permissions=form.wanted,
             version=form.version_sent,
-            actor=Actor.of(request.user),
+            actor=request.actor,
         )
-    except ApiToken.DoesNotExist:
-        raise Http404 from None
     except services.EditConflict as conflict:
         return _conflict(request, conflict.current, form.wanted)
     messages.success(request, f"Saved. “{saved.name}” has {saved.granted_count} of {len(catalogue)} permissions.")

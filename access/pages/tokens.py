@@ -6,17 +6,17 @@ from urllib.parse import urlencode
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.http import Http404, HttpResponse
-from django.shortcuts import redirect, render
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods
 from django_htmx.http import HttpResponseClientRedirect
 
-from access.audit.events import Actor
 from access.models import ApiToken
 from access.pages.forms.tokens import CreateTokenForm, TokenFilter, TokenForm
-from access.pages.guards import PageRequest, close_dialog, fragment, manages_access, push_url
+from access.pages.guards import PageRequest, manages_access
+from access.pages.responses import close_dialog, form_data, fragment, no_store, push_url
 from access.permissions import catalogue
 from access.tokens import lifecycle as services
 
@@ -46,15 +46,15 @@ def token_list(request: PageRequest) -> HttpResponse:
 @manages_access
 @require_http_methods(["GET", "POST"])
 def create(request: PageRequest) -> HttpResponse:
-    form = CreateTokenForm(request.POST if request.method == "POST" else None, request=request)
-    if request.method == "POST" and form.is_valid():
+    form = CreateTokenForm(form_data(request), request=request)
+    if form.is_valid():
         try:
             issued = services.create_token(
                 tenant=request.tenant,
                 name=form.cleaned_data["name"],
                 description=form.cleaned_data["description"],
                 submission=form.cleaned_data["submission"],
-                actor=Actor.of(request.user),
+                actor=request.actor,
             )
         except services.AlreadySubmitted as earlier:
             return fragment(request, "access/tokens/create.html", "used", {"used": earlier.token}, status=409)
@@ -70,25 +70,28 @@ def create(request: PageRequest) -> HttpResponse:
 @require_GET
 def created(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
     """After the reveal: set its permissions now, or later."""
-    return fragment(request, "access/tokens/created.html", "step", {"token": own_token(request, token_id)})
+    return fragment(
+        request,
+        "access/tokens/created.html",
+        "step",
+        {"token": get_object_or_404(request.tenant.api_tokens.listed(), id=token_id)},
+    )
 
 
 @manages_access
 @require_http_methods(["GET", "POST"])
 def edit(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
-    token = own_token(request, token_id)
-    form = TokenForm(request.POST or None, initial={"name": token.name, "description": token.description})
-    if request.method == "POST" and form.is_valid():
+    token = get_object_or_404(request.tenant.api_tokens.listed(), id=token_id)
+    form = TokenForm(form_data(request), initial={"name": token.name, "description": token.description})
+    if form.is_valid():
         try:
             services.edit_token(
                 tenant=request.tenant,
                 token_id=token_id,
                 name=form.cleaned_data["name"],
                 description=form.cleaned_data["description"],
-                actor=Actor.of(request.user),
+                actor=request.actor,
             )
-        except ApiToken.DoesNotExist:
-            raise Http404 from None
         except ValidationError as error:
             form.add_error(None, error)
         else:
@@ -101,13 +104,10 @@ def edit(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
 @manages_access
 @require_http_methods(["GET", "POST"])
 def revoke(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
-    token = own_token(request, token_id)
+    token = get_object_or_404(request.tenant.api_tokens.listed(), id=token_id)
     if request.method == "GET":
         return fragment(request, "access/tokens/revoke.html", "form", {"token": token})
-    try:
-        services.revoke_token(tenant=request.tenant, token_id=token_id, actor=Actor.of(request.user))
-    except ApiToken.DoesNotExist:
-        raise Http404 from None
+    services.revoke_token(tenant=request.tenant, token_id=token_id, actor=request.actor)
     notice = f"“{token.name}” is revoked. Calls with it are refused from now on."
     if (request.htmx.current_url_abs_path or "").split("?")[0] == reverse("tokens"):
         return close_dialog("tokens-changed", notice=notice)
@@ -120,19 +120,11 @@ def revoke(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
 @manages_access
 @require_GET
 def activity(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
-    token = own_token(request, token_id)
+    token = get_object_or_404(request.tenant.api_tokens.listed(), id=token_id)
     events = request.tenant.audit_events.about("api_token", token.id)
     page = Paginator(events, PER_PAGE).get_page(request.GET.get("page"))
     context = {"token": token, "tab": "activity", "page": page}
     return render(request, "access/tokens/activity.html", context)
-
-
-def own_token(request: PageRequest, token_id: uuid.UUID) -> ApiToken:
-    """The tenant's live token of that id; another tenant's and a revoked one are as unknown as any other."""
-    token = request.tenant.api_tokens.listed().filter(id=token_id).first()
-    if token is None:
-        raise Http404
-    return token
 
 
 @sensitive_variables("issued")
@@ -140,9 +132,7 @@ def _reveal(request: PageRequest, issued: services.IssuedToken) -> HttpResponse:
     """The one reply that carries the secret. It is not redirected to, kept or repeated anywhere."""
     context = {"token": issued.token, "secret": issued.secret}
     piece = "access/tokens/reveal.html#step" if request.htmx else "access/tokens/reveal.html"
-    response = render(request, piece, context)
-    response["Cache-Control"] = "no-store"
-    response["Referrer-Policy"] = "no-referrer"
+    response = no_store(render(request, piece, context))
     if request.htmx:
         response["HX-Trigger"] = "tokens-changed"
     return response

@@ -7,13 +7,13 @@ from uuid import UUID
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Count
-from django.http import Http404, HttpResponse
-from django.shortcuts import render
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
-from access.audit.events import Actor
-from access.pages.guards import PageRequest, fragment, push_url, requires
+from access.pages.guards import PageRequest, requires
+from access.pages.responses import form_data, fragment, push_url
 from access.roles import Capability
 from devices.blueprints import blueprints as services
 from devices.blueprints import library as blueprint_library
@@ -46,7 +46,7 @@ def blueprint_list(request: PageRequest) -> HttpResponse:
 @requires(Capability.VIEW)
 @require_GET
 def blueprint_page(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
-    blueprint = _own_blueprint(request, blueprint_id)
+    blueprint = get_object_or_404(request.tenant.blueprints.counted(), uuid=blueprint_id)
     assigned = blueprint.assignments.select_related("library_item", "node")
     context = {
         "blueprint": blueprint,
@@ -59,15 +59,13 @@ def blueprint_page(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
 @requires(Capability.EDIT_BLUEPRINTS)
 @require_http_methods(["GET", "POST"])
 def create(request: PageRequest) -> HttpResponse:
-    form = NewBlueprintForm(request.POST if request.method == "POST" else None, tenant=request.tenant)
-    if form.is_bound and form.is_valid():
+    form = NewBlueprintForm(form_data(request), tenant=request.tenant)
+    if form.is_valid():
         wanted = form.cleaned_data
         kind, _, id = wanted.pop("source").partition(":")
         try:
             source = services.source_of(tenant=request.tenant, type=kind, id=id) if id else None
-            blueprint = services.create_blueprint(
-                tenant=request.tenant, actor=Actor.of(request.user), source=source, **wanted
-            )
+            blueprint = services.create_blueprint(tenant=request.tenant, actor=request.actor, source=source, **wanted)
         except ValidationError as error:
             refuse(form, error)
         else:
@@ -79,16 +77,14 @@ def create(request: PageRequest) -> HttpResponse:
 @requires(Capability.EDIT_BLUEPRINTS)
 @require_http_methods(["GET", "POST"])
 def edit(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
-    blueprint = _own_blueprint(request, blueprint_id)
-    form = BlueprintForm.of(blueprint, request.POST if request.method == "POST" else None)
+    blueprint = get_object_or_404(request.tenant.blueprints.counted(), uuid=blueprint_id)
+    form = BlueprintForm.of(blueprint, form_data(request))
     back = reverse("blueprint", args=[blueprint_id])
-    if form.is_bound and form.is_valid():
+    if form.is_valid():
         try:
             services.update_blueprint(
-                tenant=request.tenant, blueprint_id=blueprint_id, actor=Actor.of(request.user), **_given(form)
+                tenant=request.tenant, blueprint_id=blueprint_id, actor=request.actor, **_given(form)
             )
-        except Blueprint.DoesNotExist:
-            raise Http404 from None
         except ValidationError as error:
             refuse(form, error)
         else:
@@ -99,15 +95,12 @@ def edit(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
 @requires(Capability.EDIT_BLUEPRINTS)
 @require_http_methods(["GET", "POST"])
 def delete(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
-    blueprint = _own_blueprint(request, blueprint_id)
+    blueprint: Any = get_object_or_404(request.tenant.blueprints.counted(), uuid=blueprint_id)
     count = blueprint.computers_count
     expected = blueprint.name if count else ""  # asked for only where devices depend on it
-    form = TypeToConfirmForm(request.POST if request.method == "POST" else None, expected=expected)
-    if form.is_bound and form.is_valid():
-        try:
-            services.delete_blueprint(tenant=request.tenant, blueprint_id=blueprint_id, actor=Actor.of(request.user))
-        except Blueprint.DoesNotExist:
-            raise Http404 from None
+    form = TypeToConfirmForm(form_data(request), expected=expected)
+    if form.is_valid():
+        services.delete_blueprint(tenant=request.tenant, blueprint_id=blueprint_id, actor=request.actor)
         return saved(request, reverse("blueprints"), "blueprints-changed", f"“{blueprint.name}” is deleted.")
     consequence = "No device is in it. Its enrollment code stops working."
     if count:
@@ -129,20 +122,18 @@ def delete(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
 @requires(Capability.EDIT_BLUEPRINTS)
 @require_http_methods(["GET", "POST"])
 def assign(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
-    blueprint = _own_blueprint(request, blueprint_id)
-    form = LibraryItemForm(request.POST if request.method == "POST" else None, blueprint=blueprint)
+    blueprint = get_object_or_404(request.tenant.blueprints.counted(), uuid=blueprint_id)
+    form = LibraryItemForm(form_data(request), blueprint=blueprint)
     back = reverse("blueprint", args=[blueprint_id])
-    if form.is_bound and form.is_valid():
+    if form.is_valid():
         try:
             blueprint_library.assign_library_item(
                 tenant=request.tenant,
                 blueprint_id=blueprint_id,
                 library_item_id=form.library_item_id,
                 node_id=form.node_id,
-                actor=Actor.of(request.user),
+                actor=request.actor,
             )
-        except Blueprint.DoesNotExist:
-            raise Http404 from None
         except ValidationError as error:
             refuse(form, error)
         else:
@@ -159,23 +150,19 @@ def assign(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
 @requires(Capability.EDIT_BLUEPRINTS)
 @require_http_methods(["GET", "POST"])
 def remove(request: PageRequest, blueprint_id: UUID, assignment_id: int) -> HttpResponse:
-    blueprint = _own_blueprint(request, blueprint_id)
-    assignment = blueprint.assignments.select_related("library_item", "node").filter(pk=assignment_id).first()
-    if assignment is None:
-        raise Http404
-    form = forms.Form(request.POST if request.method == "POST" else None)
+    blueprint = get_object_or_404(request.tenant.blueprints.counted(), uuid=blueprint_id)
+    assignment = get_object_or_404(blueprint.assignments.select_related("library_item", "node"), pk=assignment_id)
+    form = forms.Form(form_data(request))
     back = reverse("blueprint", args=[blueprint_id])
-    if form.is_bound:
+    if form.is_valid():
         try:
             blueprint_library.remove_library_item(
                 tenant=request.tenant,
                 blueprint_id=blueprint_id,
                 library_item_id=assignment.library_item.uuid,
                 node_id=assignment.node.uuid if assignment.node else None,
-                actor=Actor.of(request.user),
+                actor=request.actor,
             )
-        except Blueprint.DoesNotExist:
-            raise Http404 from None
         except ValidationError as error:
             refuse(form, error)
         else:
@@ -192,14 +179,6 @@ def _removal(blueprint: Blueprint, assignment: Assignment, back: str) -> Dialog:
         about=f"Devices in “{blueprint.name}”{place} no longer get it. It stays in the Library.",
         danger=True,
     )
-
-
-def _own_blueprint(request: PageRequest, blueprint_id: UUID) -> Any:
-    """The tenant's blueprint of that id, with the numbers of its devices."""
-    blueprint = request.tenant.blueprints.counted().filter(uuid=blueprint_id).first()
-    if blueprint is None:
-        raise Http404
-    return blueprint
 
 
 def _given(form: BlueprintForm) -> dict[str, Any]:

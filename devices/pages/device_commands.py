@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods
 
 from access.audit.events import Actor
 from access.pages.guards import PageRequest, requires
+from access.pages.responses import no_store
 from access.roles import Capability
 from devices.commands import COMMANDS, CommandRefused
 from devices.commands.queue import SentCommand, send_command
@@ -21,7 +22,6 @@ from devices.pages.command_menu import LOOKS
 from devices.pages.device_frame import own_device
 from devices.pages.dialogs import Dialog, refuse, saved, show
 from devices.pages.forms.device_commands import ActionForm
-from devices.pages.replies import no_store
 
 BY_ACTION = {command.action: command for command in COMMANDS.values()}
 

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404
+from django.shortcuts import get_object_or_404
 
 from access.pages.guards import PageRequest
 from access.roles import Capability, may
@@ -16,9 +16,7 @@ from devices.pages.secret_kinds import kinds_of
 
 def own_device(request: PageRequest, device_id: UUID) -> Device:
     """The tenant's device of that id, with what every page about it shows."""
-    device = request.tenant.devices.complete().filter(uuid=device_id).first()
-    if device is None:
-        raise Http404
+    device: Device = get_object_or_404(request.tenant.devices.complete(), uuid=device_id)
     return device
 
 

@@ -6,18 +6,18 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
-from access.audit.events import Actor
-from access.pages.guards import PageRequest, fragment, push_url, requires
+from access.pages.guards import PageRequest, requires
+from access.pages.responses import form_data, fragment, push_url
 from access.roles import Capability
 from devices.commands import COMMANDS
 from devices.fleet import devices as services
 from devices.inventory import lists as inventory
-from devices.models import Device, Fleet
+from devices.models import Fleet
 from devices.pages.device_facts import overview
 from devices.pages.device_frame import about, in_table, own_device
 from devices.pages.device_history import history
@@ -97,15 +97,11 @@ def activity(request: PageRequest, device_id: UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def edit(request: PageRequest, device_id: UUID) -> HttpResponse:
     device = own_device(request, device_id)
-    form = DeviceForm(request.POST if request.method == "POST" else None, device=device)
+    form = DeviceForm(form_data(request), device=device)
     back = reverse("device", args=[device_id])
-    if form.is_bound and form.is_valid():
+    if form.is_valid():
         try:
-            services.update_device(
-                tenant=request.tenant, device_id=device_id, actor=Actor.of(request.user), **form.changes()
-            )
-        except Device.DoesNotExist:
-            raise Http404 from None
+            services.update_device(tenant=request.tenant, device_id=device_id, actor=request.actor, **form.changes())
         except ValidationError as error:
             refuse(form, error)
         else:
@@ -117,12 +113,9 @@ def edit(request: PageRequest, device_id: UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def delete(request: PageRequest, device_id: UUID) -> HttpResponse:
     device = own_device(request, device_id)
-    form = TypeToConfirmForm(request.POST if request.method == "POST" else None, expected=name_of(device))
-    if form.is_bound and form.is_valid():
-        try:
-            services.delete_device(tenant=request.tenant, device_id=device_id, actor=Actor.of(request.user))
-        except Device.DoesNotExist:
-            raise Http404 from None
+    form = TypeToConfirmForm(form_data(request), expected=name_of(device))
+    if form.is_valid():
+        services.delete_device(tenant=request.tenant, device_id=device_id, actor=request.actor)
         return saved(request, reverse("devices"), "devices-changed", f"The record of “{device.name}” is deleted.")
     dialog = Dialog(
         f"Delete the record of “{device.name}”?",

@@ -10,7 +10,8 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django_htmx.http import HttpResponseClientRedirect
 
-from access.pages.guards import PageRequest, close_dialog, fragment
+from access.pages.guards import PageRequest
+from access.pages.responses import close_dialog, fragment
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,16 @@ from uuid import UUID
 
 from django import forms
 from django.core.paginator import Paginator
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from access.audit.events import Actor
-from access.pages.guards import PageRequest, fragment, requires
+from access.pages.guards import PageRequest, requires
+from access.pages.responses import form_data, fragment
 from access.roles import Capability
 from devices.fleet import notes as services
-from devices.models import Device, DeviceNote
+from devices.models import Device
 from devices.pages.device_frame import about, own_device
 from devices.pages.dialogs import Dialog, saved, show
 from devices.pages.forms.notes import NoteForm
@@ -33,34 +34,28 @@ def create(request: PageRequest, device_id: UUID) -> HttpResponse:
     form = NoteForm(request.POST)
     if not form.is_valid():
         return _page(request, device, form, status=422)
-    try:
-        services.create_note(
-            tenant=request.tenant,
-            device_id=device_id,
-            content=form.cleaned_data["content"],
-            actor=Actor.of(request.user),
-        )
-    except Device.DoesNotExist:
-        raise Http404 from None
+    services.create_note(
+        tenant=request.tenant,
+        device_id=device_id,
+        content=form.cleaned_data["content"],
+        actor=request.actor,
+    )
     return saved(request, _back(device_id), "notes-changed", "Note added.")
 
 
 @requires(Capability.EDIT_DEVICES)
 @require_http_methods(["GET", "POST"])
 def edit(request: PageRequest, device_id: UUID, note_id: UUID) -> HttpResponse:
-    note = _own_note(request, device_id, note_id)
-    form = NoteForm(request.POST if request.method == "POST" else None, initial={"content": note.content})
-    if form.is_bound and form.is_valid():
-        try:
-            services.update_note(
-                tenant=request.tenant,
-                device_id=device_id,
-                note_id=note_id,
-                content=form.cleaned_data["content"],
-                actor=Actor.of(request.user),
-            )
-        except DeviceNote.DoesNotExist:
-            raise Http404 from None
+    note = get_object_or_404(request.tenant.device_notes, device__uuid=device_id, uuid=note_id)
+    form = NoteForm(form_data(request), initial={"content": note.content})
+    if form.is_valid():
+        services.update_note(
+            tenant=request.tenant,
+            device_id=device_id,
+            note_id=note_id,
+            content=form.cleaned_data["content"],
+            actor=request.actor,
+        )
         return saved(request, _back(device_id), "notes-changed", "Note saved.")
     return show(request, Dialog("Edit note", "Save", _back(device_id)), form)
 
@@ -68,14 +63,9 @@ def edit(request: PageRequest, device_id: UUID, note_id: UUID) -> HttpResponse:
 @requires(Capability.EDIT_DEVICES)
 @require_http_methods(["GET", "POST"])
 def delete(request: PageRequest, device_id: UUID, note_id: UUID) -> HttpResponse:
-    note = _own_note(request, device_id, note_id)
+    note = get_object_or_404(request.tenant.device_notes, device__uuid=device_id, uuid=note_id)
     if request.method == "POST":
-        try:
-            services.delete_note(
-                tenant=request.tenant, device_id=device_id, note_id=note_id, actor=Actor.of(request.user)
-            )
-        except DeviceNote.DoesNotExist:
-            raise Http404 from None
+        services.delete_note(tenant=request.tenant, device_id=device_id, note_id=note_id, actor=request.actor)
         return saved(request, _back(device_id), "notes-changed", "Note deleted.")
     dialog = Dialog(
         "Delete this note?",
@@ -86,13 +76,6 @@ def delete(request: PageRequest, device_id: UUID, note_id: UUID) -> HttpResponse
         facts={"Written by": note.author, "Note": note.content[:300]},
     )
     return show(request, dialog, forms.Form())
-
-
-def _own_note(request: PageRequest, device_id: UUID, note_id: UUID) -> DeviceNote:
-    note = request.tenant.device_notes.filter(device__uuid=device_id, uuid=note_id).first()
-    if note is None:
-        raise Http404
-    return note
 
 
 def _page(request: PageRequest, device: Device, form: NoteForm, *, status: int = 200) -> HttpResponse:

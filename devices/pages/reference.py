@@ -6,7 +6,8 @@ from urllib.parse import urlencode
 from django.http import HttpResponse
 from django.views.decorators.http import require_GET
 
-from access.pages.guards import PageRequest, fragment, requires
+from access.pages.guards import PageRequest, requires
+from access.pages.responses import fragment
 from access.roles import Capability
 from devices.api import openapi
 from devices.pages.reference_entries import Area, areas, found

@@ -9,14 +9,13 @@ from django.shortcuts import render
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_GET, require_POST
 
-from access.audit.events import Actor
 from access.pages.forms.password import ReauthenticationForm
-from access.pages.guards import PageRequest, fragment, requires
+from access.pages.guards import PageRequest, requires
+from access.pages.responses import fragment, no_store
 from access.roles import Capability
 from devices.fleet.secrets import SecretUnreadable, read_secrets
 from devices.models import Device, DeviceSecret
 from devices.pages.device_frame import about, own_device
-from devices.pages.replies import no_store
 from devices.pages.secret_kinds import kinds_of
 
 
@@ -54,11 +53,7 @@ def read(request: PageRequest, device_id: UUID, kind: str) -> HttpResponse:
     if password and not form.is_valid():
         return _page(request, device, Row(row.kind, row.kept_at, form=form), status=422)
     try:
-        (value,) = read_secrets(
-            tenant=request.tenant, device_id=device_id, kinds=[row.kind], actor=Actor.of(request.user)
-        )
-    except Device.DoesNotExist:
-        raise Http404 from None
+        (value,) = read_secrets(tenant=request.tenant, device_id=device_id, kinds=[row.kind], actor=request.actor)
     except SecretUnreadable:
         context = {
             "status": 503,

@@ -6,16 +6,15 @@ from uuid import UUID
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Q
-from django.http import Http404, HttpResponse
-from django.shortcuts import render
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
-from access.audit.events import Actor
-from access.pages.guards import PageRequest, fragment, push_url, requires
+from access.pages.guards import PageRequest, requires
+from access.pages.responses import form_data, fragment, push_url
 from access.roles import Capability
 from devices.fleet import users as services
-from devices.models import User
 from devices.pages.device_frame import in_table
 from devices.pages.dialogs import Dialog, refuse, saved, show
 from devices.pages.forms.users import UserFilter, UserForm
@@ -53,7 +52,7 @@ def options(request: PageRequest) -> HttpResponse:
 @requires(Capability.VIEW)
 @require_GET
 def user_page(request: PageRequest, user_id: UUID) -> HttpResponse:
-    person = _own_user(request, user_id)
+    person = get_object_or_404(request.tenant.users.select_related("integration"), uuid=user_id)
     page = listing(person.devices.order_by("name", "pk"), in_table(request), request.GET.get("page"))
     return render(request, "devices/users/page.html", {"person": person, "page": page})
 
@@ -61,16 +60,11 @@ def user_page(request: PageRequest, user_id: UUID) -> HttpResponse:
 @requires(Capability.EDIT_USERS)
 @require_http_methods(["GET", "POST"])
 def edit(request: PageRequest, user_id: UUID) -> HttpResponse:
-    person = _own_user(request, user_id)
-    form = UserForm(request.POST if request.method == "POST" else None, user=person)
+    person = get_object_or_404(request.tenant.users.select_related("integration"), uuid=user_id)
+    form = UserForm(form_data(request), user=person)
     back = reverse("user", args=[user_id])
-    if form.is_bound and form.is_valid():
-        try:
-            services.update_user(
-                tenant=request.tenant, user_id=user_id, actor=Actor.of(request.user), **form.cleaned_data
-            )
-        except User.DoesNotExist:
-            raise Http404 from None
+    if form.is_valid():
+        services.update_user(tenant=request.tenant, user_id=user_id, actor=request.actor, **form.cleaned_data)
         return saved(request, back, "users-changed", "Saved.")
     return show(request, Dialog(f"Edit {person.name}", "Save", back), form)
 
@@ -78,13 +72,11 @@ def edit(request: PageRequest, user_id: UUID) -> HttpResponse:
 @requires(Capability.EDIT_USERS)
 @require_http_methods(["GET", "POST"])
 def delete(request: PageRequest, user_id: UUID) -> HttpResponse:
-    person = _own_user(request, user_id)
-    form = forms.Form(request.POST if request.method == "POST" else None)
-    if form.is_bound:
+    person = get_object_or_404(request.tenant.users.select_related("integration"), uuid=user_id)
+    form = forms.Form(form_data(request))
+    if form.is_valid():
         try:
-            services.delete_user(tenant=request.tenant, user_id=user_id, actor=Actor.of(request.user))
-        except User.DoesNotExist:
-            raise Http404 from None
+            services.delete_user(tenant=request.tenant, user_id=user_id, actor=request.actor)
         except ValidationError as error:
             refuse(form, error)
         else:
@@ -98,10 +90,3 @@ def delete(request: PageRequest, user_id: UUID) -> HttpResponse:
         facts={"E-mail": person.email},
     )
     return show(request, dialog, form)
-
-
-def _own_user(request: PageRequest, user_id: UUID) -> User:
-    person = request.tenant.users.select_related("integration").filter(uuid=user_id).first()
-    if person is None:
-        raise Http404
-    return person

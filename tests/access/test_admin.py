@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.test import Client
 from django.urls import reverse
 
@@ -182,3 +183,13 @@ def test_a_tenant_is_made_and_suspended_through_the_service(console: Client) -> 
     assert (tenant.name, tenant.subdomain, tenant.active) == ("Renamed", "new", False)
     summaries = AuditEvent.objects.order_by("sequence").values_list("summary", flat=True)
     assert list(summaries) == ["Tenant created", "Tenant suspended"]
+
+
+def test_a_refusal_by_the_service_is_shown_in_its_words(console: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**fields: Any) -> None:
+        raise ValidationError("Another operator was faster.")
+
+    monkeypatch.setattr("access.admin.create_tenant", refuse)
+    response = console.post(reverse("admin:access_tenant_add"), {"name": "New", "subdomain": "new"}, follow=True)
+    assert response.status_code == 200
+    assert "Another operator was faster." in response.content.decode()

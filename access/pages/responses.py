@@ -1,0 +1,56 @@
+"""The answers of page views: a whole page or a piece of it, and the headers that htmx acts on."""
+
+import json
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
+
+from access.pages.guards import PageRequest
+
+
+def form_data(request: HttpRequest) -> QueryDict | None:
+    """The data of a submitted form; None for a GET, which leaves the form unbound."""
+    return request.POST if request.method == "POST" else None
+
+
+def fragment(
+    request: HttpRequest, template: str, partial: str, context: dict[str, Any] | None = None, *, status: int = 200
+) -> HttpResponse:
+    """One piece of the page for htmx, the whole page for a browser."""
+    htmx = cast("PageRequest", request).htmx
+    piece = htmx and not htmx.boosted and not htmx.history_restore_request
+    response = render(request, f"{template}#{partial}" if piece else template, context, status=status)
+    patch_vary_headers(response, ["HX-Request", "HX-Target"])
+    return response
+
+
+def push_url(response: HttpResponse, request: PageRequest, chosen: dict[str, str], page: int = 1) -> HttpResponse:
+    """Make the address bar follow a search, so that reload, Back and a copied link show the same rows."""
+    if request.htmx.target == "rows":
+        parameters = urlencode({**chosen, **({"page": page} if page > 1 else {})})
+        response["HX-Push-Url"] = f"{request.path}?{parameters}" if parameters else request.path
+    return response
+
+
+def close_dialog(*events: str, notice: str = "", refresh: bool = False) -> HttpResponse:
+    """Answer an open page after a change: its dialog closes, lists that listen load again, `notice` is shown.
+
+    `refresh` loads the whole page again, for a change that shows in several places of it.
+    """
+    triggers: dict[str, Any] = dict.fromkeys(("dialog-done", *events), True)
+    if notice:
+        triggers["notice"] = {"text": notice}
+    response = HttpResponse(status=204, headers={"HX-Trigger": json.dumps(triggers)})
+    if refresh:
+        response["HX-Refresh"] = "true"
+    return response
+
+
+def no_store(response: HttpResponse) -> HttpResponse:
+    """Mark a response that holds a secret: no cache stores it, and no other site learns its address."""
+    response["Cache-Control"] = "no-store"
+    response["Referrer-Policy"] = "no-referrer"
+    return response
