@@ -19,7 +19,7 @@ hash_slots = threading.BoundedSemaphore(2)
 
 
 class TooManyAttempts(Exception):
-    """AuthenticationFailed without looking at the password; worth another try after `retry_after` seconds."""
+    """Refused without looking at the password; worth another try after `retry_after` seconds."""
 
     def __init__(self, retry_after: int) -> None:
         self.retry_after = retry_after

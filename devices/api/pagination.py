@@ -23,7 +23,7 @@ class LimitOffset(Query):
 
 
 class Page[R](BaseModel):
-    """One page of a list, and the addresses of its page_links."""
+    """One page of a list, and the addresses of its neighbours."""
 
     count: int
     next: str | None

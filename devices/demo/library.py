@@ -95,7 +95,7 @@ PARAMETERS = (
     Parameter("Turn on the firewall", "Security", "Network"),
     Parameter("Hide the firewalled Mac from pings", "Security", "Network"),
     Parameter("Turn on Gatekeeper", "Security", "System"),
-    Parameter("Unset System Integrity Protection on", "Security", "System"),
+    Parameter("Keep System Integrity Protection on", "Security", "System"),
     Parameter("Require a password after sleep", "Security", "Access"),
     Parameter("Disable the guest account", "Security", "Access"),
     Parameter("Disable automatic log-in", "Security", "Access"),
@@ -111,8 +111,8 @@ PARAMETERS = (
     Parameter("Install security responses at once", "General", "Updates"),
     Parameter("Start the screen saver after 15 minutes", "General", "Display"),
     Parameter("Show all file name extensions", "General", "Finder"),
-    Parameter("Unset the audit log for 60 days", "Logging", "Audit"),
-    Parameter("Unset the install log for a year", "Logging", "Install"),
+    Parameter("Keep the audit log for 60 days", "Logging", "Audit"),
+    Parameter("Keep the install log for a year", "Logging", "Install"),
 )
 
 

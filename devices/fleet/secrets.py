@@ -28,7 +28,7 @@ class SecretUnreadable(Exception):
 
 
 def store_secret(*, device: Device, kind: DeviceSecret.Kind, value: str, subject: str = "") -> None:
-    """Unset `value` for this device, in place of what was kept before. Belongs in the caller's transaction.
+    """Store `value` for this device in place of the previous one. Belongs in the caller's transaction.
 
     `subject` names the command that a COMMAND_SECRET belongs to.
     """
@@ -36,7 +36,7 @@ def store_secret(*, device: Device, kind: DeviceSecret.Kind, value: str, subject
 
 
 def store_imported_secrets(secrets: Iterable[tuple[Device, DeviceSecret.Kind, str]]) -> None:
-    """Unset each value for its device, as `store_secret` does, but as one that an import brought."""
+    """Store each value for its device, as `store_secret` does, but as one that an import brought."""
     secrets = list(secrets)
     rows = [
         DeviceSecret(tenant_id=device.tenant_id, device=device, kind=kind, imported=True) for device, kind, _ in secrets

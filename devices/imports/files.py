@@ -156,7 +156,7 @@ class _JsonValues:
             return False
         pattern = re.compile(r"\n" + re.escape(indentation) + r"(?=\{)")
         while (found := pattern.search(self.buffer, self.at)) is None:
-            # Unset a tail in which the looked-for may have begun.
+            # Keep a tail in which the looked-for may have begun.
             self._advance(max(self.at, len(self.buffer) - len(indentation) - 2))
             if not self._more():
                 return False

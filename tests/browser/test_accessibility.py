@@ -85,7 +85,7 @@ def test_access(signed_in: Visit, theme: str, width: int) -> None:
     page.keyboard.press("Escape")
     expect(page.get_by_role("alertdialog")).to_be_visible()
     check("reveal, leaving")
-    page.get_by_role("button", name="Unset open").click()
+    page.get_by_role("button", name="Keep open").click()
     page.get_by_role("button", name="Next").click()
     expect(page.get_by_role("heading", name="What may")).to_be_visible()
     check("configure or skip")

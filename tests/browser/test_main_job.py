@@ -169,7 +169,7 @@ def test_escape_asks_once_before_a_token_is_lost(signed_in: Visit) -> None:
     page.keyboard.press("Escape")
     expect(page.get_by_role("alertdialog")).to_be_visible()
     expect(page.get_by_role("heading", name="Copy your API token")).to_be_visible()
-    page.get_by_role("button", name="Unset open").click()
+    page.get_by_role("button", name="Keep open").click()
     page.get_by_role("button", name="Show token").click()
     assert SHAPE.fullmatch(page.get_by_label("API token", exact=True).input_value())
     page.keyboard.press("Escape")

@@ -45,7 +45,7 @@ WORDS: dict[tuple[str, str], Words] = {
     ("erase_device", "PIN"): Words(
         label="PIN", help="Six digits that Macs with an Intel processor ask for afterwards.", platforms=MACS
     ),
-    ("erase_device", "PreserveDataPlan"): Words(label="Unset the eSIM", platforms=MOBILE, initial=True),
+    ("erase_device", "PreserveDataPlan"): Words(label="Keep the eSIM", platforms=MOBILE, initial=True),
     ("erase_device", "DisallowProximitySetup"): Words(label="No set-up from a device nearby", platforms=MOBILE),
     ("erase_device", f"ReturnToService{SEPARATOR}Enabled"): Words(
         label="Return to Service", help="The device enrolls again by itself.", platforms=MOBILE
