@@ -1,24 +1,19 @@
 """The one way into the audit trail."""
 
-import hashlib
-import hmac
 import logging
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
-import orjson
-from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 from ulid import ULID
 
+from access.audit.chain import LOGGED_DIGITS, chain_mac
 from access.models import Administrator, AuditEvent, AuditHead, Tenant
 
 logger = logging.getLogger(__name__)
-MAC_SHOWN = 16  # hexadecimal digits of a mac in the log
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +44,7 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a change is made to, or to a `component` of which. `state` tells what it is like after the change."""
+    """The object of a change, or a `component` of it. `state` returns what the object is like after the change."""
 
     tenant: Tenant
     type: str
@@ -73,10 +68,10 @@ def log_event(
     changes: dict[str, dict[str, Any]] | None = None,
     metadata: dict[str, Any] | None = None,
 ) -> AuditEvent:
-    """Append one event to the trail of the target's tenant. It has no new state of what is deleted.
+    """Append one event to the trail of the target's tenant. The event of a deletion has no new state.
 
-    Belongs inside the transaction of the change it tells of, so that both are committed or neither; raises
-    RuntimeError outside one.
+    Belongs inside the transaction of its change, so that both are committed or neither; raises RuntimeError outside
+    one.
     """
     if not connection.in_atomic_block:
         raise RuntimeError("An audit event is recorded in the transaction of its change.")
@@ -104,63 +99,18 @@ def log_event(
         new_state=target.state() if target.state and action != AuditEvent.Action.DELETE else None,
         metadata=metadata,
     )
-    event.mac = chain(head.mac, event)
+    event.mac = chain_mac(head.mac, event)
     event.save(force_insert=True)
     head.sequence, head.mac = event.sequence, event.mac
     head.save(update_fields=["sequence", "mac"])
     # Outside the database too, so that a trail whose newest rows were cut off can be told from a whole one. Only the
     # start of the mac: all of it would look like a token to the log's filter.
     transaction.on_commit(
-        lambda: logger.info("Audit head of %s: %d:%s", tenant.subdomain, event.sequence, event.mac[:MAC_SHOWN])
+        lambda: logger.info("Audit head of %s: %d:%s", tenant.subdomain, event.sequence, event.mac[:LOGGED_DIGITS])
     )
     return event
-
-
-def chain(previous: str, event: AuditEvent) -> str:
-    """Hexadecimal HMAC-SHA-256 over the event and the `mac` before it, under IRU_AUDIT_KEY."""
-    content = [
-        previous,
-        event.ulid,
-        event.tenant_id,
-        event.sequence,
-        _moment(event.occurred_at),
-        event.action,
-        event.summary,
-        event.actor_type,
-        event.actor_id,
-        event.actor_name,
-        event.target_type,
-        event.target_id,
-        event.target_name,
-        event.target_component,
-        _plain(event.changes),
-        _plain(event.new_state),
-        _plain(event.metadata),
-    ]
-    message = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
-    return hmac.new(settings.IRU_AUDIT_KEY.encode(), message, hashlib.sha256).hexdigest()
 
 
 def difference(old: dict[str, Any], new: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """`{field: {"old": …, "new": …}}` of the fields whose values differ."""
     return {name: {"old": old[name], "new": value} for name, value in new.items() if old[name] != value}
-
-
-def _moment(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat()
-
-
-def _plain(value: Any) -> Any:
-    # PostgreSQL gives some numbers back in another form than it was given: 1e22 as 10000000000000000000000.
-    match value:
-        case dict():
-            return {name: _plain(item) for name, item in value.items()}
-        case list() | tuple():
-            return [_plain(item) for item in value]
-        case float():
-            return str(int(value) if value.is_integer() else value)
-        case bool() | None:
-            return value
-        case int():
-            return str(value)
-    return value

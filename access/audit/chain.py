@@ -1,0 +1,91 @@
+"""The chain of a tenant's audit events: each carries a MAC over itself and the MAC before it."""
+
+import hashlib
+import hmac
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from django.conf import settings
+
+from access.models import AuditEvent, AuditHead, Tenant
+
+LOGGED_DIGITS = 16  # hexadecimal digits of a MAC in the log; all 64 would look like a token to the log's filter
+
+
+class BrokenTrail(Exception):
+    """A trail that is not what was recorded. The message names the first broken event."""
+
+
+def chain_mac(previous: str, event: AuditEvent) -> str:
+    """Hexadecimal HMAC-SHA-256 over the event and the `mac` before it, under IRU_AUDIT_KEY."""
+    content = [
+        previous,
+        event.ulid,
+        event.tenant_id,
+        event.sequence,
+        _moment(event.occurred_at),
+        event.action,
+        event.summary,
+        event.actor_type,
+        event.actor_id,
+        event.actor_name,
+        event.target_type,
+        event.target_id,
+        event.target_name,
+        event.target_component,
+        _plain(event.changes),
+        _plain(event.new_state),
+        _plain(event.metadata),
+    ]
+    message = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+    return hmac.new(settings.IRU_AUDIT_KEY.encode(), message, hashlib.sha256).hexdigest()
+
+
+def verify(tenant: Tenant, *, logged_head: tuple[int, str] | None = None) -> tuple[int, str]:
+    """Follow the chain of a tenant up to its head; returns the number of its events and the last MAC.
+
+    `logged_head` is an earlier head from the log, its sequence and the beginning of its MAC, which the chain must still
+    contain. Raises BrokenTrail.
+    """
+    # The head is read first: events that are added meanwhile come after it, and must continue the chain all the same.
+    head = AuditHead.objects.filter(tenant=tenant).first() or AuditHead(tenant=tenant)
+    expected = [(head.sequence, head.mac), *([logged_head] if logged_head else [])]
+    macs = {0: ""}
+    previous, sequence = "", 0
+    for event in tenant.audit_events.order_by("sequence").iterator(chunk_size=2000):
+        if event.sequence != sequence + 1:
+            raise BrokenTrail(f"event {sequence + 1} is missing.")
+        if not hmac.compare_digest(event.mac.encode(), chain_mac(previous, event).encode()):
+            raise BrokenTrail(f"event {event.sequence} ({event.ulid}) is not what was recorded.")
+        previous, sequence = event.mac, event.sequence
+        if any(sequence == at for at, _ in expected):
+            macs[sequence] = previous
+    for at, mac in expected:
+        if at > sequence:
+            raise BrokenTrail(f"events {sequence + 1} to {at} are missing at the end.")
+        if not macs[at].startswith(mac):
+            raise BrokenTrail(
+                f"event {at} is not the one that its head was made by: the trail was made anew from there."
+            )
+    return sequence, previous
+
+
+def _moment(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat()
+
+
+def _plain(value: Any) -> Any:
+    # PostgreSQL gives some numbers back in another form than it was given: 1e22 as 10000000000000000000000.
+    match value:
+        case dict():
+            return {name: _plain(item) for name, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case float():
+            return str(int(value) if value.is_integer() else value)
+        case bool() | None:
+            return value
+        case int():
+            return str(value)
+    return value
