@@ -1,4 +1,4 @@
-"""Who is calling, as far as the network can tell."""
+"""Network addresses: parsing, trusted proxies, and the network that attempts are counted by."""
 
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -9,12 +9,12 @@ from django.http import HttpRequest
 
 
 def parse(text: str) -> IPv4Address | IPv6Address | None:
-    """The address that `text` is, or None. A v4 address in v6 clothes is the v4 address; a zone is left out."""
+    """`text` as an address, or None. IPv4-mapped IPv6 addresses are returned as IPv4, without a zone id."""
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:
         return None
-    # A server that listens on v6 shows all v4 clients in one /64: without this they would share one count of attempts.
+    # A server that listens on IPv6 shows all IPv4 clients in one /64; without this they would share one count.
     return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
 
 
@@ -24,17 +24,17 @@ def is_trusted_proxy(text: str) -> bool:
 
 
 def trusted_proxies() -> list[IPv4Network | IPv6Network]:
-    """The networks of IRU_TRUSTED_PROXIES. Raises ImproperlyConfigured where one of them is none."""
+    """The networks of IRU_TRUSTED_PROXIES. Raises ImproperlyConfigured for an entry that is no network."""
     return _networks(tuple(settings.IRU_TRUSTED_PROXIES))
 
 
 def client_address(request: HttpRequest) -> str:
-    """Address of the client; ProxyMiddleware has put it there where a trusted proxy stood between. May be empty."""
+    """Address of the client, as ProxyMiddleware determined it behind trusted proxies. May be empty."""
     return str(request.META.get("REMOTE_ADDR", ""))
 
 
 def network(text: str) -> str:
-    """What attempts are counted by: a v4 address, or the /64 that one v6 customer usually holds."""
+    """The network that attempts are counted by: an IPv4 address, or the /64 of an IPv6 address."""
     address = parse(text)
     return str(ip_network((address, 64), strict=False)) if isinstance(address, IPv6Address) else str(address or text)
 

@@ -1,9 +1,9 @@
-"""The operator's view of every tenant. What the services own is changed through them, or only shown."""
+"""Django admin of tenants, administrators, tokens and audit events. Changes go through the services."""
 
 from typing import Any
 
-import allauth.account.admin  # noqa: F401 - registers what is taken back below
-import django.contrib.auth.admin  # noqa: F401 - likewise
+import allauth.account.admin  # noqa: F401 - its registrations are removed below
+import django.contrib.auth.admin  # noqa: F401 - the same
 from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress
 from django import forms
@@ -22,17 +22,17 @@ from access.people.tenants import create_tenant, edit_tenant
 from access.sign_in.reauthentication import confirm_password
 from access.tokens.lifecycle import revoke_token
 
-# Who may do what is a matter of roles, and everybody has one address.
+# Permissions follow from roles, and each person has one e-mail address.
 admin.site.unregister([Group, EmailAddress])
 admin.site.site_header = admin.site.site_title = "Iru Endpoint"
 admin.site.index_title = "Operation"
-# Operators sign in on the page where attempts are counted, like everybody else.
+# Operators use the sign-in page of everybody, where attempts are counted.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 _change_password = admin.site.password_change
 
 
 def change_password(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-    """Django's page, which by itself would try any number of old passwords. Raises TooManyAttempts like a sign-in."""
+    """Django's page, with the old password counted as an attempt. Raises TooManyAttempts like a sign-in."""
     if request.method == "POST":
         confirm_password(request, request.POST.get("old_password", ""))
     return _change_password(request, extra_context)
@@ -41,8 +41,8 @@ def change_password(request: HttpRequest, extra_context: dict[str, Any] | None =
 admin.site.password_change = change_password  # type: ignore[method-assign, assignment]
 
 
-class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg] # generic in its stubs alone
-    """Shows, searches and filters. Nothing is added, changed or deleted here."""
+class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg] # generic only in its stubs
+    """An admin that shows, searches and filters, and does not add, change or delete."""
 
     show_full_result_count = False
     list_per_page = 50
@@ -66,9 +66,9 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg] # generic in its stu
 
 
 def operator(request: HttpRequest) -> Actor:
-    """Whoever works in Django admin, as the actor of a service."""
+    """The signed-in operator as the actor of a change."""
     if not isinstance(request.user, Administrator):
-        raise TypeError("Django admin lets nobody in who has not signed in.")
+        raise TypeError("Django admin requires a signed-in operator.")
     return Actor.of(request.user)
 
 
@@ -86,7 +86,7 @@ class TenantAdmin(ReadOnly):
         return request.user.has_perm("access.change_tenant")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Tenant | None = None) -> list[str]:
-        # Integrations are configured with the subdomain; it stays what it is.
+        # Integrations are configured with the subdomain, so it cannot change.
         return ["subdomain", "api_url", "created_at"] if obj else ["active", "api_url", "created_at"]
 
     def save_model(self, request: HttpRequest, obj: Tenant, form: Any, change: bool) -> None:
@@ -118,7 +118,7 @@ class NewAdministrator(forms.ModelForm):  # type: ignore[type-arg] # the same
             names = ("email", "first_name", "last_name")
             person = Administrator(**{name: self.cleaned_data.get(name, "") for name in names})
             try:
-                validate_password(password, person)  # as the service will: it may not resemble the name
+                validate_password(password, person)  # the service checks it too: it must not resemble the name
             except ValidationError as error:
                 self.add_error("password", error)
 
@@ -147,14 +147,14 @@ class AdministratorAdmin(ReadOnly):
         return super().get_form(request, obj, change, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Administrator, form: Any, change: bool) -> None:
-        wanted = form.cleaned_data
+        fields = form.cleaned_data
         obj.pk = create_administrator(
-            tenant=wanted["tenant"],
-            email=wanted["email"],
-            role=Role(wanted["role"]),
-            first_name=wanted["first_name"],
-            last_name=wanted["last_name"],
-            password=wanted["password"] or None,
+            tenant=fields["tenant"],
+            email=fields["email"],
+            role=Role(fields["role"]),
+            first_name=fields["first_name"],
+            last_name=fields["last_name"],
+            password=fields["password"] or None,
             actor=operator(request),
         ).pk
 

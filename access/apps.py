@@ -8,5 +8,5 @@ class AccessConfig(AppConfig):
         from access.keyrings import keyring
         from access.sign_in import trail
 
-        keyring("IRU_TOKEN_KEYS")  # a mistake in the keys stops the start, not the first token
+        keyring("IRU_TOKEN_KEYS")  # a malformed key stops the start instead of the first request
         trail.connect()

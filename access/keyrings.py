@@ -1,4 +1,4 @@
-"""Numbered keys from the environment, newest first: the first one is used, the others are still understood."""
+"""Numbered keys from the environment, newest first: the first is used for new values, the others still work."""
 
 import re
 from functools import lru_cache
@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 
 def keyring(setting: str) -> list[tuple[int, bytes]]:
-    """(number, key) of every key in that setting, newest first. Raises ImproperlyConfigured where it is malformed."""
+    """(number, key) of every key in `setting`, newest first. Raises ImproperlyConfigured for a malformed setting."""
     return _parse(setting, tuple(getattr(settings, setting)))
 
 

@@ -1,4 +1,4 @@
-"""Words on the screen that differ between versions of the product's documentation, each in this one place."""
+"""Labels that differ between versions of the product's documentation, each defined once."""
 
 PRODUCT = "Iru Endpoint"
 ACCESS = "Access"

@@ -1,3 +1,5 @@
+"""Log lines as JSON, without anything that looks like a token."""
+
 import hashlib
 import logging
 import re
@@ -11,7 +13,7 @@ TOKEN_SHAPED = re.compile(
 
 
 def redact(text: str) -> str:
-    """`text` with everything that could be a token replaced by a short fingerprint, the same for the same value."""
+    """`text` with everything shaped like a token replaced by a short fingerprint, equal for equal values."""
     return TOKEN_SHAPED.sub(
         lambda match: f"[{hashlib.sha256(match[0].lower().encode()).hexdigest()[:8]}]",
         text,
@@ -19,7 +21,7 @@ def redact(text: str) -> str:
 
 
 class JsonFormatter(OrjsonFormatter):
-    """One JSON object a line, redacted as a whole: message, path, traceback and whatever else a record brings."""
+    """One JSON object a line. The whole line is redacted: message, path, traceback and extra fields."""
 
     def __init__(self) -> None:
         super().__init__(

@@ -1,5 +1,4 @@
-"""What a permission is, and the catalogue of those that exist. The API fills it: an operation that is declared is
-a permission that can be granted."""
+"""Permissions and their catalogue. The API fills it: every declared operation is a permission that can be granted."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -23,14 +22,14 @@ class Permission:
     sensitive: bool = False
 
     def matches(self, text: str) -> bool:
-        """Whether `text` occurs in what a person sees of it, in any case."""
+        """Whether `text` occurs in the visible texts of the permission, ignoring case."""
         haystack = f"{self.label}\n{self.method} {self.path}\n{self.about}\n{self.codename}".casefold()
         return text.casefold() in haystack
 
 
 @dataclass(slots=True)
 class Section:
-    """Permissions that are shown, and can be granted, as one card."""
+    """Permissions that the editor shows and grants as one card."""
 
     area: str
     name: str
@@ -51,7 +50,7 @@ class Area:
 
 
 class Catalogue:
-    """Every permission there is, in the order the editor shows them."""
+    """All permissions, in the order of the editor."""
 
     def __init__(self) -> None:
         self._sections: dict[tuple[str, str], Section] = {}
@@ -78,9 +77,9 @@ class Catalogue:
         return self._permissions.get(codename)
 
     def known(self, codenames: Iterable[str]) -> list[Permission]:
-        """Those of `codenames` that exist, in catalogue order; a name that a later version dropped is left out."""
-        wanted = set(codenames)
-        return [permission for permission in self if permission.codename in wanted]
+        """The permissions with these codenames, in catalogue order. Names that do not exist are left out."""
+        names = set(codenames)
+        return [permission for permission in self if permission.codename in names]
 
     def named(self, words: Iterable[str]) -> list[str]:
         """Codenames for what a person writes: each word is one of them, or stands for several.

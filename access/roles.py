@@ -1,4 +1,4 @@
-"""What each role may do. A page names the capability that it needs; nothing else decides who may open it."""
+"""The capabilities of each role. A page names the capability that it needs, and nothing else decides about access."""
 
 from enum import StrEnum, auto
 
@@ -6,7 +6,7 @@ from access.models import Administrator, Role
 
 
 class Capability(StrEnum):
-    """Something that an administrator may do, or not."""
+    """A right that a role has or has not."""
 
     VIEW = auto()
     EDIT_DEVICES = auto()  # assignment, blueprint, asset tag, tags, notes
@@ -32,5 +32,5 @@ ROLES: dict[str, frozenset[Capability]] = {
 
 
 def may(administrator: Administrator, capability: Capability) -> bool:
-    """Whether the person's role includes it. An operator, who belongs to no tenant, may nothing on its pages."""
+    """Whether the person's role includes the capability. Operators have no tenant and therefore no capabilities."""
     return administrator.tenant_id is not None and capability in ROLES.get(administrator.role, frozenset())

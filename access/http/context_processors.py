@@ -1,3 +1,5 @@
+"""Template variables of every page."""
+
 from typing import Any
 
 from django.http import HttpRequest
@@ -11,9 +13,9 @@ THEMES = {"system": "System", "light": "Light", "dark": "Dark"}
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """What every page's frame needs: the chosen theme, our own words, and the pages this person may open.
+    """Variables of the page frame: the theme, the labels, and the pages that this person may open.
 
-    Nothing here touches the session until a template asks: the page that reports a lost database is framed too.
+    The session is read only when a template asks for it, so that the page for a lost database can be rendered.
     """
     theme = request.COOKIES.get("theme")
 

@@ -1,4 +1,4 @@
-"""The pages for what went wrong. Each says what happened and what to do next."""
+"""Error pages. Each one says what happened and what to do next."""
 
 import math
 from typing import Any
@@ -77,7 +77,7 @@ def _page(request: HttpRequest, status: int, title: str, advice: str) -> HttpRes
 
 
 def _layout(request: HttpRequest, status: int) -> str:
-    """The shell for whoever has signed in; a bare card for anybody else, and where asking might fail again."""
+    """The shell for people who have signed in; a bare card for others, and for errors where a query may fail again."""
     if status >= 500 or not hasattr(request, "htmx"):
         return "registration/card.html"
     return "shell.html" if request.user.is_authenticated else "registration/card.html"

@@ -1,5 +1,4 @@
-"""What the left navigation and the Access tabs list. A page enters here when it comes to exist: `navigation.append(…)`
-in its app's `urls.py`."""
+"""The entries of the left navigation and of the Access tabs. An app adds its pages in its `urls.py`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ def everyone(administrator: Administrator) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A link to `url_name`, shown to those whom `allowed` names. `icon` is a name of the lucide set."""
+    """A link to `url_name`, shown to people for whom `allowed` is true. `icon` is a name of the lucide set."""
 
     label: str
     icon: str
@@ -27,5 +26,5 @@ access_tabs: list[Item] = [Item(API_TOKENS, "key-round", "tokens", lambda person
 
 
 def allowed(items: list[Item], administrator: Administrator) -> list[Item]:
-    """Those of `items` whose page this person may open."""
+    """The items whose page this person may open."""
     return [item for item in items if item.allowed(administrator)]

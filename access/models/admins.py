@@ -93,11 +93,11 @@ class Administrator(AbstractBaseUser, PermissionsMixin):
 
     @property
     def name(self) -> str:
-        """Full name, or the e-mail address where no name was given."""
+        """Full name, or the e-mail address of a person without a name."""
         return f"{self.first_name} {self.last_name}".strip() or self.email
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
-        # With the role in it, a person's sessions end when the role changes, as Django ends them for a new password.
+        # The role is part of the hash, so that sessions end when it changes, as they do for a new password.
         value = f"{self.password}:{self.role}:{self.is_staff}"
         return salted_hmac("access.session", value, secret=secret, algorithm="sha256").hexdigest()
 
@@ -110,5 +110,5 @@ class Administrator(AbstractBaseUser, PermissionsMixin):
 
     @property
     def manages_access(self) -> bool:
-        """Whether the Access area is theirs: tokens and administrators of the tenant."""
+        """Whether the person may open the Access area of their tenant: tokens and administrators."""
         return self.tenant_id is not None and self.role in {Role.OWNER, Role.ADMIN}

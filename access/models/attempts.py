@@ -1,8 +1,10 @@
+"""Attempts to sign in, counted per account and per network."""
+
 from django.db import models
 
 
 class SignInAttempt(models.Model):
-    """A password that was offered and not (yet) found right. Rows older than the window count for nothing."""
+    """One password attempt that has not succeeded. Rows older than the window are not counted."""
 
     key = models.CharField(
         max_length=64,

@@ -10,9 +10,9 @@ class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
 
 
 class AuditEvent(models.Model):
-    """One change, or one reading of a secret, and who did it. Rows are only ever added: the database refuses the rest.
+    """One change, or one reading of a secret, and its author. The database refuses to change or delete rows.
 
-    Actor and target are kept by id and by name, so that an event stays readable when both are gone.
+    Actor and target are stored by id and by name, so that an event stays readable after both are deleted.
     """
 
     class Action(models.TextChoices):
@@ -65,7 +65,7 @@ class AuditEvent(models.Model):
 
 
 class AuditHead(models.Model):
-    """End of a tenant's chain. Locked while an event is added, so that sequence numbers have neither gap nor twin."""
+    """End of a tenant's chain. Locked while an event is added, so that sequence numbers have no gaps or duplicates."""
 
     tenant = models.OneToOneField(Tenant, on_delete=models.PROTECT, primary_key=True, related_name="audit_head")
     sequence = models.PositiveBigIntegerField(default=0)

@@ -4,7 +4,7 @@ from django.db import models
 
 
 class Tenant(models.Model):
-    """One organization. Everything else belongs to exactly one of these."""
+    """One organization. Every other row belongs to exactly one tenant."""
 
     name = models.CharField(max_length=100)
     subdomain = models.CharField(
@@ -31,7 +31,7 @@ class Tenant(models.Model):
 
     @property
     def api_host(self) -> str:
-        """Host that serves this tenant's API, with the port where it is not the scheme's own."""
+        """Host of this tenant's API, with the port if it is not the default of the scheme."""
         port = f":{settings.IRU_PORT}" if settings.IRU_PORT else ""
         return f"{self.subdomain}.api.{settings.IRU_DOMAIN}{port}"
 

@@ -17,21 +17,21 @@ UNUSED = timedelta(days=90)
 
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
     def listed(self) -> "ApiTokenQuerySet":
-        """Tokens that nobody revoked, newest first, with their creators."""
+        """Tokens that are not revoked, newest first, with their creators."""
         return self.filter(revoked_at__isnull=True).select_related("created_by").order_by("-created_at", "-id")
 
     def search(self, text: str) -> "ApiTokenQuerySet":
-        """Those whose name or description contains `text`."""
+        """Tokens whose name or description contains `text`."""
         return self.filter(Q(name__icontains=text) | Q(description__icontains=text)) if text else self
 
     def unused(self) -> "ApiTokenQuerySet":
-        """Those without a call for 90 days, or ever where they are older than that."""
+        """Tokens without a call for 90 days, or older than that and never used."""
         since = timezone.now() - UNUSED
         return self.filter(Q(last_used_at__lt=since) | Q(last_used_at__isnull=True, created_at__lt=since))
 
 
 class ApiToken(models.Model):
-    """A tenant-level bearer token, known by the keyed digest of its secret. Revoked rows stay for the audit trail."""
+    """A tenant-level bearer token, found by the keyed digest of its secret. Revoked rows stay for the audit trail."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="api_tokens")
@@ -40,9 +40,9 @@ class ApiToken(models.Model):
     digest = models.CharField(max_length=64, unique=True, editable=False)
     key_number = models.PositiveIntegerField(editable=False, help_text="Which of IRU_TOKEN_KEYS made the digest.")
     permissions = models.JSONField(default=list, help_text="Codenames of the catalogue.")
-    # Counts every edit, so that of two people saving at once the second is told instead of winning.
+    # Counts edits, so that the second of two people saving at once gets a conflict.
     version = models.PositiveIntegerField(default=1)
-    # One per opened form: the same form posted twice makes one token.
+    # One for each opened form: the same form posted twice makes one token.
     submission = models.UUIDField(unique=True, null=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     created_by = models.ForeignKey(

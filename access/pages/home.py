@@ -1,3 +1,5 @@
+"""The first page after signing in, and the choice of the theme."""
+
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -11,7 +13,7 @@ from access.pages.guards import PageRequest, signed_in
 
 @signed_in
 def home(request: PageRequest) -> HttpResponse:
-    """Where signing in leads: each person's own first page."""
+    """Redirect to the first page that this person may open."""
     if request.user.is_staff:
         return redirect("admin:index")
     if request.user.manages_access:
@@ -21,7 +23,7 @@ def home(request: PageRequest) -> HttpResponse:
 
 @require_POST
 def set_theme(request: HttpRequest) -> HttpResponse:
-    """Remember light, dark or the system's choice on this device for a year, signed in or not."""
+    """Remember the theme on this device for a year, for people who have signed in and others."""
     theme = request.POST.get("theme")
     back = request.POST.get("next", "")
     if not url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}):

@@ -1,4 +1,4 @@
-"""Signing in and out and choosing a new password: allauth's views under our own templates and addresses."""
+"""Signing in and out and choosing a new password: views of allauth with our templates and addresses."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from access.pages.forms.session import NewPasswordForm, PasswordResetForm, SignI
 
 
 class RefusesWith422:
-    """A form that is sent back for correction says so in its status, too."""
+    """A form that needs correction answers 422."""
 
     def form_invalid(self, form: Any) -> HttpResponse:
         response: HttpResponse = super().form_invalid(form)  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""Access → API tokens: the list, a token's way from its form to its one-time reveal, its name, its end, its history."""
+"""Access → API tokens: the list, creating a token and showing its secret once, editing, revoking, activity."""
 
 import uuid
 from urllib.parse import urlencode
@@ -69,7 +69,7 @@ def create(request: PageRequest) -> HttpResponse:
 @manages_access
 @require_GET
 def created(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
-    """After the reveal: set its permissions now, or later."""
+    """The step after the secret was shown: set the permissions now, or later."""
     return fragment(
         request,
         "access/tokens/created.html",
@@ -129,7 +129,7 @@ def activity(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
 
 @sensitive_variables("issued")
 def _reveal(request: PageRequest, issued: services.IssuedToken) -> HttpResponse:
-    """The one reply that carries the secret. It is not redirected to, kept or repeated anywhere."""
+    """The only response that holds the secret. It is no redirect, and nothing stores or repeats it."""
     context = {"token": issued.token, "secret": issued.secret}
     piece = "access/tokens/reveal.html#step" if request.htmx else "access/tokens/reveal.html"
     response = no_store(render(request, piece, context))
@@ -139,7 +139,7 @@ def _reveal(request: PageRequest, issued: services.IssuedToken) -> HttpResponse:
 
 
 def _fresh(request: PageRequest) -> ApiToken | None:
-    """The token whose permissions were skipped just now, as long as it has none."""
+    """The new token whose permissions were skipped, while it has none."""
     try:
         token_id = uuid.UUID(request.GET.get("new", ""))
     except ValueError:

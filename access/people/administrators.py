@@ -1,4 +1,4 @@
-"""Everything that changes who may sign in to a tenant."""
+"""Changes of the administrators of a tenant."""
 
 from functools import partial
 from typing import Any
@@ -46,9 +46,9 @@ def create_administrator(
 
 @transaction.atomic
 def remove_administrator(*, administrator: Administrator, actor: Actor) -> None:
-    """Delete a person. The tokens they created stay in force and keep their name.
+    """Delete a person. The tokens they created stay active and keep the name of their creator.
 
-    Raises ValidationError for the Account Owner, whom a tenant cannot be without.
+    Raises ValidationError for the Account Owner: a tenant always has one.
     """
     if administrator.role == Role.OWNER:
         raise ValidationError("The Account Owner cannot be removed. Transfer the ownership first.")

@@ -1,3 +1,5 @@
+"""Changes of tenants."""
+
 from django.db import transaction
 
 from access.audit.events import Actor, Target, difference, log_event
@@ -17,13 +19,13 @@ def create_tenant(*, name: str, subdomain: str, actor: Actor) -> Tenant:
 
 @transaction.atomic
 def edit_tenant(*, tenant_id: int, name: str, active: bool, actor: Actor) -> Tenant:
-    """Rename a tenant, or suspend and resume it: while it is not active its people and its tokens are refused.
+    """Rename, suspend or resume a tenant. While it is suspended, its people and its tokens are refused.
 
     Raises ValidationError for a missing or overlong name.
     """
     tenant = Tenant.objects.select_for_update().get(pk=tenant_id)
-    wanted = {"name": name, "active": active}
-    if not (changes := difference({"name": tenant.name, "active": tenant.active}, wanted)):
+    new = {"name": name, "active": active}
+    if not (changes := difference({"name": tenant.name, "active": tenant.active}, new)):
         return tenant
     tenant.name, tenant.active = name, active
     tenant.full_clean()

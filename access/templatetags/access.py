@@ -1,4 +1,4 @@
-"""What our templates say about moments, permissions and events."""
+"""Template filters for moments, permissions and audit events."""
 
 from datetime import datetime, timedelta
 
@@ -16,7 +16,7 @@ register = template.Library()
 
 @register.filter
 def ago(moment: datetime) -> SafeString:
-    """How far away a moment is, with the exact time in the element's title."""
+    """The distance of a moment from now, with the exact time in the element's title."""
     return _time(moment, relative(moment, timezone.now()))
 
 
@@ -48,13 +48,13 @@ def relative(moment: datetime, now: datetime) -> str:
 
 @register.filter
 def labelled(codenames: list[str]) -> list[Permission | str]:
-    """The permissions of those names in catalogue order, then the names that this version no longer has."""
+    """The permissions with these codenames in catalogue order, then the names that this version does not have."""
     return [*catalogue.known(codenames), *(codename for codename in codenames if codename not in catalogue)]
 
 
 @register.filter
 def instigator(event: AuditEvent) -> str:
-    """What kind of actor stands behind an event, where it is not a person of the tenant."""
+    """The type of an event's actor; empty for a person of the tenant."""
     return "" if event.actor_type == AuditEvent.ActorType.USER else str(event.get_actor_type_display())
 
 

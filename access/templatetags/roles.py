@@ -1,3 +1,5 @@
+"""The template filter that tests a capability."""
+
 from django import template
 
 from access.models import Administrator
@@ -9,5 +11,5 @@ register = template.Library()
 
 @register.filter
 def may(administrator: Administrator, capability: str) -> bool:
-    """`{% if user|may:"edit_devices" %}`: whether to offer what its view will check again."""
+    """`{% if user|may:"edit_devices" %}`: whether to show a link whose view checks the capability again."""
     return may_do(administrator, Capability(capability))

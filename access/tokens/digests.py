@@ -1,4 +1,4 @@
-"""How a token's secret is kept: as a keyed digest, under a key that can be replaced."""
+"""Keyed digests of token secrets, under numbered keys that can be rotated."""
 
 import hashlib
 import hmac
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from access.keyrings import keyring
 
-# Iru's own client starts only with a token of this shape.
+# Iru's own command line client accepts only tokens of this shape.
 SHAPE = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
     re.IGNORECASE | re.ASCII,
@@ -22,9 +22,9 @@ class Digest(NamedTuple):
 
 
 def digests(secret: str) -> list[Digest]:
-    """The digests of `secret` under every key that is kept, newest key first.
+    """The digests of `secret` under every configured key, newest key first.
 
-    Fast on purpose: a secret of 122 random bits needs no slow hash, and a slow one would let strangers spend our time.
+    A fast digest is enough for 122 random bits. A slow one would let unauthenticated callers spend our CPU.
     """
     message = secret.lower().encode()
     return [
@@ -33,5 +33,5 @@ def digests(secret: str) -> list[Digest]:
 
 
 def key_numbers() -> list[int]:
-    """Numbers of the keys that are kept, newest first."""
+    """Numbers of the configured keys, newest first."""
     return [number for number, _ in keyring("IRU_TOKEN_KEYS")]

@@ -1,4 +1,4 @@
-"""Everything that changes a token. The UI, Django admin and the commands all come through here."""
+"""The life of a token: create, edit, permissions, revoke. Pages, Django admin and commands call these functions."""
 
 import uuid
 from collections.abc import Iterable
@@ -19,21 +19,21 @@ from access.tokens.digests import digests
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """A new token and its secret: the one moment at which the secret exists here."""
+    """A new token and its secret. No other object ever holds the secret."""
 
     token: ApiToken
     secret: str = field(repr=False)
 
 
 class AlreadySubmitted(Exception):
-    """The form that asks for this token was posted before; `token` is what it made then."""
+    """The form was posted before; `token` is the token that it created then."""
 
     def __init__(self, token: ApiToken) -> None:
         self.token = token
 
 
 class EditConflict(Exception):
-    """Somebody else changed the token since the caller read it; `current` is how it is now."""
+    """Another person changed the token since the caller read it; `current` is its present state."""
 
     def __init__(self, current: ApiToken) -> None:
         self.current = current
@@ -50,7 +50,7 @@ def create_token(
     expires_at: datetime | None = None,
     submission: uuid.UUID | None = None,
 ) -> IssuedToken:
-    """Issue a token. `submission` names the opened form: the second use of one raises AlreadySubmitted.
+    """Issue a token. `submission` identifies the opened form; its second use raises AlreadySubmitted.
 
     Raises ValidationError for a missing or overlong name, an unknown permission, an expiry in the past or a submission
     of another tenant.
@@ -121,28 +121,28 @@ def set_permissions(
     version: int,
     actor: Actor,
 ) -> ApiToken:
-    """Replace what the token may do, in force from the commit on.
+    """Replace the permissions of the token. They apply from the commit on.
 
-    Raises EditConflict where `version` is not the current one, ValidationError for an unknown permission, and
+    Raises EditConflict if `version` is not the current one, ValidationError for an unknown permission, and
     ApiToken.DoesNotExist for a revoked token.
     """
     token = _locked(tenant, token_id)
     if token.version != version:
         raise EditConflict(token)
-    wanted = checked(permissions)
-    added = sorted(set(wanted) - set(token.permissions))
-    removed = sorted(set(token.permissions) - set(wanted))
+    new = checked(permissions)
+    added = sorted(set(new) - set(token.permissions))
+    removed = sorted(set(token.permissions) - set(new))
     if not added and not removed:
         return token
     changes = {
         "permissions": {
             "old": token.permissions,
-            "new": wanted,
+            "new": new,
             "added": added,
             "removed": removed,
         }
     }
-    token.permissions = wanted
+    token.permissions = new
     token.version += 1
     token.save(update_fields=["permissions", "version"])
     log_event(
@@ -157,9 +157,9 @@ def set_permissions(
 
 @transaction.atomic
 def revoke_token(*, tenant: Tenant, token_id: uuid.UUID, actor: Actor) -> ApiToken:
-    """End a token for good: once this has committed, no call with it succeeds anywhere.
+    """Revoke a token. After the commit no call with it succeeds on any worker.
 
-    Raises ApiToken.DoesNotExist where it is revoked already.
+    Raises ApiToken.DoesNotExist for a token that is revoked already.
     """
     token = _locked(tenant, token_id)
     token.revoked_at = timezone.now()
@@ -169,15 +169,15 @@ def revoke_token(*, tenant: Tenant, token_id: uuid.UUID, actor: Actor) -> ApiTok
 
 
 def checked(permissions: Iterable[str]) -> list[str]:
-    """The codenames sorted and without doubles; raises ValidationError naming those that do not exist."""
-    wanted = sorted(set(permissions))
-    if unknown := [codename for codename in wanted if codename not in catalogue]:
+    """The codenames sorted and without duplicates. Raises ValidationError naming those that do not exist."""
+    codenames = sorted(set(permissions))
+    if unknown := [codename for codename in codenames if codename not in catalogue]:
         raise ValidationError({"permissions": f"There is no permission called {', '.join(unknown)}."})
-    return wanted
+    return codenames
 
 
 def state(token: ApiToken) -> dict[str, Any]:
-    """A token as the public audit API writes it: its name is the label, a permission is a path and a method."""
+    """A token in the shape of the public audit API: its name is `label`, a permission is a path and a method."""
     return {
         "label": token.name,
         "description": token.description,

@@ -1,7 +1,7 @@
-"""When and from where a token was last used, without making its callers wait for it.
+"""Last use of tokens: when, and from which address.
 
-Requests leave a note in memory; one thread per server process writes the notes once a second. So no request takes the
-database's write lock only to say that it happened.
+Requests store their use in memory, and one thread per server process writes the uses once a second, so that no request
+waits for the database's write lock.
 """
 
 import atexit
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Rekeying:
-    """The newest key's digest of a secret, to be stored in the place of the one that an older key made."""
+    """The digest of a secret under the newest key, which replaces one that an older key made."""
 
     old: str
     new: Digest
@@ -52,45 +52,45 @@ def track_use(
     last_used_at: datetime | None,
     rekeying: Rekeying | None = None,
 ) -> None:
-    """Remember one use, unless one within the last minute is on record already and there is nothing to rekey."""
+    """Remember one use, unless one of the last minute is stored already and there is nothing to rekey."""
     if rekeying is None and last_used_at is not None and at - last_used_at < RESOLUTION:
         return
-    # What is no address would be refused by the database, and with it all that is written beside it.
+    # The database would refuse an invalid address, and with it the whole batch.
     parsed = parse(address)
     _uses[token_id] = Use(at, str(parsed) if parsed else None, rekeying)
 
 
 def flush() -> None:
-    """Write what was noted. Raises django.db.Error where that fails; the notes are then kept for the next time."""
+    """Write all uses. Raises django.db.Error on failure; the uses then stay for the next attempt."""
     while _uses:
         batch: dict[UUID, Use] = {}
         while _uses and len(batch) < BATCH:
-            token_id, seen = _uses.popitem()
-            batch[token_id] = seen
+            token_id, use = _uses.popitem()
+            batch[token_id] = use
         try:
             with transaction.atomic():
-                for token_id in sorted(batch):  # in one order everywhere, so that two processes cannot deadlock
+                for token_id in sorted(batch):  # always in this order, so that two processes cannot deadlock
                     _write(token_id, batch[token_id])
         except Error:
-            for token_id, seen in batch.items():
-                _uses.setdefault(token_id, seen)
+            for token_id, use in batch.items():
+                _uses.setdefault(token_id, use)
             raise
 
 
 def start() -> None:
-    """Begin writing in the background; what is noted when the process ends is written then."""
+    """Start writing in the background. Uses that are left when the process ends are written then."""
     thread = threading.Thread(target=_run, name="token-usage", daemon=True)
     thread.start()
     atexit.register(_finish, thread)
 
 
-def _write(token_id: UUID, seen: Use) -> None:
-    due = Q(last_used_at__isnull=True) | Q(last_used_at__lte=seen.at - RESOLUTION)
-    ApiToken.objects.filter(due, id=token_id).update(last_used_at=seen.at, last_used_from=seen.address)
-    if seen.rekeying:
-        # Only in the place of the digest that was seen: the token may have a new secret by now.
-        ApiToken.objects.filter(id=token_id, digest=seen.rekeying.old).update(
-            digest=seen.rekeying.new.value, key_number=seen.rekeying.new.key_number
+def _write(token_id: UUID, use: Use) -> None:
+    due = Q(last_used_at__isnull=True) | Q(last_used_at__lte=use.at - RESOLUTION)
+    ApiToken.objects.filter(due, id=token_id).update(last_used_at=use.at, last_used_from=use.address)
+    if use.rekeying:
+        # Only if the digest is still the same: the token may have a new secret by now.
+        ApiToken.objects.filter(id=token_id, digest=use.rekeying.old).update(
+            digest=use.rekeying.new.value, key_number=use.rekeying.new.key_number
         )
 
 
@@ -98,8 +98,8 @@ def _run() -> None:
     while not _stop.wait(INTERVAL):
         try:
             flush()
-        except Exception:  # whatever it was, the next second's notes want writing too
-            logger.warning("Token usage could not be written; it is kept and tried again.", exc_info=True)
+        except Exception:  # the thread has to survive any error, or no later use would be written
+            logger.warning("Token usage could not be written. It will be tried again.", exc_info=True)
             connection.close()
     connection.close()
 

@@ -1,3 +1,5 @@
+"""manage.py api_token: create, list and revoke API tokens from scripts."""
+
 import json
 from collections.abc import Callable
 from datetime import datetime
@@ -44,12 +46,14 @@ class Command(BaseCommand):
         )
         create.add_argument("--expires", metavar="WHEN", help="ISO date (the token's last day) or date and time")
 
-        list_ = action("list", self.list, "Show the tokens that nobody revoked.")
+        list_ = action("list", self.list, "List the tokens that are not revoked.")
 
-        revoke = action("revoke", self.revoke, "End a token for good.")
+        revoke = action("revoke", self.revoke, "Revoke a token for good.")
         revoke.add_argument("token", help="its id, or its name where only one token has it")
 
-        keys = action("keys", self.keys, "Count the tokens under each key of IRU_TOKEN_KEYS: one with none may go.")
+        keys = action(
+            "keys", self.keys, "Count the tokens under each key of IRU_TOKEN_KEYS. A key without tokens can be removed."
+        )
 
         for each in (create, list_, revoke):
             each.add_argument("--tenant", required=True, metavar="SUBDOMAIN")
@@ -102,14 +106,14 @@ class Command(BaseCommand):
             return
         self.stdout.write(issued.secret)
         self.stderr.write(
-            f"{token.name}: {len(token.permissions)} permissions, API URL {tenant.api_url}. Keep the token now, "
+            f"{token.name}: {len(token.permissions)} permissions, API URL {tenant.api_url}. Copy the token now: "
             "it is not shown again."
         )
 
     def list(self, *, tenant: Tenant, as_json: bool, **options: Any) -> None:
         tokens = tenant.api_tokens.listed()
         if as_json:
-            self._write_json([_described(token) for token in tokens])
+            self._write_json([_as_json(token) for token in tokens])
             return
         table = Table("Id", "Name", "Permissions", "Created", "By", "Last used", "Expires")
         for token in tokens:
@@ -122,7 +126,7 @@ class Command(BaseCommand):
                 _day(token.last_used_at) or "never",
                 "expired" if token.expired else _day(token.expires_at),
             )
-        width = None if self.stdout.isatty() else 160  # a file or a pipe has none, and nothing shall be cut off
+        width = None if self.stdout.isatty() else 160  # a file or a pipe has no width, and no cell may be cut off
         Console(file=cast("IO[str]", self.stdout), markup=False, width=width).print(table)
 
     def revoke(self, *, tenant: Tenant, token: str, **options: Any) -> None:
@@ -179,7 +183,7 @@ def _day(moment: datetime | None) -> str:
     return f"{timezone.localtime(moment):%Y-%m-%d}" if moment else ""
 
 
-def _described(token: ApiToken) -> dict[str, Any]:
+def _as_json(token: ApiToken) -> dict[str, Any]:
     return {
         "id": str(token.id),
         "name": token.name,

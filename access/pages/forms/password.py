@@ -1,3 +1,5 @@
+"""The password that is asked for again before sensitive steps."""
+
 from typing import Any
 
 from django import forms
@@ -7,14 +9,14 @@ from access.sign_in.reauthentication import authenticated_recently, confirm_pass
 
 
 class ReauthenticationForm(forms.Form):
-    """A form that asks for the password beside its own fields when it was last given more than ten minutes ago."""
+    """A form that also asks for the password when it was last entered more than ten minutes ago."""
 
     password = forms.CharField(
         label="Confirm your password",
         strip=False,
         max_length=1000,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
-        help_text="You signed in a while ago. What you typed is kept.",
+        help_text="You signed in a while ago. Your input stays in the form.",
         error_messages={"required": "Enter your password to go on."},
     )
 
@@ -32,5 +34,5 @@ class ReauthenticationForm(forms.Form):
     def clean(self) -> None:
         super().clean()
         if "password" in self.fields and not self.has_error("password"):
-            # Right, so it is not asked for again when another field is sent back for correction.
+            # It is correct, so it is not asked for again when another field needs correction.
             del self.fields["password"]

@@ -1,4 +1,4 @@
-"""The permission editor: what was ticked, what that changes, and which cards and rows are in sight."""
+"""The permission editor: the ticked boxes, the change they make, and the visible cards and rows."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ def _sections() -> list[tuple[str, str]]:
 
 
 class PermissionsForm(forms.Form):
-    """The ticked boxes, and the version of the token that they were ticked on.
+    """The ticked boxes, and the version of the token that the page showed.
 
-    A section's box is there for whoever has no JavaScript, where it cannot tick the rows under it: `section_was` says
-    how it was shown, and only a box that was changed since ticks or clears all its rows.
+    Without JavaScript the box of a section cannot tick the rows under it. `section_was` holds the state in which it was
+    shown; a section box that differs from it ticks or clears all rows of the section.
     """
 
     version = forms.IntegerField(min_value=0, max_value=2**31 - 1)
@@ -35,30 +35,30 @@ class PermissionsForm(forms.Form):
         self.token = token
 
     @property
-    def wanted(self) -> set[str]:
-        """The codenames to save; those stored on the token as long as nothing valid was sent."""
+    def permissions(self) -> set[str]:
+        """The codenames to save; without valid input those that the token has."""
         if not self.is_bound or "permission" not in self.cleaned_data:
             return {permission.codename for permission in self.token.granted}
-        wanted = set(self.cleaned_data["permission"])
+        codenames = set(self.cleaned_data["permission"])
         now, was = set(self.cleaned_data.get("section", [])), set(self.cleaned_data.get("section_was", []))
         for area in catalogue.areas():
             for section in area.sections:
-                codenames = {permission.codename for permission in section.permissions}
+                rows = {permission.codename for permission in section.permissions}
                 if section.slug in now - was:
-                    wanted |= codenames
+                    codenames |= rows
                 elif section.slug in was - now:
-                    wanted -= codenames
-        return wanted
+                    codenames -= rows
+        return codenames
 
     @property
-    def version_sent(self) -> int:
-        """The version the boxes were ticked on."""
+    def base_version(self) -> int:
+        """The version of the token that the page showed."""
         return self.cleaned_data["version"] if self.is_bound and "version" in self.cleaned_data else self.token.version
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """From one set of permissions to another."""
+    """The difference between two sets of permissions."""
 
     added: list[Permission]
     removed: list[Permission]
@@ -73,7 +73,7 @@ class Change:
 
 
 class EditorFilter(forms.Form):
-    """Which rows are in sight and whether cards are folded; `filter` tells an unticked box from a first visit."""
+    """The visible rows and the folded cards. `filter` distinguishes an unticked box from a first visit."""
 
     filter = forms.BooleanField(required=False)
     enabled = forms.BooleanField(required=False)
@@ -83,8 +83,8 @@ class EditorFilter(forms.Form):
     def __init__(self, data: Any, *, only_enabled: bool) -> None:
         super().__init__(data)
         self.full_clean()
-        asked = self.cleaned_data.get("filter", False)
-        self.only_enabled: bool = self.cleaned_data["enabled"] if asked else only_enabled
+        submitted = self.cleaned_data.get("filter", False)
+        self.only_enabled: bool = self.cleaned_data["enabled"] if submitted else only_enabled
         self.text: str = self.cleaned_data.get("q", "").strip()
         self.folded: bool = self.cleaned_data.get("fold") == "collapse"
 
@@ -125,13 +125,13 @@ class Group:
         return any(card.visible for card in self.cards)
 
 
-def editor(token: ApiToken, wanted: set[str], view: EditorFilter) -> list[Group]:
-    """The whole catalogue as the editor shows it. Rows out of sight are in it too: they are still submitted."""
+def editor(token: ApiToken, codenames: set[str], filters: EditorFilter) -> list[Group]:
+    """The whole catalogue as the editor shows it. Invisible rows are included, because they are submitted too."""
     stored = set(token.permissions)
 
     def row(permission: Permission) -> Row:
-        enabled = permission.codename in wanted
-        visible = (enabled or not view.only_enabled) and permission.matches(view.text)
+        enabled = permission.codename in codenames
+        visible = (enabled or not filters.only_enabled) and permission.matches(filters.text)
         return Row(permission, enabled, permission.codename in stored, visible)
 
     return [

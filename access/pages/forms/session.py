@@ -1,4 +1,4 @@
-"""Signing in and choosing a new password: allauth's forms with our labels, and resets counted like sign-ins."""
+"""Forms for signing in and choosing a new password: those of allauth with our labels; resets count as attempts."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ class PasswordResetForm(ResetPasswordForm):
         _style_field(self.fields["email"], "E-mail", autocomplete="username", autofocus=True)
 
     def save(self, request: HttpRequest, **kwargs: Any) -> Any:
-        """Send the link, if there is such an account. Raises TooManyAttempts like a sign-in."""
+        """Send the link if the account exists. Raises TooManyAttempts like a sign-in."""
         count_attempt(f"reset:{self.cleaned_data['email']}", client_address(request))
         return super().save(request, **kwargs)
 
@@ -40,7 +40,7 @@ class NewPasswordForm(ResetPasswordKeyForm):
 
     def clean_password1(self) -> str:
         password: str = self.cleaned_data["password1"]
-        if self.user is None:  # a used or expired link; the page says so without this form
+        if self.user is None:  # a used or expired link: the page is shown without this form
             raise ValidationError("This link is no longer valid.")
         return password
 

@@ -1,3 +1,5 @@
+"""Forms for tokens: create, edit, and the filters of the list."""
+
 import uuid
 from typing import Any
 
@@ -26,7 +28,7 @@ class TokenForm(forms.Form):
 
 
 class CreateTokenForm(TokenForm, ReauthenticationForm):
-    """A new token. `submission` names the opened form, so that posting it twice makes one token."""
+    """A new token. `submission` identifies the opened form, so that posting it twice makes one token."""
 
     submission = forms.UUIDField(widget=forms.HiddenInput)
 
@@ -37,7 +39,7 @@ class CreateTokenForm(TokenForm, ReauthenticationForm):
 
 
 class TokenFilter(forms.Form):
-    """What of the list is asked for. Everything is optional, and what makes no sense is passed over."""
+    """Search and filters of the list. Every field is optional, and invalid values are ignored."""
 
     q = forms.CharField(required=False, max_length=100, label="Search by name or description")
     permissions = forms.ChoiceField(
@@ -66,7 +68,7 @@ class TokenFilter(forms.Form):
 
     @property
     def popover_count(self) -> int:
-        """How many of the filters behind the button are set."""
+        """Number of active filters in the popover."""
         return len(self.chosen.keys() - {"q"})
 
     def apply(self) -> ApiTokenQuerySet:
