@@ -7,8 +7,8 @@ from uuid import UUID
 
 from devices.dates import spaced, zulu
 from devices.demo.data import Model
+from devices.fleet.facts import DETAIL_FIELDS
 from devices.inventory.detail_shapes import skeleton
-from devices.inventory.details import PLACES
 from devices.models import Platform
 
 _SYSTEM_USERS = (("root", "0", "/var/root"), ("daemon", "1", "/var/root"), ("nobody", "-2", "/var/empty"))
@@ -28,8 +28,8 @@ def demo_details(facts: dict[str, Any], model: Model, random: Random) -> dict[st
     """
     platform = facts["platform"]
     details = skeleton(platform)
-    for place in PLACES[platform]:
-        details[place.section][place.key] = place.form(facts[place.fact])
+    for fact, field in DETAIL_FIELDS[platform]:
+        details[field.section][field.key] = field.converter(facts[fact.key])
     details["tags"] = facts["tags"]
     match platform:
         case Platform.WINDOWS:

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from access.models import Tenant
 from devices.fleet import records
+from devices.fleet.facts import columns_of
 from devices.imports.facts import DeviceRow
 from devices.imports.history import Activity, Commands, Notes
 from devices.imports.inventory import Inventories, LostModes, Part, Secrets
@@ -125,8 +126,8 @@ class Batch:
         users, reworded = self._people.save(device.user for device in written if device.user)
         tags = self._tags.save({name for device in written for name in self._tags_of.get(device.uuid, ())})
         for device in written:
-            source = records.Source.of(device, extended=extended)
-            device.record = records.render(source, self._tags_of.get(device.uuid, ()))
+            names = self._tags_of.get(device.uuid, ())
+            device.record = records.render(columns_of(device), names, extended=extended)
         Device.objects.bulk_create(self.created)
         Device.objects.bulk_create(changed, update_conflicts=True, unique_fields=["id"], update_fields=_WRITTEN)
         self._save_tags(written)

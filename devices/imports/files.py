@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from devices.fleet.facts import FACTS
 from devices.imports.values import Broken
 
 CHUNK = 256 * 1024  # characters
@@ -193,41 +194,14 @@ class _JsonValues:
         return bool(chunk)
 
 
-# What a report calls a key of the device record, without case, blanks and punctuation. A key stands for itself, too.
-_ALIASES = {
-    "device_id": ("deviceuuid", "id"),
-    "device_name": ("name", "computername", "hostname"),
-    "serial_number": ("serial", "serialno"),
-    "model": ("modelname", "devicemodel"),
-    "platform": ("devicetype", "devicefamily", "family"),
-    "os_version": ("osversionnumber", "operatingsystemversion", "softwareversion"),
-    "supplemental_build_version": ("osbuild", "buildversion", "build"),
-    "supplemental_os_version_extra": (),
-    "blueprint_name": ("blueprint",),
-    "blueprint_id": ("blueprintuuid",),
-    "asset_tag": ("asset",),
+# The headers of a report, without case, blanks and punctuation, and the key of the record that each stands for. A fact
+# of several columns has one header for each of them.
+_HEADERS_OF = {fact.key: fact.headers for fact in FACTS if len(fact.paths) == 1} | {
     "user_id": ("userid", "assigneduserid"),
     "user_name": ("user", "assigneduser", "assignedusername", "fullname"),
     "user_email": ("email", "emailaddress", "assigneduseremail"),
-    "tags": ("tag", "devicetags"),
-    "last_check_in": ("lastcheckindate", "lastcheckintime", "lastseen"),
-    "first_enrollment": ("firstenrolled", "firstenrollmentdate", "enrollmentdate", "enrolledon", "dateenrolled"),
-    "last_enrollment": ("lastenrolled", "lastenrollmentdate"),
-    "mac_address": ("mac", "wifimacaddress", "wifimac"),
-    "filevault_enabled": ("filevault", "filevaultstatus"),
-    "mdm_enabled": ("mdm",),
-    "agent_installed": ("agent",),
-    "agent_version": ("kandjiagentversion", "iruagentversion"),
-    "is_missing": ("missing",),
-    "is_removed": ("removed",),
-    "lost_mode_status": ("lostmode",),
-    "api_level": (),
-    "security_patch_level": (),
-    "full_software_version": (),
 }
-_HEADERS = {
-    alias: key for key, aliases in _ALIASES.items() for alias in (key.replace("_", ""), *aliases)
-}  # fmt: skip
+_HEADERS = {header: key for key, headers in _HEADERS_OF.items() for header in (key.replace("_", ""), *headers)}
 
 
 def _csv_rows(path: Path, lines: Iterator[str]) -> Iterator[Line]:

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from devices.fleet.facts import DETAIL_FIELDS, FACTS, Fact
 from devices.imports import values
 from devices.imports.additions import add, addition, additions, lost_mode, only_adds
 from devices.imports.facts import BlueprintRef, DeviceRow, Person
 from devices.imports.values import Broken, Unusable
-from devices.inventory.details import PLACES
 from devices.models import Blueprint, Device, Platform, Tag, User
 
 # A details document calls these by other names than the list and may give them another wording (a Windows model, say).
@@ -86,13 +86,13 @@ def _flattened(details: dict[str, Any]) -> dict[str, Any]:
     if platform is None:
         raise Unusable("general.platform is missing")
     flat: dict[str, Any] = {}
-    for place in PLACES[platform]:
-        section = details.get(place.section)
-        if not isinstance(section, dict) or place.key not in section:
+    for fact, field in DETAIL_FIELDS[platform]:
+        section = details.get(field.section)
+        if not isinstance(section, dict) or field.key not in section:
             continue
-        value = section[place.key]
-        if place.fact == "user" or (value not in (None, "") and place.fact not in flat):
-            flat[place.fact] = value
+        value = section[field.key]
+        if fact.key == "user" or (value not in (None, "") and fact.key not in flat):
+            flat[fact.key] = value
     if isinstance(tags := details.get("tags"), list):
         flat["tags"] = tags
     return flat
@@ -149,29 +149,22 @@ def _tags(value: object) -> frozenset[str]:
 
 
 _Parse = Callable[[str, Any], Any]
+_PARSERS: dict[str, _Parse] = {
+    "boolean": values.boolean,
+    "moment": values.moment,
+    "platform": _platform,
+    "serial_number": _serial_number,
+    "mac_address": _mac_address,
+}
+_TEXTS = {"text": values.text, "required_text": values.required}
+
+
+def _parser(fact: Fact) -> _Parse:
+    if read := _TEXTS.get(fact.parser or ""):
+        return partial(read, limit=values.limit(Device, fact.paths[0]))
+    return _PARSERS[fact.parser or ""]
+
+
 _COLUMNS: dict[str, tuple[str, _Parse]] = {
-    "device_name": ("name", partial(values.required, limit=values.limit(Device, "name"))),
-    "serial_number": ("serial_number", _serial_number),
-    "platform": ("platform", _platform),
-    **{
-        name: (name, partial(values.text, limit=values.limit(Device, name)))
-        for name in (
-            "model",
-            "os_version",
-            "supplemental_build_version",
-            "supplemental_os_version_extra",
-            "asset_tag",
-            "agent_version",
-            "lost_mode_status",
-            "api_level",
-            "security_patch_level",
-            "full_software_version",
-        )
-    },
-    **{
-        name: (name, values.boolean)
-        for name in ("filevault_enabled", "mdm_enabled", "agent_installed", "is_missing", "is_removed")
-    },
-    **{name: (name, values.moment) for name in ("first_enrollment", "last_enrollment", "last_check_in")},
-    "mac_address": ("mac_address", _mac_address),
+    fact.key: (fact.paths[0], _parser(fact)) for fact in FACTS if fact.parser is not None
 }

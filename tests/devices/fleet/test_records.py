@@ -10,6 +10,7 @@ from access.models import Tenant
 from access.people.tenants import create_tenant
 from devices.demo.fleet import demo_fleet
 from devices.fleet import records
+from devices.fleet.facts import columns_of
 from devices.imports.devices import import_devices
 from devices.models import Device, Fleet, Tag
 
@@ -40,8 +41,8 @@ def record_of(device: Device) -> dict[str, Any]:
 
 def test_a_text_made_from_an_object_is_the_text_made_from_its_row(tenant: Tenant) -> None:
     for device in tenant.devices.select_related("blueprint", "user").prefetch_related("tags"):
-        source = records.Source.of(device, extended=False)
-        assert records.render(source, [tag.name for tag in device.tags.all()]) == device.record
+        tags = [tag.name for tag in device.tags.all()]
+        assert records.render(columns_of(device), tags, extended=False) == device.record
 
 
 def test_only_what_is_outdated_is_rewritten(tenant: Tenant) -> None:

@@ -8,8 +8,9 @@ from django.test.utils import CaptureQueriesContext
 
 from access.audit.events import Actor
 from access.people.tenants import create_tenant
+from devices.fleet.facts import DETAIL_FIELDS
 from devices.inventory.detail_shapes import skeleton
-from devices.inventory.details import PLACES, details
+from devices.inventory.details import details
 from devices.models import Blueprint, Device, DeviceInventory, DirectoryIntegration, Platform, Tag, User
 from tests.contract import OPERATIONS
 
@@ -66,9 +67,9 @@ def test_the_empty_shape_is_the_callers_own() -> None:
 
 
 @pytest.mark.parametrize("platform", Platform.values)
-def test_every_place_is_in_the_shape(platform: str) -> None:
+def test_every_detail_field_is_in_the_shape(platform: str) -> None:
     shape = skeleton(platform)
-    assert [place for place in PLACES[platform] if place.key not in shape[place.section]] == []
+    assert [field for _, field in DETAIL_FIELDS[platform] if field.key not in shape[field.section]] == []
 
 
 @pytest.mark.django_db
