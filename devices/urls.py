@@ -1,16 +1,17 @@
+"""The pages of the device side, and their entries in the navigation."""
+
 from django.urls import path
 
 from access.http.navigation import Item, navigation
 from access.models import Administrator
-from devices.pages import blueprints, devices, notes, reference, secrets, users
-from devices.pages import device_commands as device_actions
+from devices.pages import blueprints, device_commands, devices, notes, reference, secrets, users
 
 
 def belongs_to_a_tenant(person: Administrator) -> bool:
     return person.tenant_id is not None
 
 
-# Before what other apps have put there: this is what people come for.
+# Before the entries of other apps: these are the main pages.
 navigation[:0] = [
     Item("Devices", "monitor", "devices", belongs_to_a_tenant),
     Item("Blueprints", "layout-grid", "blueprints", belongs_to_a_tenant),
@@ -32,8 +33,8 @@ urlpatterns = [
     path("devices/<uuid:device_id>/notes/<uuid:note_id>/delete/", notes.delete, name="note-delete"),
     path("devices/<uuid:device_id>/secrets/", secrets.secrets, name="device-secrets"),
     path("devices/<uuid:device_id>/secrets/<slug:kind>/", secrets.read, name="device-secret"),
-    path("devices/<uuid:device_id>/actions/<slug:action>/", device_actions.send, name="device-action"),
-    path("devices/<uuid:device_id>/lost-mode/cancel/", device_actions.cancel_lost_mode, name="lost-mode-cancel"),
+    path("devices/<uuid:device_id>/actions/<slug:action>/", device_commands.send, name="device-action"),
+    path("devices/<uuid:device_id>/lost-mode/cancel/", device_commands.cancel_lost_mode, name="lost-mode-cancel"),
     path("blueprints/", blueprints.blueprint_list, name="blueprints"),
     path("blueprints/new/", blueprints.create, name="blueprint-create"),
     path("blueprints/<uuid:blueprint_id>/", blueprints.blueprint_page, name="blueprint"),

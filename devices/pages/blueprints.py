@@ -1,4 +1,4 @@
-"""Blueprints: the list, and the page of one with its enrollment code and the library items that it installs."""
+"""Blueprints: the list, and the page of one with its enrollment code and its library items."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -28,19 +28,19 @@ from devices.pages.listing import listing
 @require_GET
 def blueprint_list(request: PageRequest) -> HttpResponse:
     text = request.GET.get("q", "").strip()[:100]
-    found = request.tenant.blueprints.filter(name__icontains=text).order_by("name", "pk")
-    # Only their number: which of a large fleet are missing, an index cannot tell.
-    shown = request.tenant.blueprints.annotate(computers_count=Count("devices"))
-    page = listing(found, shown, request.GET.get("page"))
-    chosen = {"q": text} if text else {}
+    matches = request.tenant.blueprints.filter(name__icontains=text).order_by("name", "pk")
+    # Without the count of missing devices: no index answers it for a large fleet.
+    rows = request.tenant.blueprints.annotate(computers_count=Count("devices"))
+    page = listing(matches, rows, request.GET.get("page"))
+    parameters = {"q": text} if text else {}
     context = {
         "page": page,
         "text": text,
-        "query": urlencode(chosen),
+        "query": urlencode(parameters),
         "any_blueprint": page.total > 0 or request.tenant.blueprints.exists(),
     }
     response = fragment(request, "devices/blueprints/list.html", "rows", context)
-    return push_url(response, request, chosen, page.number)
+    return push_url(response, request, parameters, page.number)
 
 
 @requires(Capability.VIEW)
@@ -61,11 +61,11 @@ def blueprint_page(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
 def create(request: PageRequest) -> HttpResponse:
     form = NewBlueprintForm(form_data(request), tenant=request.tenant)
     if form.is_valid():
-        wanted = form.cleaned_data
-        kind, _, id = wanted.pop("source").partition(":")
+        fields = form.cleaned_data
+        kind, _, id = fields.pop("source").partition(":")
         try:
             source = services.source_of(tenant=request.tenant, type=kind, id=id) if id else None
-            blueprint = services.create_blueprint(tenant=request.tenant, actor=request.actor, source=source, **wanted)
+            blueprint = services.create_blueprint(tenant=request.tenant, actor=request.actor, source=source, **fields)
         except ValidationError as error:
             refuse(form, error)
         else:
@@ -83,7 +83,7 @@ def edit(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
     if form.is_valid():
         try:
             services.update_blueprint(
-                tenant=request.tenant, blueprint_id=blueprint_id, actor=request.actor, **_given(form)
+                tenant=request.tenant, blueprint_id=blueprint_id, actor=request.actor, **_changes(form)
             )
         except ValidationError as error:
             refuse(form, error)
@@ -97,7 +97,7 @@ def edit(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
 def delete(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
     blueprint: Any = get_object_or_404(request.tenant.blueprints.counted(), uuid=blueprint_id)
     count = blueprint.computers_count
-    expected = blueprint.name if count else ""  # asked for only where devices depend on it
+    expected = blueprint.name if count else ""  # typed only when devices depend on the Blueprint
     form = TypeToConfirmForm(form_data(request), expected=expected)
     if form.is_valid():
         services.delete_blueprint(tenant=request.tenant, blueprint_id=blueprint_id, actor=request.actor)
@@ -181,7 +181,7 @@ def _removal(blueprint: Blueprint, assignment: Assignment, back: str) -> Dialog:
     )
 
 
-def _given(form: BlueprintForm) -> dict[str, Any]:
-    """Blank looks and a blank code stay as they are, as through the API."""
+def _changes(form: BlueprintForm) -> dict[str, Any]:
+    """The fields to change. A blank color, icon or code stays as it is, as through the API."""
     optional = {"color", "icon", "enrollment_code"}
     return {name: value for name, value in form.cleaned_data.items() if value != "" or name not in optional}

@@ -1,4 +1,4 @@
-"""What every page about one device shares: the device, and the context of the frame around its tabs."""
+"""The frame of every page about one device: the device, and the context of its head and tabs."""
 
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,7 @@ from devices.pages.secret_kinds import kinds_of
 
 
 def own_device(request: PageRequest, device_id: UUID) -> Device:
-    """The tenant's device of that id, with what every page about it shows."""
+    """The tenant's device with this id, with everything that its pages show. Raises Http404."""
     device: Device = get_object_or_404(request.tenant.devices.complete(), uuid=device_id)
     return device
 

@@ -1,4 +1,4 @@
-"""One history of a device: what it did itself, and what people and integrations did about it."""
+"""The activity of a device: its own events and the audit events of people and integrations, merged by time."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +15,7 @@ from devices.models import Device, DeviceActivity
 from devices.text import as_words
 
 PER_PAGE = 50
-MERGED = 2000  # entries back, which two sorted queries still give at once
+MERGED = 2000  # the newest entries; two sorted queries return them quickly
 TITLES = {
     "enrollment": "Enrolled",
     NAME_CHANGED: "Name changed",
@@ -39,7 +39,7 @@ FIELDS = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`who` is empty for what the device did itself. `facts` are (label, old or None, new)."""
+    """`who` is empty for an event of the device itself. `facts` are (label, old value or None, new value)."""
 
     at: datetime
     title: str
@@ -49,7 +49,7 @@ class Entry:
 
 
 def history(device: Device, number: Any) -> Page[Any]:
-    """A page of it, newest first."""
+    """One page of the activity, newest first."""
     own = device.activity.order_by("-created_at", "-id")
     events = device.tenant.audit_events.about("device", device.uuid)
     total = own[:MERGED].count() + events[:MERGED].count()
@@ -68,8 +68,8 @@ def _of_device(row: DeviceActivity) -> Entry:
     if row.action_type in {COMMAND_COMPLETED, COMMAND_FAILED}:
         chain, type_ = details.get("error_chain"), details.get("command_type")
         errors = [each for each in chain if isinstance(each, dict)] if isinstance(chain, list) else []
-        said = [("Error", None, each.get("us_english_description")) for each in errors]
-        return Entry(row.created_at, title, facts=[("Command", None, COMMAND_LABELS.get(str(type_), type_)), *said])
+        messages = [("Error", None, each.get("us_english_description")) for each in errors]
+        return Entry(row.created_at, title, facts=[("Command", None, COMMAND_LABELS.get(str(type_), type_)), *messages])
     facts = [(label, None, details[name]) for name, label in FIELDS.items() if details.get(name)]
     return Entry(row.created_at, title, facts=facts)
 

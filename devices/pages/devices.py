@@ -1,4 +1,4 @@
-"""Devices: the list, and the page of one device with what it is, runs, was told and did."""
+"""Devices: the list, and the page of one device with overview, apps, commands and activity."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -26,7 +26,7 @@ from devices.pages.forms.devices import DeviceFilter, DeviceForm, TypeToConfirmF
 from devices.pages.listing import PER_PAGE, listing
 
 APPS_PER_PAGE = 100
-# Under which keys the families report an app: its name, the identifier that tells two apart, its version, its origin.
+# The keys under which device families report the name, the unique identifier, the version and the origin of an app.
 APP_KEYS = {
     "name": ("app_name", "display_name", "name", "bundle_id", "package_name"),
     "identifier": ("bundle_id", "package_name", "product_code"),
@@ -39,8 +39,8 @@ APP_KEYS = {
 @require_GET
 def device_list(request: PageRequest) -> HttpResponse:
     filters = DeviceFilter(request.GET, tenant=request.tenant)
-    whole = None if filters.narrowed else fleet_size(request)
-    page = listing(filters.apply(), in_table(request), request.GET.get("page"), total=whole)
+    total = None if filters.narrowing else fleet_size(request)
+    page = listing(filters.apply(), in_table(request), request.GET.get("page"), total=total)
     context = {
         "page": page,
         "filters": filters,
@@ -55,8 +55,8 @@ def device_list(request: PageRequest) -> HttpResponse:
 @require_GET
 def device_page(request: PageRequest, device_id: UUID) -> HttpResponse:
     device = own_device(request, device_id)
-    cards, found = overview(device)
-    context = {"cards": cards, "details": found, "lost_mode": getattr(device, "lost_mode", None)}
+    cards, details = overview(device)
+    context = {"cards": cards, "details": details, "lost_mode": getattr(device, "lost_mode", None)}
     return render(request, "devices/overview.html", about(request, device, "overview", **context))
 
 
@@ -67,12 +67,12 @@ def apps(request: PageRequest, device_id: UUID) -> HttpResponse:
     reported = inventory.apps(request.tenant.devices.reported().get(pk=device.pk))["apps"]
     rows = sorted((_app(row) for row in reported), key=lambda app: app["name"].casefold())
     text = request.GET.get("q", "").strip()[:100]
-    found = [app for app in rows if text.casefold() in f"{app['name']}\n{app['identifier']}".casefold()]
-    page = Paginator(found, APPS_PER_PAGE).get_page(request.GET.get("page"))
-    chosen = {"q": text} if text else {}
-    context = {"page": page, "text": text, "query": urlencode(chosen), "any_app": bool(rows)}
+    matches = [app for app in rows if text.casefold() in f"{app['name']}\n{app['identifier']}".casefold()]
+    page = Paginator(matches, APPS_PER_PAGE).get_page(request.GET.get("page"))
+    parameters = {"q": text} if text else {}
+    context = {"page": page, "text": text, "query": urlencode(parameters), "any_app": bool(rows)}
     response = fragment(request, "devices/apps.html", "rows", about(request, device, "apps", **context))
-    return push_url(response, request, chosen, page.number)
+    return push_url(response, request, parameters, page.number)
 
 
 @requires(Capability.VIEW)

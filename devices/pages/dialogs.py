@@ -1,4 +1,4 @@
-"""Dialogs that hold one form: drawn by one template, as a page of its own without JavaScript."""
+"""Dialogs with one form. One template renders them all; without JavaScript each is a page."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +16,7 @@ from access.pages.responses import close_dialog, fragment
 
 @dataclass(frozen=True, slots=True)
 class Dialog:
-    """What stands around the form. `back` is where Cancel leads without JavaScript, `about` says what will happen."""
+    """The texts around the form. `back` is the target of Cancel without JavaScript, `about` says what will happen."""
 
     title: str
     submit: str
@@ -27,17 +27,17 @@ class Dialog:
 
 
 def show(request: PageRequest, dialog: Dialog, form: forms.Form) -> HttpResponse:
-    """The form; 422 once it has been sent and refused. The cursor goes to what is wrong first."""
+    """Render the dialog, with 422 for a form that was refused. The first field with an error gets the focus."""
     status = 422 if form.is_bound else 200
     visible = [form[name] for name in form.fields if not form[name].is_hidden]
-    wrong = [bound for bound in visible if bound.errors]
-    if wrong or (visible and not dialog.about):
-        (wrong or visible)[0].field.widget.attrs["autofocus"] = True
+    invalid = [bound for bound in visible if bound.errors]
+    if invalid or (visible and not dialog.about):
+        (invalid or visible)[0].field.widget.attrs["autofocus"] = True
     return fragment(request, "devices/dialog.html", "form", {"dialog": dialog, "form": form}, status=status)
 
 
 def refuse(form: forms.Form, error: ValidationError) -> None:
-    """Put what a service says against the input to the fields that it names, or above them all."""
+    """Add the messages of a room's ValidationError to the fields that it names, or to the form."""
     if not hasattr(error, "error_dict"):
         form.add_error(None, error)
         return
@@ -47,7 +47,7 @@ def refuse(form: forms.Form, error: ValidationError) -> None:
 
 
 def saved(request: PageRequest, url: str, event: str, notice: str, *, tabs: bool = False) -> HttpResponse:
-    """After a change: `notice` on the page that it shows on. With `tabs`, the pages below `url` show it as well."""
+    """The answer to a change: show `notice` on the page `url`. With `tabs` the pages below `url` may show it too."""
     messages.success(request, notice)
     if not request.htmx:
         return redirect(url)

@@ -1,4 +1,4 @@
-"""A page of a list of any length: two queries however many rows there are, and a count that stops counting."""
+"""One page of a list of any length, in two queries, with a count that stops at a limit."""
 
 from dataclasses import dataclass
 
@@ -6,19 +6,19 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db.models import Model, QuerySet
 
 PER_PAGE = 50
-COUNTED = 10_000  # beyond, a search is too wide for its exact number to matter
+COUNTED = 10_000  # beyond that, the exact number of matches does not help anybody
 FEW = 500
 LAST_PAGE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Listing[M: Model]:
-    """One page, in the words of Django's paginator where `components/pager.html` asks."""
+    """One page, with the attributes of Django's Page that `components/pager.html` reads."""
 
     object_list: list[M]
     number: int
     total: int
-    capped: bool  # there are more than `total`
+    capped: bool  # there are more rows than `total`
     has_next: bool
 
     @property
@@ -55,27 +55,27 @@ class Listing[M: Model]:
 
 
 def listing[M: Model](
-    found: QuerySet[M], shown: QuerySet[M], number: object, *, total: int | None = None
+    matches: QuerySet[M], rows: QuerySet[M], number: object, *, total: int | None = None
 ) -> Listing[M]:
-    """Page `number` of `found`, which is filtered and ordered; its rows are fetched by `shown`, with all they need.
+    """Page `number` of `matches`, which is filtered and ordered. `rows` fetches the rows of the page completely.
 
-    The keys come first, by an index alone where there is one, so that no row is read but those of the page. `total` is
-    for who knows it already; without it rows are counted up to COUNTED, and listed beyond.
+    Primary keys are read first, from an index where possible, so that only the rows of the page are read whole. Without
+    `total` the matches are counted up to COUNTED; pages beyond that can still be opened.
     """
     capped = False
     if total is None:
-        matches = list(found.order_by().values_list("pk", flat=True)[: COUNTED + 1])
-        capped = len(matches) > COUNTED
-        total = min(len(matches), COUNTED)
-        if total <= FEW:  # they need not be searched for a second time, only put in order
-            found = shown.filter(pk__in=matches).order_by(*found.query.order_by)
+        keys = list(matches.order_by().values_list("pk", flat=True)[: COUNTED + 1])
+        capped = len(keys) > COUNTED
+        total = min(len(keys), COUNTED)
+        if total <= FEW:  # sorting a few known keys is cheaper than a second search
+            matches = rows.filter(pk__in=keys).order_by(*matches.query.order_by)
     page = _page_number(number)
     if not capped:
         page = min(page, max(-(-total // PER_PAGE), 1))
     start = (page - 1) * PER_PAGE
-    keys = list(found.values_list("pk", flat=True)[start : start + PER_PAGE + 1])
-    rows = {row.pk: row for row in shown.filter(pk__in=keys[:PER_PAGE])}
-    return Listing([rows[key] for key in keys[:PER_PAGE] if key in rows], page, total, capped, len(keys) > PER_PAGE)
+    keys = list(matches.values_list("pk", flat=True)[start : start + PER_PAGE + 1])
+    by_key = {row.pk: row for row in rows.filter(pk__in=keys[:PER_PAGE])}
+    return Listing([by_key[key] for key in keys[:PER_PAGE] if key in by_key], page, total, capped, len(keys) > PER_PAGE)
 
 
 def _page_number(text: object) -> int:

@@ -71,7 +71,7 @@ def delete(request: PageRequest, device_id: UUID, note_id: UUID) -> HttpResponse
         "Delete this note?",
         "Delete note",
         _back(device_id),
-        about="What it says is gone for good.",
+        about="The note cannot be restored.",
         danger=True,
         facts={"Written by": note.author, "Note": note.content[:300]},
     )

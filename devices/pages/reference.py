@@ -1,4 +1,4 @@
-"""API reference: every operation of the API, with this organization's addresses in it."""
+"""API reference: every operation of the API, with the addresses of this organization."""
 
 from functools import lru_cache
 from urllib.parse import urlencode
@@ -31,7 +31,7 @@ def reference(request: PageRequest) -> HttpResponse:
 @requires(Capability.VIEW)
 @require_GET
 def download(request: PageRequest) -> HttpResponse:
-    """The document that the page is made from, as a file."""
+    """The OpenAPI document that the page is made from, as a file."""
     return HttpResponse(
         openapi.as_json(request.tenant.api_origin),
         content_type="application/json",

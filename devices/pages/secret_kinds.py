@@ -1,4 +1,4 @@
-"""Which secrets devices have, for the pages that offer them."""
+"""The kinds of secrets that each platform has, for the pages."""
 
 from devices.models import MACS, MOBILE, DeviceSecret
 

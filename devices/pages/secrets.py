@@ -1,4 +1,4 @@
-"""The secrets of a device: which are kept, and each one shown for as long as it is looked at."""
+"""The secrets of a device: the list of those that are stored, and the value of one on request."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,10 +21,10 @@ from devices.pages.secret_kinds import kinds_of
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A kind of secret. `form` asks for the password first; `value` is there in the one reply that shows it."""
+    """A kind of secret. `form` asks for the password; `value` is set in the one response that shows it."""
 
     kind: DeviceSecret.Kind
-    kept_at: datetime | None
+    stored_at: datetime | None
     form: ReauthenticationForm | None = None
     value: str | None = None
     read: bool = False
@@ -47,11 +47,11 @@ def read(request: PageRequest, device_id: UUID, kind: str) -> HttpResponse:
     if row is None:
         raise Http404
     form = ReauthenticationForm(request.POST if "password" in request.POST else None, request=request)
-    if password := form.fields.get("password"):  # told before it is looked at, for the form keeps what it shows
+    if password := form.fields.get("password"):  # set before validation, because the form keeps its rendered fields
         password.help_text = "You gave it a while ago."
         password.widget.attrs["autofocus"] = True
     if password and not form.is_valid():
-        return _page(request, device, Row(row.kind, row.kept_at, form=form), status=422)
+        return _page(request, device, Row(row.kind, row.stored_at, form=form), status=422)
     try:
         (value,) = read_secrets(tenant=request.tenant, device_id=device_id, kinds=[row.kind], actor=request.actor)
     except SecretUnreadable:
@@ -62,19 +62,19 @@ def read(request: PageRequest, device_id: UUID, kind: str) -> HttpResponse:
             "layout": "shell.html",
         }
         return render(request, "error.html", context, status=503)
-    return no_store(_page(request, device, Row(row.kind, row.kept_at, value=value, read=True)))
+    return no_store(_page(request, device, Row(row.kind, row.stored_at, value=value, read=True)))
 
 
 @sensitive_variables("row", "context", "rows")
 def _page(request: PageRequest, device: Device, row: Row, *, status: int = 200) -> HttpResponse:
-    """This row alone for htmx, and among the others for a browser."""
+    """Only this row for htmx, and all rows for a browser."""
     rows = [row if each.kind == row.kind else each for each in _rows(device)]
     context = about(request, device, "secrets", rows=rows, row=row)
     return fragment(request, "devices/secrets.html", "row", context, status=status)
 
 
 def _rows(device: Device) -> list[Row]:
-    kept = dict(device.secrets.filter(subject="").values_list("kind", "updated_at"))
+    stored_at = dict(device.secrets.filter(subject="").values_list("kind", "updated_at"))
     offered = kinds_of(device.platform)
-    others = [kind for kind in DeviceSecret.Kind if kind in kept and kind not in offered]
-    return [Row(kind, kept.get(kind)) for kind in (*offered, *others)]
+    others = [kind for kind in DeviceSecret.Kind if kind in stored_at and kind not in offered]
+    return [Row(kind, stored_at.get(kind)) for kind in (*offered, *others)]

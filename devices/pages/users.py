@@ -1,4 +1,4 @@
-"""Users: the people whom devices are assigned to."""
+"""Users: the people to whom devices are assigned."""
 
 from urllib.parse import urlencode
 from uuid import UUID
@@ -27,8 +27,8 @@ OFFERED = 10
 @require_GET
 def user_list(request: PageRequest) -> HttpResponse:
     filters = UserFilter(request.GET, tenant=request.tenant)
-    shown = request.tenant.users.counted().select_related("integration")
-    page = listing(filters.apply(), shown, request.GET.get("page"))
+    rows = request.tenant.users.counted().select_related("integration")
+    page = listing(filters.apply(), rows, request.GET.get("page"))
     context = {
         "page": page,
         "filters": filters,
@@ -42,11 +42,11 @@ def user_list(request: PageRequest) -> HttpResponse:
 @requires(Capability.VIEW)
 @require_GET
 def options(request: PageRequest) -> HttpResponse:
-    """Whom the field `Assigned user` of a device may mean by what has been typed into it."""
+    """Suggestions for the field `Assigned user` of a device, from the text typed so far."""
     text = request.GET.get("user", "").strip()[:100]
     people = request.tenant.users.filter(Q(email__istartswith=text) | Q(name__icontains=text), archived=False)
-    found = people.order_by("email", "pk")[:OFFERED] if len(text) > 1 else []
-    return render(request, "devices/users/options.html", {"users": found})
+    matches = people.order_by("email", "pk")[:OFFERED] if len(text) > 1 else []
+    return render(request, "devices/users/options.html", {"users": matches})
 
 
 @requires(Capability.VIEW)

@@ -1,3 +1,5 @@
+"""Forms for Blueprints and their library items."""
+
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +10,7 @@ from devices.blueprints.templates import CATEGORIES
 from devices.models import AssignmentNode, Blueprint, LibraryItem
 
 COLORS = ["blue-500", "green-500", "orange-500", "purple-500", "red-500", "teal-500", "yellow-500"]
-# By the names that the API knows them by.
+# By their names in the API.
 ICONS = {
     "ss-layers": "Layers",
     "ss-desktop": "Computer",
@@ -23,7 +25,7 @@ ICONS = {
 
 
 class BlueprintForm(forms.Form):
-    """What of a Blueprint can be changed later too."""
+    """The fields of a Blueprint that can be changed."""
 
     name = forms.CharField(max_length=255, error_messages={"required": "Give the Blueprint a name."})
     description = forms.CharField(required=False, max_length=5000, widget=forms.Textarea(attrs={"rows": 2}))
@@ -33,7 +35,7 @@ class BlueprintForm(forms.Form):
         required=False,
         max_length=20,
         label="Enrollment code",
-        help_text="What people type to enroll a device into this Blueprint.",
+        help_text="People type this code to enroll a device into this Blueprint.",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     enrollment_code_active = forms.BooleanField(required=False, label="Devices can enroll with this code")
@@ -48,13 +50,13 @@ class BlueprintForm(forms.Form):
     @classmethod
     def of(cls, blueprint: Blueprint, data: Any = None) -> "BlueprintForm":
         form = cls(data, initial={name: getattr(blueprint, name) for name in cls.base_fields})
-        if blueprint.type == Blueprint.Type.MAP:  # whose looks are fixed
+        if blueprint.type == Blueprint.Type.MAP:  # a map has a fixed color and icon
             del form.fields["color"], form.fields["icon"]
         return form
 
 
 class NewBlueprintForm(BlueprintForm):
-    """`source` is a template's number or a Blueprint's id, with which of the two it is."""
+    """A new Blueprint. `source` is `template:<number>` or `blueprint:<id>`."""
 
     type = forms.ChoiceField(
         choices=Blueprint.Type.choices,
@@ -69,7 +71,7 @@ class NewBlueprintForm(BlueprintForm):
         for name in ("color", "icon"):
             field = self.fields[name]
             field.choices = [("", "Default"), *field.choices]  # type: ignore[attr-defined]
-        self.fields["enrollment_code"].help_text = "Six digits are made where you enter nothing."
+        self.fields["enrollment_code"].help_text = "Leave it empty for six random digits."
         templates = [(f"template:{one.id}", one.name) for category in CATEGORIES for one in category.templates]
         blueprints = [
             (f"blueprint:{uuid}", name) for uuid, name in tenant.blueprints.order_by("name").values_list("uuid", "name")
@@ -81,7 +83,7 @@ class NewBlueprintForm(BlueprintForm):
 
 
 class LibraryItemForm(forms.Form):
-    """A library item for a Blueprint, on one of its nodes where it has some."""
+    """A library item for a Blueprint; for a map with nodes, also the node."""
 
     library_item: "forms.ModelChoiceField[LibraryItem]" = forms.ModelChoiceField(
         None, to_field_name="uuid", empty_label="Choose…", label="Library item"

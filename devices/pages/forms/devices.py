@@ -1,4 +1,4 @@
-"""Forms of the Devices pages: what of the list is asked for, what is changed on one device, and a name typed again."""
+"""Forms of the Devices pages: the filters of the list, the edit form, and typing a name to confirm."""
 
 from datetime import timedelta
 from typing import Any
@@ -16,7 +16,7 @@ from devices.models import Blueprint, Device, Platform, Tag
 from devices.models.devices import DeviceQuerySet
 
 OFFERED_TAGS = 200
-# As people write them; the labels of the model's choices are made from its names.
+# As people write them: Django makes the labels of the model's choices from their names.
 PLATFORMS = {platform.value: platform.value for platform in Platform} | {Platform.APPLE_TV.value: "Apple TV"}
 DAYS = {"day": 1, "week": 7, "month": 30}
 ORDERS = {
@@ -28,7 +28,7 @@ ORDERS = {
 
 
 class DeviceFilter(forms.Form):
-    """What of the list is asked for. Everything is optional, and what makes no sense is passed over."""
+    """Search, filters and order of the list. Every field is optional, and invalid values are ignored."""
 
     q = forms.CharField(required=False, max_length=100)
     platform = forms.ChoiceField(required=False, choices=[("", "Any"), *PLATFORMS.items()])
@@ -65,33 +65,33 @@ class DeviceFilter(forms.Form):
 
     @property
     def chosen(self) -> dict[str, str]:
-        """As the address of the page writes it."""
+        """The active fields as the parameters of the page's address."""
         return {name: self.data[name] for name, value in self.cleaned_data.items() if value}
 
     @property
-    def narrowed(self) -> dict[str, str]:
-        """What leaves devices out: all that is chosen, but for their order."""
+    def narrowing(self) -> dict[str, str]:
+        """The active fields that exclude devices: all but the order."""
         return {name: value for name, value in self.chosen.items() if name != "sort"}
 
     @property
     def popover_count(self) -> int:
-        """How many of the filters behind the button are set."""
-        return len(self.narrowed.keys() - {"q"})
+        """Number of active filters in the popover."""
+        return len(self.narrowing.keys() - {"q"})
 
     def apply(self) -> DeviceQuerySet:
-        """Found by one set of keys for each condition, so that each is answered by the index that suits it."""
+        """The matching devices, in order. Each condition is a set of keys, so that each uses its own index."""
         everything: DeviceQuerySet = self.tenant.devices.order_by()
-        devices, wanted = everything, self.cleaned_data
+        devices, fields = everything, self.cleaned_data
         for name in ("platform", "blueprint"):
-            if wanted.get(name):
-                devices = devices.filter(pk__in=everything.filter(**{name: wanted[name]}).values("pk"))
-        if wanted.get("tag"):
-            devices = devices.filtered({"tag_id": wanted["tag"].uuid})
-        if wanted.get("seen"):
-            devices = devices.filter(pk__in=everything.filter(_seen(wanted["seen"])).values("pk"))
-        if text := wanted.get("q", "").strip():
+            if fields.get(name):
+                devices = devices.filter(pk__in=everything.filter(**{name: fields[name]}).values("pk"))
+        if fields.get("tag"):
+            devices = devices.filtered({"tag_id": fields["tag"].uuid})
+        if fields.get("seen"):
+            devices = devices.filter(pk__in=everything.filter(_seen(fields["seen"])).values("pk"))
+        if text := fields.get("q", "").strip():
             devices = devices.filter(self._search(everything, text))
-        return devices.order_by(*ORDERS[wanted.get("sort", "")], "pk")
+        return devices.order_by(*ORDERS[fields.get("sort", "")], "pk")
 
     def _search(self, everything: DeviceQuerySet, text: str) -> Q:
         serials = everything.exclude(serial_number="").alias(upper=Upper("serial_number"))
@@ -113,7 +113,7 @@ def _seen(span: str) -> Q:
 
 
 class DeviceForm(forms.Form):
-    """What the API's `Update a device` changes."""
+    """The fields that the API's `Update a device` changes."""
 
     user = forms.CharField(
         required=False,
@@ -143,20 +143,22 @@ class DeviceForm(forms.Form):
     )
 
     def __init__(self, data: Any = None, *, device: Device) -> None:
-        carried = sorted(tag.name for tag in device.tags.all())
+        current_tags = sorted(tag.name for tag in device.tags.all())
         super().__init__(
             data,
             initial={
                 "user": device.user.email if device.user else "",
                 "blueprint": device.blueprint.uuid,
                 "asset_tag": device.asset_tag,
-                "tags": carried,
+                "tags": current_tags,
             },
         )
         self.device = device
-        offered = set(device.tenant.tags.order_by("name").values_list("name", flat=True)[:OFFERED_TAGS]) | set(carried)
-        self.fields["tags"].choices = [(name, name) for name in sorted(offered, key=str.casefold)]  # type: ignore[attr-defined]
-        if not offered:
+        tags = set(device.tenant.tags.order_by("name").values_list("name", flat=True)[:OFFERED_TAGS]) | set(
+            current_tags
+        )
+        self.fields["tags"].choices = [(name, name) for name in sorted(tags, key=str.casefold)]  # type: ignore[attr-defined]
+        if not tags:
             del self.fields["tags"]
         blueprint = self.fields["blueprint"]
         blueprint.queryset = device.tenant.blueprints.order_by("name")  # type: ignore[attr-defined]
@@ -171,29 +173,29 @@ class DeviceForm(forms.Form):
         if not email:
             return None
         people = self.device.tenant.users.filter(email__iexact=email)
-        found = list(people.filter(archived=False)[:2]) or list(people[:2])
-        if not found:
+        matches = list(people.filter(archived=False)[:2]) or list(people[:2])
+        if not matches:
             raise forms.ValidationError("No user has this e-mail address.")
-        if len(found) > 1:
+        if len(matches) > 1:
             raise forms.ValidationError("Several users have this e-mail address. Assign the device through the API.")
-        return found[0].uuid
+        return matches[0].uuid
 
     def changes(self) -> dict[str, Any]:
-        """For `update_device`: what it shall be given."""
-        wanted = self.cleaned_data
-        new = [name.strip()[:255] for name in wanted["new_tags"].split(",") if name.strip()]
+        """The arguments for `update_device`."""
+        fields = self.cleaned_data
+        new_tags = [name.strip()[:255] for name in fields["new_tags"].split(",") if name.strip()]
         changes = {
-            "user": wanted["user"],
-            "asset_tag": wanted["asset_tag"],
-            "tags": [*wanted.get("tags", []), *new],
+            "user": fields["user"],
+            "asset_tag": fields["asset_tag"],
+            "tags": [*fields.get("tags", []), *new_tags],
         }
-        if wanted["blueprint"]:
-            changes["blueprint"] = wanted["blueprint"].uuid
+        if fields["blueprint"]:
+            changes["blueprint"] = fields["blueprint"].uuid
         return changes
 
 
 class TypeToConfirmForm(forms.Form):
-    """A form that goes through only once the name of what it destroys has been typed."""
+    """A form that is valid only after the name of the object to delete was typed."""
 
     typed_name = forms.CharField(
         max_length=300,
@@ -218,10 +220,10 @@ class TypeToConfirmForm(forms.Form):
 
 
 def name_of(device: Device) -> str:
-    """What to type for a device, also for one that reported no name."""
+    """The text to type for a device: its name, or the serial number of a device without one."""
     return device.name.strip() or device.serial_number
 
 
 def _plain(name: str) -> str:
-    # Phones and Macs write a curved apostrophe into their names, which few keyboards have.
+    # Apple devices have a curved apostrophe in their default names, and few keyboards have one.
     return " ".join(name.replace("\u2019", "'").replace("\u2018", "'").split())

@@ -1,3 +1,5 @@
+"""The form of a note."""
+
 from django import forms
 
 

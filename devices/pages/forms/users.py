@@ -1,3 +1,5 @@
+"""Forms of the Users pages."""
+
 from typing import Any
 
 from django import forms
@@ -9,7 +11,7 @@ from devices.models.users import UserQuerySet
 
 
 class UserFilter(forms.Form):
-    """What of the list is asked for. Everything is optional, and what makes no sense is passed over."""
+    """Search and filter of the list. Every field is optional, and invalid values are ignored."""
 
     q = forms.CharField(required=False, max_length=100)
     archived = forms.ChoiceField(
