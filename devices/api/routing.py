@@ -162,6 +162,7 @@ class Router:
         answer: str = "",
         headers: Mapping[str, str] = MappingProxyType({}),
         refuses: bool = False,
+        body: type[Body] | None = None,
     ) -> Callable[[H], H]:
         """Declare the decorated function as an operation.
 
@@ -169,7 +170,7 @@ class Router:
         then `query` and `body`, typed by what they are parsed as. It returns a `response`, a ResponseWithHeaders, None
         for no body, or an HttpResponse that is ready, then of the `media_type`. `open` needs no token;
         without a section it needs a token but no permission. With `forms` the body may also come as a form with dotted
-        names.
+        names. `body` is for a handler that cannot name its type, because one function serves several operations.
 
         For the reference alone: `answer` says what the response's shape does not, `headers` what each header of it
         holds, and `refuses` that a GET can answer 400 although it takes no parameters.
@@ -195,7 +196,7 @@ class Router:
                     permission=permission,
                     open=open,
                     query=hints.get("query"),
-                    body=hints.get("body"),
+                    body=body or hints.get("body"),
                     forms=forms,
                     answer=answer,
                     headers=headers,

@@ -1,25 +1,39 @@
-"""What every command has in common, and the three languages that devices are spoken to in."""
+"""What all commands have in common, and helpers for the three protocols in which devices receive them."""
 
+import inspect
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Literal
 
 from pydantic import ConfigDict
 from pydantic.alias_generators import to_pascal
+from pydantic.fields import FieldInfo
 
 from devices.inputs import Body
 from devices.models import Device, DeviceCommand, Platform
 
 
 class CommandRefused(Exception):
-    """A command that is not sent. The message is the one that the public API answers."""
+    """The command is not sent. The message is the one that the public API answers."""
+
+
+class MenuGroup(StrEnum):
+    """A heading in a device's menu of commands, in the order of that menu."""
+
+    MANAGE = "Manage"
+    SETTINGS = "Settings"
+    LOST_MODE = "Lost Mode"
+    SECURITY = "Security"
+    ERASE = "Erase"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A command as a device is given it.
+    """A command as the device receives it.
 
     `type` is Apple's RequestType, the configuration service provider of Windows, or the command type of the Android
-    Management API. `secret` is what the device needs and the queue must not hold.
+    Management API. `secret` is a value that the device needs and the queue must not hold.
     """
 
     type: str
@@ -28,48 +42,106 @@ class Request:
 
 
 class AppleBody(Body):
-    """A body whose fields are called as in Apple's MDM protocol: `phone_number` is `PhoneNumber`."""
+    """A body whose fields have the names of Apple's MDM protocol: `phone_number` is `PhoneNumber`."""
 
     model_config = ConfigDict(alias_generator=to_pascal)
 
 
-class Command[B]:
-    """A command that administrators and integrations can send to a device. `B` is its body, None where it has none."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormHint:
+    """What a form needs to know of a field of a body, and the API does not. Belongs into the field's `Annotated`.
 
-    id: str  # of the operation and its permission, and in the queue
-    action: str  # the last part of its path
+    `platforms` are those whose devices use the field; None for all. `choices` are labels for the field's values.
+    """
+
+    platforms: Set[Platform] | None = None
+    required_on: Set[Platform] = frozenset()
+    initial: Any = None
+    choices: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, parameter: FieldInfo) -> "FormHint":
+        return next((each for each in parameter.metadata if isinstance(each, cls)), cls())
+
+
+class Command[B]:
+    """A command that administrators and integrations can send to a device. `B` is its body, None where it has none.
+
+    A subclass in this package is registered by being there. From its attributes follow the operation of the API with
+    its permission, the entry in the menu of a device, and the form. A field of the body has its label as `title` and
+    its help text as `description`, which the OpenAPI document shows too.
+
+    The attributes without a default are required: declaring a subclass without one raises TypeError. A base of several
+    commands says `abstract=True`.
+    """
+
+    # The operation of the API. `id` names its permission too, and the command in the queue; `action` ends its path.
+    id: str
+    order: int  # place in the permission editor; steps of ten leave room between two
+    action: str
     label: str
     about: str
-    platforms: frozenset[Platform]
-    command_type: str  # what it is called on every platform; to Apple's devices mostly the RequestType too
+    sensitive = False  # whether the holder of the device loses data or access
     body: type[B] | None = None
-    sensitive = False  # whether it takes data or access from whoever holds the device
+
+    # The menu of a device and the dialog behind it. A consequence is a full sentence about what the device will do.
+    group: MenuGroup
+    icon: str  # of the Lucide set
+    consequence: str
+    consequence_by_platform: Mapping[str, str] = {}
+    dangerous = False
+    only_in_lost_mode = False
+    confirm_by_name = False  # whether the name of the device has to be typed first
+
+    # The queue, and the request to the device.
+    platforms: frozenset[Platform]
+    command_type: str  # the same on all platforms; for Apple devices mostly the RequestType too
     already_running = "Command already running"
     secret_key = ""  # the parameter in which the device receives the request's secret
-    tells_pin = False  # whether the secret is a PIN that the sender is told, once
+    reveals_pin = False  # whether the secret is a PIN that the sender sees once
+
+    abstract = True
+
+    def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.abstract = abstract
+        if abstract:
+            return
+        name = f"{cls.__module__}.{cls.__qualname__}"
+        required = inspect.get_annotations(Command).keys() - vars(Command).keys()
+        if missing := sorted(attribute for attribute in required if not hasattr(cls, attribute)):
+            raise TypeError(f"The command {name} does not declare: {', '.join(missing)}.")
+        if not isinstance(cls.group, MenuGroup):
+            raise TypeError(f"The group of the command {name} is {cls.group!r}, which is no MenuGroup.")
+
+    def consequence_on(self, platform: str) -> str:
+        return self.consequence_by_platform.get(platform, self.consequence)
 
     def check(self, device: Device) -> None:
-        """Raises CommandRefused for a device in whose state the command has no place."""
+        """Raises CommandRefused for a device whose state does not allow the command."""
 
     def request(self, device: Device, body: B) -> Request:
-        """What this device is given for this body: unless a command says otherwise, the body under Apple's names.
+        """The request to this device for this body. By default, the fields of the body are its parameters.
 
-        Raises ValidationError for what only this device does not take, and CommandRefused.
+        Raises ValidationError for a value that only this device does not take, and CommandRefused.
         """
-        return Request(type=self.command_type, parameters=given(body))
+        return Request(type=self.command_type, parameters=parameters_of(body))
 
-    def sent(self, row: DeviceCommand, request: Request) -> None:
-        """What follows from its being in the queue, in the same transaction. `row.device` is locked here and below."""
+    def on_sent(self, row: DeviceCommand, request: Request) -> None:
+        """Changes that follow from the command being in the queue, in the same transaction.
 
-    def completed(self, row: DeviceCommand) -> None:
-        """What follows from its having been carried out."""
+        `row.device` is locked, here and in the next two methods.
+        """
 
-    def failed(self, row: DeviceCommand) -> None:
-        """What follows from the device's refusal."""
+    def on_completed(self, row: DeviceCommand) -> None:
+        """Changes that follow from the device having carried out the command."""
+
+    def on_failed(self, row: DeviceCommand) -> None:
+        """Changes that follow from the device having refused the command."""
 
 
-def given(body: Any) -> dict[str, Any]:
-    """The fields of a body that are not null, under the names in which they came."""
+def parameters_of(body: Any) -> dict[str, Any]:
+    """The fields of a body that are not null, under their names in the API."""
     return body.model_dump(by_alias=True, exclude_none=True) if isinstance(body, Body) else {}
 
 
@@ -79,5 +151,5 @@ def csp(name: str, verb: Literal["Exec", "Get", "Replace"], uri: str, data: str 
 
 
 def amapi(type: str, **parameters: Any) -> Request:
-    """A command of the Android Management API; parameters that are None or empty are left out."""
+    """A command of the Android Management API. Parameters that are None or empty are left out."""
     return Request(type=type, parameters={name: value for name, value in parameters.items() if value})

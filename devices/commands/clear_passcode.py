@@ -1,13 +1,18 @@
-from devices.commands.base import Command
+from devices.commands.base import Command, MenuGroup
 from devices.models import MOBILE
 
 
 class ClearPasscode(Command[None]):
     id = "clear_passcode"
+    order = 50
     action = "clearpasscode"
     label = "Clear Passcode"
     about = "Remove the passcode of an iPhone or iPad"
-    platforms = MOBILE
-    # Apple's UnlockToken is added when it is delivered: the device hands it over on enrolling, and it is a secret.
-    command_type = "ClearPasscode"
     sensitive = True
+    group = MenuGroup.SECURITY
+    icon = "lock-open"
+    consequence = "The passcode is removed. Anyone who holds the device can open it until a new passcode is set."
+    dangerous = True
+    platforms = MOBILE
+    # Apple's UnlockToken is added on delivery: the device hands it over when it enrolls, and it is a secret.
+    command_type = "ClearPasscode"

@@ -2,10 +2,13 @@ from devices.commands.update_inventory import UpdateInventory
 
 
 class DailyCheckIn(UpdateInventory):
-    """Begins with the same request; what follows from its answer is more."""
+    """Starts with the request of UpdateInventory. The answer has more effects."""
 
     id = "daily_checkin"
+    order = 230
     action = "dailycheckin"
     label = "Daily Check-In"
-    about = "Have a device do now what it does once a day"
+    about = "Ask a device to do its daily check-in now"
+    icon = "calendar-check"
+    consequence = "The device does its daily check-in now: it reports its state and catches up on pending work."
     command_type = "DailyCheckIn"

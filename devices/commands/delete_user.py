@@ -1,25 +1,39 @@
 from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import Field
 
-from devices.commands.base import AppleBody, Command
+from devices.commands.base import AppleBody, Command, FormHint, MenuGroup
 from devices.models import MACS, Platform
 
 
 class DeleteUserBody(AppleBody):
-    """The account to delete, or all of them. Only a Shared iPad knows the two switches."""
+    """The account to delete, or all of them. The two switches are for a Shared iPad."""
 
-    user_name: Annotated[str, StringConstraints(max_length=255)] | None = None
-    force_deletion: bool | None = None
-    delete_all_users: bool | None = None
+    user_name: Annotated[str | None, FormHint(required_on=MACS)] = Field(
+        default=None, max_length=255, title="Account name"
+    )
+    force_deletion: Annotated[bool | None, FormHint(platforms={Platform.IPAD})] = Field(
+        default=None, title="Delete even if their data has not been synced"
+    )
+    delete_all_users: Annotated[bool | None, FormHint(platforms={Platform.IPAD})] = Field(
+        default=None, title="Delete all users of this iPad"
+    )
 
 
 class DeleteUser(Command[DeleteUserBody]):
     id = "delete_user_on_device"
+    order = 80
     action = "deleteuser"
     label = "Delete User"
     about = "Delete a local account from a Mac, or a user from a Shared iPad"
+    sensitive = True
+    body = DeleteUserBody
+    group = MenuGroup.ERASE
+    icon = "user-x"
+    consequence = "The account and all files in its home folder are deleted. This cannot be undone."
+    consequence_by_platform = {
+        Platform.IPAD: "The user and their data on this iPad are deleted. Data that has not been synced is lost.",
+    }
+    dangerous = True
     platforms = MACS | {Platform.IPAD}
     command_type = "DeleteUser"
-    body = DeleteUserBody
-    sensitive = True

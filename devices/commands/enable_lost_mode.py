@@ -1,33 +1,35 @@
-from typing import Annotated
+from pydantic import Field
 
-from pydantic import StringConstraints
-
-from devices.commands.base import AppleBody, Command, Request
+from devices.commands.base import AppleBody, Command, MenuGroup, Request
 from devices.fleet import lost_mode
 from devices.models import MOBILE, DeviceCommand
 
-type Text = Annotated[str, StringConstraints(max_length=1000)]
-
 
 class EnableLostModeBody(AppleBody):
-    """What the lock screen shows meanwhile."""
+    """Texts that the lock screen shows while the device is in Lost Mode."""
 
-    message: Text | None = None
-    phone_number: Annotated[str, StringConstraints(max_length=100)] | None = None
-    footnote: Text | None = None
+    message: str | None = Field(default=None, max_length=1000)
+    phone_number: str | None = Field(
+        default=None, max_length=100, description="The finder of the device can call this number from the lock screen."
+    )
+    footnote: str | None = Field(default=None, max_length=1000)
 
 
 class EnableLostMode(Command[EnableLostModeBody]):
     id = "enable_lost_mode"
+    order = 10
     action = "enablelostmode"
     label = "Enable Lost Mode"
-    about = "Lock an iPhone or iPad in Lost Mode, with a message to whoever finds it"
+    about = "Lock an iPhone or iPad in Lost Mode, with a message for its finder"
+    sensitive = True
+    body = EnableLostModeBody
+    group = MenuGroup.LOST_MODE
+    icon = "map-pin"
+    consequence = "The device locks and shows your message. It cannot be used until Lost Mode is disabled."
     platforms = MOBILE
     command_type = "EnableLostMode"
-    body = EnableLostModeBody
-    sensitive = True
 
-    def sent(self, row: DeviceCommand, request: Request) -> None:
+    def on_sent(self, row: DeviceCommand, request: Request) -> None:
         lost_mode.requested(
             device=row.device,
             by=row.requested_by,
@@ -36,8 +38,8 @@ class EnableLostMode(Command[EnableLostModeBody]):
             footnote=request.parameters.get("Footnote", ""),
         )
 
-    def completed(self, row: DeviceCommand) -> None:
+    def on_completed(self, row: DeviceCommand) -> None:
         lost_mode.enabled(device=row.device)
 
-    def failed(self, row: DeviceCommand) -> None:
+    def on_failed(self, row: DeviceCommand) -> None:
         lost_mode.failed(device=row.device)

@@ -3,43 +3,85 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from access.tokens.digests import SHAPE
-from devices.commands.base import AppleBody, Command, CommandRefused, Request, amapi, csp
+from devices.commands.base import AppleBody, Command, CommandRefused, FormHint, MenuGroup, Request, amapi, csp
 from devices.inputs import Listed
-from devices.models import APPLE, MOBILE, Device, Platform
+from devices.models import APPLE, MACS, MOBILE, Device, Platform
 
 PIN = re.compile(r"[0-9]{6}")
 WIPES = {"WIPE": "doWipe", "WIPE_CLOUD": "doWipeCloud", "WIPE_PROTECTED": "doWipeProtected"}
 
 
 class ReturnToService(AppleBody):
-    enabled: bool
-    profile_id: Annotated[str, StringConstraints(max_length=255)] | None = None
+    enabled: bool = Field(title="Return to Service", description="The device enrolls again by itself.")
+    profile_id: str | None = Field(
+        default=None,
+        max_length=255,
+        title="Wi-Fi profile",
+        description="Id of a Wi-Fi profile in the Blueprint of the device, for Return to Service.",
+    )
 
 
 class EraseDeviceBody(AppleBody):
-    """What a family does not know is ignored: `PIN` is for Macs, `erase_mode` for Windows, `erase_flags` for Android,
-    the rest for iPhones and iPads."""
+    """`PIN` is for Macs, `erase_mode` for Windows, `erase_flags` for Android, the rest for iPhones and iPads.
 
-    pin: str | None = Field(default=None, alias="PIN", repr=False)
-    preserve_data_plan: bool | None = None
-    disallow_proximity_setup: bool | None = None
-    return_to_service: ReturnToService | None = None
-    mode: Literal["WIPE", "WIPE_CLOUD", "WIPE_PROTECTED"] | None = Field(default=None, alias="erase_mode")
-    flags: Listed[Literal["WIPE_EXTERNAL_STORAGE", "WIPE_ESIMS"]] | None = Field(default=None, alias="erase_flags")
+    Fields of other platforms are ignored.
+    """
+
+    pin: Annotated[str | None, FormHint(platforms=MACS)] = Field(
+        default=None,
+        alias="PIN",
+        repr=False,
+        title="PIN",
+        description="Six digits that Macs with an Intel processor ask for afterwards.",
+    )
+    preserve_data_plan: Annotated[bool | None, FormHint(platforms=MOBILE, initial=True)] = Field(
+        default=None, title="Keep the eSIM"
+    )
+    disallow_proximity_setup: Annotated[bool | None, FormHint(platforms=MOBILE)] = Field(
+        default=None, title="No set-up from a device nearby"
+    )
+    return_to_service: Annotated[ReturnToService | None, FormHint(platforms=MOBILE)] = None
+    mode: Annotated[
+        Literal["WIPE", "WIPE_CLOUD", "WIPE_PROTECTED"] | None,
+        FormHint(
+            platforms={Platform.WINDOWS},
+            choices={
+                "WIPE": "Wipe",
+                "WIPE_CLOUD": "Wipe, and install Windows again",
+                "WIPE_PROTECTED": "Protected wipe",
+            },
+        ),
+    ] = Field(default=None, alias="erase_mode", title="How to erase")
+    flags: Annotated[
+        Listed[Literal["WIPE_EXTERNAL_STORAGE", "WIPE_ESIMS"]] | None,
+        FormHint(
+            platforms={Platform.ANDROID},
+            choices={"WIPE_EXTERNAL_STORAGE": "External storage", "WIPE_ESIMS": "eSIMs"},
+        ),
+    ] = Field(default=None, alias="erase_flags", title="Also erase")
 
 
 class EraseDevice(Command[EraseDeviceBody]):
     id = "erase_device"
+    order = 90
     action = "erase"
     label = "Erase Device"
     about = "Erase everything on a device"
+    sensitive = True
+    body = EraseDeviceBody
+    group = MenuGroup.ERASE
+    icon = "eraser"
+    consequence = (
+        "Everything on the device is erased, and it is not managed until it is enrolled again. "
+        "This cannot be undone once the device has received the command."
+    )
+    dangerous = True
+    confirm_by_name = True
     platforms = APPLE | {Platform.WINDOWS, Platform.ANDROID}
     command_type = "EraseDevice"
-    body = EraseDeviceBody
-    sensitive = True
     secret_key = "PIN"  # noqa: S105 - the name of a field
 
     def request(self, device: Device, body: EraseDeviceBody) -> Request:
@@ -68,7 +110,7 @@ def _mobile(device: Device, body: EraseDeviceBody) -> dict[str, object]:
         if back.profile_id:
             if not _in_scope(device, back.profile_id):
                 raise CommandRefused("The specified profile is not in scope for the device")
-            # Its content takes this place, as Apple's WiFiProfileData, when the command is delivered.
+            # On delivery, the content of the profile takes this place as Apple's WiFiProfileData.
             parameters["ReturnToService"] = {"Enabled": True, "ProfileId": back.profile_id}
     return parameters
 

@@ -1,4 +1,4 @@
-"""The queue of commands: into it for people and integrations, out of it for the devices."""
+"""The queue of commands: people and integrations send commands to it, and devices take them from it."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +23,7 @@ Status = DeviceCommand.Status
 
 @dataclass(frozen=True, slots=True)
 class SentCommand:
-    """A command that waits in the queue, and the PIN that it will lock a Mac with: held nowhere else in clear."""
+    """A command that waits in the queue, and the PIN that will unlock the Mac. The PIN is nowhere else in clear."""
 
     command: DeviceCommand
     pin: str | None = field(repr=False)
@@ -33,9 +33,9 @@ class SentCommand:
 def send_command[B](*, tenant: Tenant, device_id: UUID, command: Command[B], body: B, actor: Actor) -> SentCommand:
     """Put a command into the queue of a device.
 
-    Raises Device.DoesNotExist; CommandRefused for a device whose platform or state does not take it, or that has the
-    same one waiting; ValidationError for a body that this device does not take; and AuthenticationFailed for a token
-    that was revoked while the call was under way.
+    Raises Device.DoesNotExist; CommandRefused for a device whose platform or state does not take the command, or that
+    has the same command waiting; ValidationError for a body that this device does not take; and AuthenticationFailed
+    for a token that was revoked during the call.
     """
     device = tenant.devices.select_for_update().get(uuid=device_id)
     _confirm(tenant, actor)
@@ -64,7 +64,7 @@ def send_command[B](*, tenant: Tenant, device_id: UUID, command: Command[B], bod
         raise CommandRefused(command.already_running) from None
     if request.secret is not None:
         store_secret(device=device, kind=DeviceSecret.Kind.COMMAND_SECRET, value=request.secret, subject=str(row.uuid))
-    command.sent(row, request)
+    command.on_sent(row, request)
     log_event(
         target=device_target(device, "commands"),
         actor=actor,
@@ -77,14 +77,14 @@ def send_command[B](*, tenant: Tenant, device_id: UUID, command: Command[B], bod
             "payload": row.payload,
         },
     )
-    return SentCommand(row, request.secret if command.tells_pin else None)
+    return SentCommand(row, request.secret if command.reveals_pin else None)
 
 
 @transaction.atomic
 def deliver(*, command: DeviceCommand) -> DeviceCommand:
-    """The device is being handed the command.
+    """The command is being delivered to the device.
 
-    Like all that follow, raises DeviceCommand.DoesNotExist for one that has ended.
+    This function and the next three raise DeviceCommand.DoesNotExist for a command that has ended.
     """
     row = _unfinished(command)
     row.status = Status.RUNNING
@@ -96,7 +96,7 @@ def deliver(*, command: DeviceCommand) -> DeviceCommand:
 
 @transaction.atomic
 def not_now(*, command: DeviceCommand) -> DeviceCommand:
-    """The device has put the command off, and will ask for it again."""
+    """The device has postponed the command, and will ask for it again."""
     row = _unfinished(command)
     row.status = Status.NOT_NOW
     row.save(update_fields=["status"])
@@ -105,27 +105,29 @@ def not_now(*, command: DeviceCommand) -> DeviceCommand:
 
 @transaction.atomic
 def acknowledge(*, command: DeviceCommand, metadata: dict[str, Any] | None = None) -> DeviceCommand:
-    """The device has carried the command out; `metadata` is its answer. What the command changes is changed here."""
+    """The device has carried out the command. `metadata` is its answer. The effects of the command are stored here."""
     row = _unfinished(command)
     row.metadata = metadata or {}
     _end(row, Status.COMPLETED, activity.COMMAND_COMPLETED)
-    COMMANDS[row.command].completed(row)
+    COMMANDS[row.command].on_completed(row)
     return row
 
 
 @transaction.atomic
 def fail(*, command: DeviceCommand, error_chain: list[dict[str, Any]]) -> DeviceCommand:
-    """The device has refused the command. Errors have `code`, `domain`, `localized_description` and
-    `us_english_description`, the outermost first."""
+    """The device has refused the command.
+
+    The outermost error comes first. Errors have `code`, `domain`, `localized_description`, `us_english_description`.
+    """
     row = _unfinished(command)
     row.error_chain = error_chain
     _end(row, Status.FAILED, activity.COMMAND_FAILED)
-    COMMANDS[row.command].failed(row)
+    COMMANDS[row.command].on_failed(row)
     return row
 
 
 def described(command: DeviceCommand) -> dict[str, Any]:
-    """A command as its device's list of commands shows it, in values that JSON has."""
+    """A command as the list of its device's commands shows it, in JSON values."""
     return {
         "uuid": str(command.uuid),
         "error_chain": command.error_chain,
@@ -133,7 +135,7 @@ def described(command: DeviceCommand) -> dict[str, Any]:
         "request_type": command.request_type,
         "metadata": command.metadata,
         "request_requires_network_tether": command.requires_network_tether,
-        "user": None,  # no command of a device belongs to one of its users
+        "user": None,  # commands to a device do not belong to one of its users
         "status": int(command.status),
         "attempts": command.attempts,
         "date_requested": zulu(command.date_requested),
@@ -144,14 +146,14 @@ def described(command: DeviceCommand) -> dict[str, Any]:
 
 
 def as_activity(command: DeviceCommand) -> dict[str, Any]:
-    """A command that has ended, as its device's activity tells of it."""
-    nobody = {"username": None, "profile_name": None, "profile_uuid": None, "is_silent": False}
-    return described(command) | nobody
+    """The details of a command that has ended, for the activity of its device."""
+    no_user = {"username": None, "profile_name": None, "profile_uuid": None, "is_silent": False}
+    return described(command) | no_user
 
 
 def _confirm(tenant: Tenant, actor: Actor) -> None:
-    # The guard saw the token alive, but it may have been revoked since. Locked, it stays alive until the command is
-    # committed: whoever revokes it then finds all that it did.
+    # The token may have been revoked after the guard checked it. The lock keeps it valid until the command is
+    # committed, so that a later revocation finds all commands of the token.
     if actor.type != AuditEvent.ActorType.API_TOKEN:
         return
     token = tenant.api_tokens.select_for_update(no_key=True).filter(id=actor.id).first()
@@ -160,7 +162,7 @@ def _confirm(tenant: Tenant, actor: Actor) -> None:
 
 
 def _unfinished(command: DeviceCommand) -> DeviceCommand:
-    # The device first, as in send_command, so that two transactions never wait for each other.
+    # Locks the device first, like send_command, so that two transactions never wait for each other.
     device = command.tenant.devices.select_for_update().get(pk=command.device_id)
     row = device.commands.unfinished().select_for_update().get(pk=command.pk)
     row.device = device

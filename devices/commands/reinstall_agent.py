@@ -1,12 +1,16 @@
-from devices.commands.base import Command
+from devices.commands.base import Command, MenuGroup
 from devices.models import MACS
 
 
 class ReinstallAgent(Command[None]):
     id = "reinstall_agent"
+    order = 130
     action = "reinstallagent"
     label = "Install Kandji Agent"
-    about = "Install the agent on a Mac once more"
+    about = "Install the agent on a Mac again"
+    group = MenuGroup.MANAGE
+    icon = "package-plus"
+    consequence = "The agent is downloaded and replaces the installed one. No data is lost."
     platforms = MACS
-    # Where its manifest lies is added when it is delivered.
+    # The address of the manifest is added on delivery.
     command_type = "InstallEnterpriseApplication"

@@ -1,19 +1,28 @@
-from devices.commands.base import AppleBody, Command, Request
+from pydantic import Field
+
+from devices.commands.base import AppleBody, Command, MenuGroup, Request
 from devices.models import MACS, Device
 
 
 class RemoteDesktopBody(AppleBody):
-    enable_remote_desktop: bool
+    enable_remote_desktop: bool = Field(title="Remote Management")
 
 
 class RemoteDesktop(Command[RemoteDesktopBody]):
     id = "remote_desktop"
+    order = 140
     action = "remotedesktop"
     label = "Remote Desktop"
     about = "Turn Remote Management of a Mac on or off"
+    body = RemoteDesktopBody
+    group = MenuGroup.SETTINGS
+    icon = "screen-share"
+    consequence = (
+        "Remote Management is turned on or off. "
+        "While it is on, people with rights on this Mac can see and control its screen."
+    )
     platforms = MACS
     command_type = "RemoteDesktop"
-    body = RemoteDesktopBody
 
     def request(self, device: Device, body: RemoteDesktopBody) -> Request:
         return Request(type="EnableRemoteDesktop" if body.enable_remote_desktop else "DisableRemoteDesktop")

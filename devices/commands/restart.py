@@ -1,22 +1,34 @@
-from devices.commands.base import AppleBody, Command, Request, amapi, csp
-from devices.models import APPLE, Device, Platform
+from typing import Annotated
+
+from pydantic import Field
+
+from devices.commands.base import AppleBody, Command, FormHint, MenuGroup, Request, amapi, csp
+from devices.models import APPLE, MACS, Device, Platform
 
 
 class RestartDeviceBody(AppleBody):
-    """Both are for Macs, and false unless given."""
+    """Both fields are for Macs. A field that is left out is false."""
 
-    rebuild_kernel_cache: bool | None = None
-    notify_user: bool | None = None
+    rebuild_kernel_cache: Annotated[bool | None, FormHint(platforms=MACS)] = Field(
+        default=None, title="Rebuild the kernel cache"
+    )
+    notify_user: Annotated[bool | None, FormHint(platforms=MACS)] = Field(
+        default=None, title="Ask the person at the Mac first"
+    )
 
 
 class RestartDevice(Command[RestartDeviceBody]):
     id = "restart_device"
+    order = 160
     action = "restart"
     label = "Restart Device"
     about = "Restart a device"
+    body = RestartDeviceBody
+    group = MenuGroup.MANAGE
+    icon = "rotate-cw"
+    consequence = "The device restarts as soon as it receives the command. Unsaved work is lost."
     platforms = APPLE | {Platform.WINDOWS, Platform.ANDROID}
     command_type = "RestartDevice"
-    body = RestartDeviceBody
 
     def request(self, device: Device, body: RestartDeviceBody) -> Request:
         match device.platform:

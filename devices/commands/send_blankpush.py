@@ -1,12 +1,16 @@
-from devices.commands.base import Command
+from devices.commands.base import Command, MenuGroup
 from devices.models import APPLE
 
 
 class SendBlankPush(Command[None]):
     id = "send_blankpush"
+    order = 170
     action = "blankpush"
     label = "Send a blank push"
     about = "Wake an Apple device by a push notification, so that it asks for its commands"
+    group = MenuGroup.MANAGE
+    icon = "bell"
+    consequence = "The device wakes up and asks for its waiting commands. Its user does not notice."
     platforms = APPLE
-    # The only one that is no request: it is done when the device has asked.
+    # Not a request of the protocol: the command is completed when the device asks for its commands.
     command_type = "BlankPush"

@@ -1,23 +1,29 @@
 from typing import Any
 
-from devices.commands.base import AppleBody, Command, Request, csp
+from pydantic import Field
+
+from devices.commands.base import AppleBody, Command, MenuGroup, Request, csp
 from devices.fleet import activity, records
 from devices.inputs import Name
 from devices.models import APPLE, Device, DeviceCommand, Platform
 
 
 class SetDeviceNameBody(AppleBody):
-    device_name: Name
+    device_name: Name = Field(title="New name")
 
 
 class SetDeviceName(Command[SetDeviceNameBody]):
     id = "set_device_name"
+    order = 180
     action = "setname"
     label = "Set Name"
-    about = "Give a device another name"
+    about = "Rename a device"
+    body = SetDeviceNameBody
+    group = MenuGroup.SETTINGS
+    icon = "pencil"
+    consequence = "The device gets the new name. It is shown here once the device has confirmed it."
     platforms = APPLE | {Platform.WINDOWS}
     command_type = "DeviceName"
-    body = SetDeviceNameBody
 
     def request(self, device: Device, body: SetDeviceNameBody) -> Request:
         if device.platform == Platform.WINDOWS:
@@ -26,7 +32,7 @@ class SetDeviceName(Command[SetDeviceNameBody]):
             type="Settings", parameters={"Settings": [{"Item": "DeviceName", "DeviceName": body.device_name}]}
         )
 
-    def completed(self, row: DeviceCommand) -> None:
+    def on_completed(self, row: DeviceCommand) -> None:
         device, old, new = row.device, row.device.name, _name(row.payload)
         if new != old:
             device.name = new

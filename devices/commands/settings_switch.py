@@ -1,4 +1,4 @@
-from devices.commands.base import AppleBody, Command, Request
+from devices.commands.base import AppleBody, Command, MenuGroup, Request
 from devices.models import Device
 
 
@@ -6,10 +6,10 @@ class SwitchBody(AppleBody):
     enabled: bool
 
 
-class SettingsSwitch(Command[SwitchBody]):
-    """A command that turns one item of Apple's Settings on or off; its `command_type` is the item."""
+class SettingsSwitch[B: SwitchBody](Command[B], abstract=True):
+    """A command that turns one item of Apple's Settings on or off. Its `command_type` is the item."""
 
-    body = SwitchBody
+    group = MenuGroup.SETTINGS
 
-    def request(self, device: Device, body: SwitchBody) -> Request:
+    def request(self, device: Device, body: B) -> Request:
         return Request(type="Settings", parameters={"Settings": [{"Item": self.command_type, "Enabled": body.enabled}]})

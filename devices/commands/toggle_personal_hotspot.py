@@ -1,11 +1,21 @@
-from devices.commands.settings_switch import SettingsSwitch
+from pydantic import Field
+
+from devices.commands.settings_switch import SettingsSwitch, SwitchBody
 from devices.models import MOBILE
 
 
-class TogglePersonalHotspot(SettingsSwitch):
+class TogglePersonalHotspotBody(SwitchBody):
+    enabled: bool = Field(title="Personal Hotspot")
+
+
+class TogglePersonalHotspot(SettingsSwitch[TogglePersonalHotspotBody]):
     id = "toggle_personal_hotspot"
+    order = 190
     action = "togglepersonalhotspot"
     label = "Set Personal Hotspot"
     about = "Turn Personal Hotspot of an iPhone or iPad on or off"
+    body = TogglePersonalHotspotBody
+    icon = "wifi"
+    consequence = "Personal Hotspot is turned on or off. The user can change it in Settings."
     platforms = MOBILE
     command_type = "PersonalHotspot"

@@ -1,17 +1,23 @@
-from devices.commands.base import AppleBody, Command
+from pydantic import Field
+
+from devices.commands.base import AppleBody, Command, MenuGroup
 from devices.inputs import Name
 from devices.models import MACS
 
 
 class UnlockAccountBody(AppleBody):
-    user_name: Name
+    user_name: Name = Field(title="Account name")
 
 
 class UnlockAccount(Command[UnlockAccountBody]):
     id = "unlock_account"
+    order = 240
     action = "unlockaccount"
     label = "Unlock Account"
-    about = "Unlock a local account of a Mac that too many wrong passwords have locked"
+    about = "Unlock a local account of a Mac that is locked after too many wrong passwords"
+    body = UnlockAccountBody
+    group = MenuGroup.SECURITY
+    icon = "user-check"
+    consequence = "The account can sign in again at once, with its current password."
     platforms = MACS
     command_type = "UnlockUserAccount"
-    body = UnlockAccountBody

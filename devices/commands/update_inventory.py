@@ -1,4 +1,4 @@
-from devices.commands.base import Command, Request, csp
+from devices.commands.base import Command, MenuGroup, Request, csp
 from devices.models import APPLE, Device, Platform
 
 QUERIES = [
@@ -25,9 +25,13 @@ QUERIES = [
 
 class UpdateInventory(Command[None]):
     id = "update_inventory"
+    order = 220
     action = "updateinventory"
     label = "Update device inventory"
-    about = "Have a device report what it is and what it holds"
+    about = "Ask a device to report its hardware, system and apps"
+    group = MenuGroup.MANAGE
+    icon = "clipboard-list"
+    consequence = "The device reports its hardware, system and apps again. Its user does not notice."
     platforms = APPLE | {Platform.WINDOWS}
     command_type = "DeviceInformation"
 

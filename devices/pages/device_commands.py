@@ -1,4 +1,4 @@
-"""What is done to a device: each command behind a dialog that says what it will do; a failed lost mode forgotten."""
+"""Commands to a device, each with a dialog that names its consequence; and cancelling a failed Lost Mode."""
 
 from uuid import UUID
 
@@ -10,61 +10,50 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from access.audit.events import Actor
 from access.pages.guards import PageRequest, requires
-from access.pages.responses import no_store
+from access.pages.responses import form_data, no_store
 from access.roles import Capability
 from devices.commands import COMMANDS, CommandRefused
 from devices.commands.queue import SentCommand, send_command
 from devices.fleet import lost_mode
 from devices.models import Device
-from devices.pages.command_menu import LOOKS
 from devices.pages.device_frame import own_device
 from devices.pages.dialogs import Dialog, refuse, saved, show
-from devices.pages.forms.device_commands import ActionForm
+from devices.pages.forms.device_commands import CommandForm
 
-BY_ACTION = {command.action: command for command in COMMANDS.values()}
+SECRET_PARAMETERS = {command.secret_key for command in COMMANDS.values() if command.secret_key}
 
 
-@sensitive_post_parameters("password", "PIN", "newPassword")
+@sensitive_post_parameters("password", *SECRET_PARAMETERS)
 @sensitive_variables("form", "sent")
 @requires(Capability.ACT_ON_DEVICES)
 @require_http_methods(["GET", "POST"])
 def send(request: PageRequest, device_id: UUID, action: str) -> HttpResponse:
     device = own_device(request, device_id)
-    command = BY_ACTION.get(action)
+    command = next((each for each in COMMANDS.values() if each.action == action), None)
     if command is None:
         raise Http404
-    form = ActionForm(
-        request.POST if request.method == "POST" else None, command=command, device=device, request=request
-    )
-    if form.is_bound and form.is_valid():
+    form = CommandForm(form_data(request), command=command, device=device, request=request)
+    if form.is_valid():
         try:
             sent = send_command(
-                tenant=request.tenant,
-                device_id=device_id,
-                command=command,
-                body=form.body,
-                actor=Actor.of(request.user),
+                tenant=request.tenant, device_id=device_id, command=command, body=form.body, actor=request.actor
             )
-        except Device.DoesNotExist:
-            raise Http404 from None
         except CommandRefused as refusal:
             form.add_error(None, str(refusal))
         except ValidationError as error:
             refuse(form, error)
         else:
             if sent.pin:
-                return _tell_pin(request, device, sent)
+                return _reveal_pin(request, device, sent)
             notice = f"{command.label} is queued for “{device.name}”."
             return saved(request, reverse("device-commands", args=[device_id]), "device-changed", notice)
-    look = LOOKS[command.id]
     dialog = Dialog(
         f"{command.label}: {device.name}",
         command.label,
         reverse("device", args=[device_id]),
-        about=look.consequence_on(device.platform),
-        danger=look.danger,
+        about=command.consequence_on(device.platform),
+        danger=command.dangerous,
     )
     return show(request, dialog, form)
 
@@ -74,12 +63,10 @@ def send(request: PageRequest, device_id: UUID, action: str) -> HttpResponse:
 def cancel_lost_mode(request: PageRequest, device_id: UUID) -> HttpResponse:
     device = own_device(request, device_id)
     back = reverse("device", args=[device_id])
-    form = forms.Form(request.POST if request.method == "POST" else None)
-    if form.is_bound:
+    form = forms.Form(form_data(request))
+    if form.is_valid():
         try:
-            lost_mode.cancel(tenant=request.tenant, device_id=device_id, actor=Actor.of(request.user))
-        except Device.DoesNotExist:
-            raise Http404 from None
+            lost_mode.cancel(tenant=request.tenant, device_id=device_id, actor=request.actor)
         except lost_mode.LostModeRefused as refusal:
             form.add_error(None, str(refusal))
         else:
@@ -88,13 +75,13 @@ def cancel_lost_mode(request: PageRequest, device_id: UUID) -> HttpResponse:
         f"Cancel Lost Mode: {device.name}",
         "Cancel Lost Mode",
         back,
-        about="The failed attempt is forgotten here. Nothing is sent to the device.",
+        about="The failed attempt is removed from this page. Nothing is sent to the device.",
     )
     return show(request, dialog, form)
 
 
 @sensitive_variables("sent", "context")
-def _tell_pin(request: PageRequest, device: Device, sent: SentCommand) -> HttpResponse:
-    """The one reply to the lock of a Mac that has its PIN. It is not redirected to, kept or repeated."""
+def _reveal_pin(request: PageRequest, device: Device, sent: SentCommand) -> HttpResponse:
+    """The PIN of a locked Mac. No other page has it, it is not stored, and there is no redirect to it."""
     context = {"device": device, "pin": sent.pin}
     return no_store(render(request, "devices/pin.html#step" if request.htmx else "devices/pin.html", context))

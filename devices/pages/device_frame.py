@@ -10,7 +10,7 @@ from access.roles import Capability, may
 from devices.fleet.lost_mode import ERROR
 from devices.models import Device
 from devices.models.devices import DeviceQuerySet
-from devices.pages.command_menu import choices
+from devices.pages.command_menu import command_menu
 from devices.pages.secret_kinds import kinds_of
 
 
@@ -26,7 +26,7 @@ def about(request: PageRequest, device: Device, tab: str, **context: Any) -> dic
     return {
         "device": device,
         "tab": tab,
-        "action_groups": choices(device) if acts else [],
+        "action_groups": command_menu(device) if acts else [],
         "lost_mode_failed": acts and device.lost_mode_status == ERROR,
         "has_secrets": bool(kinds_of(device.platform)) and may(request.user, Capability.READ_SECRETS),
         **context,

@@ -38,7 +38,7 @@ PICTURES = {
 
 @register.filter
 def command_label(command: DeviceCommand) -> str:
-    """As the menu calls it; what no version of ours has sent keeps its own name."""
+    """The label in the menu. Unknown and imported commands keep their type."""
     known = COMMANDS.get(command.command)
     return known.label if known else command.command_type
 

@@ -1,4 +1,4 @@
-"""What is done to a device: its removal, and one operation for each command."""
+"""Device actions: deleting a device, and one operation for each command."""
 
 from typing import Any
 from uuid import UUID
@@ -18,42 +18,6 @@ router = Router(
 )
 
 
-def _declare(command: Command[Any]) -> None:
-    def send(request: ApiRequest, device_id: UUID, body: Any = None) -> LockedMac | HttpResponse:
-        sent = send_command(tenant=request.tenant, device_id=device_id, command=command, body=body, actor=request.actor)
-        return LockedMac(PIN=sent.pin) if sent.pin else no_content(200)
-
-    # By its annotation the router knows what to parse as the body; without one, nothing.
-    if command.body is None:
-        del send.__annotations__["body"]
-    else:
-        send.__annotations__["body"] = command.body
-    router.operation(
-        "POST",
-        f"/devices/{{device_id}}/action/{command.action}",
-        id=command.id,
-        label=command.label,
-        about=command.about,
-        sensitive=command.sensitive,
-        response=LockedMac if command.tells_pin else None,
-        answer="OK. Empty for what is not a Mac" if command.tells_pin else "",
-    )(send)
-
-
-_undeclared = iter(COMMANDS.values())
-
-
-def _declare_up_to(id: str) -> None:
-    """The next commands of the registry. Two operations that are none stand between them in the editor."""
-    for command in _undeclared:
-        _declare(command)
-        if command.id == id:
-            return
-
-
-_declare_up_to("reset_work_profile_passcode")
-
-
 @router.operation(
     "DELETE",
     "/devices/{device_id}",
@@ -67,15 +31,12 @@ def delete_device(request: ApiRequest, device_id: UUID) -> None:
     services.delete_device(tenant=request.tenant, device_id=device_id, actor=request.actor)
 
 
-_declare_up_to("erase_device")
-
-
 @router.operation(
     "GET",
     "/devices/{device_id}/commands",
     id="get_device_commands",
     label="Get Device Commands",
-    about="Get a list of the commands that were sent to a device, and how each is doing",
+    about="Get a list of the commands that were sent to a device, with their status",
     response=DeviceCommands,
 )
 def get_device_commands(request: ApiRequest, device_id: UUID, query: LimitOffset) -> DeviceCommands:
@@ -84,4 +45,34 @@ def get_device_commands(request: ApiRequest, device_id: UUID, query: LimitOffset
     return DeviceCommands(device_id=device_id, commands=commands)
 
 
-_declare_up_to("unlock_account")
+def declare(router: Router, command: Command[Any]) -> None:
+    """Declare the operation that sends the command."""
+
+    @router.operation(
+        "POST",
+        f"/devices/{{device_id}}/action/{command.action}",
+        id=command.id,
+        label=command.label,
+        about=command.about,
+        sensitive=command.sensitive,
+        body=command.body,
+        response=LockedMac if command.reveals_pin else None,
+        answer="The PIN of a Mac; an empty body for other platforms" if command.reveals_pin else "",
+    )
+    def send(request: ApiRequest, device_id: UUID, **inputs: Any) -> LockedMac | HttpResponse:
+        sent = send_command(
+            tenant=request.tenant,
+            device_id=device_id,
+            command=command,
+            body=inputs.get("body"),
+            actor=request.actor,
+        )
+        return LockedMac(PIN=sent.pin) if sent.pin else no_content(200)
+
+
+for _command in COMMANDS.values():
+    declare(router, _command)
+
+# The permission editor shows the two operations above between the commands.
+_ORDER = {"delete_device": 70, "get_device_commands": 100} | {id: command.order for id, command in COMMANDS.items()}
+router.operations.sort(key=lambda operation: _ORDER[operation.id])

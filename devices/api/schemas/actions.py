@@ -9,7 +9,7 @@ from devices.models import DeviceCommand
 
 
 class LockedMac(BaseModel):
-    """What unlocks the Mac: six digits, told here once and served by its unlock PIN from then on."""
+    """The six-digit PIN that unlocks the Mac. Only this answer has it; afterwards, `get_unlock_pin` returns it."""
 
     PIN: str = Field(repr=False)
 
@@ -22,7 +22,7 @@ class CommandError(BaseModel):
 
 
 class CommandOut(BaseModel):
-    """`status` is 1 pending, 2 running, 3 completed, 4 failed, 5 put off by the device."""
+    """`status` is 1 pending, 2 running, 3 completed, 4 failed, 5 postponed by the device."""
 
     uuid: UUID
     error_chain: list[CommandError]

@@ -1,4 +1,4 @@
-"""What the registry promises for every command, and what each becomes on every platform that takes it."""
+"""The registry of commands, and the request that each command becomes on each platform that takes it."""
 
 import json
 from typing import Any
@@ -15,7 +15,7 @@ from tests.factories.devices import AssignmentFactory, DeviceFactory, LibraryIte
 MAC, IPAD, IPHONE, TV = Platform.MAC, Platform.IPAD, Platform.IPHONE, Platform.APPLE_TV
 WINDOWS, ANDROID = Platform.WINDOWS, Platform.ANDROID
 
-# A second opinion on who takes what, written from the platforms' own documentation.
+# A second opinion on the platforms of each command, written from the documentation of the platforms.
 TAKEN_BY = {
     "enable_lost_mode": {IPHONE, IPAD},
     "disable_lost_mode": {IPHONE, IPAD},
@@ -48,7 +48,7 @@ def request(id: str, platform: str, body: dict[str, Any] | None = None, **device
     return command.request(Device(platform=platform, **device), parsed)
 
 
-def test_every_command_is_taken_by_the_platforms_that_know_it() -> None:
+def test_every_command_names_the_platforms_that_take_it() -> None:
     assert {id: set(command.platforms) for id, command in COMMANDS.items()} == TAKEN_BY
 
 
@@ -60,7 +60,7 @@ def test_the_registry_is_every_action_of_the_public_api_in_the_editors_order() -
         assert public[id]["path"].endswith(f"/action/{command.action}")
 
 
-def test_what_a_command_is_called_fits_into_the_queue() -> None:
+def test_the_names_of_a_command_fit_into_the_queue() -> None:
     for command in COMMANDS.values():
         assert len(command.id) <= 40
         assert len(command.command_type) <= 60
@@ -186,7 +186,7 @@ def test_what_a_command_is_called_fits_into_the_queue() -> None:
         ("unlock_account", MAC, {"UserName": "ann"}, "UnlockUserAccount", {"UserName": "ann"}),
     ],
 )
-def test_what_the_device_is_given(
+def test_the_device_receives_this_request(
     id: str, platform: str, body: dict[str, Any] | None, type: str, parameters: dict[str, Any]
 ) -> None:
     sent = request(id, platform, body)

@@ -1,16 +1,17 @@
-"""Commands from the page of a device: each has its words and its form, and each refusal is told where it was asked."""
+"""Commands from the page of a device: each has a dialog with its consequence and its form, which shows refusals too."""
 
 from typing import Any
 
 import pytest
 from django.test import Client
+from lucide.templatetags.lucide import lucide
 
 from access.models import Role, Tenant
-from devices.commands import COMMANDS
+from devices.commands import COMMANDS, Command
 from devices.fleet.secrets import read_secrets
 from devices.models import Device, DeviceCommand, DeviceSecret, LostMode, Platform
-from devices.pages.command_menu import GROUPS, LOOKS, choices
-from devices.pages.forms.device_commands import WORDS
+from devices.pages.command_menu import command_menu
+from devices.pages.forms.device_commands import CommandForm, OnOff
 from tests.devices.pages.browsing import HTMX, NAME, SignIn, newest, on, page, text, unkept
 from tests.devices.sending import ACTOR
 from tests.factories.devices import DeviceFactory, LostModeFactory
@@ -18,26 +19,22 @@ from tests.factories.devices import DeviceFactory, LostModeFactory
 pytestmark = pytest.mark.django_db
 PASSWORD = "correct horse battery staple"
 
-# What is filled in where a command asks for something.
-FILLED: dict[str, dict[str, Any]] = {
-    "delete_user_on_device": {"UserName": "ana"},
-    "refresh_cellular_plans": {"eSIMServerURL": "https://carrier.test"},
-    "remote_desktop": {"EnableRemoteDesktop": "False"},
-    "set_device_name": {"DeviceName": "New"},
-    "toggle_data_roaming": {"Enabled": "True"},
-    "toggle_personal_hotspot": {"Enabled": "False"},
-    "unlock_account": {"UserName": "ana"},
-    "erase_device": {"typed_name": "Mine"},
-}
+
+def filled(form: CommandForm) -> dict[str, str]:
+    """A value for each field that the form requires."""
+    return {
+        name: "Mine" if name == "typed_name" else "True" if isinstance(field, OnOff) else "example"
+        for name, field in form.fields.items()
+        if field.required
+    }
 
 
-def test_every_command_has_its_words() -> None:
-    assert LOOKS.keys() == COMMANDS.keys()
-    assert {look.group for look in LOOKS.values()} <= set(GROUPS)
-    assert {id for id, _ in WORDS} <= COMMANDS.keys()
-    for look in LOOKS.values():
-        for platform in Platform:
-            assert look.consequence_on(platform).endswith(".")
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=lambda command: command.id)
+def test_every_command_has_an_icon_and_tells_its_consequence_in_a_sentence(command: Command[Any]) -> None:
+    assert "<svg" in lucide(command.icon)
+    assert set(command.consequence_by_platform) <= set(command.platforms)
+    for platform in command.platforms:
+        assert command.consequence_on(platform).endswith(".")
 
 
 @pytest.mark.parametrize("platform", Platform)
@@ -45,18 +42,19 @@ def test_every_command_of_a_platform_is_sent(platform: Platform, tenant: Tenant,
     client = sign_in(Role.HELP_DESK)
     device = DeviceFactory.create(tenant=tenant, platform=platform, name="Mine")
     menu = text(client.get(page("device", device)))
-    offered = {choice.command.id for group in choices(device) for choice in group.choices}
+    offered = {command.id for group in command_menu(device) for command in group.commands}
     for command in COMMANDS.values():
         url = page("device-action", device, command.action)
         assert (f'href="{url}"' in menu) == (command.id in offered)
+        dialog = client.get(url)
+        assert command.consequence_on(platform).split("'")[0] in text(dialog)
         if platform in command.platforms:
-            assert LOOKS[command.id].consequence_on(platform).split("'")[0] in text(client.get(url))
-            response = client.post(url, FILLED.get(command.id, {}), headers=HTMX)
+            response = client.post(url, filled(dialog.context["form"]), headers=HTMX)
             assert response.status_code in {200, 204}, text(response)
             assert newest(tenant).summary == f"Command sent: {command.label}"
             assert newest(tenant).actor_type == "user"
         else:
-            response = client.post(url, FILLED.get(command.id, {}), headers=HTMX)
+            response = client.post(url, filled(dialog.context["form"]), headers=HTMX)
             assert response.status_code == 422
             assert "Command is not allowed for current device" in text(response)
     sent = set(device.commands.values_list("command", flat=True))
