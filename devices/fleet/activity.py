@@ -1,4 +1,4 @@
-"""What happens to a device, as its activity tells it."""
+"""The activity of a device: a list of dated events."""
 
 from datetime import datetime
 from typing import Any
@@ -20,9 +20,9 @@ def log(
     blueprint_routing: bool = False,
     at: datetime | None = None,
 ) -> DeviceActivity:
-    """Add a row to the device's activity, in the caller's transaction, as of now or of `at`.
+    """Add an event to the device's activity, in the caller's transaction. `at` is its time; the default is now.
 
-    It remembers the blueprint that the device is in, except where routing has yet to choose one.
+    The event names the device's blueprint, unless `blueprint_routing` says that routing still has to choose one.
     """
     return device.activity.create(
         tenant_id=device.tenant_id,

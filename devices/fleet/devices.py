@@ -1,3 +1,5 @@
+"""Changes to enrolled devices: assignment, asset tag, blueprint and tags; deletion."""
+
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -13,7 +15,7 @@ from devices.references import get_referenced
 
 
 class Unset:
-    """Stands for a field that an update leaves as it is, where None would clear it."""
+    """The type of `UNSET`, the default of a field that an update leaves unchanged. None clears the field."""
 
 
 UNSET = Unset()
@@ -30,25 +32,26 @@ def update_device(
     blueprint: UUID | Unset = UNSET,
     tags: list[str] | Unset = UNSET,
 ) -> Device:
-    """Change assignment, asset tag, blueprint or tags (all of them: a full replacement; unknown ones are created).
+    """Change a device's user, asset tag, blueprint or tags; UNSET fields stay unchanged.
 
-    Returns the device with its fresh record. Raises Device.DoesNotExist, and ValidationError for a user or blueprint
-    that the tenant does not have.
+    `tags` replaces all tags of the device and creates those that the tenant does not have. Returns the device with its
+    new record. Raises Device.DoesNotExist, and ValidationError for a user or blueprint that the tenant does not have.
     """
     pk = tenant.devices.values_list("pk", flat=True).get(uuid=device_id)
-    target = assignee = None
-    # The blueprint and the user before the device, as renaming them does: so neither is renamed or deleted meanwhile,
-    # and no two changes wait for each other.
+    new_blueprint = new_user = None
+    # Lock the blueprint and the user before the device, in the same order as renaming them does: neither can be renamed
+    # or deleted during this change, and two changes cannot deadlock.
     if not isinstance(blueprint, Unset):
-        target = get_referenced(tenant.blueprints.select_for_update().filter(uuid=blueprint), "blueprint_id", blueprint)
+        rows = tenant.blueprints.select_for_update().filter(uuid=blueprint)
+        new_blueprint = get_referenced(rows, "blueprint_id", blueprint)
     if isinstance(user, UUID):
-        assignee = get_referenced(tenant.users.select_for_update().filter(uuid=user), "user", user)
+        new_user = get_referenced(tenant.users.select_for_update().filter(uuid=user), "user", user)
     device = tenant.devices.select_for_update().get(pk=pk)
     before = _state(device)
-    if target is not None:
-        device.blueprint = target
+    if new_blueprint is not None:
+        device.blueprint = new_blueprint
     if not isinstance(user, Unset):
-        device.user = assignee
+        device.user = new_user
     if not isinstance(asset_tag, Unset):
         device.asset_tag = asset_tag or ""
     device.save(update_fields=["user", "asset_tag", "blueprint"])
@@ -71,9 +74,9 @@ def update_device(
 
 @transaction.atomic
 def delete_device(*, tenant: Tenant, device_id: UUID, actor: Actor) -> None:
-    """Delete the record of a device. Raises Device.DoesNotExist."""
+    """Delete a device and everything stored about it. Raises Device.DoesNotExist."""
     pk = tenant.devices.values_list("pk", flat=True).get(uuid=device_id)
-    # The fleet before its devices, as an import does: so no two changes wait for each other.
+    # Lock the fleet before the device, in the same order as an import does, so that two changes cannot deadlock.
     fleet = Fleet.objects.select_for_update().get(tenant=tenant)
     device = tenant.devices.select_for_update().get(pk=pk)
     log_event(target=_target(device), actor=actor, action=AuditEvent.Action.DELETE, summary="Device deleted")

@@ -1,7 +1,8 @@
-"""Lost mode of iPhones and iPads: what was asked for, and what the device told from there.
+"""Lost mode of iPhones and iPads: the request, the progress of the device, its location and its sound.
 
-The row, the `lost_mode_status` of the device and its record say the same at every commit. All but `cancel` belong in
-the transaction of the command that they follow from, with the device locked.
+At every commit the LostMode row, the device's `lost_mode_status` and its record have the same status. All functions
+that change something, except `cancel`, run in the transaction of the command that causes the change, with the device
+locked.
 """
 
 from datetime import UTC, datetime
@@ -29,16 +30,16 @@ class LostModeRefused(Exception):
     """What was asked of lost mode does not fit its state; the message says why."""
 
 
-def state(device: Device) -> LostMode:
-    """The lost mode that a device is in. Raises LostModeRefused where it is in none."""
+def get_lost_mode(device: Device) -> LostMode:
+    """Return the lost mode of a device. Raises LostModeRefused if the device is not in lost mode."""
     try:
         return device.lost_mode
     except LostMode.DoesNotExist:
         raise LostModeRefused("Device is not in lost mode.") from None
 
 
-def described(lost_mode: LostMode) -> dict[str, Any]:
-    """A lost mode as the API and the device's details show it; moments that have not come are empty texts."""
+def lost_mode_fields(lost_mode: LostMode) -> dict[str, Any]:
+    """Return the fields of a lost mode under their API names, as JSON values. Times that are not known are ""."""
     return {
         "lost_mode_status": lost_mode.status,
         "enabled_by": lost_mode.enabled_by,
@@ -59,7 +60,7 @@ def described(lost_mode: LostMode) -> dict[str, Any]:
 
 
 def requested(*, device: Device, by: str, message: str, phone_number: str, footnote: str) -> None:
-    """The device is to go into lost mode, or to show other words while it is there."""
+    """Save a request to enable lost mode, or to change the texts on the lock screen."""
     LostMode.objects.update_or_create(
         device=device,
         defaults={
@@ -72,66 +73,69 @@ def requested(*, device: Device, by: str, message: str, phone_number: str, footn
             "imported": False,
         },
     )
-    # A request to end it that still waits may yet be followed; one that failed is over.
+    # A pending request to disable lost mode can still succeed. A failed one is over: remove it.
     LostMode.objects.filter(device=device).exclude(disable_status=PENDING).update(
         disable_status="", disabled_by="", disable_status_at=None
     )
-    _show(device, PENDING)
+    _set_device_status(device, PENDING)
 
 
 def enabled(*, device: Device) -> None:
-    """The device has gone into lost mode."""
-    _set(device, ENABLED)
+    """Mark lost mode as enabled: the device has confirmed it."""
+    _set_status(device, ENABLED)
 
 
 def end_requested(*, device: Device, by: str) -> None:
-    """The device is to leave lost mode."""
+    """Save a request to disable lost mode."""
     LostMode.objects.filter(device=device).update(
         disable_status=PENDING, disabled_by=by, disable_status_at=timezone.now(), imported=False
     )
 
 
 def failed(*, device: Device) -> None:
-    """The device has not gone into lost mode."""
-    _set(device, ERROR)
+    """Mark lost mode as failed: the device could not enable it."""
+    _set_status(device, ERROR)
 
 
 def end_failed(*, device: Device) -> None:
-    """The device has not left lost mode."""
-    _set(device, ERROR)
+    """Mark lost mode as failed: the device could not disable it."""
+    _set_status(device, ERROR)
     LostMode.objects.filter(device=device).update(disable_status=ERROR, disable_status_at=timezone.now())
 
 
 def ended(*, device: Device) -> None:
-    """The device has left lost mode; what was known from there is forgotten."""
+    """End lost mode: the device has left it. The LostMode row, with its texts and location, is deleted."""
     LostMode.objects.filter(device=device).delete()
-    _show(device, "")
+    _set_device_status(device, "")
 
 
 def note_sound(*, device: Device, status: str) -> None:
-    """How the request to play a sound is doing; nothing to note for a device that is not in lost mode."""
+    """Save the status of a request to play a sound. Does nothing if the device is not in lost mode."""
     LostMode.objects.filter(device=device).update(sound_status=status, sound_status_at=timezone.now(), imported=False)
 
 
 def note_location(*, device: Device, status: str, answer: dict[str, Any] | None = None) -> None:
-    """How the request for the location is doing. `answer` is the device's, under Apple's keys, once there is one."""
+    """Save the status of a request for the location, and the location once the device has sent it.
+
+    `answer` is the device's answer, with Apple's keys. Does nothing if the device is not in lost mode.
+    """
     now = timezone.now()
     changes: dict[str, Any] = {"location_status": status, "location_status_at": now, "imported": False}
     if answer is not None:
         changes["latitude"] = str(answer.get("Latitude", ""))
         changes["longitude"] = str(answer.get("Longitude", ""))
-        changes["location_at"] = _moment(answer.get("Timestamp")) or now
+        changes["location_at"] = _parse_time(answer.get("Timestamp")) or now
     LostMode.objects.filter(device=device).update(**changes)
 
 
 @transaction.atomic
 def cancel(*, tenant: Tenant, device_id: UUID, actor: Actor) -> None:
-    """Forget a lost mode that went wrong. Nothing is sent to the device.
+    """Delete a lost mode that is in an error state. No command is sent to the device.
 
-    Raises Device.DoesNotExist, and LostModeRefused unless lost mode is in error.
+    Raises Device.DoesNotExist, and LostModeRefused if lost mode is not in an error state.
     """
     device = tenant.devices.select_for_update().get(uuid=device_id)
-    if state(device).status != ERROR:
+    if get_lost_mode(device).status != ERROR:
         raise LostModeRefused("Lost mode is not in an error state.")
     ended(device=device)
     log_event(
@@ -143,21 +147,21 @@ def cancel(*, tenant: Tenant, device_id: UUID, actor: Actor) -> None:
     )
 
 
-def _set(device: Device, status: str) -> None:
-    # Not for a device whose lost mode ended meanwhile: it was cancelled, or came from no command of ours.
+def _set_status(device: Device, status: str) -> None:
+    # There is no row if lost mode was cancelled before the device answered, or was not enabled from here.
     if LostMode.objects.filter(device=device).update(status=status, enable_status_at=timezone.now()):
-        _show(device, status)
+        _set_device_status(device, status)
 
 
-def _show(device: Device, status: str) -> None:
+def _set_device_status(device: Device, status: str) -> None:
     device.lost_mode_status = status
     device.save(update_fields=["lost_mode_status"])
     records.refresh([device.pk])
 
 
-def _moment(text: Any) -> datetime | None:
+def _parse_time(value: Any) -> datetime | None:
     try:
-        moment = parse_datetime(str(text))
+        time = parse_datetime(str(value))
     except ValueError:
         return None
-    return moment.replace(tzinfo=moment.tzinfo or UTC) if moment else None
+    return time.replace(tzinfo=time.tzinfo or UTC) if time else None

@@ -1,3 +1,5 @@
+"""Notes that administrators and integrations write about devices."""
+
 from datetime import datetime
 from uuid import UUID
 
@@ -11,42 +13,42 @@ from devices.models import DeviceNote
 
 @transaction.atomic
 def create_note(*, tenant: Tenant, device_id: UUID, content: str, actor: Actor) -> DeviceNote:
-    """Write a note about a device. Raises Device.DoesNotExist."""
+    """Add a note to a device. Raises Device.DoesNotExist."""
     device = tenant.devices.only("pk", "name", "uuid").get(uuid=device_id)
     now = timezone.now()
     note = DeviceNote.objects.create(
         tenant=tenant, device=device, content=content, author=actor.name, created_at=now, updated_at=now
     )
-    _record(note, actor, AuditEvent.Action.CREATE, "Note created")
+    _log(note, actor, AuditEvent.Action.CREATE, "Note created")
     return note
 
 
 @transaction.atomic
 def update_note(*, tenant: Tenant, device_id: UUID, note_id: UUID, content: str, actor: Actor) -> DeviceNote:
-    """Replace what a note says; its author stays. Raises DeviceNote.DoesNotExist."""
-    note = _locked(tenant, device_id, note_id)
+    """Replace the content of a note; its author stays the same. Raises DeviceNote.DoesNotExist."""
+    note = _get_locked(tenant, device_id, note_id)
     if changes := difference({"content": note.content}, {"content": content}):
         note.content, note.updated_at = content, timezone.now()
         note.save(update_fields=["content", "updated_at"])
-        _record(note, actor, AuditEvent.Action.UPDATE, "Note edited", changes)
+        _log(note, actor, AuditEvent.Action.UPDATE, "Note edited", changes)
     return note
 
 
 @transaction.atomic
 def delete_note(*, tenant: Tenant, device_id: UUID, note_id: UUID, actor: Actor) -> datetime:
-    """Delete a note and tell when. Raises DeviceNote.DoesNotExist."""
-    note = _locked(tenant, device_id, note_id)
-    _record(note, actor, AuditEvent.Action.DELETE, "Note deleted")
+    """Delete a note and return the time of the deletion. Raises DeviceNote.DoesNotExist."""
+    note = _get_locked(tenant, device_id, note_id)
+    _log(note, actor, AuditEvent.Action.DELETE, "Note deleted")
     note.delete()
     return timezone.now()
 
 
-def _locked(tenant: Tenant, device_id: UUID, note_id: UUID) -> DeviceNote:
+def _get_locked(tenant: Tenant, device_id: UUID, note_id: UUID) -> DeviceNote:
     notes = tenant.device_notes.select_for_update(of=("self",)).select_related("device")
     return notes.get(device__uuid=device_id, uuid=note_id)
 
 
-def _record(
+def _log(
     note: DeviceNote,
     actor: Actor,
     action: AuditEvent.Action,

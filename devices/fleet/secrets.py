@@ -1,4 +1,4 @@
-"""Device secrets: encrypted at rest, bound to their place, and read only on record."""
+"""Device secrets: encrypted at rest, bound to their row, and every read is in the audit trail."""
 
 import logging
 import os
@@ -17,7 +17,7 @@ from access.models import AuditEvent, Tenant
 from devices.fleet.targets import device_target
 from devices.models import Device, DeviceSecret
 
-NONCE = 12  # bytes, as GCM wants it
+NONCE_BYTES = 12  # the length that GCM is specified for
 SETTING = "IRU_SECRET_KEYS"
 
 logger = logging.getLogger(__name__)
@@ -28,15 +28,15 @@ class SecretUnreadable(Exception):
 
 
 def store_secret(*, device: Device, kind: DeviceSecret.Kind, value: str, subject: str = "") -> None:
-    """Store `value` for this device in place of the previous one. Belongs in the caller's transaction.
+    """Store a secret of a device, in the caller's transaction. It replaces the previous value.
 
-    `subject` names the command that a COMMAND_SECRET belongs to.
+    `subject` is the uuid of the command that a COMMAND_SECRET belongs to.
     """
     _store([DeviceSecret(tenant_id=device.tenant_id, device=device, kind=kind, subject=subject)], [value])
 
 
 def store_imported_secrets(secrets: Iterable[tuple[Device, DeviceSecret.Kind, str]]) -> None:
-    """Store each value for its device, as `store_secret` does, but as one that an import brought."""
+    """Store each value as `store_secret` does, and mark it as imported."""
     secrets = list(secrets)
     rows = [
         DeviceSecret(tenant_id=device.tenant_id, device=device, kind=kind, imported=True) for device, kind, _ in secrets
@@ -47,26 +47,28 @@ def store_imported_secrets(secrets: Iterable[tuple[Device, DeviceSecret.Kind, st
 def changed_secrets(
     *, devices: Iterable[Device], values: Mapping[tuple[UUID, DeviceSecret.Kind], str]
 ) -> list[tuple[UUID, DeviceSecret.Kind]]:
-    """Which of `values`, by the device's uuid and the kind, an import has to store: not those that it brought before,
-    and none in the place of a secret that was made or received here, such as the PIN of a Mac that was locked from
-    here.
+    """Return the keys of the `values` that an import has to store. A key is the device's uuid and the kind.
 
-    What is kept is compared and told to nobody, so this is no reading. What does not decrypt is not the same.
+    Values that are stored already are left out. So are values that would replace a secret which did not come from an
+    import, such as the PIN of a Mac that was locked from here. A stored value that cannot be decrypted counts as
+    different.
+
+    Values are compared internally and never returned, so no READ event is recorded.
     """
     uuids = {device.pk: device.uuid for device in devices if device.pk}
-    settled = set()
+    unchanged = set()
     for secret in DeviceSecret.objects.filter(device__in=uuids, subject=""):
-        place = uuids[secret.device_id], DeviceSecret.Kind(secret.kind)
-        if place not in values:
+        key = uuids[secret.device_id], DeviceSecret.Kind(secret.kind)
+        if key not in values:
             continue
         with suppress(SecretUnreadable):
-            if not secret.imported or compare_digest(_decrypt(secret).encode(), values[place].encode()):
-                settled.add(place)
-    return [place for place in values if place not in settled]
+            if not secret.imported or compare_digest(_decrypt(secret).encode(), values[key].encode()):
+                unchanged.add(key)
+    return [key for key in values if key not in unchanged]
 
 
 def delete_secret(*, device: Device, kind: DeviceSecret.Kind, subject: str = "") -> None:
-    """Forget a secret; one that is not there is forgotten already."""
+    """Delete a secret. Does nothing if there is no such secret."""
     device.secrets.filter(kind=kind, subject=subject).delete()
 
 
@@ -74,10 +76,10 @@ def delete_secret(*, device: Device, kind: DeviceSecret.Kind, subject: str = "")
 def read_secrets(
     *, tenant: Tenant, device_id: UUID, kinds: Iterable[DeviceSecret.Kind], actor: Actor
 ) -> list[str | None]:
-    """The values of these kinds, in their order; None for what is not kept.
+    """Return the secrets of these kinds, in their order; None for a kind that the device has no secret of.
 
-    The reading is on record before anything is decrypted: no audit event, no secret. Raises Device.DoesNotExist and
-    SecretUnreadable.
+    The audit event is written before anything is decrypted, so no secret is read without an event. Raises
+    Device.DoesNotExist and SecretUnreadable.
     """
     kinds = list(kinds)
     device = tenant.devices.only("pk", "uuid", "name", "tenant_id").get(uuid=device_id)
@@ -88,21 +90,21 @@ def read_secrets(
         summary=f"{kinds[0].label} read" if len(kinds) == 1 else "Activation Lock bypass codes read",
         metadata={"secrets": [kind.value for kind in kinds]},
     )
-    kept = {secret.kind: secret for secret in device.secrets.filter(kind__in=kinds, subject="")}
-    return [_decrypt(kept[kind]) if kind in kept else None for kind in kinds]
+    secrets = {secret.kind: secret for secret in device.secrets.filter(kind__in=kinds, subject="")}
+    return [_decrypt(secrets[kind]) if kind in secrets else None for kind in kinds]
 
 
 def reveal_command_secret(*, device: Device, command_uuid: UUID) -> str | None:
-    """What a queued command needs to be sent, for the device alone. Raises SecretUnreadable."""
+    """Return the secret of a queued command, or None. It is for the device only. Raises SecretUnreadable."""
     secret = device.secrets.filter(kind=DeviceSecret.Kind.COMMAND_SECRET, subject=str(command_uuid)).first()
     return _decrypt(secret) if secret else None
 
 
 @transaction.atomic
 def rewrap(*, limit: int) -> int:
-    """Encrypt up to `limit` secrets anew that an older key encrypted. Returns how many; 0 means that none is left.
+    """Re-encrypt up to `limit` secrets that use an older key. Returns their number; 0 means that all are done.
 
-    Raises SecretUnreadable for one whose key is gone; nothing is changed then.
+    Raises SecretUnreadable, and changes nothing, if the key of one of them is not configured.
     """
     newest = keyring(SETTING)[0][0]
     secrets = list(DeviceSecret.objects.select_for_update().exclude(key_number=newest).order_by("pk")[:limit])
@@ -125,9 +127,9 @@ def _store(secrets: list[DeviceSecret], values: list[str]) -> None:
 
 def _encrypt(secret: DeviceSecret, value: str) -> None:
     number, key = keyring(SETTING)[0]
-    nonce = os.urandom(NONCE)
+    nonce = os.urandom(NONCE_BYTES)
     secret.key_number = number
-    secret.ciphertext = nonce + AESGCM(key).encrypt(nonce, value.encode(), _place(secret))
+    secret.ciphertext = nonce + AESGCM(key).encrypt(nonce, value.encode(), _associated_data(secret))
 
 
 def _decrypt(secret: DeviceSecret) -> str:
@@ -136,7 +138,7 @@ def _decrypt(secret: DeviceSecret) -> str:
     try:
         if key is None:
             raise InvalidTag
-        return AESGCM(key).decrypt(data[:NONCE], data[NONCE:], _place(secret)).decode()
+        return AESGCM(key).decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], _associated_data(secret)).decode()
     except (InvalidTag, ValueError):
         logger.critical(
             "A %s of device %s does not decrypt under key %s.", secret.kind, secret.device_id, secret.key_number
@@ -144,8 +146,8 @@ def _decrypt(secret: DeviceSecret) -> str:
         raise SecretUnreadable from None
 
 
-def _place(secret: DeviceSecret) -> bytes:
-    # Table, column, tenant and row: a value that was moved to another place does not decrypt there.
+def _associated_data(secret: DeviceSecret) -> bytes:
+    # Table, column, tenant and row: a ciphertext that is copied to another row does not decrypt there.
     return "\0".join(
         (
             "devices_devicesecret",

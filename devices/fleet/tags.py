@@ -1,3 +1,5 @@
+"""Tags of a tenant. A change to a tag is in the records of its devices at once."""
+
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -11,7 +13,7 @@ from devices.models import Tag
 
 @transaction.atomic
 def create_tag(*, tenant: Tenant, name: str, actor: Actor) -> Tag:
-    """Raises ValidationError for a name that the tenant has already."""
+    """Create a tag. Raises ValidationError for a name that another tag of the tenant has."""
     tag = Tag(tenant=tenant, name=name)
     _save(tag)
     log_event(target=_target(tag), actor=actor, action=AuditEvent.Action.CREATE, summary="Tag created")
@@ -20,7 +22,10 @@ def create_tag(*, tenant: Tenant, name: str, actor: Actor) -> Tag:
 
 @transaction.atomic
 def rename_tag(*, tenant: Tenant, tag_id: UUID, name: str, actor: Actor) -> Tag:
-    """Rename it on every device that carries it. Raises Tag.DoesNotExist, and ValidationError for a taken name."""
+    """Rename a tag, on all of its devices too.
+
+    Raises Tag.DoesNotExist, and ValidationError for a name that another tag of the tenant has.
+    """
     tag = tenant.tags.select_for_update().get(uuid=tag_id)
     changes = difference({"name": tag.name}, {"name": name})
     if changes:
@@ -35,12 +40,12 @@ def rename_tag(*, tenant: Tenant, tag_id: UUID, name: str, actor: Actor) -> Tag:
 
 @transaction.atomic
 def delete_tag(*, tenant: Tenant, tag_id: UUID, actor: Actor) -> None:
-    """Take it off every device and delete it. Raises Tag.DoesNotExist."""
+    """Remove a tag from all of its devices and delete it. Raises Tag.DoesNotExist."""
     tag = tenant.tags.select_for_update().get(uuid=tag_id)
-    carriers = list(tag.devices.values_list("pk", flat=True))
+    devices = list(tag.devices.values_list("pk", flat=True))
     log_event(target=_target(tag), actor=actor, action=AuditEvent.Action.DELETE, summary="Tag deleted")
     tag.delete()
-    records.refresh(carriers)
+    records.refresh(devices)
 
 
 def _save(tag: Tag) -> None:

@@ -1,3 +1,5 @@
+"""How audit events name devices."""
+
 from collections.abc import Callable
 from typing import Any
 
@@ -6,5 +8,5 @@ from devices.models import Device
 
 
 def device_target(device: Device, component: str = "", *, state: Callable[[], dict[str, Any]] | None = None) -> Target:
-    """A device, or a component of it, as audit events name it."""
+    """Return the audit target for a device, or for a component of it such as "secrets"."""
     return Target(device.tenant, "device", device.uuid, device.name, component, state)

@@ -1,3 +1,5 @@
+"""Changes to users: the people whom devices are assigned to."""
+
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -11,7 +13,8 @@ from devices.fleet import records
 from devices.fleet.devices import UNSET, Unset
 from devices.models import User
 
-SHOWN_ON_DEVICES = {"name", "email", "archived"}
+# The fields of a user that are part of the records of their devices.
+DEVICE_RECORD_FIELDS = {"name", "email", "archived"}
 
 
 @transaction.atomic
@@ -26,15 +29,15 @@ def update_user(
     job_title: str | Unset | None = UNSET,
     archived: bool | Unset = UNSET,
 ) -> User:
-    """Change what is given, in the records of the person's devices at once. Raises User.DoesNotExist."""
+    """Change a user, in the records of their devices too; UNSET fields stay unchanged. Raises User.DoesNotExist."""
     user = tenant.users.select_for_update().get(uuid=user_id)
-    given = {"name": name, "email": email, "department": department, "job_title": job_title, "archived": archived}
-    changes = difference(_state(user), {field: value for field, value in given.items() if value is not UNSET})
+    fields = {"name": name, "email": email, "department": department, "job_title": job_title, "archived": archived}
+    changes = difference(_state(user), {field: value for field, value in fields.items() if value is not UNSET})
     if changes:
         for field in changes:
-            setattr(user, field, given[field])
+            setattr(user, field, fields[field])
         user.save(update_fields=[*changes, "updated_at"])
-        if SHOWN_ON_DEVICES & changes.keys():
+        if DEVICE_RECORD_FIELDS & changes.keys():
             records.refresh(list(user.devices.values_list("pk", flat=True)))
         log_event(
             target=_target(user), actor=actor, action=AuditEvent.Action.UPDATE, summary="User updated", changes=changes
@@ -44,7 +47,7 @@ def update_user(
 
 @transaction.atomic
 def delete_user(*, tenant: Tenant, user_id: UUID, actor: Actor) -> None:
-    """Delete a person who has no device. Raises User.DoesNotExist, and ValidationError for one who has."""
+    """Delete a user. Raises User.DoesNotExist, and ValidationError if devices are assigned to the user."""
     user = tenant.users.select_for_update().get(uuid=user_id)
     if user.devices.exists():
         raise ValidationError("User still assigned to one or more devices.")

@@ -7,7 +7,7 @@ its row holds now.
 from typing import Any
 
 from devices.fleet.facts import DETAIL_FIELDS, FACTS, columns_of, getter
-from devices.fleet.lost_mode import described
+from devices.fleet.lost_mode import lost_mode_fields
 from devices.inventory.detail_shapes import skeleton
 from devices.models import Device, DeviceInventory
 
@@ -35,5 +35,5 @@ def details(device: Device) -> dict[str, Any]:
     result["tags"] = sorted(tags)
     if "lost_mode" in result:
         row = getattr(device, "lost_mode", None)
-        result["lost_mode"] = described(row) if row else {}
+        result["lost_mode"] = lost_mode_fields(row) if row else {}
     return result

@@ -22,7 +22,7 @@ router = Router(
 )
 def get_device_lost_mode(request: ApiRequest, device_id: UUID) -> DeviceLostMode:
     device = request.tenant.devices.select_related("lost_mode").defer("record").get(uuid=device_id)
-    return DeviceLostMode.of(device_id, services.state(device))
+    return DeviceLostMode.of(device_id, services.get_lost_mode(device))
 
 
 @router.operation(

@@ -2,7 +2,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from devices.fleet.lost_mode import described
+from devices.fleet.lost_mode import lost_mode_fields
 from devices.models import LostMode
 
 
@@ -39,4 +39,4 @@ class DeviceLostMode(BaseModel):
 
     @classmethod
     def of(cls, device_id: UUID, lost_mode: LostMode) -> "DeviceLostMode":
-        return cls(device_id=device_id, lost_mode=LostModeOut.model_validate(described(lost_mode)))
+        return cls(device_id=device_id, lost_mode=LostModeOut.model_validate(lost_mode_fields(lost_mode)))

@@ -8,8 +8,7 @@ from django.apps import apps
 from access.models import Tenant
 from devices.commands import COMMANDS
 from devices.commands.queue import send_command
-from devices.fleet.lost_mode import described as described_lost_mode
-from devices.fleet.lost_mode import note_location
+from devices.fleet.lost_mode import lost_mode_fields, note_location
 from devices.inventory.details import details
 from devices.models import DeviceInventory, LostMode
 from tests.devices.imports.importing import ACTOR, fresh, iphone, load, lost, stored
@@ -27,7 +26,7 @@ def test_a_lost_mode_comes_stays_and_ends_with_what_rows_say(tenant: Tenant, mob
     load(tenant, document)
     load(tenant, row(lost()))
     device = tenant.devices.complete().get()
-    assert details(device)["lost_mode"] == described_lost_mode(device.lost_mode) == lost()
+    assert details(device)["lost_mode"] == lost_mode_fields(device.lost_mode) == lost()
     assert stored(tenant)[0]["lost_mode_status"] == "enabled"
     assert load(tenant, row(lost())).unchanged == 1
     moved = lost(last_location={"latitude": "1", "longitude": "2"}, disable_status="pending", disabled_by="Bo")
