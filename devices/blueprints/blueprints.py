@@ -1,3 +1,5 @@
+"""Create, change, copy and delete blueprints."""
+
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -14,12 +16,12 @@ from devices.fleet import records
 from devices.models import Assignment, AssignmentNode, Blueprint
 from devices.references import unknown_reference
 
-# What a new blueprint takes over from its source where the caller names nothing else.
-COPIED = ("params", "color", "icon")
+# Fields that a new blueprint copies from its source, unless the caller gives a value.
+COPIED_FIELDS = ("params", "color", "icon")
 
 
-class OtherType(ValidationError):
-    """A blueprint was to be copied into one of another type."""
+class BlueprintTypeMismatch(ValidationError):
+    """The type of the new blueprint differs from the type of the blueprint to copy."""
 
 
 @transaction.atomic
@@ -36,22 +38,23 @@ def create_blueprint(
     enrollment_code_active: bool = False,
     source: Blueprint | Template | None = None,
 ) -> Blueprint:
-    """Create a blueprint; a code of six digits is made for one without.
+    """Create a blueprint. Without an enrollment code it gets a random one of six digits.
 
-    A source gives its params, and its color and icon where none are named; a blueprint also its library items. Raises
-    OtherType where `type` is not the source's, and ValidationError for a name or code that the tenant uses already.
+    From a `source` it copies the params, and the color and icon if none are given. From a blueprint it also copies the
+    library items. Raises BlueprintTypeMismatch if `type` differs from the source blueprint's, and ValidationError for a
+    name or code that the tenant already uses.
     """
     enrollment_codes.lock(tenant)
     if isinstance(source, Blueprint) and (type := type or source.type) != source.type:
-        raise OtherType("Blueprint type does not match the source blueprint type")
-    given = {"color": color, "icon": icon, "type": type}
-    copied = {field: getattr(source, field) for field in COPIED} if source else {}
+        raise BlueprintTypeMismatch("Blueprint type does not match the source blueprint type")
+    fields = {field: getattr(source, field) for field in COPIED_FIELDS} if source else {}
+    fields |= {field: value for field, value in {"color": color, "icon": icon, "type": type}.items() if value}
     blueprint = Blueprint(
         tenant=tenant,
         name=name,
         description=description,
         enrollment_code_active=enrollment_code_active,
-        **{**copied, **{field: value for field, value in given.items() if value}},
+        **fields,
     )
     _check_name(blueprint)
     if enrollment_code:
@@ -77,28 +80,29 @@ def update_blueprint(
     enrollment_code: str | None = None,
     enrollment_code_active: bool | None = None,
 ) -> Blueprint:
-    """Change what is given. A new name is in the records of its devices at once; an assignment map keeps its color and
-    icon; activating a code that there is not makes one.
+    """Change a blueprint; fields that are None stay unchanged.
 
-    Raises Blueprint.DoesNotExist, and ValidationError for a name or code that the tenant uses already.
+    A new name is in the records of its devices at once. The color and icon of an assignment map stay unchanged. If the
+    code is activated and there is none, the blueprint gets a random one. Raises Blueprint.DoesNotExist, and
+    ValidationError for a name or code that the tenant already uses.
     """
     enrollment_codes.lock(tenant)
     blueprint = tenant.blueprints.select_for_update().get(uuid=blueprint_id)
     if enrollment_code_active and not (enrollment_code or blueprint.enrollment_code):
-        enrollment_code = enrollment_codes.generate(blueprint)  # an imported one came without
-    given: dict[str, Any] = {
+        enrollment_code = enrollment_codes.generate(blueprint)  # imported blueprints have no code
+    fields: dict[str, Any] = {
         "name": name,
         "description": description,
         "enrollment_code": enrollment_code,
         "enrollment_code_active": enrollment_code_active,
     }
     if blueprint.type != Blueprint.Type.MAP:
-        given |= {"color": color, "icon": icon}
-    changes = difference(_state(blueprint), {field: value for field, value in given.items() if value is not None})
+        fields |= {"color": color, "icon": icon}
+    changes = difference(_state(blueprint), {field: value for field, value in fields.items() if value is not None})
     if not changes:
         return blueprint
     for field in changes:
-        setattr(blueprint, field, given[field])
+        setattr(blueprint, field, fields[field])
     if "name" in changes:
         _check_name(blueprint)
     if "enrollment_code" in changes:
@@ -118,10 +122,10 @@ def update_blueprint(
 
 @transaction.atomic
 def delete_blueprint(*, tenant: Tenant, blueprint_id: UUID, actor: Actor) -> None:
-    """Delete a blueprint and stop managing the devices in it. Raises Blueprint.DoesNotExist.
+    """Delete a blueprint and stop managing its devices. Raises Blueprint.DoesNotExist.
 
-    Nothing of the devices is lost: each stays, with its secrets, notes and history, as removed from MDM and under the
-    name of the blueprint that it was in, until it is assigned to another or deleted.
+    The devices stay, with their secrets, notes and history. They are marked as removed from MDM and still show the name
+    of the deleted blueprint, until they are assigned to another one or deleted.
     """
     blueprint = tenant.blueprints.select_for_update().get(uuid=blueprint_id)
     devices = list(blueprint.devices.values_list("pk", flat=True))
@@ -141,18 +145,21 @@ def delete_blueprint(*, tenant: Tenant, blueprint_id: UUID, actor: Actor) -> Non
 
 
 def source_of(*, tenant: Tenant, type: str, id: str) -> Blueprint | Template:
-    """The template or blueprint that a new one is made from. Raises ValidationError for one that there is not."""
-    found: Blueprint | Template | None = None
+    """Return the template or blueprint that a new blueprint is created from. Raises ValidationError if there is none.
+
+    `type` is "template" or "blueprint"; `id` is a template's number or a blueprint's uuid.
+    """
+    source: Blueprint | Template | None = None
     if type == "template":
-        found = template(int(id)) if id.isdecimal() and len(id) < 10 else None
+        source = template(int(id)) if id.isdecimal() and len(id) < 10 else None
     else:
         try:
-            found = tenant.blueprints.filter(uuid=UUID(id)).first()
+            source = tenant.blueprints.filter(uuid=UUID(id)).first()
         except ValueError:
             raise ValidationError({"source": "Must be a valid UUID."}) from None
-    if found is None:
+    if source is None:
         raise unknown_reference("source", id)
-    return found
+    return source
 
 
 def _check_name(blueprint: Blueprint) -> None:
@@ -163,12 +170,12 @@ def _check_name(blueprint: Blueprint) -> None:
 def _copy_library(source: Blueprint, blueprint: Blueprint) -> None:
     nodes = list(source.nodes.order_by("pk"))
     copies = AssignmentNode.objects.bulk_create(AssignmentNode(blueprint=blueprint, name=node.name) for node in nodes)
-    copy_of = {node.pk: copy for node, copy in zip(nodes, copies, strict=True)}
+    copies_by_pk = {node.pk: copy for node, copy in zip(nodes, copies, strict=True)}
     Assignment.objects.bulk_create(
         Assignment(
             blueprint=blueprint,
             library_item_id=assignment.library_item_id,
-            node=copy_of[assignment.node_id] if assignment.node_id else None,
+            node=copies_by_pk[assignment.node_id] if assignment.node_id else None,
         )
         for assignment in source.assignments.order_by("pk")
     )

@@ -1,4 +1,4 @@
-"""Which library items a blueprint installs. Refusals are worded as published clients look for them."""
+"""The library items of a blueprint. Published clients search for the exact error texts, so they must not change."""
 
 from typing import Any
 from uuid import UUID
@@ -12,12 +12,12 @@ from access.models import AuditEvent, Tenant
 from devices.models import Assignment, AssignmentNode, Blueprint, LibraryItem
 from devices.references import get_referenced
 
-# Two of these in one place would contradict each other.
+# Item types of which a blueprint, or a node of it, can have only one: two would contradict each other.
 SINGLETONS = {"macos-release", "kandji-setup", "threat-security-policy"}
 
 
 def library_items(blueprint: Blueprint) -> QuerySet[LibraryItem]:
-    """Everything assigned to the blueprint or to one of its nodes, each once, by name."""
+    """Return the items assigned to the blueprint or to one of its nodes, each once, ordered by name."""
     assigned = blueprint.assignments.values("library_item")
     return blueprint.tenant.library_items.filter(pk__in=assigned).order_by("name", "pk")
 
@@ -31,7 +31,7 @@ def assign_library_item(
     Raises Blueprint.DoesNotExist, and ValidationError for every other reason, keyed by the field for an item that the
     tenant does not have.
     """
-    blueprint = _locked(tenant, blueprint_id)
+    blueprint = _get_locked(tenant, blueprint_id)
     node = _node(blueprint, node_id)
     if node_id and node is None:
         raise ValidationError("Assignment node not found")
@@ -42,7 +42,7 @@ def assign_library_item(
     if item.type in SINGLETONS and here.filter(library_item__type=item.type).exists():
         raise ValidationError("Assignment node can only have one of this Library Item type.")
     Assignment.objects.create(blueprint=blueprint, library_item=item, node=node)
-    _record(blueprint, item, node, actor, "Library Item assigned to Blueprint")
+    _log(blueprint, item, node, actor, "Library Item assigned to Blueprint")
     return blueprint
 
 
@@ -52,18 +52,18 @@ def remove_library_item(
 ) -> Blueprint:
     """Take a library item off a blueprint or a node. Raises Blueprint.DoesNotExist, and ValidationError where it is
     not there."""
-    blueprint = _locked(tenant, blueprint_id)
+    blueprint = _get_locked(tenant, blueprint_id)
     node = _node(blueprint, node_id)
     here = blueprint.assignments.filter(node=node, library_item__uuid=library_item_id)
     assignment = here.select_related("library_item").first()
     if assignment is None or bool(node_id) != bool(node):
         raise ValidationError(f"Library Item does not exist {'in Assignment Node' if node_id else 'on Blueprint'}")
     assignment.delete()
-    _record(blueprint, assignment.library_item, node, actor, "Library Item removed from Blueprint")
+    _log(blueprint, assignment.library_item, node, actor, "Library Item removed from Blueprint")
     return blueprint
 
 
-def _locked(tenant: Tenant, blueprint_id: UUID) -> Blueprint:
+def _get_locked(tenant: Tenant, blueprint_id: UUID) -> Blueprint:
     return tenant.blueprints.select_for_update().get(uuid=blueprint_id)
 
 
@@ -79,7 +79,7 @@ def _node(blueprint: Blueprint, node_id: UUID | None) -> AssignmentNode | None:
     return blueprint.nodes.filter(uuid=node_id).first()
 
 
-def _record(blueprint: Blueprint, item: LibraryItem, node: AssignmentNode | None, actor: Actor, summary: str) -> None:
+def _log(blueprint: Blueprint, item: LibraryItem, node: AssignmentNode | None, actor: Actor, summary: str) -> None:
     metadata: dict[str, Any] = {"library_item": {"id": str(item.uuid), "name": item.name}}
     if node:
         metadata["assignment_node"] = {"id": str(node.uuid), "name": node.name}

@@ -1,4 +1,4 @@
-"""The templates that a new blueprint may start from. Their ids are public: an integration may have written one down."""
+"""Templates for new blueprints. Their ids are public and must not change: integrations may have stored them."""
 
 from typing import Any, NamedTuple
 
@@ -14,12 +14,12 @@ class Template(NamedTuple):
 
     @property
     def params(self) -> dict[str, Any]:
-        """Parameters that are enforced from the start: none, for this server enforces none by itself."""
+        """The parameters of a new blueprint. There are none, because this server does not enforce parameters."""
         return {}
 
 
 class TemplateCategory(NamedTuple):
-    """`weight` orders the categories; the lightest comes first."""
+    """A group of templates. Categories are listed by `weight`, the lowest first."""
 
     id: int
     name: str
@@ -33,7 +33,7 @@ CATEGORIES = (
         "Start",
         10,
         (
-            Template(1, "Blank", "Nothing is set: choose every library item yourself.", 1, "ss-layers", "blue-500", 5),
+            Template(1, "Blank", "No settings: choose every library item yourself.", 1, "ss-layers", "blue-500", 5),
             Template(2, "Trial group", "A few devices that get each change first.", 1, "ss-flag", "orange-500", 4),
         ),
     ),
@@ -44,7 +44,7 @@ CATEGORIES = (
         (
             Template(3, "Office", "Computers and phones that stay with one employee.", 2, "ss-desktop", "green-500", 5),
             Template(4, "Engineering", "Employees who install tools of their own.", 2, "ss-code", "purple-500", 4),
-            Template(5, "Leadership", "Few devices, with data that must not get out.", 2, "ss-lock", "red-500", 3),
+            Template(5, "Leadership", "A small number of devices with confidential data.", 2, "ss-lock", "red-500", 3),
         ),
     ),
     TemplateCategory(
@@ -63,5 +63,5 @@ _BY_ID = {template.id: template for category in CATEGORIES for template in categ
 
 
 def template(id: int) -> Template | None:
-    """The template of this id, if there is one."""
+    """Return the template with this id, or None."""
     return _BY_ID.get(id)

@@ -1,5 +1,7 @@
-"""Enrollment codes: what a person types to enroll a device. One code leads to one place of a tenant, so its blueprints
-and its routing share one set of them."""
+"""Enrollment codes: the code that a person types to enroll a device.
+
+A code identifies one blueprint of a tenant, or its blueprint routing, so a code is unique among all of them.
+"""
 
 import secrets
 
@@ -13,31 +15,31 @@ ATTEMPTS = 100
 
 
 def lock(tenant: Tenant) -> None:
-    """Until the end of the transaction nobody else takes a code or a blueprint's name in this tenant.
+    """Lock the tenant's enrollment codes and blueprint names until the end of the transaction.
 
-    Without it two calls at the same moment would both find one free.
+    Without the lock two concurrent calls could take the same code or name.
     """
     Tenant.objects.select_for_update(no_key=True).only("pk").get(pk=tenant.pk)
 
 
-def check(code: str, place: Blueprint | BlueprintRouting) -> None:
-    """Raises ValidationError for a code that leads elsewhere than to `place`. Belongs after `lock`."""
-    if _taken(code, place):
+def check(code: str, owner: Blueprint | BlueprintRouting) -> None:
+    """Raise ValidationError if the code belongs to another owner. Call `lock` first."""
+    if _is_used_by_another(code, owner):
         raise ValidationError({"enrollment_code": "This enrollment code is already in use."})
 
 
-def generate(place: Blueprint | BlueprintRouting) -> str:
-    """Six digits that lead nowhere in the tenant yet. Belongs after `lock`."""
+def generate(owner: Blueprint | BlueprintRouting) -> str:
+    """Return a random code of six digits that the tenant does not use yet. Call `lock` first."""
     for _ in range(ATTEMPTS):
         code = f"{secrets.randbelow(10**DIGITS):0{DIGITS}}"
-        if not _taken(code, place):
+        if not _is_used_by_another(code, owner):
             return code
-    raise RuntimeError(f"{ATTEMPTS} random enrollment codes were all taken.")
+    raise RuntimeError(f"No free enrollment code in {ATTEMPTS} attempts.")
 
 
-def _taken(code: str, place: Blueprint | BlueprintRouting) -> bool:
-    blueprints = place.tenant.blueprints.filter(enrollment_code=code)
-    routing = BlueprintRouting.objects.filter(tenant=place.tenant, enrollment_code=code)
-    if isinstance(place, Blueprint):
-        return routing.exists() or blueprints.exclude(pk=place.pk).exists()
+def _is_used_by_another(code: str, owner: Blueprint | BlueprintRouting) -> bool:
+    blueprints = owner.tenant.blueprints.filter(enrollment_code=code)
+    routing = BlueprintRouting.objects.filter(tenant=owner.tenant, enrollment_code=code)
+    if isinstance(owner, Blueprint):
+        return routing.exists() or blueprints.exclude(pk=owner.pk).exists()
     return blueprints.exists()

@@ -1,4 +1,4 @@
-"""The profile that a person installs by hand to enroll a device: Apple's configuration profile format."""
+"""The enrollment profile that a person installs manually, in Apple's configuration profile format."""
 
 import plistlib
 from typing import Any
@@ -9,19 +9,20 @@ from django.core.exceptions import ValidationError
 
 from devices.models import Blueprint
 
-EVERY_RIGHT = 8191  # the sum of Apple's AccessRights
+ALL_ACCESS_RIGHTS = 8191  # the sum of Apple's AccessRights
 KEY_BITS = 2048
 
 
 def enrollment_profile(blueprint: Blueprint) -> bytes:
-    """A .mobileconfig that enrolls a device into the blueprint. Raises ValidationError while its code is not active.
+    """Return a .mobileconfig file (a property list) that enrolls a device into the blueprint.
 
-    The same blueprint gives the same identifiers each time, so that installing it again replaces the profile.
+    Raises ValidationError if the enrollment code is not active. The profile of a blueprint always has the same
+    identifiers, so a second installation replaces the first.
     """
     if not blueprint.enrollment_code_active:
         raise ValidationError("The enrollment code of this Blueprint is not active.")
     tenant = blueprint.tenant
-    # The devices' own protocol is spoken on the tenant's host, beside its API.
+    # Devices use the MDM protocol on the same host as the tenant's API.
     mdm = f"{tenant.api_origin}/mdm"
     code = urlencode({"enrollment_code": blueprint.enrollment_code})
     identity = _payload(
@@ -43,11 +44,11 @@ def enrollment_profile(blueprint: Blueprint) -> bytes:
         "com.apple.mdm",
         "Device management",
         IdentityCertificateUUID=identity["PayloadUUID"],
-        # Where the tenant's push certificate would say which topic; it must begin like this.
+        # The topic of the tenant's push certificate belongs here. Until there is one, only the prefix is correct.
         Topic=f"com.apple.mgmt.External.{_id(NAMESPACE_URL, tenant.api_origin)}",
         ServerURL=f"{mdm}/commands",
         CheckInURL=f"{mdm}/check-in?{code}",
-        AccessRights=EVERY_RIGHT,
+        AccessRights=ALL_ACCESS_RIGHTS,
         SignMessage=True,
         CheckOutWhenRemoved=True,
         ServerCapabilities=["com.apple.mdm.per-user-connections", "com.apple.mdm.bootstraptoken"],

@@ -1,3 +1,5 @@
+"""Blueprint routing: the enrollment code of a tenant for devices that enroll without naming a blueprint."""
+
 from functools import partial
 from typing import Any
 
@@ -9,12 +11,12 @@ from access.models import AuditEvent, Tenant
 from devices.enrollment import codes as enrollment_codes
 from devices.models import BlueprintRouting, RoutingActivity
 
-# What the activity calls each column.
-PUBLIC = {"enrollment_code": "code", "enrollment_code_active": "is_active"}
+# The name of each column in the activity.
+ACTIVITY_NAMES = {"enrollment_code": "code", "enrollment_code_active": "is_active"}
 
 
 def routing_of(tenant: Tenant) -> BlueprintRouting:
-    """How the tenant routes its devices; inactive and without a code until somebody sets it up."""
+    """Return the tenant's blueprint routing, or an unsaved one that is inactive and has no code."""
     return BlueprintRouting.objects.filter(tenant=tenant).first() or BlueprintRouting(tenant=tenant)
 
 
@@ -22,16 +24,17 @@ def routing_of(tenant: Tenant) -> BlueprintRouting:
 def update_routing(
     *, tenant: Tenant, actor: Actor, enrollment_code: str | None = None, enrollment_code_active: bool | None = None
 ) -> BlueprintRouting:
-    """Change the code or whether it is active, and write that into the activity. What is not given stays.
+    """Change the enrollment code, or activate or deactivate it, and log the change in the routing activity.
 
-    Activating it without a code makes one of six digits. Raises ValidationError for a code that a blueprint has.
+    Arguments that are None stay unchanged. If the code is activated and there is none, routing gets a random one of six
+    digits. Raises ValidationError for a code that a blueprint uses.
     """
     enrollment_codes.lock(tenant)
     routing = routing_of(tenant)
     if enrollment_code_active and not (enrollment_code or routing.enrollment_code):
         enrollment_code = enrollment_codes.generate(routing)
-    given = {"enrollment_code": enrollment_code, "enrollment_code_active": enrollment_code_active}
-    changes = difference(_state(routing), {field: value for field, value in given.items() if value is not None})
+    fields = {"enrollment_code": enrollment_code, "enrollment_code_active": enrollment_code_active}
+    changes = difference(_state(routing), {field: value for field, value in fields.items() if value is not None})
     if not changes:
         return routing
     if "enrollment_code" in changes:
@@ -46,7 +49,7 @@ def update_routing(
         activity_type="enrollment_settings_changed",
         user_id=str(person.id) if person else "",
         user_email=person.email if person else "",
-        details={PUBLIC[field]: change for field, change in changes.items()},
+        details={ACTIVITY_NAMES[field]: change for field, change in changes.items()},
     )
     log_event(
         target=Target(tenant, "blueprint_routing", tenant.pk, "Blueprint routing", state=partial(_state, routing)),
@@ -59,4 +62,4 @@ def update_routing(
 
 
 def _state(routing: BlueprintRouting) -> dict[str, Any]:
-    return {field: getattr(routing, field) for field in PUBLIC}
+    return {field: getattr(routing, field) for field in ACTIVITY_NAMES}

@@ -129,7 +129,7 @@ def create_blueprint(request: ApiRequest, body: NewBlueprint) -> BlueprintOut:
             source=source,
             **body.enrollment_code.given(),
         )
-    except services.OtherType as refusal:
+    except services.BlueprintTypeMismatch as refusal:
         raise errors.ApiError(400, refusal.messages) from None
     return _out(request.tenant, blueprint.uuid)
 
