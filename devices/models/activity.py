@@ -6,11 +6,11 @@ from devices.models.devices import Device
 
 
 class DeviceActivity(models.Model):
-    """Something that happened to a device, as its activity lists it. `details` has the shape of its `action_type`."""
+    """An event in the activity of a device. The keys of `details` depend on `action_type`."""
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="device_activity")
     device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="activity")
-    # What the row was called where an import found it, so that it is not brought twice.
+    # The id of an imported event in its source tenant, so that a second import does not add it again.
     imported_id = models.BigIntegerField(null=True, editable=False)
     created_at = models.DateTimeField()
     action_type = models.CharField(max_length=60)

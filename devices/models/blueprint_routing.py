@@ -4,7 +4,7 @@ from access.models import Tenant
 
 
 class BlueprintRouting(models.Model):
-    """How a tenant's new devices find their blueprint when they enroll without naming one."""
+    """The enrollment code of a tenant for devices that enroll without naming a blueprint."""
 
     tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE, primary_key=True, related_name="blueprint_routing")
     enrollment_code = models.CharField(max_length=20, blank=True)
@@ -15,7 +15,7 @@ class BlueprintRouting(models.Model):
 
 
 class RoutingActivity(models.Model):
-    """Something that happened to the routing, or by it. `details` has the shape of its `activity_type`."""
+    """A change to the routing, or a device that was routed. The keys of `details` depend on `activity_type`."""
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="routing_activity")
     activity_time = models.DateTimeField()

@@ -8,10 +8,10 @@ from access.models import Tenant
 
 class BlueprintQuerySet(models.QuerySet["Blueprint"]):
     def counted(self) -> "BlueprintQuerySet":
-        """With `computers_count` and `missing_computers_count`: its devices, and those of them that are missing."""
+        """Annotate `computers_count`, the number of devices, and `missing_computers_count`, those that are missing."""
         devices = self.model._meta.get_field("devices").related_model._default_manager
-        mine = devices.filter(blueprint=models.OuterRef("pk")).order_by().values("blueprint")
-        count = mine.annotate(n=models.Count("*")).values("n")
+        own_devices = devices.filter(blueprint=models.OuterRef("pk")).order_by().values("blueprint")
+        count = own_devices.annotate(n=models.Count("*")).values("n")
         return self.annotate(
             computers_count=Coalesce(models.Subquery(count), 0),
             missing_computers_count=Coalesce(models.Subquery(count.filter(is_missing=True)), 0),
@@ -22,6 +22,8 @@ BlueprintManager = models.Manager.from_queryset(BlueprintQuerySet)
 
 
 class LiveBlueprints(BlueprintManager["Blueprint"]):
+    """Blueprints that are not deleted."""
+
     def get_queryset(self) -> BlueprintQuerySet:
         return BlueprintQuerySet(self.model, using=self._db).filter(deleted_at=None)
 
@@ -29,8 +31,8 @@ class LiveBlueprints(BlueprintManager["Blueprint"]):
 class Blueprint(models.Model):
     """A set of configuration that devices are enrolled into.
 
-    One that was deleted stays as a row, because the devices that were in it keep what they last were enrolled into;
-    `objects`, and with it `tenant.blueprints`, leaves it out.
+    A deleted blueprint stays as a row with `deleted_at` set, because its devices still refer to it. `objects`, and so
+    `tenant.blueprints`, does not contain it; `with_deleted` does.
     """
 
     class Type(models.TextChoices):
@@ -38,7 +40,7 @@ class Blueprint(models.Model):
         MAP = "map", "Assignment Map"
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="blueprints")
-    # What the API calls the id. Two tenants may hold copies of one blueprint, so it is unique within each.
+    # The id in the API. It is unique within a tenant only: two tenants may have copies of the same blueprint.
     uuid = models.UUIDField(default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=255)
     description = models.TextField(blank=True)
@@ -57,7 +59,7 @@ class Blueprint(models.Model):
 
     class Meta:
         constraints = [
-            # A deleted one holds its id for no one: a fleet may be copied into the tenant again.
+            # A deleted blueprint does not reserve its id, so that a fleet can be copied into the tenant again.
             models.UniqueConstraint(
                 fields=["tenant", "uuid"], name="blueprint_uuid", condition=models.Q(deleted_at=None)
             )

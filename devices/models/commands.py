@@ -10,16 +10,16 @@ from devices.models.devices import Device
 
 class DeviceCommandQuerySet(models.QuerySet["DeviceCommand"]):
     def unfinished(self) -> "DeviceCommandQuerySet":
-        """Commands of this queue that the device has not answered for good; not those of the tenant it came from."""
+        """Commands that the device has not completed or refused yet, without those that an import brought."""
         return self.filter(status__in=DeviceCommand.UNFINISHED).exclude(command="")
 
     def newest_first(self) -> "DeviceCommandQuerySet":
-        """In the order in which they were asked for, whichever queue that was in."""
+        """The newest request first; imported commands are among them."""
         return self.order_by("-date_requested", "-id")
 
 
 class DeviceCommand(models.Model):
-    """A request to a device, waiting in its queue or answered. Never holds a secret: those are `DeviceSecret` rows."""
+    """A command to a device, waiting in its queue or finished. It has no secrets: those are `DeviceSecret` rows."""
 
     class Status(models.IntegerChoices):
         PENDING = 1
@@ -46,7 +46,7 @@ class DeviceCommand(models.Model):
     status = models.PositiveSmallIntegerField(choices=Status.choices, default=Status.PENDING)
     attempts = models.PositiveIntegerField(default=0)
     priority = models.PositiveSmallIntegerField(default=1)
-    # Apple's switch for commands that wait for a cable. None of ours does; one that was imported may.
+    # Apple's RequestRequiresNetworkTether: wait for a wired network. Only imported commands can have it.
     requires_network_tether = models.BooleanField(default=False)
     error_chain = models.JSONField(default=list)
     requested_by = models.CharField(max_length=310, blank=True)
@@ -59,9 +59,9 @@ class DeviceCommand(models.Model):
     class Meta:
         indexes = [models.Index(fields=["device", "-date_requested", "-id"], name="command_newest_first")]
         constraints = [
-            # A fleet may be copied from one tenant into another, with its history.
+            # Unique per device only, because a fleet with its history may be copied into another tenant.
             models.UniqueConstraint(fields=["device", "uuid"], name="command_uuid"),
-            # Of two that ask for the same at the same moment, the database lets one through.
+            # If two requests send the same command at the same time, the database accepts only one.
             models.UniqueConstraint(
                 fields=["device", "command"],
                 condition=Q(status__in=[1, 2, 5]) & ~Q(command=""),

@@ -14,7 +14,7 @@ from devices.models.users import User
 
 
 class Platform(models.TextChoices):
-    """Device families, as the API writes them."""
+    """Device families. The values are those of the API."""
 
     MAC = "Mac"
     IPAD = "iPad", "iPad"
@@ -31,14 +31,14 @@ APPLE = MACS | MOBILE | {Platform.APPLE_TV}
 
 
 class Fleet(models.Model):
-    """What holds for all devices of a tenant."""
+    """Facts about all devices of a tenant together: count, form of the records, licence."""
 
     tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE, primary_key=True, related_name="fleet")
-    # Kept by the services, so that the X-Total-Count of an unfiltered list needs no count of a million rows.
+    # Updated whenever devices are added or deleted, so that X-Total-Count of an unfiltered list needs no COUNT(*).
     device_count = models.PositiveIntegerField(default=0)
-    # Three more keys in every device record, once the tenant manages a Windows or Android device.
+    # True once the tenant has a Windows or Android device: every device record then has three more keys.
     extended_records = models.BooleanField(default=False)
-    # What GET /settings/licensing answers beside the counts; the operator's to set.
+    # The values that GET /settings/licensing returns, apart from the counts. An operator sets them.
     plan_type = models.CharField(max_length=60, default="Self-hosted")
     max_devices = models.PositiveIntegerField(default=1_000_000)
     max_macs = models.PositiveIntegerField(default=1_000_000)
@@ -48,13 +48,13 @@ class Fleet(models.Model):
         return f"{self.tenant_id}: {self.device_count} devices"
 
 
-def _missing_first(name: str) -> OrderBy:
+def _nulls_as_lowest(name: str) -> OrderBy:
     return F(name[1:]).desc(nulls_last=True) if name.startswith("-") else F(name).asc(nulls_first=True)
 
 
 class DeviceQuerySet(models.QuerySet["Device"]):
-    # Filters of the API, and the column that each looks into. Those that contain ignore case.
-    CONTAINING = {
+    # Filters of the API and their columns. Substring filters ignore case.
+    SUBSTRING_FILTERS = {
         "asset_tag": "asset_tag",
         "device_name": "name",
         "model": "model",
@@ -64,7 +64,7 @@ class DeviceQuerySet(models.QuerySet["Device"]):
         "user_name": "user__name",
         "user_email": "user__email",
     }
-    EQUAL = {
+    EXACT_FILTERS = {
         "device_id": "uuid",
         "platform": "platform",
         "user_id": "user__uuid",
@@ -72,18 +72,18 @@ class DeviceQuerySet(models.QuerySet["Device"]):
     }
 
     def reported(self) -> "DeviceQuerySet":
-        """With the lists that a device reported, in one query."""
+        """Devices with their reported lists: apps, library items and parameters, in one query."""
         return self.select_related("blueprint", "inventory").defer("record", "inventory__details")
 
     def filtered(self, filters: dict[str, Any]) -> "DeviceQuerySet":
-        """Devices that match every one of the API's list filters, given by their public names."""
+        """Devices that match all of these filters. Keys are the names of the API's query parameters."""
         devices = self
         for name, value in filters.items():
             match name:
-                case _ if name in self.CONTAINING:
-                    devices = devices.filter(**{f"{self.CONTAINING[name]}__icontains": value})
-                case _ if name in self.EQUAL:
-                    devices = devices.filter(**{self.EQUAL[name]: value})
+                case _ if name in self.SUBSTRING_FILTERS:
+                    devices = devices.filter(**{f"{self.SUBSTRING_FILTERS[name]}__icontains": value})
+                case _ if name in self.EXACT_FILTERS:
+                    devices = devices.filter(**{self.EXACT_FILTERS[name]: value})
                 case "blueprint_id":
                     text = Replace(Cast("blueprint__uuid", models.CharField()), models.Value("-"), models.Value(""))
                     devices = devices.alias(blueprint_hex=text).filter(blueprint_hex__icontains=value.replace("-", ""))
@@ -98,17 +98,17 @@ class DeviceQuerySet(models.QuerySet["Device"]):
                     ids = value if isinstance(value, list) else [value]
                     devices = devices.filter(pk__in=self._tagged(tag__uuid__in=ids))
                 case _:
-                    raise ValueError(f"{name} is not a filter of devices.")
+                    raise ValueError(f"{name} is not a filter for devices.")
         return devices
 
     def sorted_by(self, fields: Iterable[str]) -> "DeviceQuerySet":
-        """In the order of these columns (`-` reverses one), and of the primary key where they are equal.
+        """Devices sorted by these columns, then by primary key. A `-` before a name sorts descending.
 
-        What is missing comes first, on every database.
+        Ascending, NULL comes first on every database; descending, it comes last.
         """
         order = [
-            # Only these can be missing. The others keep to the plain form, which an index can serve.
-            _missing_first(name) if name.removeprefix("-") in {"last_check_in", "user__name"} else name
+            # Only these two columns can be NULL. The others use the plain order, which an index can serve.
+            _nulls_as_lowest(name) if name.removeprefix("-") in {"last_check_in", "user__name"} else name
             for name in fields
         ]
         return self.order_by(*order, "pk")
@@ -117,17 +117,17 @@ class DeviceQuerySet(models.QuerySet["Device"]):
         return Device.tags.through.objects.filter(**condition).values("device_id")
 
     def complete(self) -> "DeviceQuerySet":
-        """With everything that the details and the device's page show, in a constant number of queries."""
+        """Devices with everything that their details and pages show, in a constant number of queries."""
         lists = ("inventory__apps", "inventory__library_items", "inventory__parameters")
         related = self.select_related("blueprint", "user", "inventory", "lost_mode").prefetch_related("tags")
         return related.defer("record", *lists)
 
 
 class Device(models.Model):
-    """An enrolled device: what the API filters by and lists. What it only returns is in `DeviceInventory`."""
+    """An enrolled device. It has the columns that the API lists and filters by; all others are in `DeviceInventory`."""
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="devices")
-    # The API's device_id. Unique within the tenant: a fleet may be copied from one tenant into another.
+    # The API's device_id. It is unique within a tenant only: a fleet may be copied from one tenant into another.
     uuid = models.UUIDField(default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=255)
     serial_number = models.CharField(max_length=100)
@@ -154,13 +154,13 @@ class Device(models.Model):
     first_enrollment = models.DateTimeField()
     last_enrollment = models.DateTimeField()
     last_check_in = models.DateTimeField(null=True, blank=True)
-    # The answer of GET /devices/{id}, written by devices.fleet.records whenever anything in it changes.
+    # The JSON text that GET /devices/{id} returns. devices.fleet.records renders it whenever something in it changes.
     record = models.TextField(editable=False)
 
     objects = DeviceQuerySet.as_manager()
 
     class Meta:
-        # (tenant, id) is the order of an unfiltered list; narrow, so that a deep offset walks few pages.
+        # (tenant, id) is the order of an unfiltered list. The index is small, so a deep offset reads few disk pages.
         indexes = [
             models.Index(fields=["tenant", "id"], name="device_list"),
             models.Index(fields=["tenant", "platform", "id"], name="device_platform"),
@@ -186,11 +186,11 @@ class Device(models.Model):
 
 
 class DeviceInventory(models.Model):
-    """What a device reported about itself, section by section, in the shape of GET /devices/{id}/details."""
+    """The inventory that a device reported. `details` has the sections of GET /devices/{id}/details."""
 
     device = models.OneToOneField(Device, on_delete=models.CASCADE, primary_key=True, related_name="inventory")
     details = models.JSONField(default=dict)
-    # Rows as GET /devices/{id}/apps, /library-items and /parameters answer them, without what is known elsewhere.
+    # Rows of GET /devices/{id}/apps, /library-items and /parameters, without the values that other tables have.
     apps = models.JSONField(default=list)
     library_items = models.JSONField(default=list)
     parameters = models.JSONField(default=list)

@@ -7,7 +7,7 @@ from devices.models.blueprints import Blueprint
 
 
 class LibraryItem(models.Model):
-    """Something that blueprints install or enforce: an app, a profile, a script."""
+    """An app, a profile, a script or another item that blueprints install or enforce."""
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="library_items")
     uuid = models.UUIDField(default=uuid.uuid4, editable=False)
@@ -23,7 +23,7 @@ class LibraryItem(models.Model):
 
 
 class AssignmentNode(models.Model):
-    """A branch of an assignment map blueprint, which library items are assigned to."""
+    """A branch of an assignment map blueprint. Library items are assigned to it."""
 
     blueprint = models.ForeignKey(Blueprint, on_delete=models.CASCADE, related_name="nodes")
     uuid = models.UUIDField(default=uuid.uuid4, editable=False)
@@ -37,7 +37,7 @@ class AssignmentNode(models.Model):
 
 
 class Assignment(models.Model):
-    """A library item on a blueprint; on one of its nodes where the blueprint is an assignment map."""
+    """A library item on a blueprint, or on a node of it if the blueprint is an assignment map."""
 
     blueprint = models.ForeignKey(Blueprint, on_delete=models.CASCADE, related_name="assignments")
     library_item = models.ForeignKey(LibraryItem, on_delete=models.CASCADE, related_name="assignments")
@@ -45,7 +45,7 @@ class Assignment(models.Model):
 
     class Meta:
         constraints = [
-            # Two, because to a database no two nulls are the same.
+            # Two constraints, because a database does not treat two NULL nodes as equal.
             models.UniqueConstraint(
                 fields=["blueprint", "library_item"], condition=models.Q(node=None), name="assigned_to_blueprint_once"
             ),

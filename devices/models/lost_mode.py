@@ -4,9 +4,9 @@ from devices.models.devices import Device
 
 
 class LostMode(models.Model):
-    """A device that is in lost mode, and what it told from there. The row ends with the mode.
+    """The lost mode of a device, with its location and sound. The row is deleted when lost mode ends.
 
-    What an import did not say is empty or null.
+    Values that an import did not contain are empty or null.
     """
 
     device = models.OneToOneField(Device, on_delete=models.CASCADE, primary_key=True, related_name="lost_mode")
@@ -26,7 +26,7 @@ class LostMode(models.Model):
     location_at = models.DateTimeField(null=True)
     sound_status = models.CharField(max_length=50, blank=True)
     sound_status_at = models.DateTimeField(null=True)
-    imported = models.BooleanField(default=False, editable=False)  # imports change and end none but their own
+    imported = models.BooleanField(default=False, editable=False)  # an import changes and deletes only imported rows
 
     def __str__(self) -> str:
         return self.status

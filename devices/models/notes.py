@@ -7,7 +7,7 @@ from devices.models.devices import Device
 
 
 class DeviceNote(models.Model):
-    """What somebody wrote down about a device."""
+    """A note about a device, written by an administrator or an integration."""
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="device_notes")
     device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="notes")

@@ -5,7 +5,7 @@ from devices.models.devices import Device
 
 
 class DeviceSecret(models.Model):
-    """One secret of a device, encrypted and bound to this row. devices.fleet.secrets alone can read it."""
+    """One secret of a device, encrypted and bound to this row. Only devices.fleet.secrets can read it."""
 
     class Kind(models.TextChoices):
         FILEVAULT_KEY = "filevault_key", "FileVault recovery key"
@@ -21,7 +21,7 @@ class DeviceSecret(models.Model):
     subject = models.CharField(max_length=36, blank=True, help_text="The command that a command's secret belongs to.")
     key_number = models.PositiveIntegerField(help_text="Which of IRU_SECRET_KEYS encrypted it.")
     ciphertext = models.BinaryField(help_text="Nonce, AES-256-GCM ciphertext and tag.")
-    imported = models.BooleanField(default=False, editable=False)  # imports replace none but their own
+    imported = models.BooleanField(default=False, editable=False)  # an import replaces only imported secrets
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:

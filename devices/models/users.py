@@ -7,7 +7,7 @@ from access.models import Tenant
 
 
 class DirectoryIntegration(models.Model):
-    """Where users come from: a directory such as Google Workspace or Okta, or the users added by hand."""
+    """The source of users: a directory such as Google Workspace or Okta, or the list of manually added users."""
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="directory_integrations")
     uuid = models.UUIDField(default=uuid.uuid4, editable=False)
@@ -24,14 +24,14 @@ class DirectoryIntegration(models.Model):
 
 class UserQuerySet(models.QuerySet["User"]):
     def counted(self) -> "UserQuerySet":
-        """With `device_count`: how many devices are assigned to the person."""
+        """Annotate `device_count`, the number of devices assigned to the user."""
         devices = self.model._meta.get_field("devices").related_model._default_manager
         count = devices.filter(user=models.OuterRef("pk")).order_by().values("user").annotate(n=models.Count("*"))
         return self.annotate(device_count=Coalesce(models.Subquery(count.values("n")), 0))
 
 
 class User(models.Model):
-    """A person whom devices are assigned to. Not somebody who signs in here: that is an Administrator."""
+    """A person whom devices are assigned to. People who sign in here are Administrators."""
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="users")
     uuid = models.UUIDField(default=uuid.uuid4, editable=False)
