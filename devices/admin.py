@@ -1,3 +1,5 @@
+"""Read-only pages of the device tables in Django admin."""
+
 from django.contrib import admin
 
 from access.admin import ReadOnly
@@ -81,7 +83,7 @@ class DeviceNoteAdmin(ReadOnly):
 
 @admin.register(DeviceSecret)
 class DeviceSecretAdmin(ReadOnly):
-    """Which secrets are kept, and under which key. Reading one goes through its service, and on record."""
+    """The stored secrets, without their values: only `read_secrets` returns one, and it writes an audit event."""
 
     list_display = ["kind", "device", "key_number", "updated_at", "tenant"]
     list_filter = ["kind", "key_number"]

@@ -1,8 +1,8 @@
-"""What text may hold, and how a name of the API reads to people."""
+"""Helpers for text: the test for null characters, and labels made from API names."""
 
 
 def has_null_character(value: object) -> bool:
-    """Whether a JSON value holds one anywhere: PostgreSQL cannot store it."""
+    """Return whether a JSON value contains a null character, which PostgreSQL cannot store."""
     match value:
         case str():
             return "\0" in value
@@ -15,5 +15,5 @@ def has_null_character(value: object) -> bool:
 
 
 def as_words(name: str) -> str:
-    """`SNAKE_CASE` and `snake_case` as `Snake case`."""
+    """Turn `SNAKE_CASE` or `snake_case` into `Snake case`."""
     return name.replace("_", " ").capitalize()

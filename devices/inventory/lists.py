@@ -1,7 +1,7 @@
-"""The lists of a device's inventory, as the API answers them.
+"""The lists of a device's inventory, as the API returns them.
 
-What was reported is stored row by row as it came. Here it gets the keys that every row has, empty where nothing was
-reported, and the names of what it refers to as they are now. Each function takes a device of `DeviceQuerySet.reported`.
+Rows are stored as the device reported them. These functions add the keys that a row lacks, with empty values, and the
+current names of the device and its blueprint. Each function takes a device from `DeviceQuerySet.reported`.
 """
 
 from typing import Any, TypedDict
@@ -29,7 +29,7 @@ class DeviceStatus(DeviceParameters):
     library_items: list[dict[str, Any]]
 
 
-APPLE = {
+APPLE_APP = {
     "app_id": "",
     "app_name": "",
     "bundle_id": "",
@@ -44,11 +44,11 @@ APPLE = {
     "path": "",
     "version": "",
 }
-APPS: dict[str, dict[str, Any]] = {
-    Platform.MAC: APPLE,
-    Platform.IPHONE: APPLE,
-    Platform.IPAD: APPLE,
-    Platform.APPLE_TV: APPLE,
+EMPTY_APPS: dict[str, dict[str, Any]] = {
+    Platform.MAC: APPLE_APP,
+    Platform.IPHONE: APPLE_APP,
+    Platform.IPAD: APPLE_APP,
+    Platform.APPLE_TV: APPLE_APP,
     Platform.WINDOWS: {
         "name": "",
         "display_name": "",
@@ -84,20 +84,20 @@ LIBRARY_ITEM = {
     "type": "",
 }
 PARAMETER = {"status": "", "item_id": None, "name": "", "category": "", "subcategory": ""}
-STATUS = ("id", "item_id", "name", "status", "reported_at", "type", "last_audit_log", "log")
+STATUS_KEYS = ("id", "item_id", "name", "status", "reported_at", "type", "last_audit_log", "log")
 
 
 def apps(device: Device) -> DeviceApps:
-    return {"device_id": device.uuid, "apps": _rows(device, "apps", APPS[device.platform])}
+    return {"device_id": device.uuid, "apps": _rows(device, "apps", EMPTY_APPS[device.platform])}
 
 
 def library_items(device: Device) -> DeviceLibraryItems:
-    live = {
+    current = {
         "computer": {"id": device.uuid, "name": device.name},
         "blueprint": {"id": device.blueprint.uuid, "name": device.blueprint.name},
     }
     rows = [
-        {**row, **live, "rules_present": row.get("rules_present", False)}
+        {**row, **current, "rules_present": row.get("rules_present", False)}
         for row in _rows(device, "library_items", LIBRARY_ITEM)
     ]
     return {"device_id": device.uuid, "library_items": rows}
@@ -108,7 +108,7 @@ def parameters(device: Device) -> DeviceParameters:
 
 
 def status(device: Device) -> DeviceStatus:
-    rows = [{key: row[key] for key in STATUS} for row in _rows(device, "library_items", LIBRARY_ITEM)]
+    rows = [{key: row[key] for key in STATUS_KEYS} for row in _rows(device, "library_items", LIBRARY_ITEM)]
     return {**parameters(device), "library_items": rows}
 
 

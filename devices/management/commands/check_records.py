@@ -10,37 +10,35 @@ from devices.models import Device
 
 
 class Command(BaseCommand):
-    help = (
-        "Prove that every prepared device record and device count equals a fresh one; --fix rewrites those that differ."
-    )
+    help = "Check that all prepared device records and device counts are up to date; --fix rewrites those that are not."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--fix", action="store_true", help="rewrite what differs")
+        parser.add_argument("--fix", action="store_true", help="rewrite outdated records and counts")
 
     def handle(self, *args: Any, fix: bool, **options: Any) -> None:
-        wrong = 0
-        # One transaction: devices may change meanwhile, and a half-seen change would look like a wrong record.
+        errors = 0
+        # One transaction, because devices can change during the check: half of a change would look like an error.
         with transaction.atomic():
             pks = list(Device.objects.order_by("pk").values_list("pk", flat=True))
             if fix:
-                wrong += records.refresh(pks)
+                errors += records.refresh(pks)
             else:
                 for pk, _ in records.outdated(pks):
-                    self.stderr.write(f"device {pk}: the stored record differs from a fresh one")
-                    wrong += 1
+                    self.stderr.write(f"device {pk}: the record is outdated")
+                    errors += 1
             for tenant in (
                 Tenant.objects.filter(fleet__isnull=False).select_related("fleet").annotate(n=Count("devices"))
             ):
                 if tenant.fleet.device_count != tenant.n:
                     self.stderr.write(
-                        f"tenant {tenant.subdomain}: counts {tenant.fleet.device_count} of {tenant.n} devices"
+                        f"tenant {tenant.subdomain}: the device count is {tenant.fleet.device_count}, not {tenant.n}"
                     )
-                    wrong += 1
+                    errors += 1
                     if fix:
                         tenant.fleet.device_count = tenant.n
                         tenant.fleet.save(update_fields=["device_count"])
-        if wrong and not fix:
-            raise CommandError(f"{wrong} of {len(pks)} records differ. Run with --fix to rewrite them.")
+        if errors and not fix:
+            raise CommandError(f"{len(pks)} records checked, {errors} errors found. Run with --fix to correct them.")
         self.stdout.write(
-            f"{len(pks)} records checked, {wrong} rewritten." if fix else f"{len(pks)} records, all as rendered."
+            f"{len(pks)} records checked, {errors} errors corrected." if fix else f"{len(pks)} records, all up to date."
         )

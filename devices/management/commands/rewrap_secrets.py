@@ -6,15 +6,17 @@ from devices.fleet.secrets import SecretUnreadable, rewrap
 
 
 class Command(BaseCommand):
-    help = "Encrypt every device secret under the newest of IRU_SECRET_KEYS; after that the older keys may go."
+    help = (
+        "Re-encrypt every device secret with the newest of IRU_SECRET_KEYS. The older keys can be removed afterwards."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         total = 0
         try:
-            while done := rewrap(limit=1000):
-                total += done
+            while count := rewrap(limit=1000):
+                total += count
         except SecretUnreadable:
             raise CommandError(
-                "A secret does not decrypt: is its key missing from IRU_SECRET_KEYS? The log names it."
+                "A secret cannot be decrypted. Is its key missing from IRU_SECRET_KEYS? The log names the key."
             ) from None
-        self.stdout.write(f"{total} secrets encrypted anew; none is left under an older key.")
+        self.stdout.write(f"{total} secrets re-encrypted. No secret uses an older key.")
