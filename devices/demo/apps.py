@@ -1,4 +1,4 @@
-"""Apps of the demo fleet: which there are for each device family, and who has them."""
+"""Apps of the demo fleet, by device family."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ class App(NamedTuple):
     size: int = 0
 
 
-# What comes with macOS: on every Mac, and as old as the system.
+# Apps that come with macOS. Every Mac has them.
 MAC_SYSTEM = tuple(
     App(name, f"com.apple.{identifier}", version, "Apple", size)
     for name, identifier, version, size in (
@@ -40,7 +40,7 @@ MAC_SYSTEM = tuple(
         ("TextEdit", "TextEdit", "1.20", 3),
     )
 )
-# What the company installs, and what people install themselves.
+# Apps that the company or its employees install.
 MAC = (
     App("1Password", "com.1password.1password", "8.11.14", "AgileBits Inc.", 412),
     App("Adobe Acrobat", "com.adobe.Acrobat.Pro", "25.001.20756", "Adobe Inc.", 1460),

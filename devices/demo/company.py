@@ -1,5 +1,6 @@
-"""How the demo company has set up its tenant: blueprints, the library on them, and the routing of new devices."""
+"""The setup of the demo company's tenant: blueprints, library and blueprint routing."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -15,56 +16,56 @@ from devices.enrollment import codes as enrollment_codes
 from devices.enrollment.routing import routing_of, update_routing
 from devices.models import Assignment, AssignmentNode, Blueprint, Device, LibraryItem, RoutingActivity
 
-ROUTED = 12  # of the newest devices, whose way through the routing is told
+ROUTED_DEVICES = 12  # the newest devices, which the routing activity lists
 FALLBACK = "Everything else"
 
 
 @transaction.atomic
 def set_up_company(*, tenant: Tenant, actor: Actor) -> None:
-    """Dress the blueprints that the demo fleet brought, and give them their library and the tenant its routing.
+    """Set up the imported blueprints of the demo fleet, their library items and the tenant's routing.
 
-    What is there already stays as it is.
+    Blueprints and routing that have an enrollment code are set up already and stay unchanged.
     """
     enrollment_codes.lock(tenant)
     blueprints = {row.name: row for row in tenant.blueprints.filter(name__in=library.BLUEPRINTS)}
     codes = _codes(tenant)
-    undressed = [row for row in blueprints.values() if not row.enrollment_code]
-    for blueprint in undressed:
-        _style_field(blueprint, next(codes))
+    new_blueprints = [row for row in blueprints.values() if not row.enrollment_code]
+    for blueprint in new_blueprints:
+        _set_up_blueprint(blueprint, next(codes))
     fields = ["icon", "color", "description", "type", "params", "enrollment_code", "enrollment_code_active"]
-    Blueprint.objects.bulk_update(undressed, fields)
-    _assign_library(tenant, {row.name: row for row in undressed})
-    if undressed:
+    Blueprint.objects.bulk_update(new_blueprints, fields)
+    _assign_library(tenant, {row.name: row for row in new_blueprints})
+    if new_blueprints:
         log_event(
             target=Target.whole(tenant),
             actor=actor,
             action=AuditEvent.Action.CREATE,
             summary="Demo library added",
-            metadata={"blueprints": len(undressed), "library_items": len(library.ITEMS)},
+            metadata={"blueprints": len(new_blueprints), "library_items": len(library.ITEMS)},
         )
     if not routing_of(tenant).enrollment_code:
         update_routing(tenant=tenant, actor=actor, enrollment_code=next(codes), enrollment_code_active=True)
-        RoutingActivity.objects.bulk_create(_routed(tenant))
+        RoutingActivity.objects.bulk_create(_routing_activity(tenant))
 
 
-def _codes(tenant: Tenant) -> Any:
-    """Six digits that nothing of the tenant has, the same for every new tenant."""
-    taken = set(tenant.blueprints.values_list("enrollment_code", flat=True)) | {routing_of(tenant).enrollment_code}
-    random = Random(tenant.subdomain)  # noqa: S311 - made up, and meant to be the same again
+def _codes(tenant: Tenant) -> Iterator[str]:
+    """Yield enrollment codes that the tenant does not use, always the same ones for the same subdomain."""
+    used_codes = set(tenant.blueprints.values_list("enrollment_code", flat=True)) | {routing_of(tenant).enrollment_code}
+    random = Random(tenant.subdomain)  # noqa: S311 - reproducible demo data
     while True:
         code = f"{random.randrange(10**enrollment_codes.DIGITS):0{enrollment_codes.DIGITS}}"
-        if code not in taken:
-            taken.add(code)
+        if code not in used_codes:
+            used_codes.add(code)
             yield code
 
 
-def _style_field(blueprint: Blueprint, code: str) -> None:
-    look = library.BLUEPRINTS[blueprint.name]
-    blueprint.icon, blueprint.color, blueprint.description = look.icon, look.color, look.description
+def _set_up_blueprint(blueprint: Blueprint, code: str) -> None:
+    style = library.BLUEPRINTS[blueprint.name]
+    blueprint.icon, blueprint.color, blueprint.description = style.icon, style.color, style.description
     blueprint.enrollment_code, blueprint.enrollment_code_active = code, True
-    if blueprint.name == library.MAP:
+    if blueprint.name == library.MAP_BLUEPRINT:
         blueprint.type = Blueprint.Type.MAP
-    if blueprint.name in library.MACS:
+    if blueprint.name in library.MAC_BLUEPRINTS:
         blueprint.params = {str(parameter.id): {"mute": False, "daily": True} for parameter in library.PARAMETERS}
 
 
@@ -75,26 +76,26 @@ def _assign_library(tenant: Tenant, blueprints: dict[str, Blueprint]) -> None:
     )
     items = {item.uuid: item for item in tenant.library_items.filter(uuid__in=[item.id for item in library.ITEMS])}
     nodes: dict[str, AssignmentNode] = {}
-    if library.MAP in blueprints:
-        map_ = blueprints[library.MAP]
-        made = AssignmentNode.objects.bulk_create(
+    if library.MAP_BLUEPRINT in blueprints:
+        map_ = blueprints[library.MAP_BLUEPRINT]
+        rows = AssignmentNode.objects.bulk_create(
             [AssignmentNode(blueprint=map_, uuid=library.fixed_id("node", name), name=name) for name in library.NODES]
         )
-        nodes = {node.name: node for node in made}
+        nodes = {node.name: node for node in rows}
     Assignment.objects.bulk_create(
         Assignment(
             blueprint=blueprint,
             library_item=items[item.id],
-            node=nodes[item.node or library.NODES[0]] if name == library.MAP else None,
+            node=nodes[item.node or library.NODES[0]] if name == library.MAP_BLUEPRINT else None,
         )
         for name, blueprint in blueprints.items()
         for item in library.items_of(name)
     )
 
 
-def _routed(tenant: Tenant) -> list[RoutingActivity]:
-    """Departures of the newest devices, one of which met no rule, and their enrollments a moment later."""
-    newest = list(tenant.devices.select_related("blueprint").order_by("-last_enrollment", "pk")[:ROUTED])
+def _routing_activity(tenant: Tenant) -> list[RoutingActivity]:
+    """Return a routing departure and an enrollment for each of the newest devices; one device matched no rule."""
+    newest = list(tenant.devices.select_related("blueprint").order_by("-last_enrollment", "pk")[:ROUTED_DEVICES])
     rows = []
     for number, device in enumerate(reversed(newest)):
         route = FALLBACK if number == 0 else f"{device.get_platform_display()} devices"

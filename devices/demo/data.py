@@ -1,6 +1,6 @@
-"""Names, models and versions of the demo fleet. Combinations that exist: each model with systems that run on it."""
+"""Names, models and versions of the demo fleet. Each model is combined only with systems that it can run."""
 
-# ruff: noqa: RUF001 - names are spelled with the letters they are spelled with
+# ruff: noqa: RUF001 - names keep the letters of their own scripts
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ DOMAIN = "accuhive.example"
 
 
 class Model(NamedTuple):
-    """`oldest`: index into the family's systems of the first one that the model runs."""
+    """A device model. `oldest` is the index of the first system of its family that the model can run."""
 
     name: str
     identifier: str
@@ -75,7 +75,7 @@ APPLE_TVS = (
     Model("Apple TV 4K (3rd generation)", "AppleTV14,1"),
 )
 TVOS = (System("18.6", "22M84"), System("26.0", "23J353"))
-# Here `identifier` is the manufacturer, `oldest` the first index of a system that runs on it.
+# `identifier` is the manufacturer here.
 WINDOWS_PCS = (
     Model("Latitude 5440", "Dell Inc.", "x64"),
     Model("ThinkPad T14 Gen 4", "LENOVO", "x64"),
@@ -95,7 +95,7 @@ ANDROID = (System("14", "34"), System("15", "35"), System("16", "36"))
 
 APPLE_MAC_PREFIXES = ("F0:18:98", "A4:83:E7", "3C:22:FB", "14:7D:DA", "BC:D0:74", "88:66:5A")
 
-# Which of a department's people are given what: blueprint, tags that are theirs.
+# (department, blueprint of its Macs, tag of its devices, job titles)
 DEPARTMENTS = (
     ("Engineering", "Engineering Macs", "Engineering", ("Software Engineer", "Engineering Manager", "QA Engineer")),
     ("Design", "Design Studio", "Design", ("Product Designer", "Brand Designer", "Motion Designer")),
@@ -118,7 +118,7 @@ BLUEPRINTS = (
 )
 ROOMS = ("Lisbon", "Kyōto", "Nairobi", "Montréal", "São Paulo", "Reykjavík", "Tallinn", "Wellington", "Oaxaca", "Busan")
 
-# (given names, family names) that go together; after "|" the spelling in an e-mail address, where letters cannot tell.
+# (given names, family names) of one culture. After "|" comes the spelling in an e-mail address, for other scripts.
 PEOPLE = (
     (
         ("Olivia", "Noah", "Charlotte", "Elijah", "Grace", "Theodore"),
@@ -143,7 +143,7 @@ PEOPLE = (
     (("נועה|noa", "איתן|eitan"), ("כהן|cohen", "לוי|levi")),
     (("Kealoha", "Leilani"), ("Keihanaikukauakahihuliheekahaunaele",)),
 )
-# Letters that do not come apart into a Latin letter and a mark.
+# Letters that Unicode does not decompose into a Latin letter and a mark, and characters that an address leaves out.
 LATIN = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ß": "ss", "þ": "th", "ð": "d", "æ": "ae", "’": "", " ": "", "-": ""}
 )

@@ -1,4 +1,4 @@
-"""What a device of the demo fleet reported about itself."""
+"""Details documents of demo devices."""
 
 from datetime import datetime, timedelta
 from random import Random
@@ -21,10 +21,10 @@ _PROFILES = (
 
 
 def demo_details(facts: dict[str, Any], model: Model, random: Random) -> dict[str, Any]:
-    """The DETAILS document of a device.
+    """Return the DETAILS document of a device.
 
-    `facts` are its record, with moments as datetimes, and what only details show: `mac_address`, `filevault_enabled`,
-    the `build` of its system and the `given_name` of its user ("" without one).
+    `facts` are the values of its record, with datetimes for times, and facts that only the details show: `mac_address`,
+    `filevault_enabled`, the `build` of its system, and the `given_name` of its user ("" without a user).
     """
     platform = facts["platform"]
     details = skeleton(platform)
@@ -65,7 +65,7 @@ def _apple(details: dict[str, Any], facts: dict[str, Any], model: Model, random:
 
 
 def _mac(details: dict[str, Any], facts: dict[str, Any], model: Model, random: Random) -> None:
-    enrolled: datetime = facts["last_enrollment"]
+    enrolled_at: datetime = facts["last_enrollment"]
     encrypted: bool = facts["filevault_enabled"]
     name: str = facts["given_name"]
     account = name.lower().replace(" ", "") if name.isascii() and name else f"user{random.randint(100, 999)}"
@@ -81,7 +81,7 @@ def _mac(details: dict[str, Any], facts: dict[str, Any], model: Model, random: R
         "activation_lock_allowed_while_supervised": False,
     }
     details["filevault"]["filevault_prk_escrowed"] = encrypted
-    details["kandji_agent"] |= {"install_date": spaced(enrolled + timedelta(minutes=2))}
+    details["kandji_agent"] |= {"install_date": spaced(enrolled_at + timedelta(minutes=2))}
     details["hardware_overview"] |= {
         "model_name": model.name.split(" (")[0],
         "processor_name": model.processor,
@@ -97,7 +97,7 @@ def _mac(details: dict[str, Any], facts: dict[str, Any], model: Model, random: R
     }
     details["recovery_information"] |= {
         "recovery_lock_enabled": True,
-        "password_rotation_scheduled": zulu(enrolled + timedelta(days=1200)),
+        "password_rotation_scheduled": zulu(enrolled_at + timedelta(days=1200)),
         "password_has_been_set": True,
     }
     people = [(account, "501", "Yes" if random.random() < 0.3 else "No")]
@@ -121,7 +121,7 @@ def _mac(details: dict[str, Any], facts: dict[str, Any], model: Model, random: R
             "identifier": identifier,
             "organization": "Accuhive",
             "payload_types": list(payload_types),
-            "install_date": spaced(enrolled + timedelta(minutes=1)),
+            "install_date": spaced(enrolled_at + timedelta(minutes=1)),
         }
         for name, identifier, payload_types in _PROFILES[: random.randint(2, 4)]
     ]

@@ -1,4 +1,4 @@
-"""A believable fleet out of nothing: for the quick start, for tests and for measuring."""
+"""A believable generated fleet, for the quick start, tests and benchmarks."""
 
 import unicodedata
 from collections.abc import Iterator
@@ -39,15 +39,17 @@ _HARDWARE = {
     Platform.WINDOWS: (data.WINDOWS_PCS, data.WINDOWS),
     Platform.ANDROID: (data.ANDROIDS, data.ANDROID),
 }
+# Facts that only the details document has, not the record.
 _ONLY_DETAILS = {"mac_address", "filevault_enabled", "build", "given_name"}
 _OTHER = {Platform.WINDOWS, Platform.ANDROID}
-THOROUGH = 2000  # what a large fleet is asked for is its length; apps of 100,000 devices alone would take 700 MB
-_SERIAL_LETTERS = "0123456789CDFGHJKLMNPQRTVWXY"  # those that Apple's serial numbers use
+# Large fleets are for tests of size, so only the first devices are complete: the apps of 100,000 devices take 700 MB.
+COMPLETE_DEVICES = 2000
+_SERIAL_LETTERS = "0123456789CDFGHJKLMNPQRTVWXY"  # the characters of Apple's serial numbers
 
 
 @dataclass(frozen=True, slots=True)
 class Employee:
-    """A person of the demo company; `department` is a row of demo_data.DEPARTMENTS."""
+    """An employee of the demo company; `department` is a row of data.DEPARTMENTS."""
 
     id: str
     name: str
@@ -59,33 +61,32 @@ class Employee:
 
 
 def demo_fleet(count: int = 300, seed: int = 1, now: datetime | None = None) -> Iterator[Documents]:
-    """(DEVICE record, DETAILS document) of one device after the other, in the shapes of the API.
+    """Yield (DEVICE record, DETAILS document) for each device, in the shapes of the API. Devices are generated lazily.
 
-    The same seed and `now` give the same fleet, of which a smaller count is the beginning. Made as they are asked for.
+    The same `seed` and `now` give the same fleet; a smaller `count` gives the first devices of it.
     """
     fleet = _Fleet(seed, now or _this_minute())
     return (fleet.device() for _ in range(count))
 
 
 def load_demo_fleet(
-    *, tenant: Tenant, actor: Actor, count: int = 300, thorough: int = THOROUGH, now: datetime | None = None
+    *, tenant: Tenant, actor: Actor, count: int = 300, complete: int = COMPLETE_DEVICES, now: datetime | None = None
 ) -> ImportReport:
-    """Import a demo fleet, and set up the tenant around it: what only the users' own records show, blueprints with
-    their library, routing.
+    """Import a demo fleet, and set up the tenant: departments and job titles of users, blueprints, library and routing.
 
-    The first `thorough` devices also have apps, library items, parameters, a past and secrets; the others, as many as
-    they may be, only their records and details.
+    The first `complete` devices also have apps, library items, parameters, a history and secrets. All others have only
+    their records and details.
     """
     fleet = _Fleet(1, now or _this_minute())
     with transaction.atomic():
-        report = import_devices(tenant=tenant, rows=_rows(fleet, count, thorough), actor=actor)
+        report = import_devices(tenant=tenant, rows=_rows(fleet, count, complete), actor=actor)
         users = list(tenant.users.filter(uuid__in=fleet.employees))
         for user in users:
             employee = fleet.employees[user.uuid]
             user.department, user.job_title = employee.department[0], employee.job_title
         User.objects.bulk_update(users, ["department", "job_title"], batch_size=500)
         set_up_company(tenant=tenant, actor=actor)
-        add_history(tenant=tenant, actor=actor, limit=thorough)
+        add_history(tenant=tenant, actor=actor, limit=complete)
     return report
 
 
@@ -93,20 +94,20 @@ def _this_minute() -> datetime:
     return datetime.now(UTC).replace(second=0, microsecond=0)
 
 
-def _rows(fleet: "_Fleet", count: int, thorough: int) -> Iterator[tuple[str, dict[str, Any]]]:
+def _rows(fleet: "_Fleet", count: int, complete: int) -> Iterator[tuple[str, dict[str, Any]]]:
     for number in range(1, count + 1):
         record, details = fleet.device()
-        lists = demo_lists(record) if number <= thorough else ()
+        lists = demo_lists(record) if number <= complete else ()
         for document in (record, details, *lists):
             yield f"demo:{number}", document
 
 
 class _Fleet:
     def __init__(self, seed: int, now: datetime) -> None:
-        self.random = Random(seed)  # noqa: S311 - a fleet that can be had again; it keeps no secret
+        self.random = Random(seed)  # noqa: S311 - a reproducible fleet, without real secrets
         self.now = now
         self.employees: dict[UUID, Employee] = {}
-        self._recent: list[Employee] = []  # may be given another device
+        self._recent: list[Employee] = []  # the latest employees, who may get a second device
         self._addresses: dict[str, int] = {}
         self._blueprints = {name: self._uuid() for name in data.BLUEPRINTS}
         self._number = 0
@@ -117,7 +118,7 @@ class _Fleet:
         platform = random.choices(tuple(_SHARES), tuple(_SHARES.values()))[0]
         models, systems = _HARDWARE[platform]
         model = random.choice(models)
-        # Most of a fleet is on one of the newest systems.
+        # Most devices have one of the newest systems.
         system = systems[max(model.oldest, len(systems) - 1 - int(random.random() ** 2 * len(systems)))]
         shared = platform == Platform.APPLE_TV or (platform == Platform.IPAD and random.random() < 0.3)
         employee = None if shared or random.random() < 0.03 else self._employee(platform)
@@ -131,7 +132,7 @@ class _Fleet:
             "os_version": system.version,
             "supplemental_build_version": system.build if platform not in _OTHER else "",
             "supplemental_os_version_extra": "",
-            **self._moments(),
+            **self._dates(),
             "user": employee
             and {
                 "email": employee.email,
@@ -162,14 +163,14 @@ class _Fleet:
         record["last_enrollment"] = spaced(facts["last_enrollment"])
         return record, demo_details(facts, model, random)
 
-    def _moments(self) -> dict[str, Any]:
+    def _dates(self) -> dict[str, Any]:
         random = self.random
         first = self.now - timedelta(days=random.randint(20, 560), seconds=random.randint(0, 86_399))
         last = first if random.random() < 0.85 else first + (self.now - first) * random.random() * 0.9
         roll = random.random()
         check_in: datetime | None = self.now - timedelta(seconds=int(random.expovariate(1 / 30_000)) + 60)
         if roll < 0.02:
-            check_in = None  # enrolled, and never seen since
+            check_in = None  # enrolled, but never checked in
         elif roll < 0.07:
             check_in = self.now - timedelta(days=random.randint(31, 90), seconds=random.randint(0, 86_399))
         if check_in:
@@ -182,10 +183,10 @@ class _Fleet:
         }
 
     def _employee(self, platform: Platform) -> Employee:
-        # A phone often goes to somebody who has a computer already.
+        # A phone often belongs to an employee who already has a computer.
         if self._recent and self.random.random() < (0.15 if platform == Platform.MAC else 0.7):
             return self.random.choice(self._recent)
-        given, family = (self._spelled(self.random.choice(names)) for names in self.random.choice(data.PEOPLE))
+        given, family = (self._spellings(self.random.choice(names)) for names in self.random.choice(data.PEOPLE))
         department = self.random.choice(data.DEPARTMENTS)
         employee = Employee(
             id=self._uuid(),
@@ -201,11 +202,11 @@ class _Fleet:
         return employee
 
     @staticmethod
-    def _spelled(name: str) -> tuple[str, str]:
-        """A name, and how an e-mail address writes it."""
-        shown, _, latin = name.partition("|")
-        letters = unicodedata.normalize("NFKD", (latin or shown).lower()).translate(data.LATIN)
-        return shown, letters.encode("ascii", "ignore").decode()
+    def _spellings(name: str) -> tuple[str, str]:
+        """Return a name, and its spelling in an e-mail address."""
+        display, _, latin = name.partition("|")
+        letters = unicodedata.normalize("NFKD", (latin or display).lower()).translate(data.LATIN)
+        return display, letters.encode("ascii", "ignore").decode()
 
     def _address(self, local_part: str) -> str:
         number = self._addresses[local_part] = self._addresses.get(local_part, 0) + 1

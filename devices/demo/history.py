@@ -1,4 +1,4 @@
-"""What happened to the devices of the demo fleet: commands, activity, notes, lost mode, and the secrets they left."""
+"""The history of the demo fleet: commands, activity, notes, lost mode and secrets."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -15,13 +15,12 @@ from devices.dates import zulu
 from devices.demo.library import fixed_id
 from devices.fleet import activity, lost_mode
 from devices.fleet.secrets import store_secret
-from devices.models import Device, DeviceActivity, DeviceCommand, DeviceNote, DeviceSecret, Platform
+from devices.models import MOBILE, Device, DeviceActivity, DeviceCommand, DeviceNote, DeviceSecret, Platform
 
 ADMINISTRATOR = "Ana Ruiz"
-LOST = (Platform.IPHONE, Platform.IPAD)  # one of each
-MOBILE = {Platform.IPHONE, Platform.IPAD}
-# How often what is asked of a device, of those commands that it takes.
-_ASKED = {
+LOST_FAMILIES = (Platform.IPHONE, Platform.IPAD)  # one device of each is in lost mode
+# The commands of the history, and how often each is sent relative to the others.
+_COMMAND_WEIGHTS = {
     "daily_checkin": 6,
     "update_inventory": 5,
     "send_blankpush": 4,
@@ -49,23 +48,23 @@ _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
 @transaction.atomic
 def add_history(*, tenant: Tenant, actor: Actor, limit: int) -> None:
-    """Give up to `limit` devices of the demo fleet a past; those that have one keep it. The same for the same fleet."""
-    known = DeviceActivity.objects.filter(tenant=tenant).values("device")
+    """Add a history to up to `limit` devices that have none. The same fleet always gets the same history."""
+    with_history = DeviceActivity.objects.filter(tenant=tenant).values("device")
     devices = list(
-        tenant.devices.exclude(pk__in=known).select_related("blueprint").defer("record").order_by("pk")[:limit]
+        tenant.devices.exclude(pk__in=with_history).select_related("blueprint").defer("record").order_by("pk")[:limit]
     )
     if not devices:
         return
-    lost = _lost(devices)
-    pasts = [_Past(device, lost=device in lost) for device in devices]
-    commands = sorted((row for past in pasts for row in past.commands), key=lambda row: row.date_requested)
-    happened = sorted((row for past in pasts for row in past.activity), key=lambda row: row.created_at)
-    notes = [note for past in pasts for note in past.notes]
+    lost_devices = _select_lost(devices)
+    histories = [_History(device, lost=device in lost_devices) for device in devices]
+    commands = sorted((row for history in histories for row in history.commands), key=lambda row: row.date_requested)
+    events = sorted((row for history in histories for row in history.activity), key=lambda row: row.created_at)
+    notes = [note for history in histories for note in history.notes]
     DeviceCommand.objects.bulk_create(commands, ignore_conflicts=True)
-    DeviceActivity.objects.bulk_create(happened)
+    DeviceActivity.objects.bulk_create(events)
     DeviceNote.objects.bulk_create(notes, ignore_conflicts=True)
-    for device in lost:
-        _lose(device)
+    for device in lost_devices:
+        _enable_lost_mode(device)
     for device in devices:
         for kind, value in _secrets(device):
             store_secret(device=device, kind=kind, value=value)
@@ -74,11 +73,16 @@ def add_history(*, tenant: Tenant, actor: Actor, limit: int) -> None:
         actor=actor,
         action=AuditEvent.Action.CREATE,
         summary="Demo history added",
-        metadata={"devices": len(devices), "commands": len(commands), "notes": len(notes), "lost": len(lost)},
+        metadata={
+            "devices": len(devices),
+            "commands": len(commands),
+            "notes": len(notes),
+            "lost": len(lost_devices),
+        },
     )
 
 
-class _Past:
+class _History:
     """The rows about one device, not yet saved."""
 
     def __init__(self, device: Device, *, lost: bool) -> None:
@@ -86,42 +90,44 @@ class _Past:
         self.random = _random(device, "past")
         self.commands: list[DeviceCommand] = []
         self.activity: list[DeviceActivity] = []
-        self._enrolled()
+        self._add_enrollments()
         if device.last_check_in:
-            self._commanded(device.last_check_in)
+            self._add_commands(device.last_check_in)
             if lost:
-                self._command("enable_lost_mode", device.last_check_in)
-                self._command("update_location", device.last_check_in)
-        self.notes = list(self._noted())
+                self._add_command("enable_lost_mode", device.last_check_in)
+                self._add_command("update_location", device.last_check_in)
+        self.notes = list(self._notes())
 
-    def _enrolled(self) -> None:
+    def _add_enrollments(self) -> None:
         device = self.device
         automated = self.random.random() < 0.85
         kind = "Automated Device Enrollment" if automated else "Manual Enrollment"
         for at in sorted({device.first_enrollment, device.last_enrollment}):
             if automated and at == device.last_enrollment and self.random.random() < 0.3:
-                self._happened("routing_arrival", at, {}, routing=True)
+                self._add_event("routing_arrival", at, {}, routing=True)
             details = {"blueprint_name": device.blueprint.name, "enrollment_type": kind}
-            self._happened("enrollment", at + timedelta(seconds=20), details)
+            self._add_event("enrollment", at + timedelta(seconds=20), details)
         if device.platform == Platform.WINDOWS:
             query = {"csp_name": "DevDetail", "csp_path": "./DevDetail/SwV", "policy_area": None}
-            self._happened("device_csp_query", device.last_enrollment + timedelta(minutes=1), query)
+            self._add_event("device_csp_query", device.last_enrollment + timedelta(minutes=1), query)
 
-    def _commanded(self, until: datetime) -> None:
-        asked = {id: weight for id, weight in _ASKED.items() if self.device.platform in COMMANDS[id].platforms}
+    def _add_commands(self, until: datetime) -> None:
+        weights = {
+            id: weight for id, weight in _COMMAND_WEIGHTS.items() if self.device.platform in COMMANDS[id].platforms
+        }
         span = until - self.device.last_enrollment
-        moments = sorted(self.random.random() for _ in range(self.random.randint(0, 4)))
-        for moment in moments:
-            id = self.random.choices(tuple(asked), tuple(asked.values()))[0]
-            self._command(id, self.device.last_enrollment + span * moment)
+        fractions = sorted(self.random.random() for _ in range(self.random.randint(0, 4)))
+        for fraction in fractions:
+            id = self.random.choices(tuple(weights), tuple(weights.values()))[0]
+            self._add_command(id, self.device.last_enrollment + span * fraction)
 
-    def _command(self, id: str, at: datetime) -> None:
+    def _add_command(self, id: str, at: datetime) -> None:
         device, command = self.device, COMMANDS[id]
-        renamed = id == "set_device_name"
-        body = command.body and command.body.model_validate({"DeviceName": device.name} if renamed else {})
+        renames = id == "set_device_name"
+        body = command.body and command.body.model_validate({"DeviceName": device.name} if renames else {})
         request = command.request(device, body)
-        lasted = timedelta(seconds=self.random.randint(2, 900))
-        failed = not renamed and id in _ASKED and self.random.random() < 0.05
+        duration = timedelta(seconds=self.random.randint(2, 900))
+        fails = not renames and id in _COMMAND_WEIGHTS and self.random.random() < 0.05
         row = DeviceCommand(
             tenant_id=device.tenant_id,
             device=device,
@@ -130,27 +136,27 @@ class _Past:
             command_type=command.command_type,
             request_type=request.type,
             payload=request.parameters,
-            status=DeviceCommand.Status.FAILED if failed else DeviceCommand.Status.COMPLETED,
+            status=DeviceCommand.Status.FAILED if fails else DeviceCommand.Status.COMPLETED,
             attempts=self.random.choice((1, 1, 1, 2)),
-            error_chain=[_ERROR] if failed else [],
+            error_chain=[_ERROR] if fails else [],
             requested_by=ADMINISTRATOR,
-            date_requested=at - lasted,
-            last_pushed=at - lasted + timedelta(seconds=1),
+            date_requested=at - duration,
+            last_pushed=at - duration + timedelta(seconds=1),
             date_completed=at,
         )
         self.commands.append(row)
-        action_type = activity.COMMAND_FAILED if failed else activity.COMMAND_COMPLETED
-        self._happened(action_type, at, as_activity(row))
-        if renamed:
-            self._happened(activity.NAME_CHANGED, at, {"to": device.name, "from": device.model})
+        action_type = activity.COMMAND_FAILED if fails else activity.COMMAND_COMPLETED
+        self._add_event(action_type, at, as_activity(row))
+        if renames:
+            self._add_event(activity.NAME_CHANGED, at, {"to": device.name, "from": device.model})
 
-    def _noted(self) -> Iterator[DeviceNote]:
+    def _notes(self) -> Iterator[DeviceNote]:
         device, random = self.device, self.random
         if random.random() > 0.08:
             return
         for number, content in enumerate(random.sample(_NOTES, random.choice((1, 1, 2)))):
-            seen = device.last_check_in or device.last_enrollment
-            at = min(seen, device.last_enrollment + timedelta(minutes=random.randint(30, 20_000)))
+            latest = device.last_check_in or device.last_enrollment
+            at = min(latest, device.last_enrollment + timedelta(minutes=random.randint(30, 20_000)))
             at += timedelta(seconds=number)
             yield DeviceNote(
                 tenant_id=device.tenant_id,
@@ -162,7 +168,7 @@ class _Past:
                 updated_at=at,
             )
 
-    def _happened(self, action_type: str, at: datetime, details: dict[str, Any], *, routing: bool = False) -> None:
+    def _add_event(self, action_type: str, at: datetime, details: dict[str, Any], *, routing: bool = False) -> None:
         self.activity.append(
             DeviceActivity(
                 tenant_id=self.device.tenant_id,
@@ -176,12 +182,13 @@ class _Past:
         )
 
 
-def _lost(devices: list[Device]) -> list[Device]:
-    found = (next((row for row in devices if row.platform == family and row.last_check_in), None) for family in LOST)
-    return [device for device in found if device]
+def _select_lost(devices: list[Device]) -> list[Device]:
+    candidates = [device for device in devices if device.last_check_in]
+    firsts = (next((row for row in candidates if row.platform == family), None) for family in LOST_FAMILIES)
+    return [device for device in firsts if device]
 
 
-def _lose(device: Device) -> None:
+def _enable_lost_mode(device: Device) -> None:
     lost_mode.requested(
         device=device,
         by=ADMINISTRATOR,
@@ -190,8 +197,8 @@ def _lose(device: Device) -> None:
         footnote="Accuhive IT",
     )
     lost_mode.enabled(device=device)
-    seen = zulu(device.last_check_in) if device.last_check_in else ""
-    answer = {"Latitude": 38.7223, "Longitude": -9.1393, "Timestamp": seen}
+    last_seen = zulu(device.last_check_in) if device.last_check_in else ""
+    answer = {"Latitude": 38.7223, "Longitude": -9.1393, "Timestamp": last_seen}
     lost_mode.note_location(device=device, status=lost_mode.COMPLETED, answer=answer)
     lost_mode.note_sound(device=device, status=lost_mode.COMPLETED)
 
@@ -212,5 +219,5 @@ def _code(random: Random, *lengths: int) -> str:
     return "-".join("".join(random.choices(_LETTERS, k=length)) for length in lengths)
 
 
-def _random(device: Device, what: str) -> Random:
-    return Random(f"{what} {device.uuid}")  # noqa: S311 - a past that can be had again; these secrets open nothing
+def _random(device: Device, purpose: str) -> Random:
+    return Random(f"{purpose} {device.uuid}")  # noqa: S311 - a reproducible history; these secrets are not real

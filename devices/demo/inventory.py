@@ -1,4 +1,4 @@
-"""What a device of the demo fleet holds and how it follows its blueprint, as the API's documents list it."""
+"""Inventory documents of demo devices, in the shapes of the API: apps, library items and parameters."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -16,41 +16,45 @@ _DEVELOPER, _STORE, _SYSTEM = "Identified Developer", "Mac App Store", "Apple"
 
 
 def demo_lists(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The documents of its apps, its library items and, of a Mac, its parameters; always the same for one device."""
+    """Yield the documents of a device's apps, its library items and, for a Mac, its parameters.
+
+    The same device always gets the same documents.
+    """
     device = {"device_id": record["device_id"]}
-    random = Random(record["device_id"])  # noqa: S311 - a fleet that can be had again; it keeps no secret
+    random = Random(record["device_id"])  # noqa: S311 - a reproducible fleet, without real secrets
     yield {**device, "apps": _apps(record, random)}
-    seen = datetime.fromisoformat(record["last_check_in"]) if record["last_check_in"] else None
-    yield {**device, "library_items": _library_items(record, seen, random)}
+    last_seen = datetime.fromisoformat(record["last_check_in"]) if record["last_check_in"] else None
+    yield {**device, "library_items": _library_items(record, last_seen, random)}
     if record["platform"] == Platform.MAC:
-        yield {**device, "parameters": _parameters(random) if seen else []}
+        yield {**device, "parameters": _parameters(random) if last_seen else []}
 
 
 def _apps(record: dict[str, Any], random: Random) -> list[dict[str, Any]]:
     match record["platform"]:
         case Platform.MAC:
-            enrolled = datetime.fromisoformat(record["first_enrollment"])
-            chosen = random.sample(demo_apps.MAC, random.randint(4, 38))
-            apps = sorted((*demo_apps.MAC_SYSTEM, *chosen), key=lambda app: app.name.casefold())
-            return [_mac_app(app, enrolled, random) for app in apps]
+            enrolled_at = datetime.fromisoformat(record["first_enrollment"])
+            installed = random.sample(demo_apps.MAC, random.randint(4, 38))
+            apps = sorted((*demo_apps.MAC_SYSTEM, *installed), key=lambda app: app.name.casefold())
+            return [_mac_app(app, enrolled_at, random) for app in apps]
         case Platform.IPHONE | Platform.IPAD:
-            return [_mobile_app(app, random) for app in _some(demo_apps.MOBILE, 5, random)]
+            return [_mobile_app(app, random) for app in _sample(demo_apps.MOBILE, 5, random)]
         case Platform.WINDOWS:
-            return [_windows_app(app) for app in _some(demo_apps.WINDOWS, 6, random)]
+            return [_windows_app(app) for app in _sample(demo_apps.WINDOWS, 6, random)]
         case Platform.ANDROID:
-            return [_android_app(app) for app in _some(demo_apps.ANDROID, 5, random)]
+            return [_android_app(app) for app in _sample(demo_apps.ANDROID, 5, random)]
     return []
 
 
-def _some(apps: tuple[App, ...], least: int, random: Random) -> list[App]:
-    chosen = random.sample(range(len(apps)), random.randint(least, len(apps)))
-    return [apps[index] for index in sorted(chosen)]
+def _sample(apps: tuple[App, ...], minimum: int, random: Random) -> list[App]:
+    """Return at least `minimum` of the apps, in their order."""
+    indexes = random.sample(range(len(apps)), random.randint(minimum, len(apps)))
+    return [apps[index] for index in sorted(indexes)]
 
 
-def _mac_app(app: App, enrolled: datetime, random: Random) -> dict[str, Any]:
+def _mac_app(app: App, enrolled_at: datetime, random: Random) -> dict[str, Any]:
     system = app in demo_apps.MAC_SYSTEM
     source = _SYSTEM if system else _STORE if app.publisher == "Apple" else _DEVELOPER
-    created = enrolled if system else enrolled + timedelta(minutes=random.randint(5, 20_000))
+    created_at = enrolled_at if system else enrolled_at + timedelta(minutes=random.randint(5, 20_000))
     return {
         "app_id": str(random.randint(100_000, 9_999_999)),
         "app_name": app.name,
@@ -61,8 +65,8 @@ def _mac_app(app: App, enrolled: datetime, random: Random) -> dict[str, Any]:
         "source": source,
         "process": "Apple" if system else "Universal",
         "signature": f"Developer ID Application: {app.publisher}" if source == _DEVELOPER else "Software Signing",
-        "creation_date": zulu(created),
-        "modification_date": zulu(created + timedelta(minutes=random.randint(0, 5000))),
+        "creation_date": zulu(created_at),
+        "modification_date": zulu(created_at + timedelta(minutes=random.randint(0, 5000))),
         "path": f"{'/System' if system else ''}/Applications/{app.name}.app",
         "version": app.version,
     }
@@ -81,7 +85,7 @@ def _mobile_app(app: App, random: Random) -> dict[str, Any]:
 
 
 def _windows_app(app: App) -> dict[str, Any]:
-    packaged = app.identifier != ""
+    has_installer = app.identifier != ""
     return {
         "name": app.name,
         "display_name": app.name,
@@ -90,31 +94,32 @@ def _windows_app(app: App) -> dict[str, Any]:
         "product_code": app.identifier,
         "version": app.version,
         "architecture": "x64",
-        "installed_path": f"C:\\Program Files\\{app.name.split(' (')[0]}" if packaged else "",
-        "application_type": "MSI" if packaged else "MSIX",
+        "installed_path": f"C:\\Program Files\\{app.name.split(' (')[0]}" if has_installer else "",
+        "application_type": "MSI" if has_installer else "MSIX",
     }
 
 
 def _android_app(app: App) -> dict[str, Any]:
-    store = app.identifier != "com.google.android.webview"
+    from_store = app.identifier != "com.google.android.webview"
     return {
         "display_name": app.name,
         "package_name": app.identifier,
         "version_name": app.version,
-        "application_source": "INSTALLED_FROM_PLAY_STORE" if store else "SYSTEM_APP_UPDATED_VERSION",
-        "installer_package_name": "com.android.vending" if store else "",
+        "application_source": "INSTALLED_FROM_PLAY_STORE" if from_store else "SYSTEM_APP_UPDATED_VERSION",
+        "installer_package_name": "com.android.vending" if from_store else "",
         "sha256_hash": fixed_id("package", app.identifier).hex * 2,
         "sha1_hashes": [(fixed_id("certificate", app.publisher).hex * 2)[:40]],
     }
 
 
-def _library_items(record: dict[str, Any], seen: datetime | None, random: Random) -> list[dict[str, Any]]:
+def _library_items(record: dict[str, Any], last_seen: datetime | None, random: Random) -> list[dict[str, Any]]:
     return [
-        _library_item(item, seen, random) for item in items_of(record["blueprint_name"], platform=record["platform"])
+        _library_item(item, last_seen, random)
+        for item in items_of(record["blueprint_name"], platform=record["platform"])
     ]
 
 
-def _library_item(item: Item, seen: datetime | None, random: Random) -> dict[str, Any]:
+def _library_item(item: Item, last_seen: datetime | None, random: Random) -> dict[str, Any]:
     row: dict[str, Any] = {
         "id": random.randint(1_000_000, 99_999_999),
         "status": "PENDING" if item.type != "profile" else "pending",
@@ -129,9 +134,9 @@ def _library_item(item: Item, seen: datetime | None, random: Random) -> dict[str
         "type": item.type,
         "rules_present": item.node != "",
     }
-    if seen is None:
+    if last_seen is None:
         return row
-    row["reported_at"] = zulu(seen - timedelta(minutes=random.randint(0, 600)))
+    row["reported_at"] = zulu(last_seen - timedelta(minutes=random.randint(0, 600)))
     match item.type:
         case "profile":
             row["status"] = random.choices(("success", "pending", "failed"), (94, 4, 2))[0]
@@ -141,17 +146,17 @@ def _library_item(item: Item, seen: datetime | None, random: Random) -> dict[str
                 "status": "enabled",
                 "malware_posture": "protect",
                 "pup_posture": "detect",
-                "last_baseline_scan": zulu(seen - timedelta(days=random.randint(1, 7))),
-                "next_baseline_scan": zulu(seen + timedelta(days=random.randint(1, 7))),
+                "last_baseline_scan": zulu(last_seen - timedelta(days=random.randint(1, 7))),
+                "next_baseline_scan": zulu(last_seen + timedelta(days=random.randint(1, 7))),
                 "baseline_scan_runtime": f"{random.randint(120, 2400)}",
             }
         case "ipa-app" | "macos-release" | "kandji-setup":
             row["status"] = random.choices(("PASS", "AVAILABLE", "PENDING"), (90, 6, 4))[0]
         case _:
             row["status"] = random.choices(("PASS", "PENDING", "INSTALLING", "ERROR"), (92, 4, 1, 3))[0]
-            row["last_audit_run"] = zulu(seen - timedelta(minutes=random.randint(0, 14)))
+            row["last_audit_run"] = zulu(last_seen - timedelta(minutes=random.randint(0, 14)))
             failed = row["status"] == "ERROR"
-            row["last_audit_log"] = "The installer ended with exit code 1." if failed else "Found as it should be."
+            row["last_audit_log"] = "The installer ended with exit code 1." if failed else "Installed as expected."
     return row
 
 

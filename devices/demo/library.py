@@ -1,24 +1,21 @@
-"""What the demo company manages its devices with: library items, parameters, and which blueprint has which."""
+"""The library of the demo company: blueprints, library items and parameters."""
 
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
-from devices.models import Platform
+from devices.models import APPLE, MACS, MOBILE, Platform
 
 _NAMESPACE = UUID("5b7c1d9e-0c3a-4f6e-9a51-7d2f64c0a3e8")
-MAC = frozenset({Platform.MAC})
-MOBILE = frozenset({Platform.IPHONE, Platform.IPAD})
-APPLE = MAC | MOBILE | {Platform.APPLE_TV}
 OTHER = frozenset({Platform.WINDOWS, Platform.ANDROID})
 
 
 def fixed_id(*names: object) -> UUID:
-    """An id that the same names always have."""
+    """Return an id that is always the same for the same names."""
     return uuid5(_NAMESPACE, "\0".join(map(str, names)))
 
 
 class Item(NamedTuple):
-    """A library item; `blueprints` are those that it is on, or () for all whose devices can take it."""
+    """A library item. `blueprints` are the names of its blueprints; () means all with devices of its platforms."""
 
     name: str
     type: str
@@ -41,8 +38,8 @@ class Parameter(NamedTuple):
         return fixed_id("parameter", self.name)
 
 
-class Look(NamedTuple):
-    """What a blueprint shows of itself, and the families that it is made for."""
+class BlueprintStyle(NamedTuple):
+    """The icon, colour and description of a blueprint, and the platforms of its devices."""
 
     icon: str
     color: str
@@ -51,43 +48,45 @@ class Look(NamedTuple):
 
 
 BLUEPRINTS = {
-    "Company Macs": Look("ss-desktop", "blue-500", "Macs of everybody whose team has no blueprint of its own.", MAC),
-    "Engineering Macs": Look("ss-code", "purple-500", "Macs with build tools and local administrators.", MAC),
-    "Design Studio": Look("ss-brush", "orange-500", "Macs with colour profiles and large fonts of applications.", MAC),
-    "Executives": Look("ss-lock", "red-500", "Few Macs, with data that must not get out.", MAC),
-    "Mobile Devices": Look("ss-phone", "green-500", "iPhones and iPads that belong to one person.", MOBILE),
-    "Meeting Rooms & Kiosks": Look("ss-tv", "teal-500", "Screens and tablets that many people share.", APPLE - MAC),
-    "Windows & Android": Look("ss-layers", "yellow-500", "Everything that does not come from Apple.", OTHER),
+    "Company Macs": BlueprintStyle("ss-desktop", "blue-500", "Macs of teams without a blueprint of their own.", MACS),
+    "Engineering Macs": BlueprintStyle("ss-code", "purple-500", "Macs with build tools and local admin rights.", MACS),
+    "Design Studio": BlueprintStyle("ss-brush", "orange-500", "Macs with colour profiles and large design apps.", MACS),
+    "Executives": BlueprintStyle("ss-lock", "red-500", "A small number of Macs with confidential data.", MACS),
+    "Mobile Devices": BlueprintStyle("ss-phone", "green-500", "iPhones and iPads that belong to one person.", MOBILE),
+    "Meeting Rooms & Kiosks": BlueprintStyle(
+        "ss-tv", "teal-500", "Screens and tablets that many people share.", APPLE - MACS
+    ),
+    "Windows & Android": BlueprintStyle("ss-layers", "yellow-500", "Windows PCs and Android devices.", OTHER),
 }
-# The assignment map, and its branches.
-MAP = "Engineering Macs"
+# The blueprint that is an assignment map, and its nodes.
+MAP_BLUEPRINT = "Engineering Macs"
 NODES = ("All engineers", "Backend", "Mobile apps")
-MACS = ("Company Macs", "Engineering Macs", "Design Studio", "Executives")
+MAC_BLUEPRINTS = ("Company Macs", "Engineering Macs", "Design Studio", "Executives")
 ITEMS = (
-    Item("Endpoint Agent", "kandji-setup", MAC),
-    Item("macOS Updates", "macos-release", MAC),
-    Item("Threat Protection", "threat-security-policy", MAC),
-    Item("FileVault", "profile", MAC),
-    Item("Firewall", "profile", MAC),
-    Item("Login Window Banner", "profile", MAC),
+    Item("Endpoint Agent", "kandji-setup", MACS),
+    Item("macOS Updates", "macos-release", MACS),
+    Item("Threat Protection", "threat-security-policy", MACS),
+    Item("FileVault", "profile", MACS),
+    Item("Firewall", "profile", MACS),
+    Item("Login Window Banner", "profile", MACS),
     Item("Office Wi-Fi", "profile", APPLE),
-    Item("Passcode", "profile", MAC | MOBILE),
+    Item("Passcode", "profile", MACS | MOBILE),
     Item("Restrictions", "profile", MOBILE),
-    Item("Kiosk Mode", "profile", APPLE - MAC, ("Meeting Rooms & Kiosks",)),
-    Item("Colour Profiles", "profile", MAC, ("Design Studio",)),
-    Item("1Password", "automatic-app", MAC),
-    Item("Firefox", "automatic-app", MAC),
-    Item("Google Chrome", "automatic-app", MAC),
-    Item("Slack", "automatic-app", MAC),
-    Item("Zoom", "automatic-app", MAC),
-    Item("Docker Desktop", "automatic-app", MAC, ("Engineering Macs",), "Backend"),
-    Item("Xcode", "custom-app", MAC, ("Engineering Macs",), "Mobile apps"),
-    Item("Creative Cloud", "custom-app", MAC, ("Design Studio",)),
-    Item("Accuhive VPN", "custom-app", MAC),
+    Item("Kiosk Mode", "profile", APPLE - MACS, ("Meeting Rooms & Kiosks",)),
+    Item("Colour Profiles", "profile", MACS, ("Design Studio",)),
+    Item("1Password", "automatic-app", MACS),
+    Item("Firefox", "automatic-app", MACS),
+    Item("Google Chrome", "automatic-app", MACS),
+    Item("Slack", "automatic-app", MACS),
+    Item("Zoom", "automatic-app", MACS),
+    Item("Docker Desktop", "automatic-app", MACS, ("Engineering Macs",), "Backend"),
+    Item("Xcode", "custom-app", MACS, ("Engineering Macs",), "Mobile apps"),
+    Item("Creative Cloud", "custom-app", MACS, ("Design Studio",)),
+    Item("Accuhive VPN", "custom-app", MACS),
     Item("Accuhive Expenses", "ipa-app", MOBILE),
-    Item("Name Computer After Serial Number", "custom-script", MAC, ("Company Macs", "Executives")),
-    Item("Remove Games", "custom-script", MAC, ("Company Macs",)),
-    Item("Rosetta", "custom-script", MAC, ("Engineering Macs", "Design Studio"), "All engineers"),
+    Item("Name Computer After Serial Number", "custom-script", MACS, ("Company Macs", "Executives")),
+    Item("Remove Games", "custom-script", MACS, ("Company Macs",)),
+    Item("Rosetta", "custom-script", MACS, ("Engineering Macs", "Design Studio"), "All engineers"),
     Item("BitLocker", "profile", OTHER),
     Item("Work Profile Wi-Fi", "profile", OTHER),
 )
@@ -117,11 +116,11 @@ PARAMETERS = (
 
 
 def items_of(blueprint: str, platform: str | None = None) -> list[Item]:
-    """Library items on a blueprint, of one platform where it is named."""
-    made_for = BLUEPRINTS[blueprint].platforms
+    """Return the library items on a blueprint, or only those for `platform`."""
+    platforms = BLUEPRINTS[blueprint].platforms
     return [
         item
         for item in ITEMS
-        if (blueprint in item.blueprints if item.blueprints else item.platforms & made_for)
+        if (blueprint in item.blueprints if item.blueprints else item.platforms & platforms)
         and (platform is None or platform in item.platforms)
     ]

@@ -157,7 +157,7 @@ def test_loading_it_again_changes_no_past(tenant: Tenant) -> None:
 
 
 def test_only_the_first_devices_of_a_large_fleet_have_a_past(tenant: Tenant) -> None:
-    load_demo_fleet(tenant=tenant, actor=ACTOR, count=30, thorough=10)
+    load_demo_fleet(tenant=tenant, actor=ACTOR, count=30, complete=10)
     assert tenant.devices.exclude(inventory__apps=[]).count() <= 10
     assert tenant.devices.filter(activity__isnull=False).distinct().count() == 10
 
