@@ -2,19 +2,20 @@
 
 import base64
 import binascii
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
 
 from django.core.exceptions import ValidationError
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from pydantic import BaseModel
 
 from devices.api import errors
 from devices.inputs import PAGE_SIZE, Limit, Offset, Query
 
-LONGEST_POSITION = 40  # a UUID, or the widest integer, and what stands before it
+LONGEST_POSITION = 80  # a moment and a UUID, or the widest integer, and what stands before them
+BETWEEN = "|"  # the columns of a position
 
 
 class LimitOffset(Query):
@@ -103,18 +104,20 @@ def cursor_page[M: Model, R](
     size: int,
     cursor: str | None,
     result: Callable[[M], R],
-    key: str = "id",
+    order: Sequence[str] = ("id",),
     descending: bool = False,
 ) -> CursorPage[R]:
-    """The `size` rows after, or before, the place that an opaque cursor names, in the order of the unique column `key`.
+    """The `size` rows after, or before, the position that an opaque cursor names.
 
-    Raises the 400 for a cursor that this API did not make.
+    `order` names the columns that sort the rows; no two rows have the same values in all of them. Raises the 400 for a
+    cursor that this API did not make.
     """
-    position, backwards = _read_cursor(rows.model._meta.get_field(key), cursor) if cursor else (None, False)
+    fields = [rows.model._meta.get_field(name) for name in order]
+    position, backwards = _read_cursor(fields, cursor) if cursor else (None, False)
     reverse = descending != backwards
-    rows = rows.order_by(f"-{key}" if reverse else key)
+    rows = rows.order_by(*(f"-{name}" if reverse else name for name in order))
     if position is not None:
-        rows = rows.filter(**{f"{key}__{'lt' if reverse else 'gt'}": position})
+        rows = _beyond(rows, dict(zip(order, position, strict=True)), "lt" if reverse else "gt")
     found = list(rows[: size + 1])
     more, found = len(found) > size, found[:size]
     if backwards:
@@ -122,25 +125,41 @@ def cursor_page[M: Model, R](
     has_next = bool(found) and (more or backwards)
     has_previous = bool(found) and (more if backwards else position is not None)
     return CursorPage(
-        next=link(request, cursor=_cursor(p=getattr(found[-1], key))) if has_next else None,
-        previous=link(request, cursor=_cursor(r=1, p=getattr(found[0], key))) if has_previous else None,
+        next=link(request, cursor=_cursor("p=", fields, found[-1])) if has_next else None,
+        previous=link(request, cursor=_cursor("r=1&p=", fields, found[0])) if has_previous else None,
         results=[result(row) for row in found],
     )
 
 
-def _cursor(**position: Any) -> str:
-    return base64.b64encode(urlencode(position).encode()).decode()
+def _beyond[M: Model](rows: QuerySet[M], position: dict[str, Any], lookup: str) -> QuerySet[M]:
+    """The rows on the far side of `position`, compared column by column."""
+    *leading, last = position
+    beyond = Q(**{f"{last}__{lookup}": position[last]})
+    for name in reversed(leading):
+        beyond = Q(**{f"{name}__{lookup}": position[name]}) | Q(**{name: position[name]}) & beyond
+    # The plain bound of the first column says nothing more; a database finds the place in an index by it.
+    first = next(iter(position))
+    return rows.filter(beyond, **{f"{first}__{lookup}e": position[first]})
 
 
-def _read_cursor(key: Any, cursor: str) -> tuple[Any, bool]:
+def _cursor(prefix: str, fields: Iterable[Any], row: Model) -> str:
+    return base64.b64encode(f"{prefix}{BETWEEN.join(field.value_to_string(row) for field in fields)}".encode()).decode()
+
+
+def _read_cursor(fields: Iterable[Any], cursor: str) -> tuple[list[Any], bool]:
     try:
         text = base64.b64decode(cursor, validate=True).decode("ascii")
         backwards = text.startswith("r=1&")
         position = text.removeprefix("r=1&")
         if not position.startswith("p=") or len(position) > LONGEST_POSITION:
             raise ValueError(position)
-        value = key.to_python(position.removeprefix("p="))
-        key.run_validators(value)
-    except (binascii.Error, UnicodeDecodeError, ValueError, ValidationError):
+        parts = position.removeprefix("p=").split(BETWEEN)
+        return [_value(field, part) for field, part in zip(fields, parts, strict=True)], backwards
+    except (binascii.Error, UnicodeDecodeError, ValueError, OverflowError, ValidationError):
         raise errors.invalid("cursor", "Invalid cursor.") from None
-    return value, backwards
+
+
+def _value(field: Any, text: str) -> Any:
+    value = field.to_python(text)
+    field.run_validators(value)
+    return value.astimezone(UTC) if isinstance(value, datetime) else value

@@ -50,7 +50,10 @@ class User(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "uuid"], name="user_uuid")]
-        indexes = [models.Index(fields=["tenant", "email"], name="user_email")]
+        indexes = [
+            models.Index(fields=["tenant", "email"], name="user_email"),
+            models.Index(fields=["tenant", "-created_at", "-id"], name="user_newest"),
+        ]
 
     def __str__(self) -> str:
         return self.name

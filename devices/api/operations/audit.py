@@ -28,6 +28,6 @@ def list_audit_events(request: ApiRequest, query: AuditQuery) -> CursorPage[Audi
         cursor=query.cursor,
         result=AuditEventOut.of,
         # Events are numbered in the order in which they occurred; unlike the moments, no two numbers are the same.
-        key="sequence",
+        order=("sequence",),
         descending=query.sort_by.startswith("-"),
     )

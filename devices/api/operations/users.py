@@ -31,6 +31,8 @@ def list_users(request: ApiRequest, query: UserQuery) -> CursorPage[UserOut]:
         size=query.size,
         cursor=query.cursor,
         result=UserOut.of,
+        order=("created_at", "id"),
+        descending=True,
     )
 
 

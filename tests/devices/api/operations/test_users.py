@@ -1,10 +1,12 @@
-from urllib.parse import urlsplit
+import base64
+from datetime import timedelta
+from urllib.parse import quote, urlsplit
 
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from access.models import Tenant
-from tests.factories.devices import DeviceFactory, DirectoryIntegrationFactory, UserFactory
+from tests.factories.devices import ENROLLED, DeviceFactory, DirectoryIntegrationFactory, UserFactory
 from tests.types import Call, IssuedApiToken, IssueToken
 
 
@@ -55,8 +57,8 @@ def walk(api: Call, token: IssuedApiToken, url: str | None, link: str) -> list[l
 def test_following_next_and_previous_meets_everybody_once(
     api: Call, token: IssuedApiToken, tenant: Tenant, other_tenant: Tenant
 ) -> None:
-    for n in range(5):
-        UserFactory.create(tenant=tenant, name=f"{n}")
+    for n in (3, 0, 4, 2, 1):
+        UserFactory.create(tenant=tenant, name=f"{n}", created_at=ENROLLED - timedelta(days=n))
     UserFactory.create(tenant=other_tenant)
     url = "/api/v1/users?sizePerPage=2&email=accuhive"
     assert walk(api, token, url, "next") == [["0", "1"], ["2", "3"], ["4"]]
@@ -66,7 +68,39 @@ def test_following_next_and_previous_meets_everybody_once(
     assert walk(api, token, third, "previous") == [["4"], ["2", "3"], ["0", "1"]]
 
 
-@pytest.mark.parametrize("cursor", ["x", "cD0x!", "cD14", "cD0" + "5" * 500, "%00"])
+def test_users_created_at_one_moment_are_met_once_too_and_new_ones_disturb_nothing(
+    api: Call, token: IssuedApiToken, tenant: Tenant
+) -> None:
+    for n in range(5):
+        UserFactory.create(tenant=tenant, name=f"{n}")
+    first = api("GET", "/api/v1/users?sizePerPage=2", token).json()
+    UserFactory.create(tenant=tenant, name="new", created_at=ENROLLED + timedelta(days=1))
+    assert [user["name"] for user in first["results"]] == ["4", "3"]
+    assert walk(api, token, first["next"], "next") == [["2", "1"], ["0"]]
+    assert walk(api, token, "/api/v1/users?sizePerPage=2&cursor=", "next") == [["new", "4"], ["3", "2"], ["1", "0"]]
+
+
+def encoded(position: str) -> str:
+    return quote(base64.b64encode(position.encode()))
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "x",
+        "cD0x!",
+        "cD14",
+        "cD0" + "5" * 500,
+        "%00",
+        encoded("p=1"),
+        encoded("p=2024-05-13T20:09:27+00:00"),
+        encoded("p=2024-05-13T20:09:27+00:00|1|1"),
+        encoded("p=2024-05-13T20:09:27+00:00|x"),
+        encoded(f"p=2024-05-13T20:09:27+00:00|{'5' * 40}"),
+        encoded("p=0001-01-01T00:00:00+14:00|1"),
+        encoded("p=yesterday|1"),
+    ],
+)
 def test_a_foreign_cursor_is_refused(cursor: str, api: Call, token: IssuedApiToken) -> None:
     answer = api("GET", f"/api/v1/users?cursor={cursor}", token)
     assert answer.status_code == 400
@@ -87,7 +121,14 @@ def test_a_foreign_cursor_is_refused(cursor: str, api: Call, token: IssuedApiTok
 def test_filters(query: str, names: list[str], api: Call, token: IssuedApiToken, tenant: Tenant) -> None:
     okta = DirectoryIntegrationFactory.create(tenant=tenant, name="Okta", type="okta")
     ann = UserFactory.create(tenant=tenant, name="Ann", email="ann@accuhive.test")
-    UserFactory.create(tenant=tenant, name="Bob", email="bob@accuhive.test", integration=okta, archived=True)
+    UserFactory.create(
+        tenant=tenant,
+        name="Bob",
+        email="bob@accuhive.test",
+        integration=okta,
+        archived=True,
+        created_at=ENROLLED - timedelta(days=1),
+    )
     found = api("GET", "/api/v1/users?" + query.format(ann=ann, okta=okta), token).json()
     assert [user["name"] for user in found["results"]] == names
 
