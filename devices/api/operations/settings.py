@@ -4,6 +4,8 @@ from devices.api.routing import ApiRequest, Router
 from devices.api.schemas.settings import LicenseCounts, LicenseLimits, Licensing, PlatformLimits
 from devices.models import Fleet, Platform
 
+SINGLE_LIMIT = "single_limit"  # the public API's name of the plan that counts all devices together, and no platform's
+
 router = Router(area="Settings", section="Settings", about="Permissions related to the settings of the organization.")
 
 
@@ -21,6 +23,7 @@ def get_licensing(request: ApiRequest) -> Licensing:
     total = sum(counts.values())
     fleet = Fleet.objects.filter(tenant=request.tenant).first() or Fleet(tenant=request.tenant)
     mobile = counts.get(Platform.IPHONE, 0) + counts.get(Platform.IPAD, 0)
+    over_a_platform = counts.get(Platform.MAC, 0) > fleet.max_macs or mobile > fleet.max_mobile_devices
     return Licensing(
         counts=LicenseCounts(
             computers_count=total,
@@ -34,9 +37,5 @@ def get_licensing(request: ApiRequest) -> Licensing:
             max_devices=fleet.max_devices,
             max_devices_per_platform=PlatformLimits(macos=fleet.max_macs, ios_ipados=fleet.max_mobile_devices),
         ),
-        tenantOverLicenseLimit=(
-            total > fleet.max_devices
-            or counts.get(Platform.MAC, 0) > fleet.max_macs
-            or mobile > fleet.max_mobile_devices
-        ),
+        tenantOverLicenseLimit=total > fleet.max_devices or (fleet.plan_type != SINGLE_LIMIT and over_a_platform),
     )

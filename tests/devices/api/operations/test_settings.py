@@ -1,3 +1,5 @@
+import pytest
+
 from access.models import Tenant
 from devices.models import Fleet, Platform
 from tests.factories.devices import DeviceFactory
@@ -27,3 +29,17 @@ def test_licensing_counts_the_tenants_devices(
         Fleet.objects.filter(tenant=tenant).update(**{limit: 1})
         assert api("GET", "/api/v1/settings/licensing", token).json()["tenantOverLicenseLimit"] is True
         Fleet.objects.filter(tenant=tenant).update(**{limit: before})
+
+
+@pytest.mark.parametrize(("max_devices", "over"), [(3, False), (2, True)])
+def test_the_single_limit_plan_counts_all_devices_together_alone(
+    api: Call, issue_token: IssueToken, tenant: Tenant, max_devices: int, over: bool
+) -> None:
+    for platform in (Platform.MAC, Platform.IPHONE, Platform.IPAD):
+        DeviceFactory.create(tenant=tenant, platform=platform)
+    Fleet.objects.filter(tenant=tenant).update(
+        plan_type="single_limit", max_devices=max_devices, max_macs=0, max_mobile_devices=0
+    )
+    answer = api("GET", "/api/v1/settings/licensing", issue_token("get_licensing")).json()
+    assert answer["limits"]["max_devices_per_platform"] == {"macos": 0, "ios_ipados": 0}
+    assert answer["tenantOverLicenseLimit"] is over
