@@ -26,7 +26,7 @@ def library_items(blueprint: Blueprint) -> QuerySet[LibraryItem]:
 def assign_library_item(
     *, tenant: Tenant, blueprint_id: UUID, library_item_id: UUID, node_id: UUID | None, actor: Actor
 ) -> Blueprint:
-    """Put a library item on a blueprint, or on a node of one that has nodes.
+    """Put a library item on a blueprint, or on a node of one that has nodes; on the only node where none is named.
 
     Raises Blueprint.DoesNotExist, and ValidationError for every other reason, keyed by the field for an item that the
     tenant does not have.
@@ -38,7 +38,7 @@ def assign_library_item(
     item = get_referenced(tenant.library_items.filter(uuid=library_item_id), "library_item_id", library_item_id)
     here = blueprint.assignments.filter(node=node)
     if here.filter(library_item=item).exists():
-        raise ValidationError(f"Library Item already exists {'in Assignment Node' if node else 'on Blueprint'}")
+        raise ValidationError(f"Library Item already exists {'in Assignment Node' if node_id else 'on Blueprint'}")
     if item.type in SINGLETONS and here.filter(library_item__type=item.type).exists():
         raise ValidationError("Assignment node can only have one of this Library Item type.")
     Assignment.objects.create(blueprint=blueprint, library_item=item, node=node)
@@ -56,7 +56,7 @@ def remove_library_item(
     node = _node(blueprint, node_id)
     here = blueprint.assignments.filter(node=node, library_item__uuid=library_item_id)
     assignment = here.select_related("library_item").first()
-    if assignment is None or bool(node_id) != bool(node):
+    if assignment is None or (node_id and node is None):
         raise ValidationError(f"Library Item does not exist {'in Assignment Node' if node_id else 'on Blueprint'}")
     assignment.delete()
     _log(blueprint, assignment.library_item, node, actor, "Library Item removed from Blueprint")
@@ -68,15 +68,19 @@ def _get_locked(tenant: Tenant, blueprint_id: UUID) -> Blueprint:
 
 
 def _node(blueprint: Blueprint, node_id: UUID | None) -> AssignmentNode | None:
-    """The node of this id, None where the blueprint has no such node; raises where one must or must not be named."""
-    if node_id is None:
-        # A map without nodes branches nowhere: its items lie on the blueprint itself.
-        if blueprint.type == Blueprint.Type.MAP and blueprint.nodes.exists():
-            raise ValidationError("Must provide assignment_node_id for Assignment Map Blueprint")
-        return None
-    if blueprint.type == Blueprint.Type.CLASSIC:
-        raise ValidationError("assignment_node_id cannot be provided for Classic Blueprint")
-    return blueprint.nodes.filter(uuid=node_id).first()
+    """The node of this id, None where the blueprint has no such node; raises where one must or must not be named.
+
+    Without an id it is the default node: the only node of a map, and None where items lie on the blueprint itself, as
+    on a classic blueprint and on a map without nodes.
+    """
+    if node_id is not None:
+        if blueprint.type == Blueprint.Type.CLASSIC:
+            raise ValidationError("assignment_node_id cannot be provided for Classic Blueprint")
+        return blueprint.nodes.filter(uuid=node_id).first()
+    nodes = list(blueprint.nodes.all()[:2]) if blueprint.type == Blueprint.Type.MAP else []
+    if len(nodes) > 1:  # only conditional logic makes a second node
+        raise ValidationError("Must provide assignment_node_id for Assignment Map Blueprint")
+    return nodes[0] if nodes else None
 
 
 def _log(blueprint: Blueprint, item: LibraryItem, node: AssignmentNode | None, actor: Actor, summary: str) -> None:

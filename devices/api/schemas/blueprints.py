@@ -71,7 +71,8 @@ class BlueprintUpdate(Body):
 
 
 class AssignmentBody(Body):
-    """`assignment_node_id` names the branch of an assignment map; a classic blueprint has none."""
+    """`assignment_node_id` names the node of an assignment map with conditional logic. Any other map puts the item on
+    its default node where none is named; a classic blueprint has no nodes."""
 
     library_item_id: UUID
     assignment_node_id: UUID | None = None

@@ -95,6 +95,20 @@ def test_a_map_without_nodes_takes_items_itself(api: Call, token: IssuedApiToken
     assert library.remove(item).json() == []
 
 
+def test_a_map_without_conditional_logic_has_a_default_node(api: Call, token: IssuedApiToken, tenant: Tenant) -> None:
+    node = AssignmentNodeFactory.create(blueprint__tenant=tenant)
+    library = Library(api, token, node.blueprint)
+    one, other = LibraryItemFactory.create_batch(2, tenant=tenant)
+    assert library.assign(one).json() == [str(one.uuid)]
+    assert node.assignments.get().library_item == one
+    assert refusal(library.assign(one)) == "Library Item already exists on Blueprint"
+    assert refusal(library.assign(one, node)) == "Library Item already exists in Assignment Node"
+    assert refusal(library.remove(other)) == "Library Item does not exist on Blueprint"
+    assert library.remove(one).json() == []
+    library.assign(other, node)
+    assert library.remove(other).json() == []
+
+
 @pytest.mark.parametrize("type", ["macos-release", "kandji-setup", "threat-security-policy"])
 def test_some_types_come_once_in_a_place(type: str, api: Call, token: IssuedApiToken, tenant: Tenant) -> None:
     node = AssignmentNodeFactory.create(blueprint__tenant=tenant)
