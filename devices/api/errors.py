@@ -1,7 +1,7 @@
 """Every error the API answers, in the body that the public API uses for it."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import (
@@ -67,8 +67,8 @@ def forbidden(missing: Permission) -> ApiError:
     )
 
 
-def method_not_allowed(method: str, allowed: Iterable[str]) -> ApiError:
-    return ApiError(405, {"detail": f'Method "{method}" not allowed.'}, {"Allow": ", ".join(allowed)})
+def method_not_allowed(method: str, allowed: str) -> ApiError:
+    return ApiError(405, {"detail": f'Method "{method}" not allowed.'}, {"Allow": allowed})
 
 
 def unsupported_media_type(content_type: str) -> ApiError:

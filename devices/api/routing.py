@@ -5,6 +5,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal, cast, get_type_hints
 from uuid import UUID
@@ -28,6 +29,7 @@ type Method = Literal["GET", "POST", "PATCH", "DELETE"]
 
 
 ANYTHING = "{}"  # stands for a parameter in the parts of a path
+WITH_HEAD = {"GET": ["GET", "HEAD"]}
 
 
 class ApiRequest(HttpRequest):
@@ -76,14 +78,24 @@ class Endpoint:
         names = [part.strip("{}") for part in path.strip("/").split("/")]
         self.parameters = tuple((place, names[place]) for place, part in enumerate(self.parts) if part == ANYTHING)
 
+    @cached_property
+    def allow(self) -> str:
+        """The methods of the path, as the header of this name lists them."""
+        return ", ".join(method for known in self.operations for method in WITH_HEAD.get(known, [known]))
+
     def answer(self, request: HttpRequest, parameters: dict[str, str]) -> HttpResponse:
         try:
-            return self._answer(cast("ApiRequest", request), parameters)
+            response = self._answer(cast("ApiRequest", request), parameters)
         except Exception as error:  # noqa: BLE001 - whatever happens, an API client is answered in JSON
             return errors.translate(error).response()
+        response.headers["Allow"] = self.allow  # the public API has it on every answer, not on a 405 alone
+        return response
 
     def _answer(self, request: ApiRequest, parameters: dict[str, str]) -> HttpResponse:
         operation = self._guard(request)
+        if request.encoding not in {None, "utf-8"}:
+            # Query strings and forms are UTF-8. Django reads both by the charset that Content-Type names, or fails.
+            request.encoding = "utf-8"
         arguments: dict[str, Any] = parameters
         for name in operation.uuids:
             # What has no UUID's shape is the id of nothing.
@@ -117,8 +129,7 @@ class Endpoint:
         elif request.subdomain is not None and not _active(request.subdomain):
             raise errors.tenant_not_found()
         if operation is None:
-            allowed = [name for known in self.operations for name in ([known, "HEAD"] if known == "GET" else [known])]
-            raise errors.method_not_allowed(method, allowed)
+            raise errors.method_not_allowed(method, self.allow)
         if operation.permission is not None and operation.permission.codename not in request.token.permissions:
             raise errors.forbidden(operation.permission)
         return operation

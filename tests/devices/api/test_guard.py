@@ -101,6 +101,8 @@ def test_its_permission_alone_is_enough(operation: Operation, call: Call, issue_
     answer = call(operation, issue_token(operation.permission.codename))
     assert answer.status_code == operation.status
     assert answer["Content-Type"] == operation.media_type
+    served = {each.method for each in OPERATIONS if each.path.rstrip("/") == operation.path.rstrip("/")}
+    assert set(answer["Allow"].split(", ")) == (served | {"HEAD"} if "GET" in served else served)
 
 
 @named(WITH_OBJECTS)

@@ -54,6 +54,20 @@ def test_a_form_with_dotted_names_and_json_say_the_same(api: Call, token: Issued
         assert api("GET", f"{URL}/{blueprint['id']}", token).json() == blueprint
 
 
+@pytest.mark.parametrize("charset", ["utf-8", '"utf8"', "iso-8859-1", "hex"])
+def test_a_form_is_read_as_utf8_whatever_charset_is_named(
+    charset: str, api: Call, token: IssuedApiToken, tenant: Tenant
+) -> None:
+    content_type = f"application/x-www-form-urlencoded; charset={charset}"
+    fields = {"name": "Büro", "enrollment_code.is_active": "true"}
+    created = api("POST", URL, token, data=urlencode(fields), content_type=content_type)
+    assert (created.status_code, created.json()["name"]) == (201, "Büro")
+    fields = {"description": "Für alle"}
+    path = f"{URL}/{created.json()['id']}"
+    changed = api("PATCH", path, token, data=urlencode(fields), content_type=content_type)
+    assert (changed.status_code, changed.json()["description"]) == (200, "Für alle")
+
+
 @pytest.mark.parametrize(
     ("text", "active"), [("true", True), ("True", True), ("false", False), ("False", False)], ids=str
 )

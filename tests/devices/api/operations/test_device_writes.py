@@ -124,6 +124,25 @@ def test_fields_that_are_not_for_changing_are_left_alone(
 
 
 @pytest.mark.parametrize(
+    "content_type",
+    [
+        *("application/json;charset=utf-8", "application/json; charset=UTF-8", "Application/JSON"),
+        *("application/json; charset=iso-8859-1", "application/json; charset=utf-16", "application/json; charset=none"),
+    ],
+)
+def test_texts_are_utf8_whatever_charset_is_named(
+    content_type: str, api: Call, token: IssuedApiToken, mixed: dict[str, Any]
+) -> None:
+    path = f"/api/v1/devices/{mixed['alpha'].uuid}"
+    body = '{"asset_tag": "Büro"}'.encode()
+    changed = api("PATCH", path, token, data=body, content_type=content_type)
+    assert (changed.status_code, changed["Content-Type"]) == (200, "application/json")
+    found = api("GET", "/api/v1/devices?asset_tag=B%C3%BCro", token, headers={"content-type": content_type})
+    assert found.json() == [changed.json()]
+    assert changed.json()["asset_tag"] == "Büro"
+
+
+@pytest.mark.parametrize(
     ("body", "content_type", "status", "detail"),
     [
         (
@@ -131,6 +150,12 @@ def test_fields_that_are_not_for_changing_are_left_alone(
             "application/json",
             400,
             "JSON parse error - Expecting ',' delimiter: line 2 column 1 (char 8)",
+        ),
+        (
+            b'{"asset_tag": "x" // a comment\n}',
+            "application/json",
+            400,
+            "JSON parse error - Expecting ',' delimiter: line 1 column 19 (char 18)",
         ),
         (b'"\\ud800"', "application/json", 400, None),
         (b"\xff", "application/json", 400, None),
