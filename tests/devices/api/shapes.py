@@ -14,6 +14,7 @@ T, SPACE, DIGITS = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}", r"\d{4}-\d\d-\d\d \
 FORMS = {
     "datetime:T..Z": rf"{T}Z",
     "datetime:T..+00:00": T + DIGITS,
+    "datetime:seconds..Z": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ",
     "datetime:space..+00:00": SPACE + DIGITS,
     "datetime:space..": SPACE,
     "datetime:T..": T,

@@ -49,6 +49,7 @@ class Deviation(NamedTuple):
         )
 
 
+STATUS = "the status"  # stands in place of a path where an answer has another status than the contract's
 DEVICE_RECORDS = "list_devices|get_device|update_device"
 DEVIATIONS = (
     Deviation(
@@ -93,6 +94,12 @@ DEVIATIONS = (
         (str,),
         "only ever seen null there; the status, which shows the same rows, has the moment",
     ),
+    Deviation(
+        "get_manual_enrollment_profile",
+        STATUS,
+        (400,),
+        "a code that is not active enrolls nobody, so a profile with it would fail on the device that installs it",
+    ),
     Deviation("list_audit_events", r"results\[\]\.actor_id", ("",), "nobody is signed in at the command line"),
     Deviation("list_audit_events", r"results\[\]\.target_id", (str,), "a tenant is known by a number, not by a UUID"),
     Deviation("update_blueprint", "type", (str,), "the contract says that sending it is safe"),
@@ -112,6 +119,7 @@ class Answer(NamedTuple):
 @pytest.fixture
 def fleet(tenant: Tenant) -> Tenant:
     load_demo_fleet(tenant=tenant, actor=Actor.command("test"), count=DEVICES)
+    tenant.blueprints.filter(pk=tenant.blueprints.latest("pk").pk).update(enrollment_code_active=False)
     return tenant
 
 
@@ -159,6 +167,10 @@ def shape_of(operation: str, device: Device | None) -> Any:
 
 
 def differences(operation: str, answer: Answer) -> Iterator[Mismatch]:
+    status = answer.response.status_code
+    if status != OPERATIONS[operation]["success"]:
+        yield Mismatch(STATUS, status, f"is {status}: {answer.response.content!r}")
+        return
     shape = shape_of(operation, answer.device)
     if shape is None:
         if answer.response.content:
@@ -192,7 +204,7 @@ def test_reading_the_demo_fleet(operation: Operation, api: Call, fleet: Tenant, 
         for values, device in paths(operation, fleet)
     ]
     assert answers, "the demo fleet has nothing to show here"
-    assert {answer.response.status_code for answer in answers} == {200}
+    assert 200 in {answer.response.status_code for answer in answers}
     assert sorted({text for answer in answers for text in unexpected(operation.id, answer)})[:30] == []
 
 
