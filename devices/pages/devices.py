@@ -18,9 +18,9 @@ from devices.commands import COMMANDS
 from devices.fleet import devices as services
 from devices.inventory import lists as inventory
 from devices.models import Fleet
-from devices.pages.device_facts import overview
 from devices.pages.device_frame import about, in_table, own_device
 from devices.pages.device_history import history
+from devices.pages.device_overview import overview
 from devices.pages.dialogs import Dialog, refuse, saved, show
 from devices.pages.forms.devices import DeviceFilter, DeviceForm, TypeToConfirmForm, name_of
 from devices.pages.listing import PER_PAGE, listing
