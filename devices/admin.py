@@ -27,7 +27,7 @@ class DeviceAdmin(ReadOnly):
     list_select_related = ["blueprint", "user", "tenant"]
     search_fields = ["name", "serial_number", "user__email"]
     ordering = ["-id"]
-    exclude = ["record"]
+    exclude = ["record_json"]
 
 
 @admin.register(Blueprint)

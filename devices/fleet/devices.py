@@ -61,7 +61,7 @@ def update_device(
         device.tags.set(tenant.tags.filter(name__in=names))
     if changes := difference(before, _state(device)):
         records.refresh([device.pk])
-        device.refresh_from_db(fields=["record"])
+        device.refresh_from_db(fields=["record_json"])
         log_event(
             target=_target(device),
             actor=actor,

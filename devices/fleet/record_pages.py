@@ -25,7 +25,7 @@ class _Joined(Func):
     output_field = TextField()
 
     def __init__(self) -> None:
-        super().__init__("record", "pk")
+        super().__init__("record_json", "pk")
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
         joined = self.copy()
@@ -44,16 +44,16 @@ def _page(tenant: int, limit: int, offset: int) -> DeviceQuerySet:
 
 
 _one = Statement(
-    lambda tenant, uuid: Device.objects.filter(tenant_id=tenant, uuid=uuid).values_list("record"), _TENANT, _UUID
+    lambda tenant, uuid: Device.objects.filter(tenant_id=tenant, uuid=uuid).values_list("record_json"), _TENANT, _UUID
 )
 _PLACE = (_TENANT, _LIMIT, _OFFSET)
-_near = Statement(lambda tenant, *place: _page(tenant, *place).values_list("record", _count(tenant)), *_PLACE)
+_near = Statement(lambda tenant, *place: _page(tenant, *place).values_list("record_json", _count(tenant)), *_PLACE)
 # The inner query walks a narrow index to a deep offset; only the rows of the page are fetched whole.
 _far = Statement(
     lambda tenant, *place: (
         Device.objects.filter(pk__in=_page(tenant, *place).values("pk"))
         .order_by("pk")
-        .values_list("record", _count(tenant))
+        .values_list("record_json", _count(tenant))
     ),
     *_PLACE,
 )
@@ -91,5 +91,5 @@ def filtered_record_page(devices: DeviceQuerySet, *, limit: int, offset: int) ->
     total = devices.order_by().values("tenant").annotate(n=Count("pk")).values("n")
     # The outer query knows the page's primary keys and nothing of the filters, which PostgreSQL would test again.
     page = Device.objects.filter(pk__in=devices.values("pk")[offset : offset + limit]).order_by(*devices.query.order_by)
-    rows = list(page.annotate(total=Coalesce(Subquery(total), 0)).values_list("record", "total"))
+    rows = list(page.annotate(total=Coalesce(Subquery(total), 0)).values_list("record_json", "total"))
     return f"[{','.join(record for record, _ in rows)}]", rows[0][1] if rows else devices.order_by().count()

@@ -65,7 +65,7 @@ def outdated(pks: Iterable[int]) -> Iterator[tuple[int, str]]:
         for device, tag in Device.tags.through.objects.filter(device__in=batch).values_list("device_id", "tag__name"):
             tags[device].append(tag)
         rows = Device.objects.filter(pk__in=batch)
-        for pk, stored, extended, *columns in rows.values_list("pk", "record", _EXTENDED, *COLUMNS):
+        for pk, stored, extended, *columns in rows.values_list("pk", "record_json", _EXTENDED, *COLUMNS):
             if (text := render(columns, tags[pk], extended=extended)) != stored:
                 yield pk, text
 
@@ -93,12 +93,12 @@ def _store(texts: Iterable[tuple[int, str]]) -> None:
         if connection.vendor == "postgresql":
             pks, records = zip(*texts, strict=True)
             cursor.execute(
-                "UPDATE devices_device SET record = fresh.record "
-                "FROM unnest(%s::bigint[], %s::text[]) AS fresh(id, record) WHERE devices_device.id = fresh.id",
+                "UPDATE devices_device SET record_json = fresh.record_json "
+                "FROM unnest(%s::bigint[], %s::text[]) AS fresh(id, record_json) WHERE devices_device.id = fresh.id",
                 [list(pks), list(records)],
             )
         else:
             cursor.executemany(
-                "UPDATE devices_device SET record = %s WHERE id = %s",
+                "UPDATE devices_device SET record_json = %s WHERE id = %s",
                 [(record, pk) for pk, record in texts],
             )

@@ -23,9 +23,9 @@ from devices.models import Device
 _OWN = [
     field.name
     for field in Device._meta.concrete_fields
-    if field.name not in {"id", "tenant", "uuid", "blueprint", "user", "record"}
+    if field.name not in {"id", "tenant", "uuid", "blueprint", "user", "record_json"}
 ]
-_WRITTEN = [*_OWN, "blueprint", "user", "record"]
+_WRITTEN = [*_OWN, "blueprint", "user", "record_json"]
 _REQUIRED = {"name": "device_name", "platform": "platform"}
 
 
@@ -127,7 +127,7 @@ class Batch:
         tags = self._tags.save({name for device in written for name in self._tags_of.get(device.uuid, ())})
         for device in written:
             names = self._tags_of.get(device.uuid, ())
-            device.record = records.render(columns_of(device), names, extended=extended)
+            device.record_json = records.render(columns_of(device), names, extended=extended)
         Device.objects.bulk_create(self.created)
         Device.objects.bulk_create(changed, update_conflicts=True, unique_fields=["id"], update_fields=_WRITTEN)
         self._save_tags(written)
@@ -174,7 +174,7 @@ class Batch:
     def _stored(self, rows: list[DeviceRow]) -> list[Device]:
         """The tenant's devices that the rows may be about, locked."""
         # Two queries, one per index, rather than one that can use neither.
-        devices = self._tenant.devices.select_for_update().defer("record").order_by("pk")
+        devices = self._tenant.devices.select_for_update().defer("record_json").order_by("pk")
         serials = {row.serial_number.upper() for row in rows if row.serial_number}
         by_uuid = devices.filter(uuid__in={row.uuid for row in rows if row.uuid})
         by_serial = devices.exclude(serial_number="").alias(upper=Upper("serial_number")).filter(upper__in=serials)

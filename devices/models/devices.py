@@ -73,7 +73,7 @@ class DeviceQuerySet(models.QuerySet["Device"]):
 
     def reported(self) -> "DeviceQuerySet":
         """Devices with their reported lists: apps, library items and parameters, in one query."""
-        return self.select_related("blueprint", "inventory").defer("record", "inventory__details")
+        return self.select_related("blueprint", "inventory").defer("record_json", "inventory__details")
 
     def filtered(self, filters: dict[str, Any]) -> "DeviceQuerySet":
         """Devices that match all of these filters. Keys are the names of the API's query parameters."""
@@ -120,7 +120,7 @@ class DeviceQuerySet(models.QuerySet["Device"]):
         """Devices with everything that their details and pages show, in a constant number of queries."""
         lists = ("inventory__apps", "inventory__library_items", "inventory__parameters")
         related = self.select_related("blueprint", "user", "inventory", "lost_mode").prefetch_related("tags")
-        return related.defer("record", *lists)
+        return related.defer("record_json", *lists)
 
 
 class Device(models.Model):
@@ -155,7 +155,7 @@ class Device(models.Model):
     last_enrollment = models.DateTimeField()
     last_check_in = models.DateTimeField(null=True, blank=True)
     # The JSON text that GET /devices/{id} returns. devices.fleet.records renders it whenever something in it changes.
-    record = models.TextField(editable=False)
+    record_json = models.TextField(editable=False)
 
     objects = DeviceQuerySet.as_manager()
 

@@ -125,7 +125,7 @@ class DeviceFactory(DjangoModelFactory[Device]):
         Fleet.objects.get_or_create(tenant=device.tenant)
         Fleet.objects.filter(tenant=device.tenant).update(device_count=F("device_count") + 1)
         records.refresh([device.pk])
-        device.refresh_from_db(fields=["record"])
+        device.refresh_from_db(fields=["record_json"])
         return device
 
 

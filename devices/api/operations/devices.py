@@ -78,4 +78,4 @@ def update_device(request: ApiRequest, device_id: UUID, body: DeviceUpdate) -> H
     if "blueprint_id" in given:
         given["blueprint"] = given.pop("blueprint_id")
     device = services.update_device(tenant=request.tenant, device_id=device_id, actor=request.actor, **given)
-    return json_text(device.record)
+    return json_text(device.record_json)

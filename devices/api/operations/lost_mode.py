@@ -21,7 +21,7 @@ router = Router(
     refuses=True,
 )
 def get_device_lost_mode(request: ApiRequest, device_id: UUID) -> DeviceLostMode:
-    device = request.tenant.devices.select_related("lost_mode").defer("record").get(uuid=device_id)
+    device = request.tenant.devices.select_related("lost_mode").defer("record_json").get(uuid=device_id)
     return DeviceLostMode.of(device_id, services.get_lost_mode(device))
 
 

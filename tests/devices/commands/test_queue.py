@@ -199,7 +199,7 @@ def test_a_name_that_was_set_is_the_devices_name(platform: Platform, tenant: Ten
     acknowledge(command=send(device, "set_device_name", DeviceName="New").command)
     device.refresh_from_db()
     assert device.name == "New"
-    assert '"device_name":"New"' in device.record
+    assert '"device_name":"New"' in device.record_json
     newest = device.activity.order_by("-id").first()
     assert newest
     assert (newest.action_type, newest.details) == ("name_changed", {"to": "New", "from": "Old"})

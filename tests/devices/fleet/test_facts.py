@@ -9,7 +9,7 @@ from devices.models import Device
 from devices.pages.forms.devices import DeviceForm
 
 # Fields of the model that are no attributes of a device: keys of the database, and the prepared record.
-NO_FACTS = {"id", "tenant", "record"}
+NO_FACTS = {"id", "tenant", "record_json"}
 # Fields of the form that stand for another attribute, under the key of the record.
 FORM_KEYS = {"blueprint": "blueprint_id", "new_tags": "tags"}
 

@@ -22,7 +22,7 @@ def shown(device: Device) -> tuple[str, bool]:
     """What the device's column says, and whether its record says the same."""
     device.refresh_from_db()
     assert not list(records.outdated([device.pk]))
-    return device.lost_mode_status, f'"lost_mode_status":"{device.lost_mode_status}"' in device.record
+    return device.lost_mode_status, f'"lost_mode_status":"{device.lost_mode_status}"' in device.record_json
 
 
 def test_lost_mode_from_its_request_to_its_end(iphone: Device) -> None:

@@ -34,15 +34,15 @@ def pks(tenant: Tenant) -> list[int]:
 
 
 def record_of(device: Device) -> dict[str, Any]:
-    device.refresh_from_db(fields=["record"])
-    record: dict[str, Any] = json.loads(device.record)
+    device.refresh_from_db(fields=["record_json"])
+    record: dict[str, Any] = json.loads(device.record_json)
     return record
 
 
 def test_a_text_made_from_an_object_is_the_text_made_from_its_row(tenant: Tenant) -> None:
     for device in tenant.devices.select_related("blueprint", "user").prefetch_related("tags"):
         tags = [tag.name for tag in device.tags.all()]
-        assert records.render(columns_of(device), tags, extended=False) == device.record
+        assert records.render(columns_of(device), tags, extended=False) == device.record_json
 
 
 def test_only_what_is_outdated_is_rewritten(tenant: Tenant) -> None:
@@ -73,7 +73,7 @@ def test_check_records_finds_a_wrong_record_and_mends_it(tenant: Tenant, capsys:
     call_command("check_records")
     assert capsys.readouterr().out == "20 records, all up to date.\n"
     device = tenant.devices.order_by("pk")[7]
-    Device.objects.filter(pk=device.pk).update(record="{}")
+    Device.objects.filter(pk=device.pk).update(record_json="{}")
     Fleet.objects.filter(tenant=tenant).update(device_count=19)
     with pytest.raises(CommandError):
         call_command("check_records")

@@ -20,7 +20,7 @@ def test_what_devices_show_of_a_person_changes_with_the_person(tenant: Tenant) -
     assert updated.updated_at > user.updated_at
     device.refresh_from_db()
     expected = f'{{"email":"anne@accuhive.test","name":"Anne","id":"{user.uuid}","is_archived":true}}'
-    assert f'"user":{expected}' in device.record
+    assert f'"user":{expected}' in device.record_json
     assert not list(records.outdated([device.pk]))
     event = tenant.audit_events.get()
     assert event.changes["name"] == {"old": "Ann", "new": "Anne"}

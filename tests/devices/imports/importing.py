@@ -43,7 +43,7 @@ def iphone() -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def stored(tenant: Tenant) -> list[dict[str, Any]]:
-    return [json.loads(text) for text in tenant.devices.order_by("pk").values_list("record", flat=True)]
+    return [json.loads(text) for text in tenant.devices.order_by("pk").values_list("record_json", flat=True)]
 
 
 def fresh(tenant: Tenant) -> bool:

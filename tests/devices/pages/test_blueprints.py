@@ -93,7 +93,7 @@ def test_one_is_edited(blueprint: Blueprint, tenant: Tenant, sign_in: SignIn) ->
     assert (blueprint.name, blueprint.color, blueprint.icon) == ("All Macs", "red-500", "ss-lock")
     assert (blueprint.enrollment_code, blueprint.enrollment_code_active) == ("123456", False)
     device.refresh_from_db()
-    assert "All Macs" in device.record
+    assert "All Macs" in device.record_json
 
 
 def test_looks_we_do_not_know_are_kept(tenant: Tenant, sign_in: SignIn) -> None:

@@ -234,7 +234,7 @@ def test_a_device_is_edited(mac: Device, tenant: Tenant, sign_in: SignIn) -> Non
     assert (mac.user.name, mac.blueprint, mac.asset_tag) == ("Ben", target, "A-7")
     assert sorted(mac.tags.values_list("name", flat=True)) == ["Loaner", "VIP"]
     assert newest(tenant).summary == "Device updated"
-    assert '"asset_tag":"A-7"' in mac.record
+    assert '"asset_tag":"A-7"' in mac.record_json
 
 
 def test_an_edit_that_makes_no_sense_is_sent_back(mac: Device, tenant: Tenant, sign_in: SignIn) -> None:

@@ -45,7 +45,7 @@ def test_a_user_is_edited_in_the_records_of_their_devices(ana: User, tenant: Ten
     ana.refresh_from_db()
     assert (ana.name, ana.department, ana.job_title, ana.archived) == ("Ana Silva", None, "CTO", True)
     device.refresh_from_db()
-    assert "Ana Silva" in device.record
+    assert "Ana Silva" in device.record_json
     assert newest(tenant).summary == "User updated"
     assert client.post(url(ana, "edit/"), {"name": ""}, headers=HTMX).status_code == 422
 

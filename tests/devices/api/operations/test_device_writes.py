@@ -118,7 +118,7 @@ def test_fields_that_are_not_for_changing_are_left_alone(
     before = api("GET", path, token).json()
     body = {name: "changed" for name in before if name not in {"user", "asset_tag", "blueprint_id", "tags"}}
     answer = api(
-        "PATCH", path, token, json={**body, "tenant": "x", "tenant_id": 1, "id": 1, "uuid": "x", "record": "{}"}
+        "PATCH", path, token, json={**body, "tenant": "x", "tenant_id": 1, "id": 1, "uuid": "x", "record_json": "{}"}
     )
     assert (answer.status_code, answer.json()) == (200, before)
 

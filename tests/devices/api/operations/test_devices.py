@@ -50,7 +50,7 @@ def fleet_of(tenant: Tenant, count: int) -> None:
                 blueprint=blueprint,
                 first_enrollment=ENROLLED,
                 last_enrollment=ENROLLED,
-                record=f'{{"device_name":"Mac {n}"}}',
+                record_json=f'{{"device_name":"Mac {n}"}}',
             )
             for n in range(count)
         ],

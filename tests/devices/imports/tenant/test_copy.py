@@ -224,7 +224,7 @@ def test_new_names_reach_every_record(tenant: Tenant) -> None:
     source.answers["blueprints"] = page(blueprint(id=record["blueprint_id"], name="Renamed too"))
     source.refuse = lambda path: httpx.Response(403, json={}) if path == "devices" else None
     source.copy(tenant)
-    text = tenant.devices.get(uuid=record["device_id"]).record
+    text = tenant.devices.get(uuid=record["device_id"]).record_json
     assert '"name":"Renamed"' in text
     assert '"blueprint_name":"Renamed too"' in text
 
