@@ -12,12 +12,12 @@ from django.db import transaction
 
 from access.audit.events import Actor
 from access.models import Tenant
-from devices.dates import spaced, zulu
 from devices.demo import data
 from devices.demo.company import set_up_company
 from devices.demo.details import demo_details
 from devices.demo.history import add_history
 from devices.demo.inventory import demo_lists
+from devices.fleet.facts import FACTS
 from devices.imports.devices import ImportReport, import_devices
 from devices.models import Platform, User
 
@@ -39,8 +39,6 @@ _HARDWARE = {
     Platform.WINDOWS: (data.WINDOWS_PCS, data.WINDOWS),
     Platform.ANDROID: (data.ANDROIDS, data.ANDROID),
 }
-# Facts that only the details document has, not the record.
-_ONLY_DETAILS = {"mac_address", "filevault_enabled", "build", "given_name"}
 _OTHER = {Platform.WINDOWS, Platform.ANDROID}
 # Large fleets are for tests of size, so only the first devices are complete: the apps of 100,000 devices take 700 MB.
 COMPLETE_DEVICES = 2000
@@ -123,7 +121,8 @@ class _Fleet:
         shared = platform == Platform.APPLE_TV or (platform == Platform.IPAD and random.random() < 0.3)
         employee = None if shared or random.random() < 0.03 else self._employee(platform)
         blueprint = self._blueprint(platform, employee, shared=shared)
-        facts: dict[str, Any] = {
+        # A fact that this list does not name is empty.
+        facts: dict[str, Any] = dict.fromkeys((fact.key for fact in FACTS), "") | {
             "device_id": self._uuid(),
             "device_name": self._name(platform, model, employee),
             "model": model.name,
@@ -157,10 +156,7 @@ class _Fleet:
             "build": system.build,
             "given_name": employee.given_name if employee else "",
         }
-        record = {key: value for key, value in facts.items() if key not in _ONLY_DETAILS}
-        record["last_check_in"] = zulu(facts["last_check_in"])
-        record["first_enrollment"] = spaced(facts["first_enrollment"])
-        record["last_enrollment"] = spaced(facts["last_enrollment"])
+        record = {fact.key: fact.converter(facts[fact.key]) for fact in FACTS if fact.record != "none"}
         return record, demo_details(facts, model, random)
 
     def _dates(self) -> dict[str, Any]:

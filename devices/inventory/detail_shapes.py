@@ -3,6 +3,7 @@
 from copy import deepcopy
 from typing import Any
 
+from devices.fleet.facts import DETAIL_FIELDS
 from devices.models import Platform
 
 
@@ -10,8 +11,9 @@ def _keys(value: Any, *names: str) -> dict[str, Any]:
     return dict.fromkeys(names, value)
 
 
-# Values before anything was reported: "" for texts and for dates that are written with a space, null for truth values,
-# numbers and dates that are written with a T, and {} for the sections that a device has only in some states.
+# Values of a device that has reported nothing: "" for texts and for dates that are written with a space, null for truth
+# values, numbers and dates that are written with a T, and {} for the sections that a device has only in some states.
+# The keys of facts stand here too, because the order of the keys is that of the public API.
 _APPLE_SHAPE: dict[str, Any] = {
     "general": _keys(
         "",
@@ -184,6 +186,18 @@ _SHAPES: dict[str, dict[str, Any]] = {
 }
 
 
+def _with_facts(platform: str, shape: dict[str, Any]) -> dict[str, Any]:
+    """The shape with the facts that it does not name, at the end of their sections."""
+    shape = deepcopy(shape)
+    for fact, field in DETAIL_FIELDS[platform]:
+        empty = None if fact.parser in {"boolean", "moment"} else ""
+        shape[field.section].setdefault(field.key, field.converter(empty))
+    return shape
+
+
+_COMPLETE_SHAPES = {platform: _with_facts(platform, shape) for platform, shape in _SHAPES.items()}
+
+
 def skeleton(platform: str) -> dict[str, Any]:
     """Every section and key of the platform's details, empty; the caller's own copy."""
-    return deepcopy(_SHAPES[platform])
+    return deepcopy(_COMPLETE_SHAPES[platform])
