@@ -26,7 +26,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"permissions", "addresses", "keyrings", "sealing", "labels", "logs"},
     ],
     "devices": [
-        {"urls", "urls_api", "apps", "management", "templatetags", "admin"},
+        {"urls", "apps", "management", "templatetags", "admin"},
         {"pages", "mcp", "demo"},
         {"api", "imports", "mdm", "files"},
         {"blueprints", "security"},

@@ -1,8 +1,11 @@
 """Error pages. Each one says what happened and what to do next."""
 
 import math
+import sys
 from typing import Any
 
+from django.contrib.auth.models import AnonymousUser
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -39,6 +42,13 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """The page for an exception that no other page is for: `sys.exception()`, wherever it was raised.
+
+    A lost database is one of them. No middleware could answer it: reading or saving the session fails too, and above
+    every `process_exception`.
+    """
+    if isinstance(sys.exception(), OperationalError | InterfaceError):
+        return unavailable(request)
     return _page(
         request,
         500,
@@ -48,6 +58,9 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def unavailable(request: HttpRequest) -> HttpResponse:
+    """The page for a lost database, made without a query."""
+    request.user = AnonymousUser()
+    vars(request).pop("_messages", None)
     response = _page(
         request,
         503,

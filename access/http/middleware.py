@@ -4,12 +4,11 @@ from typing import cast
 
 from django.conf import settings
 from django.contrib.auth import logout
-from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import DisallowedHost
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.request import split_domain_port, validate_host
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from access.addresses import is_trusted_proxy, parse, trusted_proxies
 from access.http import errors
@@ -20,7 +19,6 @@ from access.sign_in.throttle import TooManyAttempts
 
 type GetResponse = Callable[[HttpRequest], HttpResponse]
 API_PATH = re.compile(r"/(?:api/v\d+|app/v1)(?:/|\Z)")
-DATABASE_LOST = (OperationalError, InterfaceError)
 
 
 class ProxyMiddleware:
@@ -48,16 +46,17 @@ class ProxyMiddleware:
 
 
 class HostMiddleware:
-    """Tell API requests from pages, by host and path, and name the tenant that an API host stands for.
+    """Give each request to the door that its host and path name, and name the tenant that an API host stands for.
 
-    Makes a RoutedRequest of the request. An API request never reaches a page, and only the hosts of IRU_WEB_HOSTS show
-    pages.
+    The API is called here, so that it passes none of the middleware below: together they cost more than answering one
+    device, and an API host neither sets nor reads a cookie. Pages are shown by the hosts of IRU_WEB_HOSTS alone.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
+        self.pages = get_response
+        self.api: GetResponse = import_string(settings.IRU_API)
         self.suffix = f".api.{settings.IRU_DOMAIN}".lower()
-        # Records and secrets are nobody's to keep, also where somebody opens them in a browser.
+        # No browser or proxy may store records and secrets, also where a person opens them in a browser.
         self.api_headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
         if settings.SECURE_HSTS_SECONDS:
             self.api_headers["Strict-Transport-Security"] = f"max-age={settings.SECURE_HSTS_SECONDS}; includeSubDomains"
@@ -72,11 +71,12 @@ class HostMiddleware:
                 raise  # to the page that answers 400
             return _no_route()
         request.subdomain = host.removesuffix(self.suffix) if host.endswith(self.suffix) else None
-        request.is_api = request.subdomain is not None or api_path
-        if not request.is_api:
-            if not validate_host(host, settings.IRU_WEB_HOSTS):
-                raise DisallowedHost(f"{host} serves no pages.")
-            return self.get_response(request)
+        # Each door is one condition here.
+        if request.subdomain is not None or api_path:
+            return self._call_api(request, host)
+        return self._show_page(request, host)
+
+    def _call_api(self, request: RoutedRequest, host: str) -> HttpResponse:
         if request.subdomain is None and not validate_host(host, settings.IRU_BARE_API_HOSTS):
             return _no_route()
         if settings.HTTPS and not request.is_secure() and not settings.DEBUG:
@@ -84,16 +84,20 @@ class HostMiddleware:
             return JsonResponse(
                 {"detail": "This API is served over HTTPS only. Replace the token you sent."}, status=403
             )
-        request.urlconf = settings.API_URLCONF
-        response = self.get_response(request)
+        response = self.api(request)
         for name, value in self.api_headers.items():
             response.headers.setdefault(name, value)
         return response
 
+    def _show_page(self, request: RoutedRequest, host: str) -> HttpResponse:
+        if not validate_host(host, settings.IRU_WEB_HOSTS):
+            raise DisallowedHost(f"{host} serves no pages.")
+        return self.pages(request)
+
 
 class AdministratorMiddleware:
     """Give pages the signed-in administrator's tenant as `request.tenant`, end sessions that are idle or old, and
-    answer a lost database or a refused sign-in with the page that says so."""
+    answer 429 where passwords are tried too often."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -113,21 +117,8 @@ class AdministratorMiddleware:
         request.tenant = getattr(request.user, "tenant", None)  # type: ignore[attr-defined] # PageRequest declares it
         return self.get_response(request)
 
-    def process_exception(self, request: RoutedRequest, exception: Exception) -> HttpResponse | None:
-        if request.is_api:  # Django asks every middleware, also those that stepped aside
-            return None
-        if isinstance(exception, TooManyAttempts):
-            return errors.too_many_attempts(request, exception)
-        if isinstance(exception, DATABASE_LOST):
-            return unavailable(request)
-        return None
-
-
-def unavailable(request: HttpRequest) -> HttpResponse:
-    """503 with Retry-After: the page for a lost database, made without asking it anything."""
-    request.user = AnonymousUser()
-    vars(request).pop("_messages", None)
-    return errors.unavailable(request)
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return errors.too_many_attempts(request, exception) if isinstance(exception, TooManyAttempts) else None
 
 
 def _no_route() -> HttpResponse:

@@ -10,11 +10,12 @@ from types import MappingProxyType
 from typing import Any, Literal, cast, get_type_hints
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from pydantic import TypeAdapter
 
 from access.addresses import client_address
 from access.audit.events import Actor
+from access.http.requests import RoutedRequest
 from access.models import Tenant
 from access.permissions import Permission, catalogue
 from access.tokens.authentication import AuthenticationFailed, LiveToken, authenticate
@@ -32,14 +33,13 @@ ANYTHING = "{}"  # stands for a parameter in the parts of a path
 WITH_HEAD = {"GET": ["GET", "HEAD"]}
 
 
-class ApiRequest(HttpRequest):
+class ApiRequest(RoutedRequest):
     """A request that has passed the guard: its live token, the tenant that every query starts from, and the token again
     as the actor of whatever it changes."""
 
     token: LiveToken
     tenant: Tenant
     actor: Actor
-    subdomain: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +83,8 @@ class Endpoint:
         """The methods of the path, as the header of this name lists them."""
         return ", ".join(method for known in self.operations for method in WITH_HEAD.get(known, [known]))
 
-    def answer(self, request: HttpRequest, parameters: dict[str, str]) -> HttpResponse:
-        try:
-            response = self._answer(cast("ApiRequest", request), parameters)
-        except Exception as error:  # noqa: BLE001 - whatever happens, an API client is answered in JSON
-            return errors.translate(error).response()
+    def answer(self, request: ApiRequest, parameters: dict[str, str]) -> HttpResponse:
+        response = self._answer(request, parameters)
         response.headers["Allow"] = self.allow  # the public API has it on every answer, not on a 405 alone
         return response
 
@@ -224,10 +221,9 @@ class Router:
 class Api:
     """All routers. Their order is that of the catalogue of permissions, which they fill, and so of what people see.
 
-    As a view, it answers every path of the API, and all others with a JSON 404.
+    HostMiddleware calls it with every request for the API. It answers paths that are none of its own with a JSON 404,
+    and every exception in JSON. It reads no cookie, so a foreign page cannot act in its visitor's name (CSRF).
     """
-
-    csrf_exempt = True  # no cookie is read here, so there is nothing that a foreign page could ride on
 
     def __init__(self, *routers: Router) -> None:
         self.operations = [operation for router in routers for operation in router.operations]
@@ -254,7 +250,13 @@ class Api:
             if places not in self._places.setdefault(len(parts), []):
                 self._places[len(parts)].append(places)
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, request: RoutedRequest) -> HttpResponse:
+        try:
+            return self._answer(cast("ApiRequest", request))
+        except Exception as error:  # noqa: BLE001 - whatever happens, an API client is answered in JSON
+            return errors.translate(error).response()
+
+    def _answer(self, request: ApiRequest) -> HttpResponse:
         # Found here rather than by one URL pattern after the other, which would cost a call more than its token does.
         parts = request.path_info.removeprefix("/").split("/")
         if not parts[-1]:  # with or without a closing slash: a redirect would lose a POST's body
@@ -265,16 +267,9 @@ class Api:
                 shape[place] = ANYTHING
             if endpoint := self.endpoints.get(tuple(shape)):
                 return endpoint.answer(request, {name: parts[place] for place, name in endpoint.parameters})
-        return _no_route(request)
-
-
-def _no_route(request: HttpRequest) -> HttpResponse:
-    subdomain: str | None = request.subdomain  # type: ignore[attr-defined]
-    try:
-        known = subdomain is None or _active(subdomain)
-    except Exception as error:  # noqa: BLE001 - answered in JSON like everything here
-        return errors.translate(error).response()
-    return (errors.no_route() if known else errors.tenant_not_found()).response()
+        if request.subdomain is None or _active(request.subdomain):
+            raise errors.no_route()
+        raise errors.tenant_not_found()
 
 
 def _active(subdomain: str) -> bool:

@@ -77,25 +77,37 @@ class TestHosts:
         settings.IRU_BARE_API_HOSTS = ["localhost"]
         settings.ALLOWED_HOSTS = ["iru.test", "localhost", ".api.iru.test"]
 
-    def ask(self, host: str, path: str = "/api/v1/devices") -> tuple[HttpResponse, Any]:
-        return pass_through(HostMiddleware, RequestFactory().get(path, headers={"host": host}))
+    def ask(self, host: str, path: str = "/api/v1/devices", *, secure: bool = False) -> tuple[HttpResponse, Any]:
+        """The answer, and the request as its door saw it (None where no door did); it answers with its own name."""
+        seen: Seen = []
+
+        def door(name: str) -> Callable[[HttpRequest], HttpResponse]:
+            def answer(request: HttpRequest) -> HttpResponse:
+                seen.append(request)
+                return HttpResponse(name)
+
+            return answer
+
+        middleware = HostMiddleware(door("pages"))
+        middleware.api = door("api")
+        response = middleware(RequestFactory().get(path, headers={"host": host}, secure=secure))
+        return response, seen[0] if seen else None
 
     @pytest.mark.parametrize("host", ["accuhive.api.iru.test", "ACCUHIVE.api.iru.test:8443", "accuhive.api.iru.test."])
     @pytest.mark.parametrize("path", ["/api/v1/devices", "/access/tokens/", "/"])
-    def test_an_api_host_serves_the_api_alone(self, settings: Any, host: str, path: str) -> None:
-        _, seen = self.ask(host, path)
-        assert (seen.is_api, seen.subdomain, seen.urlconf) == (True, "accuhive", settings.API_URLCONF)
+    def test_an_api_host_serves_the_api_alone(self, host: str, path: str) -> None:
+        response, seen = self.ask(host, path)
+        assert (response.content, seen.subdomain) == (b"api", "accuhive")
 
     @pytest.mark.parametrize("path", ["/api/v1", "/api/v1/devices", "/api/v2/threat/x", "/app/v1/ping"])
     def test_a_bare_host_serves_the_api_by_its_path(self, path: str) -> None:
-        _, seen = self.ask("localhost:8000", path)
-        assert (seen.is_api, seen.subdomain) == (True, None)
+        response, seen = self.ask("localhost:8000", path)
+        assert (response.content, seen.subdomain) == (b"api", None)
 
     @pytest.mark.parametrize("path", ["/", "/access/tokens/", "/api/", "/api/v1x/devices", "/apiv1"])
     def test_a_web_host_serves_pages(self, path: str) -> None:
-        _, seen = self.ask("iru.test", path)
-        assert not seen.is_api
-        assert not hasattr(seen, "urlconf")
+        response, _ = self.ask("iru.test", path)
+        assert response.content == b"pages"
 
     @pytest.mark.parametrize("host", ["iru.test", "evil.test", "evil.test:bad", "api.iru.test", "notapi.iru.test"])
     def test_the_api_is_unknown_to_every_other_host(self, host: str) -> None:
@@ -116,8 +128,7 @@ class TestHosts:
         assert response.status_code == 403
         assert "location" not in response.headers
 
-        request = RequestFactory().get("/api/v1/devices", headers={"host": host}, secure=True)
-        assert pass_through(HostMiddleware, request)[1] is not None
+        assert self.ask(host, secure=True)[0].content == b"api"
 
 
 def test_an_api_call_neither_gets_nor_reads_a_cookie(tenant: Tenant, owner: Administrator, client: Client) -> None:
@@ -149,6 +160,33 @@ class TestLostDatabase:
             lost.setattr("access.models.tokens.ApiTokenQuerySet.listed", self.fail)
             response = signed_in.get("/access/tokens/")
         self.check(signed_in, response)
+
+    def test_in_the_middleware(self, signed_in: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        with monkeypatch.context() as lost:
+            lost.setattr("access.sign_in.backend.AdministratorBackend.get_user", self.fail)
+            response = signed_in.get("/access/tokens/")
+        self.check(signed_in, response)
+
+    def test_in_the_page_for_another_error(self, signed_in: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        def layout(request: HttpRequest, status: int) -> str:
+            if status < 500:
+                self.fail()
+            return "registration/card.html"
+
+        with monkeypatch.context() as lost:
+            lost.setattr("access.http.errors._layout", layout)
+            response = signed_in.get("/nothing/")
+        self.check(signed_in, response)
+
+    def test_any_other_error_stays_a_500(self, signed_in: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        def broken(*arguments: object) -> None:
+            raise RuntimeError("no signal from the database")
+
+        monkeypatch.setattr("access.models.tokens.ApiTokenQuerySet.listed", broken)
+        response = signed_in.get("/access/tokens/")
+        assert response.status_code == 500
+        assert "Retry-After" not in response
+        assert "signal" not in response.content.decode()
 
     def check(self, client: Client, response: Any) -> None:
         assert response.status_code == 503
