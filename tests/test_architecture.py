@@ -21,7 +21,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"people", "webhooks"},
         {"sign_in", "tokens"},
         {"audit"},
-        {"tasks", "roles", "statements"},
+        {"tasks", "roles", "sql"},
         {"models"},
         {"permissions", "addresses", "keyrings", "sealing", "labels", "logs"},
     ],
@@ -42,13 +42,12 @@ LONGEST = 400  # lines: past that, a file is usually two subjects
 
 # Where a query on a tenant's model may begin without its tenant, and why that is right.
 UNSCOPED = {
-    "access/tokens/authentication.py": {"ApiToken": "the secret says whose token it is; the tenant follows from it"},
     "access/management/commands/api_token.py": {"ApiToken": "`keys` counts for the operator, across tenants"},
     "access/sign_in/backend.py": {"Administrator": "the session says who it is; the tenant follows from it"},
     "access/tokens/usage.py": {"ApiToken": "writes by the primary keys of tokens that were found alive"},
     "devices/management/commands/check_records.py": {"Device": "proves the records of every tenant"},
     "devices/management/commands/quickstart.py": {"Administrator": "makes the operator, who has no tenant"},
-    "devices/fleet/record_pages.py": {"Device": "compiled once for all tenants, and run with one"},
+    "devices/fleet/record_pages.py": {"Device": "fetches a page by the primary keys that it found in the tenant"},
     "devices/imports/devices.py": {"Fleet": "counts in the row that the tenant's fleet was just read from"},
     "devices/fleet/secrets.py": {"DeviceSecret": "a new key is for the secrets of every tenant"},
     "devices/fleet/records.py": {"Device": "works on the primary keys that its callers found in their tenant"},

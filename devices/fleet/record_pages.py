@@ -1,75 +1,48 @@
 """Reading prepared records: the two SELECTs that integrations run all day, and their filtered form."""
 
-from typing import Any
+import sqlite3
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Count, Func, Subquery, TextField
+from django.db.models import Count, Subquery
 from django.db.models.functions import Coalesce
 
-from access.statements import Statement
+from access import sql
 from devices.models.devices import Device, DeviceQuerySet, Fleet
 
-_TENANT, _LIMIT, _OFFSET = 987_650_001, 987_650_002, 987_650_003
-_UUID = UUID("98765000-0000-4000-8000-000000000004")
+ONE = "SELECT record_json FROM devices_device WHERE tenant_id = %s AND uuid = %s"
 
-
-class _Joined(Func):
-    """SQLite: the records of all rows in one value, as the bytes that are sent; null where there are no rows.
-
-    With each row that it fetches, its driver lets other threads have the interpreter, and then has to wait for it.
-    """
-
-    template = "CAST(GROUP_CONCAT(%(expressions)s) AS BLOB)"
-    arg_joiner = ", ',' ORDER BY "
-    output_field = TextField()
-
-    def __init__(self) -> None:
-        super().__init__("record_json", "pk")
-
-    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        joined = self.copy()
-        if not connection.features.supports_aggregate_order_by_clause:
-            # Before 3.44 it joins them as it finds them: by primary key, for that is what they are looked up by.
-            joined.set_source_expressions(self.get_source_expressions()[:1])
-        return joined.as_sql(compiler, connection, **context)
-
-
-def _count(tenant: int) -> Subquery:
-    return Subquery(Fleet.objects.filter(tenant_id=tenant).values("device_count"))
-
-
-def _page(tenant: int, limit: int, offset: int) -> DeviceQuerySet:
-    return Device.objects.filter(tenant_id=tenant).order_by("pk")[offset : offset + limit]
-
-
-_one = Statement(
-    lambda tenant, uuid: Device.objects.filter(tenant_id=tenant, uuid=uuid).values_list("record_json"), _TENANT, _UUID
-)
-_PLACE = (_TENANT, _LIMIT, _OFFSET)
-_near = Statement(lambda tenant, *place: _page(tenant, *place).values_list("record_json", _count(tenant)), *_PLACE)
+# A page of the whole fleet. Each of the following takes tenant, tenant, limit and offset.
+NEAR = """
+SELECT record_json, (SELECT device_count FROM devices_fleet WHERE tenant_id = %s)
+FROM devices_device WHERE tenant_id = %s ORDER BY id LIMIT %s OFFSET %s
+"""
 # The inner query walks a narrow index to a deep offset; only the rows of the page are fetched whole.
-_far = Statement(
-    lambda tenant, *place: (
-        Device.objects.filter(pk__in=_page(tenant, *place).values("pk"))
-        .order_by("pk")
-        .values_list("record_json", _count(tenant))
-    ),
-    *_PLACE,
-)
-_joined = Statement(
-    lambda tenant, *place: Device.objects.filter(pk__in=_page(tenant, *place).values("pk")).values_list(
-        _Joined(), _count(tenant)
-    ),
-    *_PLACE,
-)
-NEAR = 1000  # rows: up to there PostgreSQL is faster when it reads what it skips
+FAR = """
+SELECT record_json, (SELECT device_count FROM devices_fleet WHERE tenant_id = %s)
+FROM devices_device
+WHERE id IN (SELECT id FROM devices_device WHERE tenant_id = %s ORDER BY id LIMIT %s OFFSET %s)
+ORDER BY id
+"""
+NEAREST = 1000  # rows: up to this offset PostgreSQL is faster when it reads the rows that it skips
+# SQLite: the records of all rows in one value, as the bytes that are sent; null where there are no rows. With each row
+# that it fetches, its driver lets other threads have the interpreter, and then has to wait for it.
+JOINED = """
+SELECT
+    CAST(GROUP_CONCAT(record_json, ',' ORDER BY id) AS BLOB),
+    (SELECT device_count FROM devices_fleet WHERE tenant_id = %s)
+FROM devices_device
+WHERE id IN (SELECT id FROM devices_device WHERE tenant_id = %s ORDER BY id LIMIT %s OFFSET %s)
+"""
+if sqlite3.sqlite_version_info < (3, 44):
+    # It joins records as it finds them: by primary key, because it looks them up by that.
+    JOINED = JOINED.replace(", ',' ORDER BY id", "")
 
 
 def record_of(tenant_id: int, uuid: UUID) -> str:
     """The prepared record of one device. Raises Device.DoesNotExist."""
     value = uuid if connection.features.has_native_uuid_field else uuid.hex
-    rows = _one.rows(tenant_id, value)
+    rows = sql.rows(ONE, tenant_id, value)
     if not rows:
         raise Device.DoesNotExist
     return str(rows[0][0])
@@ -77,11 +50,11 @@ def record_of(tenant_id: int, uuid: UUID) -> str:
 
 def record_page(tenant_id: int, *, limit: int, offset: int) -> tuple[str | bytes, int]:
     """A page of the whole fleet as a JSON array of prepared records, and the number of its devices."""
-    place = tenant_id, limit, offset
+    parameters = tenant_id, tenant_id, limit, offset
     if connection.vendor == "sqlite":
-        ((joined, total),) = _joined.rows(*place)
+        ((joined, total),) = sql.rows(JOINED, *parameters)
         return b"[%b]" % (joined or b""), total or 0
-    if rows := (_near if offset <= NEAR else _far).rows(*place):
+    if rows := sql.rows(NEAR if offset <= NEAREST else FAR, *parameters):
         return f"[{','.join(record for record, _ in rows)}]", rows[0][1] or 0
     return "[]", Fleet.objects.filter(tenant=tenant_id).values_list("device_count", flat=True).first() or 0
 

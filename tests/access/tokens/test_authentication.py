@@ -6,11 +6,16 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from access.models import ApiToken, Tenant
-from access.tokens import usage
+from access.tokens import authentication, usage
 from access.tokens.authentication import AuthenticationFailed, LiveToken, authenticate
 from access.tokens.digests import digests
+from tests import plans
+from tests.factories.access import TenantFactory
 from tests.types import IssueToken
 
+COLUMNS = ["id", "name", "permissions", "expires_at", "last_used_at", "digest"]
+COLUMNS += ["tenant_id", "tenant__name", "tenant__subdomain"]
+DEAD: list[dict[str, bool]] = [{}, {"expired": True}, {"revoked": True}]
 NEW, OLD = "2:" + "2" * 64, "1:" + "1" * 64
 UNKNOWN = "0e0e0e0e-1111-4222-8333-444444444444"
 
@@ -34,7 +39,6 @@ def test_one_query_finds_the_token_its_permissions_and_its_tenant(tenant: Tenant
     token = issue_token(
         "list_devices", "get_device", name="Wall board", expires_at=datetime.now(UTC) + timedelta(days=1)
     )
-    call(token.secret)  # compiles the statement
 
     with CaptureQueriesContext(connection) as queries:
         live = call(token.secret)
@@ -136,3 +140,20 @@ def test_a_flush_does_not_bring_a_replaced_secret_back(issue_token: IssueToken, 
 
     assert refused(f"Bearer {token.secret}").sent
     assert call(UNKNOWN).id == token.id
+
+
+@pytest.mark.parametrize("keys", [1, 2, 3])
+def test_the_look_up_is_its_querysets(
+    tenant: Tenant, other_tenant: Tenant, issue_token: IssueToken, settings: Any, keys: int
+) -> None:
+    settings.IRU_TOKEN_KEYS = [f"{number}:{str(number) * 64}" for number in range(1, keys + 1)]
+    suspended = TenantFactory.create(active=False)
+    tokens = [issue_token(tenant=each, **dead) for each in (tenant, other_tenant, suspended) for dead in DEAD]
+    found = 0
+    for token in tokens:
+        values = [digest.value for digest in digests(token.secret)]
+        assert len(values) == keys
+        queryset = ApiToken.objects.filter(digest__in=values, revoked_at__isnull=True, tenant__active=True)
+        plans.assert_equal(authentication._look_up(keys), values, queryset.values_list(*COLUMNS))
+        found += queryset.count()
+    assert found == 4  # of both active tenants one that lives and one that has expired: its moment is looked at later

@@ -1,0 +1,98 @@
+import json
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.db import connection
+from django.db.models import Func, QuerySet, Subquery, TextField
+
+from access.models import Tenant
+from devices.fleet import record_pages
+from devices.fleet.record_pages import record_of, record_page
+from devices.models import Device, Fleet
+from tests import plans
+from tests.factories.devices import BlueprintFactory, DeviceFactory
+
+PLACES = [(10, 0), (3, 2), (10, 35), (10, 200)]  # limit and offset; the last is past the end
+
+sqlite_alone = pytest.mark.skipif(connection.vendor != "sqlite", reason="SQLite's form of a page")
+
+
+class Joined(Func):
+    """The queryset's form of what JOINED selects: all records in one value."""
+
+    template = "CAST(GROUP_CONCAT(%(expressions)s) AS BLOB)"
+    output_field = TextField()
+
+
+@pytest.fixture
+def fleets(tenant: Tenant, other_tenant: Tenant) -> list[Tenant]:
+    """Two tenants whose devices were made in turns, so that neither has its primary keys in a row."""
+    blueprints = [BlueprintFactory.create(tenant=each) for each in (tenant, other_tenant)]
+    for _ in range(40):
+        for blueprint in blueprints:
+            DeviceFactory.create(tenant=blueprint.tenant, blueprint=blueprint)
+    plans.analyze()
+    return [tenant, other_tenant]
+
+
+def count(tenant: Tenant) -> Subquery:
+    return Subquery(Fleet.objects.filter(tenant_id=tenant.pk).values("device_count"))
+
+
+def page(tenant: Tenant, limit: int, offset: int) -> QuerySet[Device]:
+    return tenant.devices.order_by("pk")[offset : offset + limit]
+
+
+def test_one_record_is_its_querysets(fleets: list[Tenant]) -> None:
+    native = connection.features.has_native_uuid_field
+    for tenant in fleets:
+        for other in fleets:
+            uuid: UUID = other.devices.order_by("pk")[5].uuid
+            queryset = Device.objects.filter(tenant_id=tenant.pk, uuid=uuid).values_list("record")
+            plans.assert_equal(record_pages.ONE, [tenant.pk, uuid if native else uuid.hex], queryset)
+            assert queryset.exists() == (tenant == other)
+
+
+@pytest.mark.parametrize(("limit", "offset"), PLACES)
+def test_a_near_page_is_its_querysets(fleets: list[Tenant], limit: int, offset: int) -> None:
+    for tenant in fleets:
+        queryset = page(tenant, limit, offset).values_list("record", count(tenant))
+        plans.assert_equal(record_pages.NEAR, [tenant.pk, tenant.pk, limit, offset], queryset)
+
+
+@pytest.mark.parametrize(("limit", "offset"), PLACES)
+def test_a_far_page_is_its_querysets(fleets: list[Tenant], limit: int, offset: int) -> None:
+    for tenant in fleets:
+        rows = Device.objects.filter(pk__in=page(tenant, limit, offset).values("pk")).order_by("pk")
+        queryset = rows.values_list("record", count(tenant))
+        plans.assert_equal(record_pages.FAR, [tenant.pk, tenant.pk, limit, offset], queryset)
+
+
+@sqlite_alone
+@pytest.mark.parametrize(("limit", "offset"), PLACES)
+def test_a_joined_page_is_its_querysets(fleets: list[Tenant], limit: int, offset: int) -> None:
+    for tenant in fleets:
+        rows = Device.objects.filter(pk__in=page(tenant, limit, offset).values("pk"))
+        queryset = rows.values_list(Joined("record"), count(tenant))
+        plans.assert_equal(record_pages.JOINED, [tenant.pk, tenant.pk, limit, offset], queryset)
+
+
+@pytest.mark.parametrize(("limit", "offset"), PLACES)
+@pytest.mark.parametrize("nearest", [0, 1000])
+def test_a_page_is_the_records_of_the_tenant_in_order(
+    fleets: list[Tenant], limit: int, offset: int, nearest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record_pages, "NEAREST", nearest)
+    for tenant in fleets:
+        records, total = record_page(tenant.pk, limit=limit, offset=offset)
+        assert total == 40
+        assert json.loads(records) == [json.loads(device.record) for device in page(tenant, limit, offset)]
+
+
+def test_one_record_of_another_tenant_is_not_there(fleets: list[Tenant]) -> None:
+    device: Any = fleets[0].devices.first()
+    assert record_of(fleets[0].pk, device.uuid) == device.record
+    for tenant, uuid in ((fleets[1], device.uuid), (fleets[0], uuid4())):
+        with pytest.raises(Device.DoesNotExist):
+            record_of(tenant.pk, uuid)

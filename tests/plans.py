@@ -1,0 +1,38 @@
+"""Whether a SELECT that is written as SQL is the same as a queryset: the same rows, by the same plan."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from access import sql
+
+EXPLAIN = {"sqlite": "EXPLAIN QUERY PLAN ", "postgresql": "EXPLAIN (COSTS OFF) "}
+
+
+def analyze() -> None:
+    """Give the planner the statistics of the rows that the test has made."""
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+
+
+def assert_equal(select: str, parameters: Sequence[Any], queryset: QuerySet[Any, Any]) -> None:
+    django, values = queryset.query.get_compiler(connection=connection).as_sql()
+    assert _sorted(sql.rows(select, *parameters), queryset) == _sorted(sql.rows(django, *values), queryset)
+    assert plan(select, parameters) == plan(django, values)
+
+
+def plan(select: str, parameters: Sequence[Any]) -> list[str]:
+    """The steps by which the database will find the rows, without the aliases of tables."""
+    with connection.cursor() as cursor:
+        cursor.execute(EXPLAIN[connection.vendor] + select, parameters)
+        steps = [str(row[-1]) for row in cursor.fetchall()]
+    if connection.vendor == "sqlite":
+        return [re.sub(r"^(SEARCH|SCAN) \w+", r"\1", step) for step in steps]
+    return [re.sub(r'( on \w+) "?\w+"?$', r"\1", re.sub(r'"?\w+"?\.(?="?\w)', "", step)) for step in steps]
+
+
+def _sorted(rows: list[tuple[Any, ...]], queryset: QuerySet[Any, Any]) -> list[tuple[Any, ...]]:
+    return rows if queryset.ordered else sorted(rows, key=repr)
