@@ -56,11 +56,10 @@ class Catalogue:
         self._sections: dict[tuple[str, str], Section] = {}
         self._permissions: dict[str, Permission] = {}
 
-    def section(self, area: str, name: str, about: str) -> Section:
-        """The section of that name, made on first use."""
-        return self._sections.setdefault((area, name), Section(area, name, about))
-
     def add(self, section: Section, permission: Permission) -> None:
+        """Add a permission to the section, and the section after those that have one already."""
+        if self._sections.setdefault((section.area, section.name), section) is not section:
+            raise ValueError(f"The section {section.name} of {section.area} is declared twice.")
         if permission.codename in self._permissions:
             raise ValueError(f"The permission {permission.codename} is declared twice.")
         self._permissions[permission.codename] = permission
@@ -69,8 +68,7 @@ class Catalogue:
     def areas(self) -> list[Area]:
         areas: dict[str, Area] = {}
         for section in self._sections.values():
-            if section.permissions:
-                areas.setdefault(section.area, Area(section.area, [])).sections.append(section)
+            areas.setdefault(section.area, Area(section.area, [])).sections.append(section)
         return list(areas.values())
 
     def get(self, codename: str) -> Permission | None:

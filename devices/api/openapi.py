@@ -18,6 +18,7 @@ from devices.api.json_schemas import Part, Schema, Schemas, without_null
 from devices.api.parsing import FORMS
 from devices.api.rendering import JSON
 from devices.api.routing import Api, Operation
+from devices.api.sections import UNGATED
 
 
 def _record(**properties: Schema) -> Schema:
@@ -25,7 +26,6 @@ def _record(**properties: Schema) -> Schema:
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
-UNGATED = Section("General", "No permission needed", "Operations that need no permission.")
 DESCRIPTION = """\
 Every call carries an API token: `Authorization: Bearer <token>`. What a token may call is the list of permissions
 that an administrator gave it; each operation names its own in `x-permission`. Operations marked `x-sensitive` answer

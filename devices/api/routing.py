@@ -17,7 +17,7 @@ from access.addresses import client_address
 from access.audit.events import Actor
 from access.http.requests import RoutedRequest
 from access.models import Tenant
-from access.permissions import Permission, catalogue
+from access.permissions import Permission, Section, catalogue
 from access.tokens.authentication import AuthenticationFailed, LiveToken, authenticate
 from access.tokens.digests import SHAPE
 from devices.api import errors
@@ -146,10 +146,13 @@ class Endpoint:
 
 
 class Router:
-    """Declares the operations of one section. A section of the same name may be continued by another router."""
+    """Declares operations of one section, or without a section operations that need no permission.
 
-    def __init__(self, area: str = "", section: str = "", about: str = "", *, prefix: str = "/api/v1") -> None:
-        self.area, self.section, self.about = area, section, about
+    Several routers may declare operations of the same section.
+    """
+
+    def __init__(self, section: Section | None = None, *, prefix: str = "/api/v1") -> None:
+        self.section = section
         self.prefix = prefix
         self.operations: list[Operation] = []
 
@@ -229,9 +232,8 @@ class Api:
         self.operations = [operation for router in routers for operation in router.operations]
         for router in routers:
             for operation in router.operations:
-                if operation.permission is not None:
-                    section = catalogue.section(router.area, router.section, router.about)
-                    catalogue.add(section, operation.permission)
+                if router.section is not None and operation.permission is not None:
+                    catalogue.add(router.section, operation.permission)
         self.endpoints: dict[tuple[str, ...], Endpoint] = {}
         for operation in self.operations:
             path = operation.path.rstrip("/")

@@ -9,13 +9,12 @@ from devices.api.pagination import LimitOffset, paginate
 from devices.api.rendering import no_content
 from devices.api.routing import ApiRequest, Router
 from devices.api.schemas.actions import CommandOut, DeviceCommands, LockedMac
+from devices.api.sections import DEVICE_ACTIONS
 from devices.commands import COMMANDS, Command
 from devices.commands.queue import send_command
 from devices.fleet import devices as services
 
-router = Router(
-    area="Devices", section="Device Actions", about="Permissions related to committing actions against a device."
-)
+router = Router(DEVICE_ACTIONS)
 
 
 @router.operation(

@@ -3,12 +3,9 @@ from uuid import UUID
 from devices.api.pagination import LimitOffset, paginate
 from devices.api.routing import ApiRequest, Router
 from devices.api.schemas.activity import ActivityOut, DeviceActivityPage
+from devices.api.sections import DEVICE_INFORMATION
 
-router = Router(
-    area="Devices",
-    section="Device Information",
-    about="Permissions related to collecting details about enrolled devices.",
-)
+router = Router(DEVICE_INFORMATION)
 
 
 @router.operation(

@@ -1,10 +1,9 @@
 from devices.api.pagination import CursorPage, cursor_page
 from devices.api.routing import ApiRequest, Router
 from devices.api.schemas.admins import AdminOut, AdminQuery
+from devices.api.sections import ADMINS
 
-router = Router(
-    area="Users", section="Admins", about="Permissions related to the people who administer the organization."
-)
+router = Router(ADMINS)
 
 
 @router.operation(

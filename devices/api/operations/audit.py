@@ -1,10 +1,9 @@
 from devices.api.pagination import CursorPage, cursor_page
 from devices.api.routing import ApiRequest, Router
 from devices.api.schemas.audit import AuditEventOut, AuditQuery
+from devices.api.sections import AUDIT_LOGS
 
-router = Router(
-    area="Audit Logs", section="Audit Logs", about="Permissions related to the record of what was changed, and by whom."
-)
+router = Router(AUDIT_LOGS)
 
 
 @router.operation(

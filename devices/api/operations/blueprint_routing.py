@@ -1,13 +1,10 @@
 from devices.api.pagination import LimitOffset, Page, paginate
 from devices.api.routing import ApiRequest, Router
 from devices.api.schemas.blueprint_routing import RoutingActivityOut, RoutingBody, RoutingOut
+from devices.api.sections import BLUEPRINT_ROUTING
 from devices.enrollment import routing as services
 
-router = Router(
-    area="Blueprints",
-    section="Blueprint Routing",
-    about="Permissions related to how new devices find their Blueprint.",
-)
+router = Router(BLUEPRINT_ROUTING)
 
 
 @router.operation(

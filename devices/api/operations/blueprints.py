@@ -18,6 +18,7 @@ from devices.api.schemas.blueprints import (
     EnrollmentProfileQuery,
     NewBlueprint,
 )
+from devices.api.sections import BLUEPRINTS
 from devices.blueprints import blueprints as services
 from devices.blueprints import library as blueprint_library
 from devices.blueprints.templates import CATEGORIES
@@ -26,11 +27,7 @@ from devices.models import Blueprint
 
 PROFILE = "application/x-apple-aspen-config"
 
-router = Router(
-    area="Blueprints",
-    section="Blueprints Management",
-    about="Permissions related to managing and creating Blueprints.",
-)
+router = Router(BLUEPRINTS)
 
 
 @router.operation(

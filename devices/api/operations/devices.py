@@ -7,15 +7,12 @@ from devices.api.pagination import LIST_HEADERS, list_headers, page_links
 from devices.api.rendering import json_text
 from devices.api.routing import ApiRequest, Router
 from devices.api.schemas.devices import ORDERINGS, DeviceOut, DeviceQuery, DeviceUpdate
+from devices.api.sections import DEVICE_INFORMATION
 from devices.fleet import devices as services
 from devices.fleet.record_pages import filtered_record_page, record_of, record_page
 from devices.inventory.details import details
 
-router = Router(
-    area="Devices",
-    section="Device Information",
-    about="Permissions related to collecting details about enrolled devices.",
-)
+router = Router(DEVICE_INFORMATION)
 
 
 @router.operation(

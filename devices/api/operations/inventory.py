@@ -5,14 +5,11 @@ from uuid import UUID
 from devices.api.pagination import LIST_HEADERS, list_headers
 from devices.api.rendering import ResponseWithHeaders
 from devices.api.routing import ApiRequest, Router
+from devices.api.sections import DEVICE_INFORMATION
 from devices.inventory import lists as inventory
 from devices.inventory.lists import DeviceApps, DeviceLibraryItems, DeviceParameters, DeviceStatus
 
-router = Router(
-    area="Devices",
-    section="Device Information",
-    about="Permissions related to collecting details about enrolled devices.",
-)
+router = Router(DEVICE_INFORMATION)
 
 
 @router.operation(

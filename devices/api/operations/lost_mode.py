@@ -2,13 +2,10 @@ from uuid import UUID
 
 from devices.api.routing import ApiRequest, Router
 from devices.api.schemas.lost_mode import DeviceLostMode
+from devices.api.sections import DEVICE_INFORMATION
 from devices.fleet import lost_mode as services
 
-router = Router(
-    area="Devices",
-    section="Device Information",
-    about="Permissions related to collecting details about enrolled devices.",
-)
+router = Router(DEVICE_INFORMATION)
 
 
 @router.operation(

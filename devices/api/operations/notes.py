@@ -4,14 +4,11 @@ from devices.api.pagination import LIST_HEADERS, list_headers
 from devices.api.rendering import ResponseWithHeaders
 from devices.api.routing import ApiRequest, Router
 from devices.api.schemas.notes import DeletedNote, NoteBody, NoteOut
+from devices.api.sections import DEVICE_INFORMATION
 from devices.dates import zulu
 from devices.fleet import notes as services
 
-router = Router(
-    area="Devices",
-    section="Device Information",
-    about="Permissions related to collecting details about enrolled devices.",
-)
+router = Router(DEVICE_INFORMATION)
 
 
 @router.operation(

@@ -2,14 +2,11 @@ from uuid import UUID
 
 from devices.api.routing import ApiRequest, Router
 from devices.api.schemas.secrets import BypassCodes, FileVaultKey, RecoveryPassword, UnlockPin
+from devices.api.sections import DEVICE_SECRETS
 from devices.fleet.secrets import read_secrets
 from devices.models import DeviceSecret
 
-router = Router(
-    area="Devices",
-    section="Device Secrets",
-    about="Permissions related to collecting sensitive authentication credentials from enrolled devices.",
-)
+router = Router(DEVICE_SECRETS)
 Kind = DeviceSecret.Kind
 
 

@@ -2,11 +2,12 @@ from django.db.models import Count
 
 from devices.api.routing import ApiRequest, Router
 from devices.api.schemas.settings import LicenseCounts, LicenseLimits, Licensing, PlatformLimits
+from devices.api.sections import SETTINGS
 from devices.models import Fleet, Platform
 
 SINGLE_LIMIT = "single_limit"  # the public API's name of the plan that counts all devices together, and no platform's
 
-router = Router(area="Settings", section="Settings", about="Permissions related to the settings of the organization.")
+router = Router(SETTINGS)
 
 
 @router.operation(

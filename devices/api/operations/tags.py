@@ -3,9 +3,10 @@ from uuid import UUID
 from devices.api.pagination import Page, single_page
 from devices.api.routing import ApiRequest, Router
 from devices.api.schemas.tags import TagBody, TagOut, TagQuery
+from devices.api.sections import TAGS
 from devices.fleet import tags as services
 
-router = Router(area="Tags", section="Tags", about="Permissions related to the tags that devices carry.")
+router = Router(TAGS)
 
 
 @router.operation(

@@ -4,9 +4,10 @@ from uuid import UUID
 from devices.api.pagination import CursorPage, cursor_page
 from devices.api.routing import ApiRequest, Router
 from devices.api.schemas.users import UserOut, UserQuery
+from devices.api.sections import USERS
 from devices.fleet import users as services
 
-router = Router(area="Users", section="Users", about="Permissions related to the people whom devices are assigned to.")
+router = Router(USERS)
 
 
 @router.operation(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from access.permissions import Catalogue, Permission, catalogue
+from access.permissions import Catalogue, Permission, Section, catalogue
 from devices.api import api
 from tests.contract import OPERATIONS, PERMISSIONS
 
@@ -60,8 +60,16 @@ def test_sections_say_what_they_are_about() -> None:
 
 def test_a_codename_is_declared_once() -> None:
     fresh = Catalogue()
-    section = fresh.section("Devices", "Device Information", "About devices.")
+    section = Section("Devices", "Device Information", "About devices.")
     permission = Permission("list_devices", "Device list", "GET", "/api/v1/devices", "List devices")
     fresh.add(section, permission)
     with pytest.raises(ValueError, match="declared twice"):
         fresh.add(section, permission)
+
+
+def test_a_section_is_declared_once() -> None:
+    fresh = Catalogue()
+    permission = Permission("list_devices", "Device list", "GET", "/api/v1/devices", "List devices")
+    fresh.add(Section("Devices", "Device Information", "About devices."), permission)
+    with pytest.raises(ValueError, match="declared twice"):
+        fresh.add(Section("Devices", "Device Information", "About devices, too."), permission)

@@ -16,6 +16,7 @@ from devices.api import openapi
 from devices.api.json_schemas import BOUNDS
 from devices.api.parsing import FORMS
 from devices.api.routing import Operation
+from devices.api.sections import UNGATED
 from devices.models import LostMode
 from tests.devices.api import examples
 from tests.types import Call, IssueToken, Response
@@ -90,7 +91,7 @@ def test_tags_are_the_sections_of_the_permission_editor(document: dict[str, Any]
     sections = {section.name: section for area in catalogue.areas() for section in area.sections}
     assert {tag["name"]: tag["description"] for tag in document["tags"]} == {
         **{name: section.about for name, section in sections.items()},
-        openapi.UNGATED.name: openapi.UNGATED.about,
+        UNGATED.name: UNGATED.about,
     }
     assert len(document["tags"]) == len(sections) + 1
     grouped = [(group["name"], tag) for group in document["x-tagGroups"] for tag in group["tags"]]
@@ -101,7 +102,7 @@ def test_tags_are_the_sections_of_the_permission_editor(document: dict[str, Any]
             assert operation.permission in sections[tag].permissions
             assert (sections[tag].area, tag) in grouped
         else:
-            assert tag == openapi.UNGATED.name
+            assert tag == UNGATED.name
 
 
 def test_errors_are_declared_where_they_apply(document: dict[str, Any]) -> None:

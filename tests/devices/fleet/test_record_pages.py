@@ -49,7 +49,7 @@ def test_one_record_is_its_querysets(fleets: list[Tenant]) -> None:
     for tenant in fleets:
         for other in fleets:
             uuid: UUID = other.devices.order_by("pk")[5].uuid
-            queryset = Device.objects.filter(tenant_id=tenant.pk, uuid=uuid).values_list("record")
+            queryset = Device.objects.filter(tenant_id=tenant.pk, uuid=uuid).values_list("record_json")
             plans.assert_equal(record_pages.ONE, [tenant.pk, uuid if native else uuid.hex], queryset)
             assert queryset.exists() == (tenant == other)
 
@@ -57,7 +57,7 @@ def test_one_record_is_its_querysets(fleets: list[Tenant]) -> None:
 @pytest.mark.parametrize(("limit", "offset"), PLACES)
 def test_a_near_page_is_its_querysets(fleets: list[Tenant], limit: int, offset: int) -> None:
     for tenant in fleets:
-        queryset = page(tenant, limit, offset).values_list("record", count(tenant))
+        queryset = page(tenant, limit, offset).values_list("record_json", count(tenant))
         plans.assert_equal(record_pages.NEAR, [tenant.pk, tenant.pk, limit, offset], queryset)
 
 
@@ -65,7 +65,7 @@ def test_a_near_page_is_its_querysets(fleets: list[Tenant], limit: int, offset: 
 def test_a_far_page_is_its_querysets(fleets: list[Tenant], limit: int, offset: int) -> None:
     for tenant in fleets:
         rows = Device.objects.filter(pk__in=page(tenant, limit, offset).values("pk")).order_by("pk")
-        queryset = rows.values_list("record", count(tenant))
+        queryset = rows.values_list("record_json", count(tenant))
         plans.assert_equal(record_pages.FAR, [tenant.pk, tenant.pk, limit, offset], queryset)
 
 
@@ -74,7 +74,7 @@ def test_a_far_page_is_its_querysets(fleets: list[Tenant], limit: int, offset: i
 def test_a_joined_page_is_its_querysets(fleets: list[Tenant], limit: int, offset: int) -> None:
     for tenant in fleets:
         rows = Device.objects.filter(pk__in=page(tenant, limit, offset).values("pk"))
-        queryset = rows.values_list(Joined("record"), count(tenant))
+        queryset = rows.values_list(Joined("record_json"), count(tenant))
         plans.assert_equal(record_pages.JOINED, [tenant.pk, tenant.pk, limit, offset], queryset)
 
 
@@ -87,12 +87,12 @@ def test_a_page_is_the_records_of_the_tenant_in_order(
     for tenant in fleets:
         records, total = record_page(tenant.pk, limit=limit, offset=offset)
         assert total == 40
-        assert json.loads(records) == [json.loads(device.record) for device in page(tenant, limit, offset)]
+        assert json.loads(records) == [json.loads(device.record_json) for device in page(tenant, limit, offset)]
 
 
 def test_one_record_of_another_tenant_is_not_there(fleets: list[Tenant]) -> None:
     device: Any = fleets[0].devices.first()
-    assert record_of(fleets[0].pk, device.uuid) == device.record
+    assert record_of(fleets[0].pk, device.uuid) == device.record_json
     for tenant, uuid in ((fleets[1], device.uuid), (fleets[0], uuid4())):
         with pytest.raises(Device.DoesNotExist):
             record_of(tenant.pk, uuid)

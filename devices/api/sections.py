@@ -1,0 +1,25 @@
+"""The sections of the permission editor. An operation's router names the one that it belongs to."""
+
+from access.permissions import Section
+
+BLUEPRINTS = Section("Blueprints", "Blueprints Management", "Permissions related to managing and creating Blueprints.")
+BLUEPRINT_ROUTING = Section(
+    "Blueprints", "Blueprint Routing", "Permissions related to how new devices find their Blueprint."
+)
+DEVICE_INFORMATION = Section(
+    "Devices", "Device Information", "Permissions related to collecting details about enrolled devices."
+)
+DEVICE_ACTIONS = Section("Devices", "Device Actions", "Permissions related to committing actions against a device.")
+DEVICE_SECRETS = Section(
+    "Devices",
+    "Device Secrets",
+    "Permissions related to collecting sensitive authentication credentials from enrolled devices.",
+)
+TAGS = Section("Tags", "Tags", "Permissions related to the tags that devices carry.")
+USERS = Section("Users", "Users", "Permissions related to the people whom devices are assigned to.")
+ADMINS = Section("Users", "Admins", "Permissions related to the people who administer the organization.")
+AUDIT_LOGS = Section("Audit Logs", "Audit Logs", "Permissions related to the record of what was changed, and by whom.")
+SETTINGS = Section("Settings", "Settings", "Permissions related to the settings of the organization.")
+
+# In the reference alone: operations without a permission are in no section of the editor.
+UNGATED = Section("General", "No permission needed", "Operations that need no permission.")
