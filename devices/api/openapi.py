@@ -139,13 +139,14 @@ def _input(operation: Operation, queries: Schemas, bodies: Schemas) -> dict[str,
 
 
 def _responses(operation: Operation, bodies: Schemas) -> dict[str, Any]:
-    success: dict[str, Any] = {"description": operation.answer or HTTPStatus(operation.status).phrase}
-    if operation.headers:
-        success["headers"] = {name: {"description": about, "schema": TEXT} for name, about in operation.headers.items()}
+    doc = operation.doc
+    success: dict[str, Any] = {"description": doc.answer or HTTPStatus(operation.status).phrase}
+    if doc.headers:
+        success["headers"] = {name: {"description": about, "schema": TEXT} for name, about in doc.headers.items()}
     if operation.adapter:
-        success["content"] = {operation.media_type: {"schema": bodies.of((operation.id, "response"))}}
-    elif operation.media_type != JSON:
-        success["content"] = {operation.media_type: {}}
+        success["content"] = {doc.media_type: {"schema": bodies.of((operation.id, "response"))}}
+    elif doc.media_type != JSON:
+        success["content"] = {doc.media_type: {}}
     return {
         str(operation.status): success,
         **{str(status): {"$ref": f"#/components/responses/{_name(status)}"} for status in _statuses(operation)},
@@ -208,7 +209,7 @@ def _dotted(model: Schema, schemas: Schemas) -> Schema:
 def _statuses(operation: Operation) -> list[int]:
     """The errors that a call can be answered with, whatever the handler does."""
     applies = {
-        400: operation.query or operation.body or operation.refuses,
+        400: operation.query or operation.body or operation.doc.refuses or operation.method != "GET",
         401: not operation.open,
         403: operation.permission,
         404: "{" in operation.path,

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any, Literal, cast, get_type_hints
 from uuid import UUID
 
@@ -43,6 +42,20 @@ class ApiRequest(RoutedRequest):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Doc:
+    """What the OpenAPI document says of an operation and no other code reads.
+
+    `answer` describes the response beyond its schema, and `headers` each header of it. `media_type` is that of an
+    HttpResponse that the handler makes itself. `refuses`: a GET can answer 400 although it takes no parameters.
+    """
+
+    answer: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    media_type: str = JSON
+    refuses: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One method of one path, as declared. `permission` is None where any live token will do, and `open` where none is
     needed."""
@@ -54,18 +67,14 @@ class Operation:
     about: str
     handler: Handler
     status: int
-    response: Any
-    media_type: str
     permission: Permission | None
     open: bool
     query: type[Query] | None
     body: type[Body] | None
     forms: bool
     uuids: tuple[str, ...]
-    answer: str
-    headers: Mapping[str, str]
-    refuses: bool
     adapter: TypeAdapter[Any] | None = field(repr=False)
+    doc: Doc
 
 
 class Endpoint:
@@ -166,25 +175,19 @@ class Router:
         about: str,
         response: Any = None,
         status: int = 200,
-        media_type: str = JSON,
         sensitive: bool = False,
         open: bool = False,
         forms: bool = False,
-        answer: str = "",
-        headers: Mapping[str, str] = MappingProxyType({}),
-        refuses: bool = False,
         body: type[Body] | None = None,
+        doc: Doc = Doc(),
     ) -> Callable[[H], H]:
         """Declare the decorated function as an operation.
 
         Its parameters are the request, then those of the path by their names (a `UUID` that is not one answers 404),
         then `query` and `body`, typed by what they are parsed as. It returns a `response`, a ResponseWithHeaders, None
-        for no body, or an HttpResponse that is ready, then of the `media_type`. `open` needs no token;
-        without a section it needs a token but no permission. With `forms` the body may also come as a form with dotted
-        names. `body` is for a handler that cannot name its type, because one function serves several operations.
-
-        For the reference alone: `answer` says what the response's shape does not, `headers` what each header of it
-        holds, and `refuses` that a GET can answer 400 although it takes no parameters.
+        for no body, or an HttpResponse that is ready. `open` needs no token; without a section it needs a token but no
+        permission. With `forms` the body may also come as a form with dotted names. `body` is for a handler that cannot
+        name its type, because one function serves several operations.
         """
 
         def declare(handler: H) -> H:
@@ -202,18 +205,14 @@ class Router:
                     about=about,
                     handler=handler,
                     status=status,
-                    response=response,
-                    media_type=media_type,
                     permission=permission,
                     open=open,
                     query=hints.get("query"),
                     body=body or hints.get("body"),
                     forms=forms,
-                    answer=answer,
-                    headers=headers,
-                    refuses=refuses or method != "GET",
                     uuids=tuple(name for name in inspect.signature(handler).parameters if hints.get(name) is UUID),
                     adapter=TypeAdapter(response) if response is not None else None,
+                    doc=doc,
                 )
             )
             return handler

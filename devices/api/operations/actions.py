@@ -7,7 +7,7 @@ from django.http import HttpResponse
 
 from devices.api.pagination import LimitOffset, paginate
 from devices.api.rendering import no_content
-from devices.api.routing import ApiRequest, Router
+from devices.api.routing import ApiRequest, Doc, Router
 from devices.api.schemas.actions import CommandOut, DeviceCommands, LockedMac
 from devices.api.sections import DEVICE_ACTIONS
 from devices.commands import COMMANDS, Command
@@ -56,7 +56,7 @@ def declare(router: Router, command: Command[Any]) -> None:
         sensitive=command.sensitive,
         body=command.body,
         response=LockedMac if command.reveals_pin else None,
-        answer="The PIN of a Mac; an empty body for other platforms" if command.reveals_pin else "",
+        doc=Doc(answer="The PIN of a Mac; an empty body for other platforms" if command.reveals_pin else ""),
     )
     def send(request: ApiRequest, device_id: UUID, **inputs: Any) -> LockedMac | HttpResponse:
         sent = send_command(

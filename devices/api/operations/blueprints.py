@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from access.models import Tenant
 from devices.api import errors
 from devices.api.pagination import LimitOffset, Page, page_links, paginate, single_page
-from devices.api.routing import ApiRequest, Router
+from devices.api.routing import ApiRequest, Doc, Router
 from devices.api.schemas.blueprints import (
     AssignmentBody,
     BlueprintLibraryItem,
@@ -65,7 +65,7 @@ def get_blueprint(request: ApiRequest, blueprint_id: UUID) -> BlueprintOut:
     id="get_manual_enrollment_profile",
     label="Get Manual Enrollment Profile",
     about="Get the profile that enrolls a device by hand, as a .mobileconfig file",
-    media_type=PROFILE,
+    doc=Doc(media_type=PROFILE),
 )
 def get_manual_enrollment_profile(
     request: ApiRequest, blueprint_id: UUID, query: EnrollmentProfileQuery

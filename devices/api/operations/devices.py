@@ -5,7 +5,7 @@ from django.http import HttpResponse
 
 from devices.api.pagination import LIST_HEADERS, list_headers, page_links
 from devices.api.rendering import json_text
-from devices.api.routing import ApiRequest, Router
+from devices.api.routing import ApiRequest, Doc, Router
 from devices.api.schemas.devices import ORDERINGS, DeviceOut, DeviceQuery, DeviceUpdate
 from devices.api.sections import DEVICE_INFORMATION
 from devices.fleet import devices as services
@@ -22,7 +22,7 @@ router = Router(DEVICE_INFORMATION)
     label="Device list",
     about="Get a list of all devices in the tenant",
     response=list[DeviceOut],
-    headers=LIST_HEADERS,
+    doc=Doc(headers=LIST_HEADERS),
 )
 def list_devices(request: ApiRequest, query: DeviceQuery) -> HttpResponse:
     limit, offset = query.limit, query.offset

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from devices.api.pagination import LIST_HEADERS, list_headers
 from devices.api.rendering import ResponseWithHeaders
-from devices.api.routing import ApiRequest, Router
+from devices.api.routing import ApiRequest, Doc, Router
 from devices.api.sections import DEVICE_INFORMATION
 from devices.inventory import lists as inventory
 from devices.inventory.lists import DeviceApps, DeviceLibraryItems, DeviceParameters, DeviceStatus
@@ -19,7 +19,7 @@ router = Router(DEVICE_INFORMATION)
     label="Application list",
     about="Get a list of the apps that are installed on a device",
     response=DeviceApps,
-    headers=LIST_HEADERS,
+    doc=Doc(headers=LIST_HEADERS),
 )
 def get_device_apps(request: ApiRequest, device_id: UUID) -> ResponseWithHeaders:
     apps = inventory.apps(request.tenant.devices.reported().get(uuid=device_id))

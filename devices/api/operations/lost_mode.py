@@ -1,6 +1,6 @@
 from uuid import UUID
 
-from devices.api.routing import ApiRequest, Router
+from devices.api.routing import ApiRequest, Doc, Router
 from devices.api.schemas.lost_mode import DeviceLostMode
 from devices.api.sections import DEVICE_INFORMATION
 from devices.fleet import lost_mode as services
@@ -15,7 +15,7 @@ router = Router(DEVICE_INFORMATION)
     label="Get Device Lost Mode details",
     about="Get the state of a device's Lost Mode, and where the device was last",
     response=DeviceLostMode,
-    refuses=True,
+    doc=Doc(refuses=True),
 )
 def get_device_lost_mode(request: ApiRequest, device_id: UUID) -> DeviceLostMode:
     device = request.tenant.devices.select_related("lost_mode").defer("record_json").get(uuid=device_id)

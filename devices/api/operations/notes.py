@@ -2,7 +2,7 @@ from uuid import UUID
 
 from devices.api.pagination import LIST_HEADERS, list_headers
 from devices.api.rendering import ResponseWithHeaders
-from devices.api.routing import ApiRequest, Router
+from devices.api.routing import ApiRequest, Doc, Router
 from devices.api.schemas.notes import DeletedNote, NoteBody, NoteOut
 from devices.api.sections import DEVICE_INFORMATION
 from devices.dates import zulu
@@ -18,7 +18,7 @@ router = Router(DEVICE_INFORMATION)
     label="Device notes",
     about="Get a list of the notes about a device",
     response=list[NoteOut],
-    headers=LIST_HEADERS,
+    doc=Doc(headers=LIST_HEADERS),
 )
 def list_device_notes(request: ApiRequest, device_id: UUID) -> ResponseWithHeaders:
     device = request.tenant.devices.only("pk").get(uuid=device_id)

@@ -100,7 +100,7 @@ def test_its_permission_alone_is_enough(operation: Operation, call: Call, issue_
     assert operation.permission
     answer = call(operation, issue_token(operation.permission.codename))
     assert answer.status_code == operation.status
-    assert answer["Content-Type"] == operation.media_type
+    assert answer["Content-Type"] == operation.doc.media_type
     served = {each.method for each in OPERATIONS if each.path.rstrip("/") == operation.path.rstrip("/")}
     assert set(answer["Allow"].split(", ")) == (served | {"HEAD"} if "GET" in served else served)
 
