@@ -1,5 +1,6 @@
 """From an Authorization header to the live token that it carries."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -9,6 +10,7 @@ import orjson
 
 from access import sql
 from access.models import Tenant
+from access.refusals import Refusal
 from access.tokens import usage
 from access.tokens.digests import SHAPE, digests
 
@@ -31,14 +33,20 @@ class LiveToken:
     tenant: Tenant
 
 
-class AuthenticationFailed(Exception):
+class AuthenticationFailed(Refusal):
     """No live token came with the request.
 
     `sent` tells whether any bearer token did. Why it was refused is told to nobody.
     """
 
+    status = 401
+
     def __init__(self, *, sent: bool) -> None:
+        super().__init__("A valid API token is required.")
         self.sent = sent
+
+    def headers(self) -> Mapping[str, str]:
+        return {"WWW-Authenticate": 'Bearer error="invalid_token"' if self.sent else "Bearer"}
 
 
 def authenticate(authorization: str | None, *, subdomain: str | None, address: str) -> LiveToken:

@@ -17,11 +17,8 @@ from django.http.multipartparser import MultiPartParserError
 from django.http.request import UnreadablePostError
 
 from access.permissions import Permission
-from access.tokens.authentication import AuthenticationFailed
+from access.refusals import Refusal
 from devices.api.rendering import json_response
-from devices.commands import CommandRefused
-from devices.fleet.lost_mode import LostModeRefused
-from devices.fleet.secrets import SecretUnreadable
 
 logger = logging.getLogger(__name__)
 
@@ -48,12 +45,6 @@ def tenant_not_found() -> ApiError:
 def not_found() -> ApiError:
     """Also for what belongs to another tenant: the two cannot be told apart."""
     return ApiError(404, {"detail": "Not found."})
-
-
-def unauthorized(*, sent: bool) -> ApiError:
-    """One body for every reason; the header says whether a token came with the request at all."""
-    challenge = 'Bearer error="invalid_token"' if sent else "Bearer"
-    return ApiError(401, {"detail": "A valid API token is required."}, {"WWW-Authenticate": challenge})
 
 
 def forbidden(missing: Permission) -> ApiError:
@@ -88,13 +79,21 @@ def refused(message: str) -> ApiError:
     return ApiError(400, message)
 
 
+def too_large() -> ApiError:
+    return ApiError(413, {"detail": "The request body is too large."})
+
+
+def unavailable() -> ApiError:
+    return ApiError(503, {"detail": "The service is temporarily unavailable."}, {"Retry-After": "5"})
+
+
 def translate(error: Exception) -> ApiError:
     """The API's answer to what was raised below it. What nobody expected is logged and answers 500."""
     match error:
         case ApiError():
             return error
-        case AuthenticationFailed():
-            return unauthorized(sent=error.sent)
+        case Refusal():
+            return ApiError(error.status, error.body(), error.headers())
         case ObjectDoesNotExist():
             return not_found()
         case ValidationError() if hasattr(error, "error_dict"):
@@ -102,18 +101,12 @@ def translate(error: Exception) -> ApiError:
         case ValidationError():
             return ApiError(400, {"detail": " ".join(error.messages)})
         case RequestDataTooBig():
-            return ApiError(413, {"detail": "The request body is too large."})
+            return too_large()
         case UnreadablePostError() | MultiPartParserError() | TooManyFieldsSent() | TooManyFilesSent():
             return ApiError(400, {"detail": "The request body could not be read."})
-        case CommandRefused():
-            return refused(str(error))
-        case LostModeRefused():
-            return ApiError(400, [str(error)])
-        case SecretUnreadable():
-            return ApiError(503, {"detail": "This secret cannot be read at the moment."})
         case OperationalError() | InterfaceError():
             logger.error("The database did not answer an API request.", exc_info=error)
-            return ApiError(503, {"detail": "The service is temporarily unavailable."}, {"Retry-After": "5"})
+            return unavailable()
         case _:
             logger.error("An API operation failed.", exc_info=error)
             return ApiError(500, {"message": "An unexpected error occurred"})

@@ -7,12 +7,11 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
-from django.core.exceptions import RequestDataTooBig
-from django.db import OperationalError
 from pydantic import TypeAdapter
 
 from access.labels import PRODUCT
 from access.permissions import Section, catalogue
+from access.tokens.authentication import AuthenticationFailed
 from devices.api import errors
 from devices.api.json_schemas import Part, Schema, Schemas, without_null
 from devices.api.parsing import FORMS
@@ -233,12 +232,12 @@ def _errors() -> dict[str, Any]:
             REFUSED,
             errors.invalid("name", "This field is required.").body,
         ),
-        401: ("No live API token came with the request", DETAIL, errors.unauthorized(sent=False).body),
+        401: ("No live API token came with the request", DETAIL, AuthenticationFailed(sent=False).body()),
         403: ("The token lacks the permission", LACKING, errors.forbidden(example).body if example else None),
         404: ("There is no such object in the organization", DETAIL, errors.not_found().body),
-        413: ("The body is too large", DETAIL, errors.translate(RequestDataTooBig()).body),
+        413: ("The body is too large", DETAIL, errors.too_large().body),
         415: ("The body is of another media type", DETAIL, errors.unsupported_media_type("text/plain").body),
-        503: ("Try again in a moment", DETAIL, errors.translate(OperationalError()).body),
+        503: ("Try again in a moment", DETAIL, errors.unavailable().body),
     }
     headers = {
         401: {"WWW-Authenticate": {"schema": TEXT}},

@@ -10,12 +10,16 @@ from pydantic import ConfigDict
 from pydantic.alias_generators import to_pascal
 from pydantic.fields import FieldInfo
 
+from access.refusals import Refusal
 from devices.inputs import Body
 from devices.models import Device, DeviceCommand, Platform
 
 
-class CommandRefused(Exception):
-    """The command is not sent. The message is the one that the public API answers."""
+class CommandRefused(Refusal):
+    """The command is not sent. The public API answers the message as a bare JSON string."""
+
+    def body(self) -> str:
+        return str(self)
 
 
 class MenuGroup(StrEnum):

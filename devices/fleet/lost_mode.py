@@ -15,6 +15,7 @@ from django.utils.dateparse import parse_datetime
 
 from access.audit.events import Actor, log_event
 from access.models import AuditEvent, Tenant
+from access.refusals import Refusal
 from devices.dates import zulu
 from devices.fleet import records
 from devices.fleet.targets import device_target
@@ -26,8 +27,11 @@ COMPLETED = "completed"
 ERROR = "error"
 
 
-class LostModeRefused(Exception):
-    """What was asked of lost mode does not fit its state; the message says why."""
+class LostModeRefused(Refusal):
+    """A request that does not fit the state of lost mode. The public API answers the message in a list."""
+
+    def body(self) -> list[str]:
+        return [str(self)]
 
 
 def get_lost_mode(device: Device) -> LostMode:

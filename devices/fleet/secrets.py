@@ -14,6 +14,7 @@ from django.db import transaction
 from access.audit.events import Actor, log_event
 from access.keyrings import keyring
 from access.models import AuditEvent, Tenant
+from access.refusals import Refusal
 from devices.fleet.targets import device_target
 from devices.models import Device, DeviceSecret
 
@@ -23,8 +24,13 @@ SETTING = "IRU_SECRET_KEYS"
 logger = logging.getLogger(__name__)
 
 
-class SecretUnreadable(Exception):
+class SecretUnreadable(Refusal):
     """The stored value does not decrypt: its key is not configured, or somebody changed or moved it."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__("This secret cannot be read at the moment.")
 
 
 def store_secret(*, device: Device, kind: DeviceSecret.Kind, value: str, subject: str = "") -> None:

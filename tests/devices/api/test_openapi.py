@@ -197,6 +197,11 @@ def test_it_is_the_same_at_every_building() -> None:
     assert orjson.dumps(openapi.build(endpoint_api)) == orjson.dumps(openapi.build(endpoint_api))
 
 
+def test_building_it_logs_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    openapi.build(endpoint_api)
+    assert not caplog.records
+
+
 def test_any_live_token_gets_it_with_its_own_tenants_address(
     api: Call, issue_token: IssueToken, other_tenant: Tenant
 ) -> None:
