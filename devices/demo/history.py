@@ -51,7 +51,10 @@ def add_history(*, tenant: Tenant, actor: Actor, limit: int) -> None:
     """Add a history to up to `limit` devices that have none. The same fleet always gets the same history."""
     with_history = DeviceActivity.objects.filter(tenant=tenant).values("device")
     devices = list(
-        tenant.devices.exclude(pk__in=with_history).select_related("blueprint").defer("record_json").order_by("pk")[:limit]
+        tenant.devices.exclude(pk__in=with_history)
+        .select_related("blueprint")
+        .defer("record_json")
+        .order_by("pk")[:limit]
     )
     if not devices:
         return

@@ -11,7 +11,7 @@ from django.test import Client
 from pydantic import Field
 
 from access.models import Administrator, Tenant
-from access.permissions import Catalogue
+from access.permissions import Catalogue, Section
 from devices.api import openapi, routing
 from devices.api.operations.actions import declare
 from devices.api.routing import Api, Router
@@ -61,7 +61,7 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> Command[Any]:
 
 
 def test_it_is_an_operation(monkeypatch: pytest.MonkeyPatch) -> None:
-    catalogue, router = Catalogue(), Router("Devices", "Device Actions", "Actions.")
+    catalogue, router = Catalogue(), Router(Section("Devices", "Device Actions", "Actions."))
     monkeypatch.setattr(routing, "catalogue", catalogue)
     monkeypatch.setattr(openapi, "catalogue", catalogue)
     for each in in_editor_order([command(), *COMMANDS.values()]).values():
