@@ -43,7 +43,7 @@ def test_pages_and_filters(api: Call, token: IssuedApiToken, tenant: Tenant, oth
     assert names("") == ["Alpha", "Alphabet", "Beta"]
     assert names("name=alpha") == ["Alpha", "Alphabet"]
     assert names(f"id={second.uuid}") == ["Beta"]
-    assert names(f"id__in={first.uuid},{third.uuid},{theirs.uuid}") == ["Alpha", "Alphabet"]
+    assert names(f"id__in={first.uuid},%20{third.uuid},{theirs.uuid}") == ["Alpha", "Alphabet"]
 
     base = "http://accuhive.api.iru.test/api/v1/blueprints?source=irupkg&limit=2"
     page = api("GET", "/api/v1/blueprints?limit=2&source=irupkg", token).json()
@@ -52,6 +52,8 @@ def test_pages_and_filters(api: Call, token: IssuedApiToken, tenant: Tenant, oth
     assert (page["count"], page["next"], page["previous"]) == (3, None, base)
     beyond = api("GET", "/api/v1/blueprints?offset=9", token).json()
     assert (beyond["count"], beyond["next"], beyond["results"]) == (3, None, [])
+    beyond = api("GET", "/api/v1/blueprints?limit=9&offset=9", token).json()
+    assert (beyond["results"], beyond["previous"]) == ([], "http://accuhive.api.iru.test/api/v1/blueprints?limit=9")
 
 
 def test_the_number_of_queries_does_not_grow_with_the_rows(

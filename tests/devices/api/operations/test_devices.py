@@ -139,6 +139,9 @@ def test_pages_cover_the_fleet_once_and_link_to_each_other(
     ]
     beyond = api("GET", "/api/v1/devices?limit=3&offset=100", token)
     assert (beyond.status_code, beyond.json(), beyond["X-Total-Count"]) == (200, [], "7")
+    host = "http://accuhive.api.iru.test"
+    just_beyond = api("GET", "/api/v1/devices?offset=300", token)
+    assert just_beyond["Link"] == f'<None>; rel="next", <{host}/api/v1/devices?limit=300>; rel="prev"'
 
 
 @pytest.mark.parametrize(("limit", "rows"), [("1", 1), ("300", 300), ("301", 300), ("99999999999999999999", 300)])
