@@ -18,6 +18,7 @@ from devices.api.parsing import FORMS
 from devices.api.rendering import JSON
 from devices.api.routing import Api, Operation
 from devices.api.sections import UNGATED
+from devices.api.uploads import MULTIPART, UploadLimits
 
 
 def _record(**properties: Schema) -> Schema:
@@ -132,7 +133,7 @@ def _input(operation: Operation, queries: Schemas, bodies: Schemas) -> dict[str,
     given: dict[str, Any] = {}
     if parameters := [*_path_parameters(operation), *_query_parameters(operation, queries)]:
         given["parameters"] = parameters
-    if operation.body:
+    if operation.body or operation.upload:
         given["requestBody"] = _request_body(operation, bodies)
     return given
 
@@ -180,12 +181,24 @@ def _query_parameters(operation: Operation, schemas: Schemas) -> list[dict[str, 
 
 
 def _request_body(operation: Operation, schemas: Schemas) -> dict[str, Any]:
+    if operation.upload:
+        return {"required": True, "content": {MULTIPART: {"schema": _upload(operation, operation.upload, schemas)}}}
     model = schemas.fields((operation.id, "body"))
     content = {JSON: {"schema": schemas.of((operation.id, "body"))}}
     if operation.forms:
         form = _dotted(model, schemas)
         content |= {media_type: {"schema": form} for media_type in FORMS}
     return {"required": bool(model.get("required")), "content": content}
+
+
+def _upload(operation: Operation, limits: UploadLimits, schemas: Schemas) -> Schema:
+    form = _dotted(schemas.fields((operation.id, "body")), schemas) if operation.body else {"type": "object"}
+    files = {name: {"type": "string", "format": "binary"} for name in limits.files}
+    return {
+        **form,
+        "properties": form.get("properties", {}) | files,
+        "required": [*form.get("required", []), *limits.files],
+    }
 
 
 def _dotted(model: Schema, schemas: Schemas) -> Schema:
@@ -207,13 +220,14 @@ def _dotted(model: Schema, schemas: Schemas) -> Schema:
 
 def _statuses(operation: Operation) -> list[int]:
     """The errors that a call can be answered with, whatever the handler does."""
+    body = operation.body or operation.upload
     applies = {
-        400: operation.query or operation.body or operation.doc.refuses or operation.method != "GET",
+        400: operation.query or body or operation.doc.refuses or operation.method != "GET",
         401: not operation.open,
         403: operation.permission,
         404: "{" in operation.path,
-        413: operation.body,
-        415: operation.body,
+        413: body,
+        415: body,
         503: True,
     }
     return [status for status, does in applies.items() if does]

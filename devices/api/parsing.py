@@ -1,17 +1,21 @@
 """From the bytes of a request to typed values, or to the 400 that names what is wrong with them."""
 
 import json
+from io import BytesIO
 from typing import Any, NoReturn
 
 import orjson
+from django.conf import settings
 from django.http import HttpRequest, QueryDict
 from pydantic import BaseModel, ValidationError
 
+from access.http.bodies import BodyStream
 from devices.api import errors
 from devices.api.errors import ApiError
+from devices.api.uploads import MULTIPART
 from devices.inputs import Body, Query
 
-FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+FORMS = ("application/x-www-form-urlencoded", MULTIPART)
 
 
 def query_of[Q: Query](request: HttpRequest, schema: type[Q]) -> Q:
@@ -22,12 +26,13 @@ def query_of[Q: Query](request: HttpRequest, schema: type[Q]) -> Q:
 
 def body_of[B: Body](request: HttpRequest, schema: type[B], *, forms: bool = False) -> B:
     """The JSON body as `schema`. With `forms`, also what a form would send; its dotted names are nested fields."""
-    if not request.body:
+    body = BodyStream(request, settings.DATA_UPLOAD_MAX_MEMORY_SIZE).read_all()
+    if not body:
         data: Any = {}
     elif request.content_type == "application/json":
-        data = _json(request.body)
+        data = _json(body)
     elif forms and request.content_type in FORMS:
-        data = _nested(_form(request))
+        return form_of(_form(request, body), schema)
     else:
         raise errors.unsupported_media_type(request.META.get("CONTENT_TYPE", ""))
     if not isinstance(data, dict):
@@ -36,13 +41,15 @@ def body_of[B: Body](request: HttpRequest, schema: type[B], *, forms: bool = Fal
     return _validated(schema, data, uuid_message="Must be a valid UUID.")
 
 
-def _form(request: HttpRequest) -> QueryDict:
-    if request.method == "POST":
-        return request.POST
-    # Django reads forms of POST requests only.
+def form_of[B: Body](form: QueryDict, schema: type[B]) -> B:
+    """The fields of a form as `schema`; its dotted names are nested fields."""
+    return _validated(schema, _nested(form), uuid_message="Must be a valid UUID.")
+
+
+def _form(request: HttpRequest, body: bytes) -> QueryDict:
     if request.content_type == FORMS[0]:
-        return QueryDict(request.body, encoding=request.encoding or "utf-8")
-    fields, _ = request.parse_file_upload(request.META, request)
+        return QueryDict(body, encoding=request.encoding or "utf-8")
+    fields, _ = request.parse_file_upload({**request.META, "CONTENT_LENGTH": len(body)}, BytesIO(body))
     return fields
 
 

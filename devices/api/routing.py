@@ -20,8 +20,9 @@ from access.permissions import Permission, Section, catalogue
 from access.tokens.authentication import AuthenticationFailed, LiveToken, authenticate
 from access.tokens.digests import SHAPE
 from devices.api import errors
-from devices.api.parsing import body_of, query_of
+from devices.api.parsing import body_of, form_of, query_of
 from devices.api.rendering import JSON, ResponseWithHeaders, json_text, no_content
+from devices.api.uploads import UploadLimits, upload_of
 from devices.inputs import Body, Query
 
 type Handler = Callable[..., Any]
@@ -72,9 +73,23 @@ class Operation:
     query: type[Query] | None
     body: type[Body] | None
     forms: bool
+    upload: UploadLimits | None
     uuids: tuple[str, ...]
     adapter: TypeAdapter[Any] | None = field(repr=False)
     doc: Doc
+
+    def respond(self, result: Any) -> HttpResponse:
+        """The response for what the handler returned."""
+        if isinstance(result, HttpResponse):
+            return result
+        if self.adapter is None:
+            return no_content(self.status)
+        headers = None
+        if isinstance(result, ResponseWithHeaders):
+            result, headers = result
+        response = json_text(self.adapter.dump_json(result), headers)
+        response.status_code = self.status
+        return response
 
 
 class Endpoint:
@@ -110,19 +125,20 @@ class Endpoint:
             arguments[name] = UUID(parameters[name])
         if operation.query is not None:
             arguments["query"] = query_of(request, operation.query)
+        if operation.upload is not None:
+            return self._take_upload(request, operation, operation.upload, arguments)
         if operation.body is not None:
             arguments["body"] = body_of(request, operation.body, forms=operation.forms)
-        result = operation.handler(request, **arguments)
-        if isinstance(result, HttpResponse):
-            return result
-        if operation.adapter is None:
-            return no_content(operation.status)
-        headers = None
-        if isinstance(result, ResponseWithHeaders):
-            result, headers = result
-        response = json_text(operation.adapter.dump_json(result), headers)
-        response.status_code = operation.status
-        return response
+        return operation.respond(operation.handler(request, **arguments))
+
+    def _take_upload(
+        self, request: ApiRequest, operation: Operation, limits: UploadLimits, arguments: dict[str, Any]
+    ) -> HttpResponse:
+        with upload_of(request, limits) as upload:
+            arguments["upload"] = upload
+            if operation.body is not None:
+                arguments["body"] = form_of(upload.fields, operation.body)
+            return operation.respond(operation.handler(request, **arguments))
 
     def _guard(self, request: ApiRequest) -> Operation:
         # The order is a promise: a stranger learns nothing, a token without the permission sends us parsing nothing.
@@ -179,6 +195,7 @@ class Router:
         open: bool = False,
         forms: bool = False,
         body: type[Body] | None = None,
+        upload: UploadLimits | None = None,
         doc: Doc = Doc(),
     ) -> Callable[[H], H]:
         """Declare the decorated function as an operation.
@@ -188,6 +205,9 @@ class Router:
         for no body, or an HttpResponse that is ready. `open` needs no token; without a section it needs a token but no
         permission. With `forms` the body may also come as a form with dotted names. `body` is for a handler that cannot
         name its type, because one function serves several operations.
+
+        With `upload` the body is a multipart form that streams to disk. The handler's `upload: Upload` has its files,
+        and a `body` is parsed from its fields.
         """
 
         def declare(handler: H) -> H:
@@ -196,6 +216,8 @@ class Router:
             if self.section and not open:
                 permission = Permission(id, label, method, full_path, about, sensitive)
             hints = get_type_hints(handler)
+            if ("upload" in hints) != (upload is not None):
+                raise ValueError(f"{id} declares upload= and takes `upload`, or neither.")
             self.operations.append(
                 Operation(
                     id=id,
@@ -210,6 +232,7 @@ class Router:
                     query=hints.get("query"),
                     body=body or hints.get("body"),
                     forms=forms,
+                    upload=upload,
                     uuids=tuple(name for name in inspect.signature(handler).parameters if hints.get(name) is UUID),
                     adapter=TypeAdapter(response) if response is not None else None,
                     doc=doc,

@@ -10,6 +10,7 @@ from typing import Any
 from django.utils.text import slugify
 
 from devices.api.json_schemas import Schema, target, without_null
+from devices.api.uploads import MULTIPART
 
 TOKEN = "$IRU_TOKEN"  # noqa: S105 - the variable of a shell, not a token
 EXAMPLES = {"boolean": True, "integer": 1, "number": 1, "array": [], "object": {}, "string": "example"}
@@ -232,13 +233,19 @@ def _curl(document: dict[str, Any], method: str, path: str, operation: dict[str,
     parts = ["curl" if method == "GET" else f"curl -X {method}", f'"{url}"']
     if operation.get("security") != []:
         parts.append(f'-H "Authorization: Bearer {TOKEN}"')
+    if body is not None and list(operation["requestBody"]["content"]) == [MULTIPART]:
+        parts += [f'-F "{name}={_form_example(body["properties"][name])}"' for name in body["required"]]
     # What may be left out is; only a change of nothing would be no example.
-    if body is not None and (operation["requestBody"]["required"] or method == "PATCH"):
+    elif body is not None and (operation["requestBody"]["required"] or method == "PATCH"):
         example = _example(body, document["components"]["schemas"])
         parts += ['-H "Content-Type: application/json"', "-d " + shlex.quote(json.dumps(example))]
     if any(not kind.endswith("json") for kind in next(iter(operation["responses"].values())).get("content", {})):
         parts.append("-OJ")  # a file, under the name that the server gives it
     return " ".join(parts[:2]) + "".join(f" \\\n  {part}" for part in parts[2:])
+
+
+def _form_example(schema: Schema) -> str:
+    return "@file" if schema.get("format") == "binary" else str(_example(schema, {}))
 
 
 def _example(schema: Schema, schemas: Schema) -> Any:

@@ -2,6 +2,7 @@
 have shown a page."""
 
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -54,6 +55,16 @@ def test_a_body_over_the_limit_is_a_413(send: Send, settings: Any, content_type:
     data = b"x" * (settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
     response = send("POST", "/api/v1/blueprints", data=data, content_type=content_type)
     assert answer(response) == (413, {"detail": "The request body is too large."})
+
+
+def test_a_chunked_body_is_read_to_its_end_or_to_the_limit(send: Send, settings: Any) -> None:
+    """Clients send bodies without a Content-Length where they do not know it; Granian marks where such a body ends."""
+    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    chunked = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
+    for size, status in ((2, 201), (limit - 20, 400), (limit + 1, 413)):
+        body = BytesIO(b'{"name": "%s"}' % (b"x" * size))
+        assert answer(send("POST", "/api/v1/tags", json="", **chunked, **{"wsgi.input": body}))[0] == status
+    assert body.tell() == limit + 1
 
 
 def test_a_form_of_too_many_fields_is_a_400(send: Send, settings: Any) -> None:

@@ -1,0 +1,98 @@
+"""The body of a request as a stream: read as it arrives, and never past a maximum."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig
+from django.core.files.uploadedfile import UploadedFile
+from django.core.files.uploadhandler import FileUploadHandler
+from django.http import HttpRequest, QueryDict
+from django.http.multipartparser import MultiPartParser, MultiPartParserError
+from django.http.request import UnreadablePostError
+from django.utils.datastructures import MultiValueDict
+
+CHUNK = 64 * 1024
+TAIL = 1024  # bytes: the last boundary of a multipart body is among them
+
+type Files = MultiValueDict[str, UploadedFile]
+
+
+class BodyStream:
+    """The body of a request, as a file that can be read once.
+
+    Raises RequestDataTooBig for a Content-Length over `maximum` before a byte is read, and for a chunked body, which
+    has no length, as soon as it is longer. Raises UnreadablePostError for a body that ends before its Content-Length.
+    """
+
+    def __init__(self, request: HttpRequest, maximum: int) -> None:
+        self._input = request.META["wsgi.input"]
+        self._maximum = maximum
+        self._position = 0
+        self.tail = b""
+        self.length = _length(request.META)
+        if self.length is not None and self.length > maximum:
+            raise RequestDataTooBig("The Content-Length is over the maximum.")
+
+    def read(self, size: int = CHUNK) -> bytes:
+        # Of a chunked body one byte past the maximum is asked for, to see whether there is one.
+        end = self._maximum + 1 if self.length is None else self.length
+        size = min(size, end - self._position)
+        if size <= 0:
+            return b""
+        try:
+            data: bytes = self._input.read(size)
+        except OSError as error:
+            raise UnreadablePostError(*error.args) from error
+        self._position += len(data)
+        if self._position > self._maximum:
+            raise RequestDataTooBig("The body is longer than the maximum.")
+        if not data and self.length is not None:
+            raise UnreadablePostError("The body ended before its Content-Length.")
+        self.tail = (self.tail + data)[-TAIL:] if len(data) < TAIL else data[-TAIL:]
+        return data
+
+    def read_all(self) -> bytes:
+        return b"".join(iter(self.read, b""))
+
+
+@contextmanager
+def multipart(
+    request: HttpRequest, stream: BodyStream, handlers: list[FileUploadHandler]
+) -> Iterator[tuple[QueryDict, Files]]:
+    """The fields and the files of a multipart body, which goes through Django's upload handlers as it arrives.
+
+    The files are closed on leaving. Raises MultiPartParserError for a body that is not whole, beside what the stream
+    raises.
+    """
+    # The parser takes a length of 0 for an empty body, and looks at no other.
+    meta: dict[str, Any] = {"CONTENT_TYPE": request.META["CONTENT_TYPE"], "CONTENT_LENGTH": stream.length or CHUNK}
+    parser = MultiPartParser(meta, stream, handlers, request.encoding)
+    try:
+        fields, files = parser.parse()
+        # The parser takes a body for whole that breaks off between two parts or in a field.
+        if f"--{request.content_params['boundary']}--".encode() not in stream.tail:
+            _close(files)
+            raise MultiPartParserError("The body ends before its last boundary.")
+    except Exception:
+        for handler in handlers:
+            handler.upload_interrupted()
+        raise
+    try:
+        yield fields, files
+    finally:
+        _close(files)
+
+
+def _close(files: Files) -> None:
+    for file in chain.from_iterable(each for _, each in files.lists()):
+        file.close()
+
+
+def _length(environ: dict[str, Any]) -> int | None:
+    """The length of the body; None where it is chunked and the server marks its end, as Granian does."""
+    if "HTTP_TRANSFER_ENCODING" in environ and environ.get("wsgi.input_terminated"):
+        return None
+    text = environ.get("CONTENT_LENGTH") or ""
+    return int(text) if text.isdecimal() else 0

@@ -1,0 +1,47 @@
+"""Bodies that stream: files that are too large to be held in memory."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from django.core.files.uploadhandler import FileUploadHandler, TemporaryFileUploadHandler
+from django.http import HttpRequest, QueryDict
+
+from access.http.bodies import BodyStream, Files, multipart
+from devices.api import errors
+
+MULTIPART = "multipart/form-data"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadLimits:
+    """Declares that an operation takes a multipart form of at most `maximum` bytes, with a file under each name of
+    `files`.
+
+    `handlers` are Django's upload handlers. Without others, each file is written to disk and is gone after the call.
+    """
+
+    maximum: int
+    files: tuple[str, ...]
+    handlers: tuple[type[FileUploadHandler], ...] = (TemporaryFileUploadHandler,)
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A form that has arrived whole. Its files are open until the operation returns."""
+
+    fields: QueryDict
+    files: Files
+
+
+@contextmanager
+def upload_of(request: HttpRequest, limits: UploadLimits) -> Iterator[Upload]:
+    """Read the body. Nothing of it is read where its type or its Content-Length already refuses it."""
+    if request.content_type != MULTIPART:
+        raise errors.unsupported_media_type(request.META.get("CONTENT_TYPE", ""))
+    handlers = [handler(request) for handler in limits.handlers]
+    with multipart(request, BodyStream(request, limits.maximum), handlers) as (fields, files):
+        for name in limits.files:
+            if name not in files:
+                raise errors.invalid(name, "No file was submitted.")
+        yield Upload(fields, files)
