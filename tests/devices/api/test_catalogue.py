@@ -1,16 +1,23 @@
 """The declared operations against the description of the public API."""
 
+import importlib
+import pkgutil
+import re
+
 import pytest
 
 from access.permissions import Catalogue, Permission, Section, catalogue
-from devices.api import api
+from devices.api import api as endpoint_api
+from devices.api import operations
 from tests.contract import OPERATIONS, PERMISSIONS
+from tests.devices.api.examples import EXAMPLE_ID
+from tests.types import Call, IssueToken
 
 OURS = {"get_openapi", "get_token"}  # not part of the public API
 
 
 def test_every_operation_is_the_public_apis() -> None:
-    for operation in api.operations:
+    for operation in endpoint_api.operations:
         if operation.id in OURS:
             continue
         described = OPERATIONS[operation.id]
@@ -28,6 +35,36 @@ def test_every_operation_is_the_public_apis() -> None:
         assert {field.alias or name for name, field in body} == fields, operation.id
 
 
+def test_every_operation_that_a_module_declares_is_served() -> None:
+    names = [module.name for module in pkgutil.iter_modules(operations.__path__)]
+    routers = [importlib.import_module(f"{operations.__name__}.{name}").router for name in names]
+    declared = [operation.id for router in routers for operation in router.operations]
+    assert len(declared) == len(set(declared))
+    assert set(declared) == {operation.id for operation in endpoint_api.operations}
+
+
+def test_what_is_served_is_what_is_declared() -> None:
+    served = {
+        (method, operation.path.rstrip("/")): operation
+        for endpoint in endpoint_api.endpoints.values()
+        for method, operation in endpoint.operations.items()
+    }
+    declared = {(operation.method, operation.path.rstrip("/")): operation for operation in endpoint_api.operations}
+    assert {key: operation.id for key, operation in served.items()} == {
+        key: operation.id for key, operation in declared.items()
+    }
+
+
+def test_no_other_operation_of_the_public_api_is_served(api: Call, issue_token: IssueToken) -> None:
+    """So an operation that is added is tested against its description, under its public id."""
+    token = issue_token()
+    declared = {operation.id for operation in endpoint_api.operations}
+    assert declared - OURS <= OPERATIONS.keys()
+    for id, described in OPERATIONS.items():
+        answer = api(described["method"], re.sub(r"{\w+}", EXAMPLE_ID, described["path"]), token)
+        assert (answer.status_code in {404, 405}) == (id not in declared), id
+
+
 def test_every_permission_is_named_and_placed_as_in_the_public_api() -> None:
     for area in catalogue.areas():
         for section in area.sections:
@@ -43,8 +80,8 @@ def test_every_permission_is_named_and_placed_as_in_the_public_api() -> None:
 
 
 def test_operations_and_permissions_are_the_same_things() -> None:
-    assert {operation.permission for operation in api.operations if operation.permission} == set(catalogue)
-    for operation in api.operations:
+    assert {operation.permission for operation in endpoint_api.operations if operation.permission} == set(catalogue)
+    for operation in endpoint_api.operations:
         if operation.permission:
             assert operation.permission.codename == operation.id
         assert operation.label
