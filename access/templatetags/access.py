@@ -3,10 +3,11 @@
 from datetime import datetime, timedelta
 
 from django import template
+from django.template import Context, Engine, TemplateDoesNotExist
 from django.template.defaultfilters import date
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from access.models import AuditEvent
 from access.permissions import Permission, catalogue
@@ -50,6 +51,27 @@ def relative(moment: datetime, now: datetime) -> str:
 def labelled(codenames: list[str]) -> list[Permission | str]:
     """The permissions with these codenames in catalogue order, then the names that this version does not have."""
     return [*catalogue.known(codenames), *(codename for codename in codenames if codename not in catalogue)]
+
+
+@register.simple_tag(takes_context=True)
+def slot(context: Context, page: str, name: str) -> SafeString:
+    """The partial `name` of the template `page`, or nothing where it has none: how a page fills a component."""
+    if not page:
+        return mark_safe("")
+    engine = Engine.get_default()
+    engine.get_template(page)  # the page must exist; only its partial may be missing
+    try:
+        partial = engine.get_template(f"{page}#{name}")
+    except TemplateDoesNotExist:
+        return mark_safe("")
+    with context.push():
+        return partial.render(context)
+
+
+@register.filter
+def within(path: str, section: str) -> bool:
+    """Whether a page belongs to a section: the section's own address, or one below it by whole segments."""
+    return path == section or (section != "/" and path.startswith(f"{section.rstrip('/')}/"))
 
 
 @register.filter

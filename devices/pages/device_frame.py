@@ -34,6 +34,6 @@ def about(request: PageRequest, device: Device, tab: str, **context: Any) -> dic
 
 
 def in_table(request: PageRequest) -> DeviceQuerySet:
-    """Devices as `devices/table.html` lists them."""
+    """Devices as `devices/_table.html` lists them."""
     related = request.tenant.devices.select_related("blueprint", "user").prefetch_related("tags")
     return related.defer("record_json")

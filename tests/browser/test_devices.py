@@ -85,8 +85,8 @@ def test_an_edit_saves_user_blueprint_and_tags(signed_in: Visit, mac: str) -> No
     page.get_by_label("New tags").fill("Browser test")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("status").filter(has_text="Saved.")).to_be_visible()
-    expect(page.locator(".token-facts")).to_contain_text("Company Macs")
-    expect(page.locator(".token-facts")).to_contain_text("not assigned")
+    expect(page.locator(".page-head-facts")).to_contain_text("Company Macs")
+    expect(page.locator(".page-head-facts")).to_contain_text("not assigned")
     expect(page.get_by_role("list", name="Tags")).to_contain_text("Browser test")
 
 
@@ -257,7 +257,7 @@ def test_nothing_keeps_anybody_from_blueprints_and_users(signed_in: Visit, theme
 
     page.goto("/users/")
     check("users")
-    page.locator(".token-name a").first.click()
+    page.locator(".row-name a").first.click()
     expect(page.get_by_role("heading", name="Details")).to_be_visible()
     check("user")
     page.get_by_role("link", name="Edit", exact=True).click()

@@ -210,7 +210,7 @@ def test_what_a_declaration_says_is_shown_as_text() -> None:
     assert words[:4] == ["curl", "-X", "POST", "https://x.test/a/$B"]
     assert json.loads(words[words.index("-d") + 1]) == {"it's": "it's"}
     assert words[-1] == "-OJ"
-    page = render_to_string("components/operation.html", {"entry": entry})
+    page = render_to_string("devices/_operation.html", {"entry": entry})
     assert "<script>" not in page
     assert html.escape(XSS) in page
     assert "It&#x27;s &lt;b&gt;" in page

@@ -16,6 +16,7 @@ from devices.models import Device
 from tests.devices.pages.browsing import SignIn
 from tests.factories.access import AdministratorFactory
 from tests.factories.devices import AssignmentFactory, NoteFactory
+from tests.markup import elements
 
 pytestmark = pytest.mark.django_db
 
@@ -118,3 +119,16 @@ def test_the_access_property_agrees_with_the_capability(tenant: Tenant) -> None:
     for role in Role:
         person = Administrator(tenant=tenant, role=role)
         assert person.manages_access == may(person, Capability.MANAGE_ACCESS)
+
+
+def test_the_navigation_marks_the_section_of_a_page(sign_in: SignIn, mac: Device) -> None:
+    client = sign_in(Role.ADMIN)
+    sections = [reverse(name) for name in ("devices", "blueprints", "users", "reference")]
+
+    def marked(path: str) -> list[str]:
+        links = elements(client.get(path).content.decode(), "a")
+        return [section for section in sections if {"href": section, "aria-current": "page"} in links]
+
+    for path in (reverse("devices"), reverse("device", args=[mac.uuid]), reverse("device-notes", args=[mac.uuid])):
+        assert marked(path) == [reverse("devices")], path
+    assert marked(reverse("tokens")) == []
