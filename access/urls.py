@@ -1,6 +1,7 @@
+from django.conf import settings
 from django.urls import path, re_path
 
-from access.pages import home, permissions, session, tokens
+from access.pages import home, permissions, session, styleguide, tokens
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -26,3 +27,6 @@ urlpatterns = [
         name="account_reset_password_from_key",
     ),
 ]
+
+if settings.DEBUG:
+    urlpatterns.append(path("styleguide/", styleguide.styleguide, name="styleguide"))
