@@ -13,11 +13,11 @@ from django.utils import timezone
 from access.models import Tenant
 from devices.fleet import records
 from devices.fleet.facts import columns_of
-from devices.imports.facts import DeviceRow
+from devices.imports.errors import RowError, UnknownDevice
 from devices.imports.history import Activity, Commands, Notes
 from devices.imports.inventory import Inventories, LostModes, Part, Secrets
 from devices.imports.relations import Blueprints, People, Tags
-from devices.imports.values import UnknownDevice, Unusable
+from devices.imports.rows import DeviceRow
 from devices.models import Device
 
 _OWN = [
@@ -73,20 +73,20 @@ class Batch:
         return list(self._met.values())
 
     def apply(self, row: DeviceRow) -> None:
-        """Raises Unusable, and has changed nothing then."""
+        """Raises RowError, and has changed nothing then."""
         serial_number = row.serial_number.upper()
         owner = self._by_serial.get(serial_number) if serial_number else None
         device = (self._by_uuid.get(row.uuid) if row.uuid else None) or owner
         if owner is not None and owner is not device and "serial_number" in row.facts:
-            raise Unusable(f"serial_number {row.serial_number} belongs to device {owner.uuid}")
+            raise RowError(f"serial_number {row.serial_number} belongs to device {owner.uuid}")
         blueprint = self._blueprints.get(row.blueprint) if row.blueprint else None
         user = self._people.get(row.user) if row.user else None
         if device is None:
-            if row.adds:
+            if row.is_supplement:
                 raise UnknownDevice
             device = self._new(row)
             if blueprint is None:
-                raise Unusable("blueprint_name is missing")
+                raise RowError("blueprint_name is missing")
         for name, value in row.facts.items():
             # Lists and details tell of different check-ins; in whichever order they come, the latest one stays.
             if name == "last_check_in" and device.last_check_in is not None and value <= device.last_check_in:
@@ -94,12 +94,12 @@ class Batch:
             if name == "lost_mode_status" and device.uuid in self._lost_modes.ours:
                 continue
             setattr(device, name, value)
-        for name, value in row.weak.items():
+        for name, value in row.fallbacks.items():
             if not getattr(device, name) and (name != "serial_number" or owner is None):
                 setattr(device, name, value)
         if blueprint is not None:
             device.blueprint = blueprint
-        if row.says_user:
+        if row.has_user:
             device.user = user
         if row.tags is not None:
             self._tags_of[device.uuid] = row.tags
@@ -141,10 +141,10 @@ class Batch:
             records.refresh(list(shown.values_list("pk", flat=True)))
 
     def _new(self, row: DeviceRow) -> Device:
-        facts = {**row.weak, **row.facts}
+        facts = {**row.fallbacks, **row.facts}
         for attribute, key in _REQUIRED.items():
             if attribute not in facts:
-                raise Unusable(f"{key} is missing")
+                raise RowError(f"{key} is missing")
         # Reports often have no enrollment dates, and every device has them: the earliest sign of life stands in.
         seen: datetime = facts.get("last_check_in", self._now)
         first = facts.get("first_enrollment") or facts.get("last_enrollment") or seen

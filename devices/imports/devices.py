@@ -13,9 +13,8 @@ from access.audit.events import Actor, Target, log_event
 from access.models import AuditEvent, Tenant
 from devices.fleet import records
 from devices.imports.batches import Batch
-from devices.imports.facts import DeviceRow
-from devices.imports.rows import device_row
-from devices.imports.values import UnknownDevice, Unusable
+from devices.imports.errors import RowError, UnknownDevice
+from devices.imports.rows import DeviceRow, device_row
 from devices.models import Fleet, Platform
 
 BATCH = 1000  # rows; details documents take some 100 kB each while they are compared
@@ -25,7 +24,7 @@ PROBLEMS = 50  # reasons that a report keeps
 EXTENDED = {Platform.WINDOWS, Platform.ANDROID}
 
 
-type ReadRow = tuple[object, DeviceRow | Unusable]
+type ReadRow = tuple[object, DeviceRow | RowError]
 
 
 @dataclass(slots=True)
@@ -126,10 +125,10 @@ def _batches(rows: Iterable[ReadRow]) -> Iterator[list[ReadRow]]:
         yield batch
 
 
-def _read(document: object) -> DeviceRow | Unusable:
+def _read(document: object) -> DeviceRow | RowError:
     try:
         return device_row(document)
-    except Unusable as error:
+    except RowError as error:
         return error
 
 
@@ -155,11 +154,11 @@ def _import_batch(
     batch = Batch(tenant, [row for _, row in rows if isinstance(row, DeviceRow)])
     early: list[ReadRow] = []
     for source, row in rows:
-        if isinstance(row, Unusable):
+        if isinstance(row, RowError):
             report.skip(source, str(row))
             continue
         try:
-            if row.adds and row.uuid in waiting:
+            if row.is_supplement and row.uuid in waiting:
                 early.append((source, row))
             else:
                 batch.apply(row)
@@ -167,7 +166,7 @@ def _import_batch(
             early.append((source, row))
             if row.uuid:
                 waiting.add(row.uuid)
-        except Unusable as error:
+        except RowError as error:
             report.skip(source, str(error))
     if any(device.platform in EXTENDED for device in batch.devices):
         records.enable_extended_records(fleet)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from devices.fleet.facts import FACTS
-from devices.imports.values import Broken
+from devices.imports.errors import UnreadableRow
 
 CHUNK = 256 * 1024  # characters
 LARGEST = 32 * 1024 * 1024  # characters of one JSON value; nothing a device says about itself comes near
@@ -43,7 +43,7 @@ class ImportFile:
             raise FileError(f"{path}: the file is empty")
 
     def rows(self) -> Iterator[tuple[str, object]]:
-        """("FILE:LINE", row) for each row; a row is what stands there, or `Broken`. Raises FileError."""
+        """("FILE:LINE", row) for each row; a row is what stands there, or `UnreadableRow`. Raises FileError."""
         try:
             with self._opened() as file:
                 for line, row in self._lines(file):
@@ -95,11 +95,11 @@ def _decoded(text: str) -> object:
     try:
         return _decoder.decode(text)
     except json.JSONDecodeError as error:
-        return Broken(f"broken JSON: {error.msg} (column {error.colno})")
+        return UnreadableRow(f"broken JSON: {error.msg} (column {error.colno})")
     except ValueError as error:
-        return Broken(f"broken JSON: {error}")
+        return UnreadableRow(f"broken JSON: {error}")
     except RecursionError:
-        return Broken("broken JSON: nested too deeply")
+        return UnreadableRow("broken JSON: nested too deeply")
 
 
 class _JsonValues:
@@ -120,12 +120,12 @@ class _JsonValues:
             self._skip(r"[\s,]*" if self.array else r"\s*")
             if self.at >= len(self.buffer) or (self.array and self.buffer[self.at] == "]"):
                 if self.array and self.at >= len(self.buffer):
-                    yield self.line, Broken("the file ends inside the array")
+                    yield self.line, UnreadableRow("the file ends inside the array")
                 return
             line, value = self.line, self._value()
             yield line, value
-            if isinstance(value, Broken) and not self._next_like():
-                yield self.line, Broken("the rest of the file cannot be read")
+            if isinstance(value, UnreadableRow) and not self._next_like():
+                yield self.line, UnreadableRow("the rest of the file cannot be read")
                 return
 
     def _value(self) -> object:
@@ -135,11 +135,11 @@ class _JsonValues:
             except json.JSONDecodeError as error:
                 if self._may_go_on(error) and self._more():
                     continue
-                return Broken(f"broken JSON: {error.msg} (line {self.line + self._newlines(error.pos)})")
+                return UnreadableRow(f"broken JSON: {error.msg} (line {self.line + self._newlines(error.pos)})")
             except ValueError as error:
-                return Broken(f"broken JSON: {error}")
+                return UnreadableRow(f"broken JSON: {error}")
             except RecursionError:
-                return Broken("broken JSON: nested too deeply")
+                return UnreadableRow("broken JSON: nested too deeply")
             if end == len(self.buffer) and self._more():
                 continue  # a number may go on in the next chunk
             self._advance(end)
@@ -221,12 +221,12 @@ def _csv_rows(path: Path, lines: Iterator[str]) -> Iterator[Line]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield line, Broken(f"broken CSV: {error}")
+            yield line, UnreadableRow(f"broken CSV: {error}")
             continue
         if not any(cell.strip() for cell in cells):
             continue
         if len(cells) > len(keys):
-            yield line, Broken(f"{len(cells)} cells under {len(keys)} headers")
+            yield line, UnreadableRow(f"{len(cells)} cells under {len(keys)} headers")
             continue
         yield line, _record(keys, cells)
 

@@ -9,17 +9,17 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from devices.fleet.secrets import changed_secrets, store_imported_secrets
-from devices.imports.facts import DeviceRow, LostModeFacts
+from devices.imports.models import LostModeIn
+from devices.imports.rows import DeviceRow
 from devices.models import Device, DeviceInventory, DeviceSecret, LostMode
 
-type Reported = dict[str, Any]
-type Row = DeviceRow
+type Columns = dict[str, Any]
 
 
 class Part(Protocol):
     """Something that rows say about devices which is kept in a table of its own."""
 
-    def take(self, device: Device, row: Row) -> None:
+    def take(self, device: Device, row: DeviceRow) -> None:
         """`row` is about `device`, which may not be saved yet."""
 
     def changed(self) -> set[UUID]:
@@ -32,16 +32,16 @@ class Part(Protocol):
 class Inventories:
     """`columns`: those of DeviceInventory that the rows bring; the others are neither read nor written."""
 
-    def __init__(self, devices: Collection[Device], rows: Collection[Row]) -> None:
+    def __init__(self, devices: Collection[Device], rows: Collection[DeviceRow]) -> None:
         self._columns = sorted({name for row in rows for name in row.reported})
-        self._now: dict[UUID, Reported] = {}
+        self._now: dict[UUID, Columns] = {}
         if self._columns:
             stored = DeviceInventory.objects.filter(device__in=[device.pk for device in devices])
             for uuid, *cells in stored.values_list("device__uuid", *self._columns):
                 self._now[uuid] = dict(zip(self._columns, cells, strict=True))
         self._before = dict(self._now)
 
-    def take(self, device: Device, row: Row) -> None:
+    def take(self, device: Device, row: DeviceRow) -> None:
         if row.reported:
             self._now[device.uuid] = {**self._now.get(device.uuid, {}), **row.reported}
 
@@ -66,19 +66,19 @@ class LostModes:
     def __init__(self, devices: Collection[Device]) -> None:
         uuids = {device.pk: device.uuid for device in devices}
         stored = LostMode.objects.filter(device__in=uuids) if uuids else ()
-        self._before = {uuids[row.device_id]: _facts(row) for row in stored if row.imported}
-        self._now: dict[UUID, LostModeFacts | None] = dict(self._before)
+        self._before = {uuids[row.device_id]: _columns(row) for row in stored if row.imported}
+        self._now: dict[UUID, Columns | None] = dict(self._before)
         self.ours = {uuids[row.device_id] for row in stored if not row.imported}
 
-    def take(self, device: Device, row: Row) -> None:
+    def take(self, device: Device, row: DeviceRow) -> None:
         if device.uuid in self.ours:
             return
         known = self._now.get(device.uuid)
         if row.lost_mode:
-            self._now[device.uuid] = row.lost_mode
+            self._now[device.uuid] = row.lost_mode.model_dump()
             # The list of devices has the last word on this one, and need not use the same.
             device.lost_mode_status = device.lost_mode_status or row.lost_mode.status
-        elif known and (row.says_lost_mode or row.facts.get("lost_mode_status") == ""):
+        elif known and (row.has_lost_mode or row.facts.get("lost_mode_status") == ""):
             self._now[device.uuid] = None
             device.lost_mode_status = ""
 
@@ -88,16 +88,16 @@ class LostModes:
     def save(self, devices: Iterable[Device]) -> int:
         pks = {device.uuid: device.pk for device in devices}
         changed = {pks[uuid]: self._now[uuid] for uuid in self.changed()}
-        LostMode.objects.filter(device__in=[pk for pk, facts in changed.items() if facts is None]).delete()
+        LostMode.objects.filter(device__in=[pk for pk, columns in changed.items() if columns is None]).delete()
         LostMode.objects.bulk_create(
             [
-                LostMode(device_id=pk, imported=True, **facts._asdict())
-                for pk, facts in changed.items()
-                if facts is not None
+                LostMode(device_id=pk, imported=True, **columns)
+                for pk, columns in changed.items()
+                if columns is not None
             ],
             update_conflicts=True,
             unique_fields=["device"],
-            update_fields=LostModeFacts._fields,
+            update_fields=list(LostModeIn.model_fields),
         )
         return len(changed)
 
@@ -110,7 +110,7 @@ class Secrets:
         self._devices: dict[UUID, Device] = {}
         self._said: dict[tuple[UUID, DeviceSecret.Kind], str] = {}
 
-    def take(self, device: Device, row: Row) -> None:
+    def take(self, device: Device, row: DeviceRow) -> None:
         for kind, value in row.secrets.items():
             self._devices[device.uuid] = device
             self._said[device.uuid, kind] = value
@@ -129,5 +129,5 @@ class Secrets:
         return changed_secrets(devices=self._devices.values(), values=self._said) if self._said else []
 
 
-def _facts(row: LostMode) -> LostModeFacts:
-    return LostModeFacts(*(getattr(row, name) for name in LostModeFacts._fields))
+def _columns(row: LostMode) -> Columns:
+    return {name: getattr(row, name) for name in LostModeIn.model_fields}

@@ -13,8 +13,9 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from access.models import Tenant
-from devices.imports.facts import BlueprintRef, Person
-from devices.imports.values import Unusable
+from devices.imports.errors import RowError
+from devices.imports.models import Person
+from devices.imports.rows import BlueprintRef
 from devices.models import Blueprint, DirectoryIntegration, Tag, User
 
 
@@ -36,11 +37,11 @@ class Blueprints:
             self._by_name.setdefault(row.name, row)
 
     def get(self, ref: BlueprintRef) -> Blueprint:
-        """Raises Unusable for an unknown id without a name."""
+        """Raises RowError for an unknown id without a name."""
         found = self._by_uuid.get(ref.uuid) if ref.uuid else self._by_name.get(ref.name)
         if found is None:
             if not ref.name:
-                raise Unusable("blueprint_name is missing")
+                raise RowError("blueprint_name is missing")
             found = Blueprint(tenant=self._tenant, uuid=ref.uuid or uuid.uuid4(), name=ref.name)
             self._by_uuid[found.uuid] = found
             self._by_name.setdefault(found.name, found)
@@ -79,7 +80,7 @@ class People:
         found = self._by_uuid.get(person.uuid) if person.uuid else self._by_key.get(person.email.lower() or person.name)
         if found is None:
             if not person.name:
-                raise Unusable("user has neither a name nor an e-mail address")
+                raise RowError("user has neither a name nor an e-mail address")
             found = User(
                 tenant=self._tenant,
                 uuid=person.uuid or uuid.uuid4(),

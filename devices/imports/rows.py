@@ -1,170 +1,155 @@
-"""One foreign row - a record of `GET /devices`, a `/details` document, a line of a report - as facts about a device."""
+"""One foreign row - a record of `GET /devices`, a `/details` document, any other answer about a device, a line of a
+report - as facts about one device."""
 
-from collections.abc import Callable
-from functools import partial
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from uuid import UUID
 
-from devices.fleet.facts import DETAIL_FIELDS, FACTS, Fact
-from devices.imports import values
-from devices.imports.additions import add, addition, additions, lost_mode, only_adds
-from devices.imports.facts import BlueprintRef, DeviceRow, Person
-from devices.imports.values import Broken, Unusable
-from devices.models import Blueprint, Device, Platform, Tag, User
+from devices.fleet.facts import DETAIL_FIELDS
+from devices.imports.errors import RowError, UnreadableRow, validated
+from devices.imports.models import FIELDS, ActivityIn, CommandIn, Details, LostModeIn, NoteIn, Person, Row
+from devices.imports.values import is_blank, storable
+from devices.models import DeviceSecret
 
 # A details document calls these by other names than the list and may give them another wording (a Windows model, say).
 # The list's has the last word, or importing both would change the device every time.
-_WEAK_IN_DETAILS = {"model", "serial_number"}
+_FALLBACKS_IN_DETAILS = {"model", "serial_number"}
+_REPORTED = {"apps", "library_items", "parameters"}  # what devices report as lists
+_HISTORY = {"notes", "commands", "activity"}
+# Under which keys the API answers secrets.
+_SECRETS = {
+    "key": DeviceSecret.Kind.FILEVAULT_KEY,
+    "pin": DeviceSecret.Kind.UNLOCK_PIN,
+    "recovery_password": DeviceSecret.Kind.RECOVERY_PASSWORD,
+    "user_based_albc": DeviceSecret.Kind.USER_BYPASS_CODE,
+    "device_based_albc": DeviceSecret.Kind.DEVICE_BYPASS_CODE,
+}
+# Keys of what stands beside a device's record and its details.
+_SUPPLEMENTS = {*_REPORTED, *_HISTORY, *_SECRETS, "lost_mode"}
+_IDENTITY = {"device_id", "serial_number"}
+_DESCRIPTION = {"device_name", "platform", "general"}  # keys of a record or a details document alone
+
+
+class BlueprintRef(NamedTuple):
+    uuid: UUID | None
+    name: str
+
+
+@dataclass(slots=True)
+class DeviceRow:
+    """What one row says about one device. Only what it says: `facts` holds no attribute that the row leaves out."""
+
+    uuid: UUID | None
+    serial_number: str
+    facts: dict[str, Any]  # attributes of Device
+    blueprint: BlueprintRef | None
+    has_user: bool
+    user: Person | None
+    tags: frozenset[str] | None
+    reported: dict[str, Any]  # attributes of DeviceInventory
+    has_lost_mode: bool
+    lost_mode: LostModeIn | None
+    notes: list[NoteIn]
+    commands: list[CommandIn]
+    activity: list[ActivityIn]
+    secrets: dict[DeviceSecret.Kind, str] = field(repr=False)
+    fallbacks: dict[str, Any] = field(default_factory=dict)  # attributes of Device, for those that are still empty
+    is_supplement: bool = False  # to a device that another row describes
+
+    @property
+    def weight(self) -> int:
+        """How much it takes to hold and to write it, in rows."""
+        return 1 + len(self.notes) + len(self.commands) + len(self.activity)
 
 
 def device_row(document: object) -> DeviceRow:
     """Read a DEVICE record, a DETAILS document, a dict with some of the keys of the first (and `mac_address`,
-    `filevault_enabled`), or what `import_additions` reads.
+    `filevault_enabled`), or an answer of `/apps`, `/library-items`, `/parameters`, `/notes`, `/commands`, `/activity`,
+    `/details/lostmode` or `/secrets/…`, or several in one.
 
-    Raises Unusable.
+    An answer that does not describe the device stands beside its `device_id` (and its `serial_number`, for a device
+    that has another id here). Notes stand under `notes`, and paged rows may stand without their page.
+
+    Raises RowError.
     """
-    if isinstance(document, Broken):
-        raise Unusable(document.reason)
+    if isinstance(document, UnreadableRow):
+        raise RowError(document.reason)
     if not isinstance(document, dict):
-        raise Unusable("not a JSON object")
-    if only_adds(document):
-        return addition(values.storable(document))
-    if not (beside := additions(document)):
-        return _described(document)
-    given = values.storable(document)
-    added = {key: given.pop(key) for key in beside}  # none of it, least of all a secret, is kept among the details
-    row = _described(given)
-    add(row, added)
+        raise RowError("not a JSON object")
+    supplements = document.keys() & _SUPPLEMENTS
+    if supplements and not document.keys() & _DESCRIPTION:
+        return _supplement(storable({key: document[key] for key in document.keys() & (_SUPPLEMENTS | _IDENTITY)}))
+    if "general" in document:
+        return _details(storable(document))
+    return _record(storable(document) if supplements else document)
+
+
+def _supplement(document: dict[str, Any]) -> DeviceRow:
+    row = _row(document)
+    if row.uuid is None:
+        raise RowError("device_id is missing")
+    row.is_supplement, row.facts = True, {}
     return row
 
 
-def _described(document: dict[str, Any]) -> DeviceRow:
-    if "general" not in document:
-        return _row(document)
-    details = values.storable(document)
-    flat = _flattened(details)
-    row = _row(flat)
-    row.weak = {name: row.facts.pop(name) for name in _WEAK_IN_DETAILS & row.facts.keys()}
-    if "lost_mode" in details:  # has a row of its own here, which the API changes
-        row.says_lost_mode, row.lost_mode = True, lost_mode(details.pop("lost_mode"))
-    row.reported = {"details": details}
+def _details(document: dict[str, Any]) -> DeviceRow:
+    # No supplement, least of all a secret, is stored among the details.
+    supplements = {key: document.pop(key) for key in document.keys() & _SUPPLEMENTS}
+    row = _record(_flattened(document) | supplements)
+    row.fallbacks = {name: row.facts.pop(name) for name in _FALLBACKS_IN_DETAILS & row.facts.keys()}
+    row.reported["details"] = document
     return row
 
 
-def _row(record: dict[str, Any]) -> DeviceRow:
+def _record(record: dict[str, Any]) -> DeviceRow:
     if "note_id" in record:
-        raise Unusable('notes stand beside the id of their device: {"device_id": "…", "notes": […]}')
+        raise RowError('notes stand beside the id of their device: {"device_id": "…", "notes": […]}')
     if record and record.keys() <= {"detail", "message", "error"}:
-        raise Unusable("an error that the API answered")
-    if not record.keys() & {"device_id", "serial_number", "device_name"}:
-        raise Unusable("neither a device record nor a details document")
-    facts: dict[str, Any] = {}
-    for key, (attribute, parse) in _COLUMNS.items():
-        if key in record and (value := parse(key, record[key])) is not None:
-            facts[attribute] = value
-    serial_number: str = facts.get("serial_number", "")
-    row = DeviceRow(values.uuid("device_id", record.get("device_id")), serial_number, facts)
-    if row.uuid is None and not serial_number:
-        raise Unusable("device_id and serial_number are both missing")
-    blueprint = BlueprintRef(
-        values.uuid("blueprint_id", record.get("blueprint_id")),
-        values.text("blueprint_name", record.get("blueprint_name"), values.limit(Blueprint, "name")),
-    )
-    row.blueprint = blueprint if any(blueprint) else None
-    if "user" in record:
-        row.says_user, row.user = True, _person(record["user"])
-    if record.get("tags") is not None:
-        row.tags = _tags(record["tags"])
+        raise RowError("an error that the API answered")
+    if not record.keys() & {*_IDENTITY, "device_name"}:
+        raise RowError("neither a device record nor a details document")
+    row = _row(record)
+    if row.uuid is None and not row.serial_number:
+        raise RowError("device_id and serial_number are both missing")
     return row
+
+
+def _row(document: dict[str, Any]) -> DeviceRow:
+    if {"library_items", "parameters"} <= document.keys():
+        raise RowError("the status of a device is not needed: its library items and its parameters say the same")
+    answers = validated(Row, document)
+    present = answers.model_fields_set
+    values = vars(answers)
+    blueprint = BlueprintRef(answers.blueprint_id, answers.blueprint_name)
+    return DeviceRow(
+        uuid=answers.device_id,
+        serial_number=values["serial_number"] or "",
+        facts={name: value for name in FIELDS if (value := values[name]) is not None},
+        blueprint=blueprint if any(blueprint) else None,
+        has_user="user" in present,
+        user=answers.user,
+        tags=answers.tags,
+        reported={name: values[name] for name in _REPORTED & present},
+        has_lost_mode="lost_mode" in present,
+        lost_mode=answers.lost_mode,
+        notes=answers.notes,
+        commands=answers.commands,
+        activity=answers.activity,
+        secrets={kind: value for key, kind in _SECRETS.items() if (value := values[key])},
+    )
 
 
 def _flattened(details: dict[str, Any]) -> dict[str, Any]:
     """A details document as a record. A blank in it says nothing, except that nobody is assigned."""
-    general = details["general"]
-    if not isinstance(general, dict):
-        raise Unusable("general is not an object")
-    platform = _platform("general.platform", general.get("platform"))
-    if platform is None:
-        raise Unusable("general.platform is missing")
+    platform = validated(Details, details).general.platform
     flat: dict[str, Any] = {}
-    for fact, field in DETAIL_FIELDS[platform]:
-        section = details.get(field.section)
-        if not isinstance(section, dict) or field.key not in section:
+    for fact, place in DETAIL_FIELDS[platform]:
+        section = details.get(place.section)
+        if not isinstance(section, dict) or place.key not in section:
             continue
-        value = section[field.key]
-        if fact.key == "user" or (value not in (None, "") and fact.key not in flat):
+        value = section[place.key]
+        if fact.key == "user" or not (is_blank(value) or fact.key in flat):
             flat[fact.key] = value
     if isinstance(tags := details.get("tags"), list):
         flat["tags"] = tags
     return flat
-
-
-_PLATFORMS = {
-    **{value.lower(): Platform(value) for value in Platform.values},
-    "macos": Platform.MAC,
-    "ipados": Platform.IPAD,
-    "ios": Platform.IPHONE,
-    "tvos": Platform.APPLE_TV,
-}
-
-
-def _platform(key: str, value: object) -> str | None:
-    text = values.text(key, value, 255)
-    if not text:
-        return None
-    platform = _PLATFORMS.get(text.lower().replace(" ", ""))
-    if platform is None:
-        raise Unusable(f"unknown platform: {values.shown(text)}")
-    return platform.value
-
-
-def _serial_number(key: str, value: object) -> str | None:
-    return values.serial_number(value, values.limit(Device, "serial_number")) or None
-
-
-def _mac_address(key: str, value: object) -> str | None:
-    # In upper case, as the API's filter looks for it.
-    return values.text(key, value, values.limit(Device, "mac_address")).upper().replace("-", ":") or None
-
-
-def _person(value: object) -> Person | None:
-    if not value:
-        return None
-    if isinstance(value, str):
-        value = {"email": value} if "@" in value else {"name": value}
-    if not isinstance(value, dict):
-        raise Unusable("user is neither an object nor empty")
-    email = values.text("user.email", value.get("email"), values.limit(User, "email"))
-    name = values.text("user.name", value.get("name"), values.limit(User, "name")) or email
-    # Records of 2022 have integers here, which name nobody today; the e-mail address still does.
-    id_ = None if isinstance(value.get("id"), int) else values.uuid("user.id", value.get("id"))
-    if id_ is None and not name:
-        return None
-    return Person(id_, name, email, values.boolean("user.is_archived", value.get("is_archived")) or False)
-
-
-def _tags(value: object) -> frozenset[str]:
-    if not isinstance(value, list):
-        raise Unusable("tags is not a list")
-    return frozenset(values.text("tags", name, values.limit(Tag, "name")) for name in value) - {""}
-
-
-_Parse = Callable[[str, Any], Any]
-_PARSERS: dict[str, _Parse] = {
-    "boolean": values.boolean,
-    "moment": values.moment,
-    "platform": _platform,
-    "serial_number": _serial_number,
-    "mac_address": _mac_address,
-}
-_TEXTS = {"text": values.text, "required_text": values.required}
-
-
-def _parser(fact: Fact) -> _Parse:
-    if read := _TEXTS.get(fact.parser or ""):
-        return partial(read, limit=values.limit(Device, fact.paths[0]))
-    return _PARSERS[fact.parser or ""]
-
-
-_COLUMNS: dict[str, tuple[str, _Parse]] = {
-    fact.key: (fact.paths[0], _parser(fact)) for fact in FACTS if fact.parser is not None
-}

@@ -1,122 +1,138 @@
-"""Single values of foreign rows: read, or refused with the reason."""
+"""Types of single values in foreign documents: which ways to write them are accepted."""
 
 from datetime import UTC, datetime
-from functools import cache
-from typing import Any, cast
+from typing import Annotated, Any, cast
 from uuid import UUID
 
 import orjson
 from django.db.models import CharField, Model
+from pydantic import AfterValidator, BeforeValidator, PlainValidator, StringConstraints, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
 
+from devices.imports.errors import RowError
+from devices.models import Platform
 from devices.text import has_null_character
 
-
-class Unusable(Exception):
-    """A row that cannot be taken; the message is the reason, for the person who runs the import."""
-
-
-class UnknownDevice(Unusable):
-    """What a row says is about a device that is not there, or not yet."""
-
-    def __init__(self) -> None:
-        super().__init__("device_id is of no known device")
-
-
-class Broken:
-    """Stands among the rows where one could not even be read."""
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
+LONGEST_TEXT = 1_000_000  # characters of a text whose column has no limit
+_NO_NUL = r"^[^\x00]*$"
+_BOOLEANS = {
+    **dict.fromkeys(("true", "yes", "on", "1", "enabled"), True),
+    **dict.fromkeys(("false", "no", "off", "0", "disabled"), False),
+}
+_PLATFORMS = {
+    **{value.lower(): Platform(value) for value in Platform.values},
+    "macos": Platform.MAC,
+    "ipados": Platform.IPAD,
+    "ios": Platform.IPHONE,
+    "tvos": Platform.APPLE_TV,
+}
 
 
-_TRUE = {"true", "yes", "on", "1", "enabled"}
-_FALSE = {"false", "no", "off", "0", "disabled"}
+def is_blank(value: object) -> bool:
+    """Whether a value says nothing, unless its field declares otherwise."""
+    return value is None or value == ""
+
+
+def column(model: type[Model], name: str, *, required: bool = False) -> StringConstraints:
+    """What the text column `name` can store. Numbers are accepted as text, blanks around it are removed."""
+    limit = cast("CharField[str, str]", model._meta.get_field(name)).max_length
+    return _text(limit or LONGEST_TEXT, required=required)
+
+
+def _text(limit: int, *, required: bool = False) -> StringConstraints:
+    return StringConstraints(strip_whitespace=True, min_length=int(required), max_length=limit, pattern=_NO_NUL)
 
 
 def storable(document: dict[str, Any]) -> dict[str, Any]:
-    """The same document, proven to be what every database can keep as JSON."""
+    """A copy of the document, proven to be what every database can store as JSON. Raises RowError."""
     try:
         text = orjson.dumps(document)  # refuses lone surrogates, endless nesting and numbers beyond 64 bits
     except TypeError as error:
-        raise Unusable(f"cannot be stored: {error}") from None
+        raise RowError(f"cannot be stored: {error}") from None
     copy: dict[str, Any] = orjson.loads(text)
     if b"\\u0000" in text and has_null_character(copy):
-        raise Unusable("holds a NUL character")
+        raise RowError("holds a NUL character")
     return copy
 
 
-def text(key: str, value: object, limit: int) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise Unusable(f"{key} is not a text")
-    text = str(value).strip()
-    if "\0" in text:
-        raise Unusable(f"{key} holds a NUL character")
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise Unusable(f"{key} is not valid Unicode text") from None
-    if len(text) > limit:
-        raise Unusable(f"{key} is longer than {limit} characters")
-    return text
-
-
-def serial_number(value: object, limit: int) -> str:
-    serial_number = text("serial_number", value, limit)
-    if not serial_number.isascii():  # databases disagree on the upper case of other letters
-        raise Unusable("serial_number has characters outside ASCII")
-    return serial_number
-
-
-def required(key: str, value: object, limit: int) -> str | None:
-    return text(key, value, limit) or None
-
-
-def uuid(key: str, value: object) -> UUID | None:
-    if value in (None, ""):
-        return None
+def uuid_or_none(value: object) -> UUID | None:
+    """The UUID that `value` is, None for everything else."""
     try:
-        return UUID(value)  # type: ignore[arg-type]
-    except (ValueError, AttributeError, TypeError):
-        raise Unusable(f"{key} is not a UUID: {shown(value)}") from None
-
-
-def moment(key: str, value: object) -> datetime | None:
-    """Any of the API's ways to write a moment; one without a zone is UTC."""
-    if value in (None, ""):
+        return None if is_blank(value) else _UUID.validate_python(value)
+    except ValidationError:
         return None
-    try:
-        moment = datetime.fromisoformat(value.strip())  # type: ignore[attr-defined]
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, AttributeError, TypeError, OverflowError):
-        raise Unusable(f"{key} is not a date: {shown(value)}") from None
 
 
-def integer(key: str, value: object, most: int, *, negative: bool = False) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise Unusable(f"{key} is not a whole number: {shown(value)}")
-    if not (-most if negative else 0) <= value <= most:
-        raise Unusable(f"{key} is out of range: {shown(value)}")
+def _blank_as_none(value: Any) -> Any:
+    return None if is_blank(value) else value
+
+
+def _null_as_empty(value: Any) -> Any:
+    return "" if value is None else value
+
+
+def _empty_as_none(value: str) -> str | None:
+    return value or None
+
+
+def _ascii(value: str) -> str:
+    if not value.isascii():  # databases disagree on the upper case of other letters
+        raise PydanticCustomError("not_ascii", "not ASCII")
     return value
 
 
-def boolean(key: str, value: object) -> bool | None:
-    text = str(value).strip().lower()
-    if value is None or text == "":
-        return None
-    if text not in _TRUE | _FALSE:
-        raise Unusable(f"{key} is neither true nor false: {shown(value)}")
-    return text in _TRUE
+def _moment(value: Any) -> datetime:
+    # Not pydantic's own parser, which reads 20240513 as seconds since 1970.
+    try:
+        moment = datetime.fromisoformat(value.strip())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, AttributeError, TypeError, OverflowError):
+        raise PydanticCustomError("not_a_date", "not a date") from None
 
 
-def shown(value: object) -> str:
-    text = ascii(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+def _boolean(value: Any) -> bool:
+    boolean = value if isinstance(value, bool) else _BOOLEANS.get(str(value).strip().lower())
+    if boolean is None:
+        raise PydanticCustomError("not_a_boolean", "not a boolean")
+    return boolean
 
 
-@cache
-def limit(model: type[Model], name: str) -> int:
-    """The greatest length of a text column."""
-    return cast("CharField[str, str]", model._meta.get_field(name)).max_length or 0
+def _flag(value: Any) -> bool:
+    """A boolean that is false where nothing is said."""
+    return not is_blank(value) and _boolean(value)
+
+
+def _platform(value: str) -> str:
+    platform = _PLATFORMS.get(value.lower().replace(" ", ""))
+    if platform is None:
+        raise PydanticCustomError("unknown_platform", "unknown platform")
+    return platform.value
+
+
+def _mac_address(value: str) -> str:
+    # In upper case, as the API's filter looks for it.
+    return value.upper().replace("-", ":")
+
+
+def _secret(value: Any) -> Any:
+    if value is not None and not isinstance(value, str):
+        raise PydanticCustomError("secret_type", "not a text")
+    return value or None
+
+
+NULL_AS_EMPTY = BeforeValidator(_null_as_empty)
+EMPTY_AS_NONE = AfterValidator(_empty_as_none)
+ASCII = AfterValidator(_ascii)
+MAC_ADDRESS = AfterValidator(_mac_address)
+
+type Blankable[T] = Annotated[T | None, BeforeValidator(_blank_as_none)]
+# Any of the API's ways to write a moment; one without a zone is UTC.
+type Moment = Annotated[datetime, PlainValidator(_moment)]
+# In JSON or in a word of a report.
+type Boolean = Annotated[bool, PlainValidator(_boolean)]
+# In any case and with Apple's newer names, too.
+type PlatformName = Annotated[str, _text(255, required=True), AfterValidator(_platform)]
+type Flag = Annotated[bool, PlainValidator(_flag)]
+type Secret = Annotated[Annotated[str, StringConstraints(max_length=1000)] | None, BeforeValidator(_secret)]
+
+_UUID = TypeAdapter(UUID)

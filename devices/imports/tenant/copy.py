@@ -10,13 +10,12 @@ from uuid import UUID
 
 from access.audit.events import Actor
 from access.models import Tenant
-from devices.imports import values
 from devices.imports.devices import ImportReport, import_devices
 from devices.imports.tenant import groups
 from devices.imports.tenant.client import NOT_SERVED, Denied, Missing, SourceTenant, TenantImportError
 from devices.imports.tenant.groups import Written
 from devices.imports.tenant.state import Progress
-from devices.imports.values import Unusable
+from devices.imports.values import uuid_or_none
 from devices.models import Platform
 
 type Documents = list[dict[str, Any]]
@@ -287,7 +286,4 @@ class _Copy:
 
 
 def _uuid(row: Any, key: str) -> UUID | None:
-    try:
-        return values.uuid(key, row.get(key)) if isinstance(row, dict) else None
-    except Unusable:
-        return None
+    return uuid_or_none(row.get(key)) if isinstance(row, dict) else None

@@ -101,7 +101,7 @@ def test_lists_that_cannot_be_used(tenant: Tenant) -> None:
         "2": "device_id is missing",
         "3": "apps is not a list of objects",
         "4": "notes is not a list of objects",
-        "5": "a note has no note_id or no created_at",
+        "5": "notes.note_id is missing",
         "6": "the status of a device is not needed: its library items and its parameters say the same",
         "7": "holds a NUL character",
     }

@@ -1,0 +1,79 @@
+"""Blueprints, users, tags and library items as another tenant's API lists them."""
+
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from pydantic import AliasPath, BeforeValidator, Field, model_validator
+
+from devices.imports.models import NamedUser, Section
+from devices.imports.values import NULL_AS_EMPTY, Blankable, Boolean, Flag, Moment, column
+from devices.models import Blueprint, DirectoryIntegration, LibraryItem, Tag, User
+
+
+def _object_or_empty(value: Any) -> Any:
+    return value if isinstance(value, dict) else {}
+
+
+def _integration_section(value: Any) -> Any:
+    return value if isinstance(value, dict) and value.get("uuid") else None
+
+
+def _number(value: Any) -> int:
+    return value if isinstance(value, int) and 0 <= value < 2**31 else 1
+
+
+class BlueprintIn(Section):
+    """A row of `GET /blueprints`."""
+
+    name: Annotated[str, column(Blueprint, "name", required=True)]
+    icon: Annotated[str, column(Blueprint, "icon")] = ""
+    color: Annotated[str, column(Blueprint, "color")] = ""
+    description: Annotated[str, column(Blueprint, "description")] = ""
+    type: Blueprint.Type = Blueprint.Type.CLASSIC
+    params: Annotated[dict[str, Any], BeforeValidator(_object_or_empty)] = Field(default_factory=dict)
+    enrollment_code: Annotated[str, column(Blueprint, "enrollment_code"), NULL_AS_EMPTY] = Field(
+        default="", validation_alias=AliasPath("enrollment_code", "code")
+    )
+    enrollment_code_active: Flag = Field(default=False, validation_alias=AliasPath("enrollment_code", "is_active"))
+
+
+class IntegrationIn(Section):
+    """The directory that a user comes from."""
+
+    uuid: UUID
+    number: Annotated[int, BeforeValidator(_number)] = Field(default=1, alias="id")
+    name: Annotated[str, column(DirectoryIntegration, "name")] = ""
+    type: Annotated[str, column(DirectoryIntegration, "type")] = ""
+
+
+class UserIn(NamedUser):
+    """A row of `GET /users`."""
+
+    name: Annotated[str, column(User, "name", required=True)]
+    email: Annotated[str, column(User, "email")] = ""
+    active: Boolean = True
+    archived: Flag = False
+    department: Annotated[str, column(User, "department")] | None = None
+    job_title: Annotated[str, column(User, "job_title")] | None = None
+    deprecated_user_id: Annotated[str, column(User, "deprecated_user_id")] = ""
+    created_at: Moment
+    updated_at: Blankable[Moment] = None
+    integration: Annotated[IntegrationIn | None, BeforeValidator(_integration_section)] = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        self.updated_at = self.updated_at or self.created_at
+        return self
+
+
+class TagIn(Section):
+    """A row of `GET /tags`."""
+
+    name: Annotated[str, column(Tag, "name")] = ""
+
+
+class LibraryItemIn(Section):
+    """A library item, as lists of the library, blueprints and devices name it."""
+
+    name: Annotated[str, column(LibraryItem, "name")] = ""
+    type: Annotated[str, column(LibraryItem, "type")] = ""
