@@ -14,13 +14,13 @@ from access.models import AuditEvent, Tenant
 from devices.fleet import records
 from devices.imports.batches import Batch
 from devices.imports.errors import RowError, UnknownDevice
+from devices.imports.problems import Problems
 from devices.imports.rows import DeviceRow, device_row
 from devices.models import Fleet, Platform
 
 BATCH = 1000  # rows; details documents take some 100 kB each while they are compared
 WEIGHT = 20_000  # what the rows of a batch may bring together, some kB each
 OTHERS = ("blueprints", "users", "tags", "notes", "commands", "activity", "secrets")
-PROBLEMS = 50  # reasons that a report keeps
 EXTENDED = {Platform.WINDOWS, Platform.ANDROID}
 
 
@@ -30,15 +30,12 @@ type ReadRow = tuple[object, DeviceRow | RowError]
 @dataclass(slots=True)
 class ImportReport:
     """What an import did. `created`, `updated` and `unchanged` count devices, `skipped` rows, and `counts`
-    what else is new, by the names of OTHERS.
-
-    `problems` holds ("FILE:LINE", reason) of the first skipped rows.
+    what else is new, by the names of OTHERS. `problems` has the reasons of the skipped rows, by "FILE:LINE".
     """
 
     rows: int = 0
-    skipped: int = 0
     counts: Counter[str] = field(default_factory=Counter)
-    problems: list[tuple[str, str]] = field(default_factory=list)
+    problems: Problems = field(default_factory=Problems)
     _created: set[int] = field(default_factory=set)
     _updated: set[int] = field(default_factory=set)
     _met: set[int] = field(default_factory=set)
@@ -56,6 +53,10 @@ class ImportReport:
         return len(self._met - self._created - self._updated)
 
     @property
+    def skipped(self) -> int:
+        return self.problems.count
+
+    @property
     def usable(self) -> int:
         """Rows that were not skipped."""
         return self.rows - self.skipped
@@ -64,11 +65,6 @@ class ImportReport:
     def others(self) -> str:
         """What is new beside devices, as words; empty for nothing."""
         return ", ".join(f"{self.counts[name]:,} {name}" for name in OTHERS if self.counts[name])
-
-    def skip(self, source: object, reason: str) -> None:
-        self.skipped += 1
-        if len(self.problems) < PROBLEMS:
-            self.problems.append((str(source), reason))
 
     def add(self, batch: Batch) -> None:
         self.counts += batch.counts
@@ -108,7 +104,7 @@ def import_devices(
     for rest in _batches(early):
         left = _import_batch(tenant, rest, actor=actor, report=report, import_id=import_id, waiting=set())
         for source, _ in left:
-            report.skip(source, str(UnknownDevice()))
+            report.problems.add(source, str(UnknownDevice()))
     return report
 
 
@@ -155,7 +151,7 @@ def _import_batch(
     early: list[ReadRow] = []
     for source, row in rows:
         if isinstance(row, RowError):
-            report.skip(source, str(row))
+            report.problems.add(source, str(row))
             continue
         try:
             if row.is_supplement and row.uuid in waiting:
@@ -167,7 +163,7 @@ def _import_batch(
             if row.uuid:
                 waiting.add(row.uuid)
         except RowError as error:
-            report.skip(source, str(error))
+            report.problems.add(source, str(error))
     if any(device.platform in EXTENDED for device in batch.devices):
         records.enable_extended_records(fleet)
     batch.save(extended=fleet.extended_records)

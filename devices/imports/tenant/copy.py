@@ -11,6 +11,7 @@ from uuid import UUID
 from access.audit.events import Actor
 from access.models import Tenant
 from devices.imports.devices import ImportReport, import_devices
+from devices.imports.problems import Problems
 from devices.imports.tenant import groups
 from devices.imports.tenant.client import NOT_SERVED, Denied, Missing, SourceTenant, TenantImportError
 from devices.imports.tenant.groups import Written
@@ -63,7 +64,7 @@ class TenantImportReport:
     written: dict[str, Written] = field(default_factory=dict)
     devices: ImportReport = field(default_factory=ImportReport)
     denied: dict[str, str] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
+    problems: Problems = field(default_factory=Problems)
     resumed: int = 0  # devices that an earlier run had finished
 
 
@@ -237,7 +238,7 @@ class _Copy:
             try:
                 documents += self._answers(device, part)
             except Missing:
-                self.report.problems.append(f"device {device.uuid}: not there any more")
+                self.report.problems.add(f"device {device.uuid}", "not there any more")
                 break
             except Denied as denied:
                 if part not in self._served:

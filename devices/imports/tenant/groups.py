@@ -13,6 +13,7 @@ from access.models import AuditEvent, Tenant
 from devices.enrollment import codes as enrollment_codes
 from devices.fleet import records
 from devices.imports.errors import RowError, validated
+from devices.imports.problems import Problems
 from devices.imports.relations import imported_integration
 from devices.imports.tenant.models import BlueprintIn, IntegrationIn, LibraryItemIn, TagIn, UserIn
 from devices.imports.values import storable, uuid_or_none
@@ -28,7 +29,7 @@ class Written:
 
     def __init__(self) -> None:
         self.created = self.updated = 0
-        self.problems: list[str] = []
+        self.problems = Problems()
 
     def __iadd__(self, other: "Written") -> "Written":
         self.created += other.created
@@ -53,7 +54,7 @@ def write_blueprints(*, tenant: Tenant, rows: Iterable[Any], actor: Actor) -> Wr
                 enrollment_codes.check(code, blueprint)
             except ValidationError:
                 facts["enrollment_code"] = blueprint.enrollment_code
-                written.problems.append(f"blueprint {facts['name']}: another one has the enrollment code {code} here")
+                written.problems.add(f"blueprint {facts['name']}", f"another one has the enrollment code {code} here")
         if blueprint.pk and facts["name"] != blueprint.name:
             renamed.append(blueprint.pk)
         if _assign(blueprint, facts):
@@ -138,13 +139,13 @@ def _read[M: BaseModel](model: type[M], noun: str, rows: Iterable[Any], written:
     for row in rows:
         id = uuid_or_none(row.get("id")) if isinstance(row, dict) else None
         if id is None:
-            written.problems.append(f"a {noun} whose id is missing or no UUID")
+            written.problems.add(f"a {noun}", "id is missing or no UUID")
         elif id not in ids:
             ids.add(id)
             try:
                 yield validated(model, storable(row)), id
             except RowError as error:
-                written.problems.append(f"{noun} {id}: {error}")
+                written.problems.add(f"{noun} {id}", str(error))
 
 
 def _integrations(tenant: Tenant, integrations: Iterable[IntegrationIn | None]) -> list[DirectoryIntegration]:

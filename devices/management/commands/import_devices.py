@@ -19,7 +19,7 @@ class Command(BaseCommand):
         "Import devices into a tenant: answers of GET /devices (JSON array), of /details, /apps, /library-items, "
         "/parameters, /notes, /commands, /activity, /details/lostmode and /secrets (object, or one a line, each with "
         "its device_id) and device reports (CSV), in any mixture and order. Importing the same again changes nothing. "
-        "Rows that cannot be used are told and left out; the exit status is 1 only where nothing could be used."
+        "Rows that cannot be used are named and left out; the exit status is 1 only where nothing could be used."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -33,6 +33,9 @@ class Command(BaseCommand):
         begun = time.monotonic()
         try:
             sources = [ImportFile(path) for path in files]  # all of them, before anything is changed
+            for source in sources:
+                if source.unknown_columns:
+                    self.stderr.write(f"{source.path}: columns not imported: {', '.join(source.unknown_columns)}")
             with self._progress(sources) as progress:
                 report = import_devices(
                     tenant=owner,
@@ -42,7 +45,7 @@ class Command(BaseCommand):
                 )
         except FileError as error:
             raise CommandError(str(error)) from None
-        self._tell(report, time.monotonic() - begun)
+        self._write_report(report, time.monotonic() - begun)
         if not report.usable:
             raise CommandError("Nothing was imported.")
 
@@ -54,11 +57,9 @@ class Command(BaseCommand):
             task = bar.add_task("", total=sum(source.size for source in sources), rows=0)
             yield lambda rows: bar.update(task, completed=sum(source.position for source in sources), rows=rows)
 
-    def _tell(self, report: ImportReport, seconds: float) -> None:
-        for source, reason in report.problems:
-            self.stderr.write(f"{source}: {reason}")
-        if unnamed := report.skipped - len(report.problems):
-            self.stderr.write(f"… and {unnamed} more")
+    def _write_report(self, report: ImportReport, seconds: float) -> None:
+        for line in report.problems.lines():
+            self.stderr.write(line)
         self.stdout.write(
             f"{report.rows} rows in {seconds:.1f} seconds: {report.created} devices created, {report.updated} updated, "
             f"{report.unchanged} unchanged; {report.skipped} rows skipped; "

@@ -12,11 +12,12 @@ from rich.progress import Progress as Bar
 
 from access.audit.events import Actor
 from access.models import Tenant
+from devices.imports.problems import Problems
 from devices.imports.tenant.client import SourceTenant, TenantImportError
 from devices.imports.tenant.copy import ALSO, DEVICE, LIBRARY, TenantImportReport, Watcher, import_tenant
 from devices.imports.tenant.state import Progress
 
-SHOWN = 20  # problems
+MAX_PROBLEMS = 20  # lines
 MOST_WORKERS = 16
 ESSENTIAL = {"blueprints", "users", "tags", "devices"}
 
@@ -86,21 +87,21 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             again = "Run the same again to go on." if resume_file else "What was read until then is kept."
             raise CommandError(f"Stopped with {done} devices done. {again}") from None
-        self._tell(report, time.monotonic() - begun)
+        self._write_report(report, time.monotonic() - begun)
         if report.denied.keys() >= ESSENTIAL:
             raise CommandError("Nothing was copied.")
 
     def _notice(self, text: str) -> None:
         self.stderr.write(text)
 
-    def _tell(self, report: TenantImportReport, seconds: float) -> None:
+    def _write_report(self, report: TenantImportReport, seconds: float) -> None:
         for name, reason in report.denied.items():
             self.stderr.write(f"{name}: not copied, {reason}")
-        problems = [*report.problems, *(f"{source}: {reason}" for source, reason in report.devices.problems)]
-        for problem in problems[:SHOWN]:
-            self.stderr.write(problem)
-        if unnamed := len(problems) - SHOWN if len(problems) > SHOWN else 0:
-            self.stderr.write(f"… and {unnamed} more")
+        problems = Problems()
+        problems += report.problems
+        problems += report.devices.problems
+        for line in problems.lines(MAX_PROBLEMS):
+            self.stderr.write(line)
         for name, written in report.written.items():
             if written.created or written.updated or name not in LIBRARY:
                 self.stdout.write(f"{name}: {written.created} created, {written.updated} updated")
@@ -126,7 +127,7 @@ def _token(path: Path) -> str:
     return token
 
 
-class _Shown(Watcher):
+class _ProgressBar(Watcher):
     def __init__(self, bar: Bar) -> None:
         self._bar = bar
         self._task = bar.add_task("", total=None)
@@ -143,4 +144,4 @@ def _watcher() -> Iterator[Watcher]:
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        yield _Shown(bar)
+        yield _ProgressBar(bar)

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from access.models import AuditEvent, Tenant
 from devices.blueprints.blueprints import delete_blueprint
-from devices.imports import devices as imports
+from devices.imports import problems
 from devices.inventory.details import details
 from devices.models import Blueprint, Device, DeviceInventory, Tag, User
 from tests.devices.imports.importing import ACTOR, fleet, fresh, load, load_file, mac, reported, stored
@@ -107,7 +107,7 @@ def test_an_unknown_id_with_a_known_serial_number_is_the_known_device(tenant: Te
 def test_a_serial_number_of_another_device_is_refused(tenant: Tenant) -> None:
     (first, _), (second, _) = islice(fleet(2), 2)
     report = load(tenant, first, second, {**first, "serial_number": second["serial_number"].lower()})
-    assert report.problems == [
+    assert list(report.problems) == [
         ("3", f"serial_number {second['serial_number'].lower()} belongs to device {second['device_id']}")
     ]
     assert [row["serial_number"] for row in stored(tenant)] == [first["serial_number"], second["serial_number"]]
@@ -229,8 +229,9 @@ def test_a_bad_row_is_told_and_leaves_nothing(tenant: Tenant, change: Any, reaso
     merged = change if isinstance(change, list) or "foo" in change else {**record, **change}
     report = load(tenant, merged)
     assert report.skipped == 1
-    assert report.problems[0][0] == "1"
-    assert report.problems[0][1].startswith(reason)
+    ((source, told),) = report.problems
+    assert source == "1"
+    assert told.startswith(reason)
     assert not Device.objects.exists()
     assert not Blueprint.objects.exists()
     assert not User.objects.exists()
@@ -260,7 +261,7 @@ def test_details_alone_need_what_every_device_has(tenant: Tenant) -> None:
     del nameless["general"]["device_name"]
     del placeless["general"]["platform"]
     report = load(tenant, nameless, placeless, {"general": []}, document)
-    assert report.problems == [
+    assert list(report.problems) == [
         ("1", "device_name is missing"),
         ("2", "general.platform is missing"),
         ("3", "general is not an object"),
@@ -269,10 +270,28 @@ def test_details_alone_need_what_every_device_has(tenant: Tenant) -> None:
     assert DeviceInventory.objects.get().details == reported(document)
 
 
-def test_only_the_first_problems_are_kept(tenant: Tenant) -> None:
-    report = load(tenant, *[None] * (imports.PROBLEMS + 7))
-    assert (len(report.problems), report.skipped, report.usable) == (imports.PROBLEMS, imports.PROBLEMS + 7, 0)
+def test_a_reason_is_named_once_with_a_count(tenant: Tenant) -> None:
+    record, _ = mac()
+    dates = [{**record, "last_check_in": f"{day}/11/2026"} for day in range(10, 13)]
+    report = load(tenant, *[None] * 57, *dates, {**record, "platform": "Newton"})
+    assert list(report.problems) == [
+        ("1", "not a JSON object (and 56 more like it)"),
+        ("58", "last_check_in is not a date: '10/11/2026' (and 2 more like it)"),
+        ("61", "unknown platform: 'Newton'"),
+    ]
+    assert (report.skipped, report.usable) == (61, 0)
     assert not AuditEvent.objects.filter(summary="Devices imported").exists()
+
+
+def test_only_the_first_reasons_are_kept(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(problems, "MAX_KINDS", 2)
+    report = load(tenant, None, {"x": 1}, {"detail": "Not found."}, None, {"message": "No."})
+    assert list(report.problems.lines()) == [
+        "1: not a JSON object (and 1 more like it)",
+        "2: neither a device record nor a details document",
+        "… and 2 more",
+    ]
+    assert report.skipped == 5
 
 
 def test_a_fleet_comes_back_into_a_blueprint_that_was_deleted(tenant: Tenant) -> None:

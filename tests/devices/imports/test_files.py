@@ -9,6 +9,7 @@ from access.models import Tenant
 from access.people.tenants import create_tenant
 from devices.demo.fleet import demo_fleet
 from devices.imports import files as import_files
+from devices.imports import json_values
 from devices.imports.devices import ImportReport, import_devices
 from devices.imports.files import FileError, ImportFile
 
@@ -40,7 +41,8 @@ def lines_of(rows: Iterable[tuple[int, object]]) -> list[int]:
 
 @pytest.mark.parametrize("chunk", [64, 300, 256 * 1024])
 def test_an_array_over_many_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
-    monkeypatch.setattr(import_files, "CHUNK", chunk)
+    monkeypatch.setattr(import_files, "START", chunk)
+    monkeypatch.setattr(json_values, "CHUNK", chunk)
     documents = [{"a": 1, "b": ["x", {"c": "{["}]}, 17, {"d": "é" * 500}, {}]
     text = "\n\n" + json.dumps(documents, indent=1)
     rows = read(write(tmp_path / "x", text))
@@ -52,7 +54,8 @@ def test_an_array_over_many_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_broken_element_does_not_take_the_others_along(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
-    monkeypatch.setattr(import_files, "CHUNK", chunk)
+    monkeypatch.setattr(import_files, "START", chunk)
+    monkeypatch.setattr(json_values, "CHUNK", chunk)
     rows = read(write(tmp_path / "x", '[\n  {"a": 1},\n  {"b": oops,\n   "c": 1},\n  {"d": 1}\n]\n'))
     assert rows == [(2, {"a": 1}), (3, "broken JSON: Expecting value (line 3)"), (5, {"d": 1})]
 
@@ -122,12 +125,18 @@ def test_a_report(tenant: Tenant, tmp_path: Path) -> None:
     assert (again.created, again.updated, again.unchanged) == (0, 0, 2)
 
 
+def test_unknown_columns_are_named(tmp_path: Path) -> None:
+    file = write(tmp_path / "x", '"Colour (outside)",serial number, Size ,,Blueprint\n')
+    assert file.unknown_columns == ["Colour (outside)", "Size"]
+    assert write(tmp_path / "y", '[{"colour": 1}]').unknown_columns == []
+
+
 def test_bytes_that_are_not_utf_8_spoil_one_row(tenant: Tenant, tmp_path: Path) -> None:
     rows = [{**record, "device_name": "näme"} for record, _ in demo_fleet(3)]
     lines = [json.dumps(row, ensure_ascii=False).encode() for row in rows]
     lines[1] = lines[1].replace("ä".encode(), b"\xe4")
     report = load_file(tenant, write(tmp_path / "x", b"\n".join(lines)).path)
-    assert report.problems == [(f"{tmp_path / 'x'}:2", "device_name is not valid Unicode text")]
+    assert list(report.problems) == [(f"{tmp_path / 'x'}:2", "device_name is not valid Unicode text")]
     assert report.created == 2
 
 

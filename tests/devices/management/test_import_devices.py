@@ -9,7 +9,6 @@ from access.audit.events import Actor
 from access.models import AuditEvent, Tenant
 from access.people.tenants import create_tenant
 from devices.demo.fleet import demo_fleet
-from devices.imports import devices as imports
 
 pytestmark = pytest.mark.django_db
 
@@ -58,14 +57,34 @@ def test_bad_rows_are_told_with_file_and_line(
     assert "3 rows skipped" in told.out
 
 
-def test_only_so_many_bad_rows_are_named(tenant: Tenant, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_reason_of_many_rows_is_one_line(tenant: Tenant, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "bad"
-    path.write_text("[" + ",\n".join(["1"] * (imports.PROBLEMS + 7)) + "]", encoding="utf-8")
+    path.write_text("[" + ",\n".join(["1"] * 57) + "]", encoding="utf-8")
     with pytest.raises(CommandError, match=r"^Nothing was imported\.$"):
         call_command("import_devices", "--tenant", "accuhive", str(path))
-    lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == f"{path}:1: not a JSON object"
-    assert lines[imports.PROBLEMS :] == ["… and 7 more"]
+    assert capsys.readouterr().err.splitlines() == [f"{path}:1: not a JSON object (and 56 more like it)"]
+
+
+def test_columns_that_are_unknown_or_missing_are_one_line_each(
+    tenant: Tenant, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "report.csv"
+    rows = "".join(f"Mac {number},C02{number},Mac,red,1\n" for number in range(3))
+    path.write_text(f"Device Name,Serial Number,Platform,Colour,Size\n{rows}", encoding="utf-8")
+    with pytest.raises(CommandError, match=r"^Nothing was imported\.$"):
+        call_command("import_devices", "--tenant", "accuhive", str(path))
+    assert capsys.readouterr().err.splitlines() == [
+        f"{path}: columns not imported: Colour, Size",
+        f"{path}:2: blueprint_name is missing (and 2 more like it)",
+    ]
+
+
+def test_a_report_without_a_known_column_changes_nothing(tenant: Tenant, files: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "report.csv"
+    path.write_text("Colour,Size\nred,1\n", encoding="utf-8")
+    with pytest.raises(CommandError, match="neither JSON nor a CSV with a column Serial Number or Device ID"):
+        call_command("import_devices", "--tenant", "accuhive", *files, str(path))
+    assert not tenant.devices.exists()
 
 
 def test_a_tenant_that_does_not_exist(files: list[str]) -> None:

@@ -189,7 +189,7 @@ def test_a_device_that_left_meanwhile(tenant: Tenant) -> None:
     not_found = httpx.Response(404, json={"detail": "Not found."})
     source.refuse = lambda path: not_found if gone in path else None
     report = source.copy(tenant)
-    assert report.problems == [f"device {gone}: not there any more"]
+    assert list(report.problems.lines()) == [f"device {gone}: not there any more"]
     assert not {"details", "apps"} & report.denied.keys()
     assert tenant.devices.filter(inventory__isnull=False).count() == 4
 
@@ -237,7 +237,7 @@ def test_what_is_here_keeps_its_code_and_its_tags(tenant: Tenant) -> None:
     source.answers["tags"] = page({"id": USER["id"], "name": "VIP"})
     report = source.copy(tenant)
     assert tenant.blueprints.get(name="Design").enrollment_code == ""
-    assert report.problems == ["blueprint Design: another one has the enrollment code 123456 here"]
+    assert list(report.problems.lines()) == ["blueprint Design: another one has the enrollment code 123456 here"]
     assert tenant.tags.get().uuid == tag.uuid
 
 
@@ -247,7 +247,7 @@ def test_objects_that_cannot_be_used_are_told(tenant: Tenant) -> None:
     source.answers["blueprints"] = page(blueprint(type="tree"), blueprint(id=USER["id"], name="a\0b"))
     source.answers["tags"] = page({"id": USER["id"], "name": "x" * 256})
     report = source.copy(tenant)
-    assert len(report.problems) == 7
+    assert report.problems.count == 7
     assert not tenant.users.exists()
     assert not tenant.blueprints.exists()
     assert not tenant.tags.exists()
