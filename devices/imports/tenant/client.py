@@ -2,7 +2,6 @@
 
 import ipaddress
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,17 +10,19 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
+import stamina
 
 RATE = 40  # requests a second: the public API allows 50, and others call it too
 TIMEOUT = httpx.Timeout(60, connect=15)
 ATTEMPTS = 8
 LONGEST_WAIT = 3700  # seconds; the limit per hour is over by then
-PASSING = {502, 503, 504}
+PASSING = {429, 502, 503, 504}
 REDIRECTS = 5
 NOT_SERVED = "the tenant does not serve it (404)"
 
-# httpx tells of every request, which would drown the progress of a hundred thousand.
+# httpx logs every request and stamina every retry, which would drown the progress of a hundred thousand requests.
 logging.getLogger("httpx").setLevel(logging.WARNING)
+logging.getLogger("stamina").setLevel(logging.ERROR)
 
 
 class TenantImportError(Exception):
@@ -34,6 +35,15 @@ class Denied(Exception):
 
 class Missing(Exception):
     """An object that was listed is not there any more."""
+
+
+class _Transient(Exception):
+    """A request that failed and may succeed later; the message says how it failed. `retry_after`: seconds that the
+    answer asks to wait."""
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
 
 
 class SourceTenant:
@@ -52,7 +62,7 @@ class SourceTenant:
         notice: Callable[[str], object] | None = None,
     ) -> None:
         self._base = _checked(api_url)
-        self._place = self._base.netloc.decode()
+        self._host = self._base.netloc.decode()
         self._reached = False
         self._notice = notice or _silent
         self._closed = threading.Event()
@@ -81,13 +91,13 @@ class SourceTenant:
             page = self._listed(url, parameters)
             results = page.get("results") if isinstance(page, dict) else None
             if not isinstance(results, list):
-                raise TenantImportError(f"{self._told(url)} did not answer a page of results.")
+                raise TenantImportError(f"{self._address(url)} did not answer a page of results.")
             yield results
             if not page.get("next"):
                 return
             url, parameters = self._same_origin(url.join(str(page["next"])), "The next page"), {}
             if url in seen:
-                raise TenantImportError(f"{self._told(url)} is named as its own next page.")
+                raise TenantImportError(f"{self._address(url)} is named as its own next page.")
             seen.add(url)
 
     def arrays(self, path: str, limit: int = 300) -> Iterator[list[Any]]:
@@ -141,40 +151,54 @@ class SourceTenant:
             response = self._patiently(url)
             if not response.has_redirect_location:
                 break
-            url = self._same_origin(url.join(response.headers["Location"]), f"The redirect of {self._told(url)}")
+            url = self._same_origin(url.join(response.headers["Location"]), f"The redirect of {self._address(url)}")
         self._check(url, response)
         try:
             return response.json()
         except ValueError:
-            raise TenantImportError(f"{self._told(url)} answered something that is no JSON.") from None
+            raise TenantImportError(f"{self._address(url)} answered something that is no JSON.") from None
 
     def _patiently(self, url: httpx.URL) -> httpx.Response:
-        for attempt in range(ATTEMPTS):
-            self._pace.wait()
-            if self._closed.is_set():
-                raise TenantImportError("Stopped.")
-            try:
-                response = self._http.get(url)
-            except httpx.TransportError as error:
-                reason, pause = f"cannot be reached ({type(error).__name__})", None
-                if isinstance(error, httpx.ConnectError) and not self._reached:
-                    # Nobody was ever there: more likely a wrong address than a bad moment.
-                    raise TenantImportError(f"{self._place} {reason}.") from None
-            else:
-                self._reached = True
-                if response.status_code not in PASSING | {429}:
-                    return response
-                reason, pause = f"answered {response.status_code}", _retry_after(response)
-            if attempt + 1 < ATTEMPTS:
-                self._back_off(reason, pause, attempt)
-        raise TenantImportError(f"{self._place} {reason}, {ATTEMPTS} times in a row. Run the same again later.")
+        """The answer that is not about a passing failure. stamina counts the attempts and computes how long to wait.
+        The pace limiter waits: one rate limit holds for all threads, and a client that is closed wakes them."""
+        attempts = stamina.retry_context(on=_retry, attempts=ATTEMPTS, timeout=None, wait_initial=1, wait_max=60)
+        try:
+            for attempt in attempts:
+                with attempt:
+                    return self._request(url, attempt)
+        except _Transient as error:
+            reason = str(error)
+        raise TenantImportError(f"{self._host} {reason}, {ATTEMPTS} times in a row. Run the same again later.")
 
-    def _back_off(self, reason: str, pause: float | None, attempt: int) -> None:
-        if pause is None:
-            pause = min(60, 2**attempt) * random.uniform(0.8, 1.2)  # noqa: S311 - so that threads do not return as one
-        pause = min(pause, LONGEST_WAIT)
+    def _request(self, url: httpx.URL, attempt: stamina.Attempt) -> httpx.Response:
+        self._pace.wait()
+        if self._closed.is_set():
+            raise TenantImportError("Stopped.")
+        try:
+            return self._answer(url)
+        except _Transient as error:
+            if attempt.num < ATTEMPTS:
+                self._back_off(error, attempt.next_wait)
+            raise
+
+    def _answer(self, url: httpx.URL) -> httpx.Response:
+        try:
+            response = self._http.get(url)
+        except httpx.TransportError as error:
+            reason = f"cannot be reached ({type(error).__name__})"
+            if isinstance(error, httpx.ConnectError) and not self._reached:
+                # No request has ever succeeded: more likely a wrong address than a short outage.
+                raise TenantImportError(f"{self._host} {reason}.") from None
+            raise _Transient(reason) from None
+        self._reached = True
+        if response.status_code in PASSING:
+            raise _Transient(f"answered {response.status_code}", _retry_after(response))
+        return response
+
+    def _back_off(self, error: _Transient, seconds: float) -> None:
+        pause = min(seconds if error.retry_after is None else error.retry_after, LONGEST_WAIT)
         if pause > 10:
-            self._notice(f"{self._place} {reason}; going on in {pause:.0f} seconds.")
+            self._notice(f"{self._host} {error}; going on in {pause:.0f} seconds.")
         self._pace.hold(pause)
 
     def _check(self, url: httpx.URL, response: httpx.Response) -> None:
@@ -182,16 +206,16 @@ class SourceTenant:
             case 200:
                 return
             case 401:
-                raise TenantImportError(f"{self._place} refused the token (401): is it this tenant's, and not revoked?")
+                raise TenantImportError(f"{self._host} refused the token (401): is it this tenant's, and not revoked?")
             case 403:
                 raise Denied(_missing_permission(response) or "the token lacks the permission (403)")
             case 404:
                 if isinstance(body := _body(response), dict) and "detail" in body:
                     raise Missing
                 raise Denied(NOT_SERVED)
-        raise TenantImportError(f"{self._told(url)} answered {response.status_code}.")
+        raise TenantImportError(f"{self._address(url)} answered {response.status_code}.")
 
-    def _told(self, url: httpx.URL) -> str:
+    def _address(self, url: httpx.URL) -> str:
         return f"{url.host}{url.path}"
 
 
@@ -214,6 +238,11 @@ class _Pace:
     def hold(self, seconds: float) -> None:
         with self._lock:
             self._next = max(self._next, time.monotonic() + seconds)
+
+
+def _retry(error: Exception) -> bool | float:
+    """The answer to stamina: whether to try again, at once, as the pace limiter waits."""
+    return 0.0 if isinstance(error, _Transient) else False
 
 
 def _checked(api_url: str) -> httpx.URL:

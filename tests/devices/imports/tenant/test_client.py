@@ -102,6 +102,16 @@ def test_it_gives_up_in_the_end() -> None:
     assert all(seconds < 80 for seconds in source.waited)
 
 
+def test_it_waits_longer_after_every_failure() -> None:
+    source = Source(in_turn(*[json({}, 503)] * tenant_import_client.ATTEMPTS))
+    with pytest.raises(TenantImportError, match="answered 503, 8 times in a row"):
+        source.client.get("tags")
+    assert source.pauses == [pytest.approx(seconds, abs=0.5) for seconds in (1, 2, 4, 8, 16, 32, 60)]
+    assert [notice.rpartition("; ")[2] for notice in source.notices] == [
+        f"going on in {seconds} seconds." for seconds in (16, 32, 60)
+    ]
+
+
 def test_it_keeps_its_pace() -> None:
     source = Source(lambda request: json({}))
     for _ in range(20):
