@@ -61,7 +61,7 @@ class Batch:
         }
         self._before = {device.uuid: _state(device) for device in stored}
         self._tags_before = dict(self._tags_of)
-        self._met: dict[UUID, Device] = {}
+        self._devices: dict[UUID, Device] = {}
         self.created: list[Device] = []
         self.updated: list[Device] = []
         # What `save` wrote: numbers of devices that are new and that changed, of rows of the other tables that are new.
@@ -70,7 +70,7 @@ class Batch:
     @property
     def devices(self) -> list[Device]:
         """Those that a usable row was about."""
-        return list(self._met.values())
+        return list(self._devices.values())
 
     def apply(self, row: DeviceRow) -> None:
         """Raises RowError, and has changed nothing then."""
@@ -105,25 +105,25 @@ class Batch:
             self._tags_of[device.uuid] = row.tags
         for part in self._parts.values():
             part.take(device, row)
-        self._by_uuid[device.uuid] = self._met[device.uuid] = device
+        self._by_uuid[device.uuid] = self._devices[device.uuid] = device
         if device.serial_number:
             self._by_serial.setdefault(device.serial_number.upper(), device)
 
     def save(self, *, extended: bool) -> None:
         """Write what the rows changed. `extended`: whether the tenant's records have the three additional keys."""
-        self.created = [device for device in self._met.values() if device.pk is None]
-        known = [device for device in self._met.values() if device.pk is not None]
-        told = set().union(*(part.changed() for part in self._parts.values()))
+        self.created = [device for device in self._devices.values() if device.pk is None]
+        stored = [device for device in self._devices.values() if device.pk is not None]
+        with_changed_parts = set().union(*(part.changed() for part in self._parts.values()))
         changed, reported = [], []
-        for device in known:
+        for device in stored:
             if self._state_changed(device) or self._tags_changed(device):
                 changed.append(device)
-            elif device.uuid in told:
+            elif device.uuid in with_changed_parts:
                 reported.append(device)
         self.updated = changed + reported
         written = self.created + changed
-        blueprints, renamed = self._blueprints.save(device.blueprint for device in written)
-        users, reworded = self._people.save(device.user for device in written if device.user)
+        blueprints, renamed_blueprints = self._blueprints.save(device.blueprint for device in written)
+        users, changed_users = self._people.save(device.user for device in written if device.user)
         tags = self._tags.save({name for device in written for name in self._tags_of.get(device.uuid, ())})
         for device in written:
             names = self._tags_of.get(device.uuid, ())
@@ -136,9 +136,9 @@ class Batch:
         for name, part in self._parts.items():
             self.counts[name] = part.save(self.created + self.updated)
         self.counts["blueprints"] += self._activity.blueprints
-        if renamed or reworded:  # also on devices that no row of this batch is about
-            shown = self._tenant.devices.filter(Q(blueprint__in=renamed) | Q(user__in=reworded))
-            records.refresh(list(shown.values_list("pk", flat=True)))
+        if renamed_blueprints or changed_users:  # also on devices that no row of this batch is about
+            affected = Q(blueprint__in=renamed_blueprints) | Q(user__in=changed_users)
+            records.refresh(list(self._tenant.devices.filter(affected).values_list("pk", flat=True)))
 
     def _new(self, row: DeviceRow) -> Device:
         facts = {**row.fallbacks, **row.facts}

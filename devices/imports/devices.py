@@ -1,4 +1,4 @@
-"""Importing what a tenant's API or a report said about its devices."""
+"""Import of device data from a tenant's API or from reports."""
 
 import uuid
 from collections import Counter
@@ -38,7 +38,7 @@ class ImportReport:
     problems: Problems = field(default_factory=Problems)
     _created: set[int] = field(default_factory=set)
     _updated: set[int] = field(default_factory=set)
-    _met: set[int] = field(default_factory=set)
+    _devices: set[int] = field(default_factory=set)
 
     @property
     def created(self) -> int:
@@ -50,7 +50,7 @@ class ImportReport:
 
     @property
     def unchanged(self) -> int:
-        return len(self._met - self._created - self._updated)
+        return len(self._devices - self._created - self._updated)
 
     @property
     def skipped(self) -> int:
@@ -63,14 +63,14 @@ class ImportReport:
 
     @property
     def others(self) -> str:
-        """What is new beside devices, as words; empty for nothing."""
+        """The new objects other than devices, as words; empty for none."""
         return ", ".join(f"{self.counts[name]:,} {name}" for name in OTHERS if self.counts[name])
 
     def add(self, batch: Batch) -> None:
         self.counts += batch.counts
         self._created.update(device.pk for device in batch.created)
         self._updated.update(device.pk for device in batch.updated)
-        self._met.update(device.pk for device in batch.devices)
+        self._devices.update(device.pk for device in batch.devices)
 
 
 def import_devices(
@@ -83,8 +83,8 @@ def import_devices(
     """Create or update the tenant's devices, and the blueprints, users and tags that the rows name.
 
     `rows` yields (where it is from, a DEVICE record, DETAILS document or another answer about one device), in any
-    order; rows that cannot be used are counted and reported, the rest is kept. A device is found by its id, or else by
-    its serial number. `progress` is called with the number of rows that are committed.
+    order. Rows that cannot be used are counted and reported, the others are imported. A device is found by its id, or
+    else by its serial number. `progress` is called with the number of rows that are committed.
 
     Commands come as history: they are listed, and never sent from here. A lost mode that was asked for here stays as it
     is, whatever the rows say. Secrets are encrypted before they are stored.

@@ -1,4 +1,4 @@
-"""What happened to devices elsewhere - notes, commands, activity - as an import meets it. Nothing is ever removed."""
+"""History of devices on another server - notes, commands, activity - in an import. Nothing is ever removed."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable

@@ -1,4 +1,4 @@
-"""What devices reported and what is kept about them, as an import meets it: the stored, and what rows make of it.
+"""The tables beside a device's row that an import changes: inventory, lost mode, secrets.
 
 Each class asks the database once per batch, and writes only what differs from what it found.
 """
@@ -17,7 +17,7 @@ type Columns = dict[str, Any]
 
 
 class Part(Protocol):
-    """Something that rows say about devices which is kept in a table of its own."""
+    """A table of facts about devices, in which an import writes what its rows say."""
 
     def take(self, device: Device, row: DeviceRow) -> None:
         """`row` is about `device`, which may not be saved yet."""
@@ -61,7 +61,7 @@ class Inventories:
 
 
 class LostModes:
-    """A lost mode that was asked for here is left to the commands that it follows from."""
+    """A lost mode that was requested here changes only with the commands that it follows from."""
 
     def __init__(self, devices: Collection[Device]) -> None:
         uuids = {device.pk: device.uuid for device in devices}
@@ -73,12 +73,12 @@ class LostModes:
     def take(self, device: Device, row: DeviceRow) -> None:
         if device.uuid in self.ours:
             return
-        known = self._now.get(device.uuid)
+        current = self._now.get(device.uuid)
         if row.lost_mode:
             self._now[device.uuid] = row.lost_mode.model_dump()
             # The list of devices has the last word on this one, and need not use the same.
             device.lost_mode_status = device.lost_mode_status or row.lost_mode.status
-        elif known and (row.has_lost_mode or row.facts.get("lost_mode_status") == ""):
+        elif current and (row.has_lost_mode or row.facts.get("lost_mode_status") == ""):
             self._now[device.uuid] = None
             device.lost_mode_status = ""
 
@@ -103,30 +103,29 @@ class LostModes:
 
 
 class Secrets:
-    """A row that has no secret of a kind does not end the one that is kept. Nothing is taken once `changed` was
-    asked."""
+    """A row without a secret of some kind leaves the stored one. `take` is not called after `changed`."""
 
     def __init__(self) -> None:
         self._devices: dict[UUID, Device] = {}
-        self._said: dict[tuple[UUID, DeviceSecret.Kind], str] = {}
+        self._values: dict[tuple[UUID, DeviceSecret.Kind], str] = {}
 
     def take(self, device: Device, row: DeviceRow) -> None:
         for kind, value in row.secrets.items():
             self._devices[device.uuid] = device
-            self._said[device.uuid, kind] = value
+            self._values[device.uuid, kind] = value
 
     def changed(self) -> set[UUID]:
         return {uuid for uuid, _ in self._changed}
 
     def save(self, devices: Iterable[Device]) -> int:
         by_uuid = {device.uuid: device for device in devices}
-        changed = [(by_uuid[uuid], kind, self._said[uuid, kind]) for uuid, kind in self._changed]
+        changed = [(by_uuid[uuid], kind, self._values[uuid, kind]) for uuid, kind in self._changed]
         store_imported_secrets(changed)
         return len(changed)
 
     @cached_property
     def _changed(self) -> list[tuple[UUID, DeviceSecret.Kind]]:
-        return changed_secrets(devices=self._devices.values(), values=self._said) if self._said else []
+        return changed_secrets(devices=self._devices.values(), values=self._values) if self._values else []
 
 
 def _columns(row: LostMode) -> Columns:

@@ -1,4 +1,4 @@
-"""What devices refer to - blueprints, users, tags - as an import meets it: found, or made when a device first needs it.
+"""Blueprints, users and tags that imported devices refer to: looked up, or created when a device first needs them.
 
 Each class asks the database once per batch. A row that it makes is saved only by `save`, so that a device which turns
 out to be unusable leaves nothing behind.
@@ -24,9 +24,9 @@ class Blueprints:
 
     def __init__(self, tenant: Tenant, refs: set[BlueprintRef], pks: set[int]) -> None:
         self._tenant = tenant
-        wanted = Q(pk__in=pks) | Q(uuid__in={ref.uuid for ref in refs if ref.uuid})
-        wanted |= Q(name__in={ref.name for ref in refs if not ref.uuid})
-        rows = list(Blueprint.with_deleted.filter(wanted, tenant=tenant).order_by("pk"))
+        query = Q(pk__in=pks) | Q(uuid__in={ref.uuid for ref in refs if ref.uuid})
+        query |= Q(name__in={ref.name for ref in refs if not ref.uuid})
+        rows = list(Blueprint.with_deleted.filter(query, tenant=tenant).order_by("pk"))
         self.by_pk = {row.pk: row for row in rows}
         self._names = {row.pk: row.name for row in rows}
         # A device may still be in a deleted one, but no row puts it there.
@@ -38,16 +38,16 @@ class Blueprints:
 
     def get(self, ref: BlueprintRef) -> Blueprint:
         """Raises RowError for an unknown id without a name."""
-        found = self._by_uuid.get(ref.uuid) if ref.uuid else self._by_name.get(ref.name)
-        if found is None:
+        blueprint = self._by_uuid.get(ref.uuid) if ref.uuid else self._by_name.get(ref.name)
+        if blueprint is None:
             if not ref.name:
                 raise RowError("blueprint_name is missing")
-            found = Blueprint(tenant=self._tenant, uuid=ref.uuid or uuid.uuid4(), name=ref.name)
-            self._by_uuid[found.uuid] = found
-            self._by_name.setdefault(found.name, found)
+            blueprint = Blueprint(tenant=self._tenant, uuid=ref.uuid or uuid.uuid4(), name=ref.name)
+            self._by_uuid[blueprint.uuid] = blueprint
+            self._by_name.setdefault(blueprint.name, blueprint)
         elif ref.name:
-            found.name = ref.name
-        return found
+            blueprint.name = ref.name
+        return blueprint
 
     def save(self, used: Iterable[Blueprint]) -> tuple[int, list[Blueprint]]:
         """Save what is new among `used`. Returns how many those were, and the blueprints that have another name now."""
@@ -64,24 +64,24 @@ class People:
     def __init__(self, tenant: Tenant, people: set[Person], pks: set[int]) -> None:
         self._tenant = tenant
         nameless = [person for person in people if not person.uuid]
-        wanted = Q(pk__in=pks) | Q(uuid__in={person.uuid for person in people if person.uuid})
+        query = Q(pk__in=pks) | Q(uuid__in={person.uuid for person in people if person.uuid})
         if nameless:  # these two look through all users: only a report, which has no ids, needs them
-            wanted |= Q(lower_email__in={person.email.lower() for person in nameless if person.email})
-            wanted |= Q(name__in={person.name for person in nameless if not person.email})
-        rows = list(tenant.users.alias(lower_email=Lower("email")).filter(wanted).order_by("pk"))
+            query |= Q(lower_email__in={person.email.lower() for person in nameless if person.email})
+            query |= Q(name__in={person.name for person in nameless if not person.email})
+        rows = list(tenant.users.alias(lower_email=Lower("email")).filter(query).order_by("pk"))
         self.by_pk = {row.pk: row for row in rows}
         self._by_uuid = {row.uuid: row for row in rows}
         self._by_key: dict[str, User] = {}
         for row in rows:
             self._name(row)
-        self._before = {row.pk: _said(row) for row in rows}
+        self._before = {row.pk: _columns(row) for row in rows}
 
     def get(self, person: Person) -> User:
-        found = self._by_uuid.get(person.uuid) if person.uuid else self._by_key.get(person.email.lower() or person.name)
-        if found is None:
+        user = self._by_uuid.get(person.uuid) if person.uuid else self._by_key.get(person.email.lower() or person.name)
+        if user is None:
             if not person.name:
                 raise RowError("user has neither a name nor an e-mail address")
-            found = User(
+            user = User(
                 tenant=self._tenant,
                 uuid=person.uuid or uuid.uuid4(),
                 name=person.name,
@@ -89,22 +89,22 @@ class People:
                 archived=person.archived,
                 created_at=timezone.now(),
             )
-            self._by_uuid[found.uuid] = found
-            self._name(found)
+            self._by_uuid[user.uuid] = user
+            self._name(user)
         elif person.uuid:
-            found.name, found.email = person.name or found.name, person.email or found.email
-            found.archived = person.archived
-        return found
+            user.name, user.email = person.name or user.name, person.email or user.email
+            user.archived = person.archived
+        return user
 
     def save(self, used: Iterable[User]) -> tuple[int, list[User]]:
-        """Save what is new among `used`. Returns how many those were, and the users who read otherwise now."""
+        """Save what is new among `used`. Returns how many those were, and the users whose columns changed."""
         created = _unsaved(used)
         if created:
             integration = imported_integration(self._tenant)
             for user in created:
                 user.integration = integration
             User.objects.bulk_create(created)
-        changed = [row for row in self.by_pk.values() if _said(row) != self._before[row.pk]]
+        changed = [row for row in self.by_pk.values() if _columns(row) != self._before[row.pk]]
         for row in changed:
             row.updated_at = timezone.now()
         User.objects.bulk_update(changed, ["name", "email", "archived", "updated_at"])
@@ -116,9 +116,9 @@ class People:
 
 
 def imported_integration(tenant: Tenant) -> DirectoryIntegration:
-    """Where users belong who came without a directory: kept apart from the ones that a directory will sync."""
-    kept = tenant.directory_integrations.filter(type="import").order_by("pk").first()
-    return kept or DirectoryIntegration.objects.create(
+    """The integration of users that come without a directory: apart from those that a directory will sync."""
+    existing = tenant.directory_integrations.filter(type="import").order_by("pk").first()
+    return existing or DirectoryIntegration.objects.create(
         tenant=tenant, number=tenant.directory_integrations.count() + 1, name="Imported users", type="import"
     )
 
@@ -140,7 +140,7 @@ class Tags:
         return self._by_name[name].pk
 
 
-def _said(user: User) -> tuple[str, str, bool]:
+def _columns(user: User) -> tuple[str, str, bool]:
     return user.name, user.email, user.archived
 
 

@@ -273,7 +273,7 @@ def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
 
 
 def _retry_after(response: httpx.Response) -> float | None:
-    """Seconds that the answer asks to wait: named as such, or as the moment when they are over."""
+    """Seconds that the answer asks to wait: as a number, or as the moment when they are over."""
     value = response.headers.get("Retry-After", "").strip()
     if value.isdecimal():
         return float(value)
@@ -302,4 +302,4 @@ def _missing_permission(response: httpx.Response) -> str:
 
 
 def _silent(text: str) -> None:
-    """Where nobody wants to be told."""
+    """The notice of a client that reports to nobody."""

@@ -29,7 +29,7 @@ LIBRARY = {
     "library/custom-profiles": "profile",
     "library/custom-scripts": "custom-script",
 }
-# What each device is asked for, and under which key an import knows the answer.
+# Parts of the API that are read for each device, and the key under which an import takes the answer.
 DEVICE = {
     "details": "",
     "apps": "apps",
@@ -38,7 +38,7 @@ DEVICE = {
     "notes": "notes",
 }
 
-# What it is asked for besides where that is wished: each costs at least one call a device.
+# Parts that are read only on request: each costs at least one call a device.
 ALSO = {
     "commands": ("commands",),
     "activity": ("activity",),
@@ -69,7 +69,7 @@ class TenantImportReport:
 
 
 class Watcher:
-    """Is told how a copy is doing; this one does not care."""
+    """Receives the progress of a copy. This one ignores it."""
 
     def step(self, name: str) -> None: ...
     def devices(self, done: int, total: int) -> None: ...
@@ -211,22 +211,22 @@ class _Copy:
             self._watcher.devices(0, len(self._listed))
 
     def _documents(self, pool: ThreadPoolExecutor) -> Iterator[tuple[str, object]]:
-        wanted = [
+        unfinished = [
             device for device in self._listed if self._denied_before or not self._progress.has_device(device.uuid)
         ]
-        chunks = [list(chunk) for chunk in batched(wanted, CHUNK, strict=False)]
-        asked: list[Future[Documents]] = []
-        before: list[Listed] = []
+        chunks = [list(chunk) for chunk in batched(unfinished, CHUNK, strict=False)]
+        futures: list[Future[Documents]] = []
+        devices: list[Listed] = []
         # One chunk is always under way while the one before it is written.
         for chunk in chain(chunks, [[]]):
-            asking = [pool.submit(self._ask, device) for device in chunk]
-            answers = [future.result() for future in asked]
+            next_futures = [pool.submit(self._ask, device) for device in chunk]
+            answers = [future.result() for future in futures]
             self._learn_types(answers)
-            for device, documents in zip(before, answers, strict=True):
+            for device, documents in zip(devices, answers, strict=True):
                 for document in documents:
                     yield f"device {device.uuid}", document
                 self._handed.append((self._rows_handed, device.uuid))
-            asked, before = asking, chunk
+            futures, devices = next_futures, chunk
 
     def _ask(self, device: Listed) -> Documents:
         """In a thread of its own, which keeps away from the database."""
@@ -249,19 +249,19 @@ class _Copy:
 
     def _answers(self, device: Listed, part: str) -> Iterator[Any]:
         """As an import knows them."""
-        path, known = f"devices/{device.uuid}/{part}", {"device_id": str(device.uuid)}
-        known["serial_number"] = device.serial_number
+        path = f"devices/{device.uuid}/{part}"
+        identity = {"device_id": str(device.uuid), "serial_number": device.serial_number}
         if part in {"commands", "activity"}:
             for rows in self._source.nested(path, part):
-                yield {**known, part: rows}
+                yield {**identity, part: rows}
             return
         answer = self._source.get(path)
         if not isinstance(answer, dict):
-            yield {**known, part: answer}
+            yield {**identity, part: answer}
         elif key := DEVICE.get(part):
-            yield {**known, key: answer.get(key)}
+            yield {**identity, key: answer.get(key)}
         else:
-            yield answer if part == "details" else {**answer, **known}
+            yield answer if part == "details" else {**answer, **identity}
 
     def _learn_types(self, answers: Iterable[Documents]) -> None:
         """Rows of devices tell the type of library items that no list of the public API has."""

@@ -1,4 +1,4 @@
-"""What a tenant has beside its devices - blueprints, users, tags, library items - written here as it is there."""
+"""Writes blueprints, users, tags and library items of another tenant, with the ids that they have there."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -89,7 +89,7 @@ def write_users(*, tenant: Tenant, rows: Iterable[Any], actor: Actor) -> Written
 
 @transaction.atomic
 def write_tags(*, tenant: Tenant, rows: Iterable[Any], actor: Actor) -> Written:
-    """Tags; one whose name is known here keeps the id that it has here."""
+    """Tags. A tag whose name exists here keeps its id."""
     written = Written()
     stored = {row.uuid: row for row in tenant.tags.select_for_update()}
     names = {row.name for row in stored.values()}

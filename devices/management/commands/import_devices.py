@@ -63,5 +63,5 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{report.rows} rows in {seconds:.1f} seconds: {report.created} devices created, {report.updated} updated, "
             f"{report.unchanged} unchanged; {report.skipped} rows skipped; "
-            f"new beside them: {report.others or 'nothing'}."
+            f"also created: {report.others or 'nothing'}."
         )

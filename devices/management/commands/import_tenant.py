@@ -85,7 +85,7 @@ class Command(BaseCommand):
         except TenantImportError as error:
             raise CommandError(str(error)) from None
         except KeyboardInterrupt:
-            again = "Run the same again to go on." if resume_file else "What was read until then is kept."
+            again = "Run the same again to go on." if resume_file else "What was read until then stays."
             raise CommandError(f"Stopped with {done} devices done. {again}") from None
         self._write_report(report, time.monotonic() - begun)
         if report.denied.keys() >= ESSENTIAL:
@@ -109,7 +109,7 @@ class Command(BaseCommand):
         resumed = f", {report.resumed} finished before" if report.resumed else ""
         self.stdout.write(
             f"devices: {devices.created} created, {devices.updated} updated, {devices.unchanged} unchanged{resumed}; "
-            f"{devices.skipped} rows skipped; new beside them: {devices.others or 'nothing'}"
+            f"{devices.skipped} rows skipped; also created: {devices.others or 'nothing'}"
         )
         missing = [part for part in (*DEVICE, *chain(*ALSO.values())) if part in report.denied]
         without = f", without {', '.join(missing)}" if missing else ""
