@@ -1,3 +1,4 @@
+from traceback import format_exception
 from typing import Any
 from uuid import UUID
 
@@ -7,6 +8,8 @@ from access.models import AuditEvent, Tenant
 from devices.commands import COMMANDS
 from devices.commands.queue import acknowledge, deliver, send_command
 from devices.fleet.secrets import read_secrets
+from devices.imports.errors import RowError
+from devices.imports.rows import device_row
 from devices.models import DeviceInventory, DeviceSecret
 from tests.devices.imports.importing import ACTOR, load, mac
 
@@ -66,6 +69,19 @@ def test_the_pin_of_a_mac_that_was_locked_from_here_stays(tenant: Tenant, known:
     report = load(tenant, {**known, "pin": "111111", "key": "SECRET-2"})
     assert report.counts["secrets"] == 1
     assert secrets(tenant) == {"filevault_key": "SECRET-2", "unlock_pin": sent.pin}
+
+
+@pytest.mark.parametrize("key", ["key", "pin", "recovery_password", "user_based_albc", "device_based_albc"])
+@pytest.mark.parametrize("value", [["SECRET"], {"x": "SECRET"}, "SECRET" * 1000, "SECRET\0", "SECRET\ud800", 2**70])
+@pytest.mark.parametrize("kind", ["alone", "beside a record", "beside details"])
+def test_no_reason_quotes_a_secret(key: str, value: object, kind: str) -> None:
+    record, document = mac()
+    described = {"alone": {"device_id": record["device_id"]}, "beside a record": record, "beside details": document}
+    with pytest.raises(RowError) as error:
+        device_row({**described[kind], key: value})
+    told = "".join(format_exception(error.value))
+    assert "SECRET" not in told
+    assert str(2**70) not in told
 
 
 @pytest.mark.parametrize("number", [0, 1], ids=["record", "details"])
