@@ -1,4 +1,4 @@
-"""The components of the pages in every state, for the author of the next page. Served in DEBUG alone, without data."""
+"""The shared components in every state, for the author of the next page. Served only in DEBUG, without any data."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
 from access.http.context_processors import THEMES
-from access.pages.guards import fragment
+from access.pages.responses import fragment
 
 LONG = "Compliance export for the EU auditors, quarterly evidence collection and every later need"
 WORD = "Featherstonehaugh" * 8
