@@ -16,7 +16,7 @@ from django.utils.datastructures import MultiValueDict
 CHUNK = 64 * 1024
 TAIL = 1024  # bytes: the last boundary of a multipart body is among them
 
-type Files = MultiValueDict[str, UploadedFile]
+type Files = MultiValueDict[str, UploadedFile[Any]]
 
 
 class BodyStream:
@@ -35,10 +35,10 @@ class BodyStream:
         if self.length is not None and self.length > maximum:
             raise RequestDataTooBig("The Content-Length is over the maximum.")
 
-    def read(self, size: int = CHUNK) -> bytes:
+    def read(self, size: int | None = None, /) -> bytes:
         # Of a chunked body one byte past the maximum is asked for, to see whether there is one.
         end = self._maximum + 1 if self.length is None else self.length
-        size = min(size, end - self._position)
+        size = min(size or CHUNK, end - self._position)
         if size <= 0:
             return b""
         try:
@@ -68,11 +68,13 @@ def multipart(
     """
     # The parser takes a length of 0 for an empty body, and looks at no other.
     meta: dict[str, Any] = {"CONTENT_TYPE": request.META["CONTENT_TYPE"], "CONTENT_LENGTH": stream.length or CHUNK}
-    parser = MultiPartParser(meta, stream, handlers, request.encoding)
+    source: Any = stream  # the parser calls nothing but read()
+    parser = MultiPartParser(meta, source, handlers, request.encoding)
     try:
         fields, files = parser.parse()
         # The parser takes a body for whole that breaks off between two parts or in a field.
-        if f"--{request.content_params['boundary']}--".encode() not in stream.tail:
+        boundary = (request.content_params or {})["boundary"]
+        if f"--{boundary}--".encode() not in stream.tail:
             _close(files)
             raise MultiPartParserError("The body ends before its last boundary.")
     except Exception:
@@ -94,5 +96,7 @@ def _length(environ: dict[str, Any]) -> int | None:
     """The length of the body; None where it is chunked and the server marks its end, as Granian does."""
     if "HTTP_TRANSFER_ENCODING" in environ and environ.get("wsgi.input_terminated"):
         return None
-    text = environ.get("CONTENT_LENGTH") or ""
-    return int(text) if text.isdecimal() else 0
+    try:
+        return max(int(environ.get("CONTENT_LENGTH") or 0), 0)
+    except ValueError:
+        return 0

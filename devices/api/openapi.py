@@ -192,8 +192,8 @@ def _request_body(operation: Operation, schemas: Schemas) -> dict[str, Any]:
 
 
 def _upload(operation: Operation, limits: UploadLimits, schemas: Schemas) -> Schema:
-    form = _dotted(schemas.fields((operation.id, "body")), schemas) if operation.body else {"type": "object"}
-    files = {name: {"type": "string", "format": "binary"} for name in limits.files}
+    form: Schema = _dotted(schemas.fields((operation.id, "body")), schemas) if operation.body else {"type": "object"}
+    files: Schema = {name: {"type": "string", "format": "binary"} for name in limits.files}
     return {
         **form,
         "properties": form.get("properties", {}) | files,

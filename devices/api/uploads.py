@@ -1,13 +1,15 @@
 """Bodies that stream: files that are too large to be held in memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
+from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler, TemporaryFileUploadHandler
 from django.http import HttpRequest, QueryDict
 
-from access.http.bodies import BodyStream, Files, multipart
+from access.http.bodies import BodyStream, multipart
 from devices.api import errors
 
 MULTIPART = "multipart/form-data"
@@ -28,10 +30,10 @@ class UploadLimits:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A form that has arrived whole. Its files are open until the operation returns."""
+    """A form that has arrived whole. Its files, by the names of their fields, are open until the operation returns."""
 
     fields: QueryDict
-    files: Files
+    files: Mapping[str, "UploadedFile[Any]"]
 
 
 @contextmanager
@@ -44,4 +46,5 @@ def upload_of(request: HttpRequest, limits: UploadLimits) -> Iterator[Upload]:
         for name in limits.files:
             if name not in files:
                 raise errors.invalid(name, "No file was submitted.")
-        yield Upload(fields, files)
+        # Of several files in one field, the last.
+        yield Upload(fields, {name: file for name, file in files.items() if isinstance(file, UploadedFile)})

@@ -13,9 +13,9 @@ from access.http.bodies import BodyStream, multipart
 
 def request(data: bytes, **environ: Any) -> HttpRequest:
     """A POST whose input is `data`, whatever the other values of `environ` say of it."""
-    made = RequestFactory().generic("POST", "/", b"", **{"wsgi.input": BytesIO(data)})
+    made = RequestFactory().generic("POST", "/", b"")
     made.META.pop("CONTENT_LENGTH", None)
-    made.META.update(environ)
+    made.META.update({"wsgi.input": BytesIO(data), **environ})
     return made
 
 

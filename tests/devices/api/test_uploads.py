@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
+from django.core.files.uploadedfile import TemporaryUploadedFile
 from django.http import HttpResponse
 from django.test import RequestFactory
 
@@ -86,10 +87,11 @@ def uploads(paths: list[Path], monkeypatch: pytest.MonkeyPatch) -> Api:
     )
     def upload_package(request: ApiRequest, body: PackageBody, upload: Upload) -> dict[str, Any]:
         file = upload.files["file"]
+        assert isinstance(file, TemporaryUploadedFile)
         digest = hashlib.sha256()
         for chunk in file.chunks():
             digest.update(chunk)
-        paths.append(Path(file.temporary_file_path()))  # type: ignore[attr-defined] # of Django's temporary files
+        paths.append(Path(file.temporary_file_path()))
         assert paths[-1].exists()
         return {"name": body.name, "size": file.size, "sha256": digest.hexdigest()}
 
