@@ -109,7 +109,7 @@ class Endpoint:
 
     def answer(self, request: ApiRequest, parameters: dict[str, str]) -> HttpResponse:
         response = self._answer(request, parameters)
-        response.headers["Allow"] = self.allow  # the public API has it on every answer, not on a 405 alone
+        response.headers["Allow"] = self.allow  # as the public API does, not with a 405 alone
         return response
 
     def _answer(self, request: ApiRequest, parameters: dict[str, str]) -> HttpResponse:
