@@ -21,9 +21,9 @@ def test_every_fact_with_a_label_is_one_line(platform: Platform) -> None:
 def test_a_fact_that_no_card_lists_is_the_last_line_of_the_card_of_its_section(
     platform: Platform, section: str, card: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    field = DetailField(ALL, section, "eid")
-    fact = Fact(key="eid", path="eid", label="EID", details=(field,), good=True)
+    field = DetailField(ALL, section, "invented")
+    fact = Fact(key="invented", path="invented", label="Invented", details=(field,), good=True)
     fields = {platform: (*DETAIL_FIELDS[platform], (fact, field))}
     before = layout(platform)
     monkeypatch.setattr(device_overview, "DETAIL_FIELDS", fields)
-    assert layout(platform) == before | {card: [*before[card], Reported("EID", f"{section}.eid", good=True)]}
+    assert layout(platform) == before | {card: [*before[card], Reported("Invented", f"{section}.invented", good=True)]}
