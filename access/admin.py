@@ -4,6 +4,7 @@ from typing import Any
 
 import allauth.account.admin  # noqa: F401 - its registrations are removed below
 import django.contrib.auth.admin  # noqa: F401 - the same
+import django_tasks_db.admin  # noqa: F401 - the same
 from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress
 from django import forms
@@ -14,6 +15,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django_tasks_db.models import DBTaskResult
 
 from access.audit.events import Actor
 from access.models import Administrator, ApiToken, AuditEvent, Role, Tenant
@@ -22,8 +24,8 @@ from access.people.tenants import create_tenant, edit_tenant
 from access.sign_in.reauthentication import confirm_password
 from access.tokens.lifecycle import revoke_token
 
-# Permissions follow from roles, and each person has one e-mail address.
-admin.site.unregister([Group, EmailAddress])
+# Permissions follow from roles, each person has one e-mail address, and tasks are shown by a class of ours.
+admin.site.unregister([Group, EmailAddress, DBTaskResult])
 admin.site.site_header = admin.site.site_title = "Iru Endpoint"
 admin.site.index_title = "Operation"
 # Operators use the sign-in page of everybody, where attempts are counted.
@@ -207,3 +209,19 @@ class AuditEventAdmin(ReadOnly):
         "ulid", "tenant", "sequence", "occurred_at", "action", "summary", "actor_type", "actor_id", "actor_name",
         "target_type", "target_id", "target_name", "target_component", "changes", "new_state", "metadata",
     ]  # fmt: skip
+
+
+@admin.register(DBTaskResult)
+class TaskAdmin(ReadOnly):
+    list_display = ["enqueued_at", "task_path", "status", "attempts", "started_at", "finished_at"]
+    list_filter = ["status"]
+    search_fields = ["task_path"]
+    ordering = ["-enqueued_at"]
+    fields = [
+        "id", "task_path", "args_kwargs", "status", "attempts", "enqueued_at", "started_at", "finished_at",
+        "worker_ids", "exception_class_path", "traceback",
+    ]  # fmt: skip
+
+    @admin.display
+    def attempts(self, task: DBTaskResult[..., Any]) -> int:
+        return len(task.worker_ids)

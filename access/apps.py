@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 from django.apps import AppConfig
 
 
@@ -7,6 +9,13 @@ class AccessConfig(AppConfig):
     def ready(self) -> None:
         from access.keyrings import keyring
         from access.sign_in import trail
+        from access.sign_in.upkeep import clear_attempts, clear_sessions
+        from access.tasks.schedules import register_schedule
+        from access.tasks.upkeep import optimize_database, prune_tasks
 
         keyring("IRU_TOKEN_KEYS")  # a malformed key stops the start instead of the first request
         trail.connect()
+        register_schedule("clear-sessions", clear_sessions, every=timedelta(days=1))
+        register_schedule("clear-attempts", clear_attempts, every=timedelta(hours=1))
+        register_schedule("prune-tasks", prune_tasks, every=timedelta(days=1))
+        register_schedule("optimize-database", optimize_database, every=timedelta(days=1))

@@ -58,6 +58,7 @@ INSTALLED_APPS = [
     "access",
     "django_htmx",
     "lucide",
+    "django_tasks_db",
     "allauth",
     "allauth.account",
     "django.contrib.admin",
@@ -133,6 +134,10 @@ else:
         "options": "-c statement_timeout=3s -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s",
         **DATABASES["default"].get("OPTIONS", {}),  # what DATABASE_URL says after its question mark
     }
+
+# --- Background work: `manage.py worker` runs what is enqueued here ---------------------------------------------------
+
+TASKS = {"default": {"BACKEND": "access.tasks.backend.TaskBackend"}}
 
 # --- People -----------------------------------------------------------------------------------------------------------
 

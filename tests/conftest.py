@@ -7,9 +7,10 @@ from django.db import connection, connections
 from django.test import Client
 
 from access.models import Administrator, ApiToken, Role, Tenant
+from access.tasks.worker import Worker
 from tests import chromium, database
 from tests.factories.access import AdministratorFactory, ApiTokenFactory, TenantFactory
-from tests.types import Call, IssuedApiToken, IssueToken, Response
+from tests.types import Call, IssuedApiToken, IssueToken, Response, RunTasks
 
 # --- The run ----------------------------------------------------------------------------------------------------------
 
@@ -95,6 +96,17 @@ def issue_token(tenant: Tenant) -> IssueToken:
         return ApiTokenFactory.create(**{"tenant": tenant, "permissions": permissions, **fields})
 
     return issue
+
+
+@pytest.fixture
+def run_tasks(db: None) -> RunTasks:
+    """`run_tasks()`: do here and now what a worker would do with the queue. Returns the number of tasks that ran."""
+
+    def run() -> int:
+        worker = Worker()
+        return sum(1 for _ in iter(worker.run_next, False))
+
+    return run
 
 
 @pytest.fixture

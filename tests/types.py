@@ -19,5 +19,6 @@ else:
 
 type Call = Callable[..., Response]
 type IssueToken = Callable[..., IssuedApiToken]
+type RunTasks = Callable[[], int]
 
-__all__ = ["Call", "IssueToken", "IssuedApiToken", "Response"]
+__all__ = ["Call", "IssueToken", "IssuedApiToken", "Response", "RunTasks"]

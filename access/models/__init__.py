@@ -1,6 +1,7 @@
 from access.models.admins import Administrator, Role
 from access.models.attempts import SignInAttempt
 from access.models.audit import AuditEvent, AuditHead
+from access.models.tasks import Schedule, TaskLease
 from access.models.tenants import Tenant
 from access.models.tokens import ApiToken
 
@@ -10,6 +11,8 @@ __all__ = [
     "AuditEvent",
     "AuditHead",
     "Role",
+    "Schedule",
     "SignInAttempt",
+    "TaskLease",
     "Tenant",
 ]

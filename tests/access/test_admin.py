@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from access.audit.events import Actor
 from access.models import Administrator, ApiToken, AuditEvent, Role, SignInAttempt, Tenant
+from access.sign_in.upkeep import clear_sessions
 from access.tokens.authentication import AuthenticationFailed, authenticate
 from devices.enrollment.routing import update_routing
 from devices.fleet.secrets import store_secret
@@ -45,6 +46,7 @@ def something_of_everything(tenant: Tenant, owner: Administrator, issue_token: I
         made.create(tenant=tenant, device=device)
     LostModeFactory.create(device=device)
     LibraryItemFactory.create(tenant=tenant)
+    clear_sessions.enqueue()
     store_secret(device=device, kind=DeviceSecret.Kind.FILEVAULT_KEY, value="HUSH-HUSH")
     update_routing(tenant=tenant, actor=Actor.of(owner), enrollment_code="424242", enrollment_code_active=True)
     return issue_token("list_devices", created_by=owner)

@@ -1,0 +1,182 @@
+"""What `serve`, `worker` and `quickstart` share: checks before the start, the WSGI server, and workers beside it."""
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.staticfiles.storage import staticfiles_storage
+from django.core.management.base import CommandError
+from django.db import DatabaseError, connection, connections
+from django.db.migrations.executor import MigrationExecutor
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+
+MAX_HEAD = 64 * 1024  # bytes of request line and headers that are always accepted; beyond twice that the answer is 431
+WORKER_TIMEOUT = 10  # seconds until a worker that was asked to stop is killed; it gives its task half of them
+PAUSE = 1.0  # seconds before a worker starts (the server goes first), and between two looks at it
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """How to serve: what granian can limit, it limits. Bodies are limited by Django (DATA_UPLOAD_MAX_MEMORY_SIZE)."""
+
+    address: str
+    port: int
+    processes: int = 1
+    threads: int = 4
+    backpressure: int | None = None  # connections a process accepts at once; None: granian's 1,024 shared by all
+    header_timeout: int = 30  # seconds that a client has for its headers, and a connection between two requests
+    kill_timeout: int = 5  # seconds that requests under way have to finish
+    certificate: Path | None = None
+    key: Path | None = None
+    quiet: bool = False
+
+    def run(self) -> None:
+        """Serve until SIGINT or SIGTERM. Raises CommandError if the server ends by itself."""
+        connections.close_all()  # a server process must not inherit an open one
+        granian = Granian(
+            "iru.wsgi:application",
+            address=self.address,
+            port=self.port,
+            interface=Interfaces.WSGI,
+            http=HTTPModes.http1,
+            http1_settings=HTTP1Settings(header_read_timeout=self.header_timeout * 1000, max_buffer_size=MAX_HEAD),
+            workers=self.processes,
+            blocking_threads=self.threads,
+            backpressure=self.backpressure,
+            websockets=False,
+            # Ctrl-C reaches the server processes as well, and granian would report their exit as an error.
+            log_level=LogLevels.critical if self.quiet else LogLevels.info,
+            log_dictconfig=_logging(),
+            respawn_failed_workers=not self.quiet,
+            workers_kill_timeout=self.kill_timeout,
+            ssl_cert=self.certificate,
+            ssl_key=self.key,
+        )
+        try:
+            granian.serve()
+        except SystemExit:
+            if not granian.interrupt_signal:
+                raise CommandError("The server process ended by itself; what it said stands above.") from None
+
+
+def free_address(host: str, port: int) -> str:
+    """The numeric address of `host`, once the port there has proven free.
+
+    Granian itself would share a port with another server without a word. Raises CommandError.
+    """
+    if not 0 < port < 65536:
+        raise CommandError(f"{port} is not a port number. Choose one from 1 to 65535.")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (socket.gaierror, UnicodeError):
+        raise CommandError(f"The host {host!r} is unknown to this machine.") from None
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one that closed a moment ago does not count
+        try:
+            probe.bind(address)
+            probe.listen()
+        except OSError as error:
+            hint = f" Try --port {port + 1}." if port < 65535 else ""
+            raise CommandError(f"Cannot serve on {host} port {port}: {error.strerror}.{hint}") from None
+    return str(address[0])
+
+
+def check_database() -> None:
+    """Raises CommandError where the database cannot be reached, or lacks a migration."""
+    check_connection()
+    executor = MigrationExecutor(connection)
+    if missing := len(executor.migration_plan(executor.loader.graph.leaf_nodes())):
+        raise CommandError(f"The database is not up to date (migrations missing: {missing}). Run: manage.py migrate")
+
+
+def check_connection() -> None:
+    """Raises CommandError where the database cannot be reached; SQLite's file must be writable too."""
+    if connection.vendor == "sqlite":
+        _check_file(Path(settings.DATABASES["default"]["NAME"]))
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError as error:
+        raise CommandError(f"The database cannot be reached: {one_line(error)}") from None
+
+
+def _check_file(path: Path) -> None:
+    if path.name == ":memory:":
+        raise CommandError("A database in memory cannot be served. Give DATABASE_URL the path of a file.")
+    if not path.parent.is_dir():
+        raise CommandError(f"The directory of the database does not exist: {path.parent}")
+    for needed in (path.parent, path):  # the directory too: the write-ahead log stands beside the file
+        if needed.exists() and not os.access(needed, os.W_OK):
+            raise CommandError(f"The database cannot be written: no permission for {needed}")
+
+
+def check_static_files() -> None:
+    """Raises CommandError where pages would miss their styles and scripts."""
+    if not getattr(staticfiles_storage, "hashed_files", True):  # of a storage that knows its files, none
+        raise CommandError("The static files have not been collected. Run: manage.py collectstatic")
+
+
+@contextmanager
+def workers(number: int, *, quiet: bool = False) -> Iterator[None]:
+    """Inside, so many worker processes run: one that ends is replaced. They stop on leaving, and if we are killed."""
+    stopping = threading.Event()
+    threads = [threading.Thread(target=_supervise, args=(stopping, quiet)) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        for thread in threads:
+            thread.join()
+
+
+def stop_on_signals() -> None:
+    """Have SIGTERM and SIGINT raise KeyboardInterrupt. A script that starts this with "&" had SIGINT ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+
+
+def one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _supervise(stopping: threading.Event, quiet: bool) -> None:
+    command = [sys.executable, sys.argv[0], "worker", f"--parent={os.getpid()}", f"--verbosity={0 if quiet else 1}"]
+    while not stopping.wait(PAUSE):
+        # In a session of its own, a worker gets no Ctrl-C while it starts: it is stopped below, and by nothing else.
+        with subprocess.Popen(command, start_new_session=True) as process:  # noqa: S603 - our own command
+            while process.poll() is None and not stopping.wait(PAUSE):
+                pass
+            if stopping.is_set():
+                _end(process)
+            else:
+                logger.error("A worker ended with exit code %s and is replaced.", process.returncode)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(WORKER_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+def _logging() -> dict[str, Any]:
+    """Our own settings, so that granian's lines are JSON too."""
+    return settings.LOGGING | {"loggers": settings.LOGGING["loggers"] | {"_granian": {}, "granian.access": {}}}

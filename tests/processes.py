@@ -1,0 +1,58 @@
+"""Management commands as processes of their own, on the database of the test."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.db import connection
+
+ROOT = Path(__file__).parents[1]
+
+
+def environment() -> dict[str, str]:
+    """The settings of this test run, with the database of this test."""
+    database = connection.settings_dict
+    url = (
+        f"postgres:///{database['NAME']}?user=postgres&host={database['HOST']}"
+        if connection.vendor == "postgresql"
+        else f"sqlite:///{database['NAME']}"
+    )
+    return os.environ | {"DATABASE_URL": url}
+
+
+@contextmanager
+def managed(*arguments: str, output: Path | None = None) -> Iterator["subprocess.Popen[bytes]"]:
+    """`manage.py …`, asked to stop on leaving. `output` receives what it writes to standard error."""
+    with (output or Path(os.devnull)).open("wb") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=environment(),
+            stderr=errors if output else None,
+        )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            process.wait(20)
+
+
+def wait_for(condition: Callable[[], object], seconds: float) -> float:
+    """Seconds that it took until `condition` held."""
+    start = time.monotonic()
+    while not condition():
+        assert time.monotonic() - start < seconds, f"not within {seconds} seconds"
+        time.sleep(0.1)
+    return time.monotonic() - start
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs. One that ended and that nobody waits for does not."""
+    shown = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    return bool(shown.strip()) and not shown.startswith("Z")
