@@ -12,9 +12,13 @@ def main() -> None:
         os.umask(0o077)  # the database and the settings file are their owner's alone
         environment.create_missing()
 
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        sys.exit(f"manage.py: {' '.join(str(error).split())}")
 
 
 if __name__ == "__main__":

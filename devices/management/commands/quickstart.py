@@ -1,10 +1,7 @@
 import logging
 import os
 import secrets
-import signal
-import socket
 import string
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -12,12 +9,10 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, connection, connections, transaction
-from granian import Granian
-from granian.constants import Interfaces
-from granian.log import LogLevels
+from django.db import DatabaseError, transaction
 
 from access.audit.events import Actor
+from access.management.serving import Server, check_connection, free_address, one_line, stop_on_signals, workers
 from access.models import Administrator, Role, Tenant
 from access.people.administrators import create_administrator
 from access.people.tenants import create_tenant
@@ -46,28 +41,27 @@ class Command(BaseCommand):
         parser.add_argument("--no-fleet", action="store_true", help="start with a tenant that has no devices")
 
     def handle(self, *args: Any, host: str, port: int, no_fleet: bool, **options: Any) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):  # the first is ignored where a script starts this with "&"
-            signal.signal(number, signal.default_int_handler)
+        stop_on_signals()
         try:
-            address = _free_address(host, port)
+            address = free_address(host, port)
             _tell_settings(host, port)
             self._set_up(host, with_fleet=not no_fleet)
             self._print(f"\nServing on {host} port {port}. Press Ctrl-C to stop.")
-            connections.close_all()  # the server process must not inherit an open one
-            _serve(address, port)
+            with workers(1, quiet=True):
+                Server(address=address, port=port, quiet=True).run()
         except KeyboardInterrupt:
             pass  # the first set-up is one transaction: unfinished, it is not there, and the next start begins anew
         self._print("Stopped.")
 
     def _set_up(self, host: str, *, with_fleet: bool) -> None:
-        _check_database()
+        check_connection()
         logging.disable(logging.INFO)  # what is set up here is told below, in sentences
         try:
             call_command("migrate", interactive=False, verbosity=0)
             call_command("collectstatic", interactive=False, verbosity=0)
             accounts = self._first_start(with_fleet=with_fleet)
         except DatabaseError as error:
-            raise CommandError(f"The database cannot be set up: {_one_line(error)}") from None
+            raise CommandError(f"The database cannot be set up: {one_line(error)}") from None
         except OSError as error:
             raise CommandError(f"{error.filename or settings.STATIC_ROOT}: {error.strerror or error}") from None
         finally:
@@ -141,25 +135,6 @@ class Command(BaseCommand):
         self.stdout.flush()  # whoever reads this through a pipe is waiting for it
 
 
-def _free_address(host: str, port: int) -> str:
-    """The numeric address of `host`, once the port there has proven free."""
-    if not 0 < port < 65536:
-        raise CommandError(f"{port} is not a port number. Choose one from 1 to 65535.")
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except (socket.gaierror, UnicodeError):
-        raise CommandError(f"The host {host!r} is unknown to this machine.") from None
-    with socket.socket(family, kind, protocol) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one that closed a moment ago does not count
-        try:
-            probe.bind(address)
-            probe.listen()
-        except OSError as error:
-            hint = f" Try --port {port + 1}." if port < 65535 else ""
-            raise CommandError(f"Cannot serve on {host} port {port}: {error.strerror}.{hint}") from None
-    return str(address[0])
-
-
 def _tell_settings(host: str, port: int) -> None:
     """Let URLs carry the port, and requests come under the host: here, and in the server process, which reads anew."""
     settings.IRU_PORT = port
@@ -181,50 +156,8 @@ def _name(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _check_database() -> None:
-    database = settings.DATABASES["default"]
-    if connection.vendor == "sqlite":
-        path = Path(database["NAME"])
-        if path.name == ":memory:":
-            raise CommandError("A database in memory cannot be served. Give DATABASE_URL the path of a file.")
-        if not path.parent.is_dir():
-            raise CommandError(f"The directory of the database does not exist: {path.parent}")
-        for needed in (path.parent, path):  # the directory too: the write-ahead log stands beside the file
-            if needed.exists() and not os.access(needed, os.W_OK):
-                raise CommandError(f"The database cannot be written: no permission for {needed}")
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except DatabaseError as error:
-        raise CommandError(f"The database cannot be reached: {_one_line(error)}") from None
-
-
-def _serve(address: str, port: int) -> None:
-    """Serve until a signal comes; requests under way have five seconds to finish."""
-    server = Granian(
-        "iru.wsgi:application",
-        address=address,
-        port=port,
-        interface=Interfaces.WSGI,
-        workers=1,
-        blocking_threads=4,
-        websockets=False,
-        log_level=LogLevels.critical,  # Ctrl-C reaches the worker as well, whose exit granian would report as an error
-        workers_kill_timeout=5,
-    )
-    try:
-        server.serve()
-    except SystemExit:
-        if not server.interrupt_signal:
-            raise CommandError("The server process ended by itself; what it said stands above.") from None
-
-
 def _password() -> str:
     return "".join(secrets.choice(ALPHABET) for _ in range(24))
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 def _remember(name: str, value: object) -> None:

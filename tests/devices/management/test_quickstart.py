@@ -1,5 +1,6 @@
 """The first command of README, as a stranger runs it: in a process of its own, on a machine without settings."""
 
+import json
 import os
 import re
 import signal
@@ -21,6 +22,7 @@ from access.models import Administrator, Tenant
 from devices.management.commands import quickstart
 from iru.environment import BASE_DIR
 from tests.browser.servers import free_port
+from tests.processes import alive, wait_for
 
 
 @pytest.fixture
@@ -64,6 +66,11 @@ class Machine:
         assert "ready" not in output
         (line,) = errors.strip().splitlines()
         return line
+
+    def worker_pids(self) -> set[int]:
+        """Processes that ran a task: a worker's name is host, process and a random word."""
+        rows = self.rows("SELECT worker_ids FROM django_tasks_database_dbtaskresult")
+        return {int(name.split("-")[-2]) for (names,) in rows for name in json.loads(names)}
 
     def rows(self, query: str) -> list[Any]:
         connection = sqlite3.connect(self.database)
@@ -139,6 +146,21 @@ def test_first_and_second_start(machine: Machine, port: int) -> None:
     assert "@accuhive.example" not in output
     assert machine.rows("SELECT count(*) FROM devices_device") == [(300,)]
     assert machine.settings.read_bytes() == settings
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_background_work_runs_beside_the_server_and_ends_with_it(machine: Machine, port: int, killed: bool) -> None:
+    process = machine.start("--port", str(port), "--no-fleet")
+    status(port, "/app/v1/ping", process)
+    wait_for(machine.worker_pids, 60)
+    (worker,) = machine.worker_pids()
+    assert alive(worker)
+    if killed:
+        os.killpg(process.pid, signal.SIGKILL)  # the worker is in a session of its own
+        wait_for(lambda: not alive(worker), 10)
+    else:
+        stop(process, signal.SIGINT, group=True)
+        assert not alive(worker)
 
 
 @pytest.mark.parametrize("password", ["weak-pass", "a strong enough 1"])

@@ -1,0 +1,110 @@
+"""`manage.py serve`: one line for each mistake, and a server with its worker otherwise."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db.migrations.recorder import MigrationRecorder
+from django.tasks import TaskResultStatus
+from django_tasks_db.models import DBTaskResult
+
+from access.management.commands import serve
+from access.sign_in.upkeep import clear_attempts
+from tests import processes
+from tests.browser.servers import free_port
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`refused("--port", "1")`: the one line that a start ends with."""
+    monkeypatch.setattr(serve, "stop_on_signals", lambda: None)
+
+    def refused(*arguments: str) -> str:
+        with pytest.raises(CommandError) as error:
+            call_command("serve", *arguments)
+        (line,) = str(error.value).splitlines()
+        return line
+
+    return refused
+
+
+def test_a_port_in_use_is_refused(refused: Any) -> None:
+    # Granian would share it: half of the calls would reach the other server.
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert refused("--port", str(port)) == (
+            f"Cannot serve on 127.0.0.1 port {port}: Address already in use. Try --port {port + 1}."
+        )
+
+
+@pytest.mark.django_db
+def test_a_database_that_lacks_a_migration_is_refused(refused: Any) -> None:
+    MigrationRecorder.Migration.objects.filter(app="access", name="0003_tasks").delete()
+    assert refused("--port", str(free_port())) == (
+        "The database is not up to date (migrations missing: 1). Run: manage.py migrate"
+    )
+
+
+@pytest.mark.django_db
+def test_missing_static_files_are_refused(refused: Any, settings: Any, tmp_path: Path) -> None:
+    storage = "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    settings.STATIC_ROOT = str(tmp_path)
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": storage}}
+    assert refused("--port", str(free_port())) == (
+        "The static files have not been collected. Run: manage.py collectstatic"
+    )
+
+
+def test_a_certificate_needs_its_key(refused: Any) -> None:
+    port = str(free_port())
+    assert refused("--port", port, "--certificate", "/dev/null") == "--certificate and --key go together."
+    assert refused("--port", port, "--certificate", "/missing", "--key", "/missing") == "There is no file /missing."
+
+
+@pytest.mark.django_db
+def test_settings_that_cannot_be_right_are_one_line() -> None:
+    environment = processes.environment() | {"IRU_SCHEME": "ftp"}
+    command = [sys.executable, "manage.py", "serve"]
+    run = subprocess.run(command, cwd=processes.ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (1, "manage.py: IRU_SCHEME is http or https.\n")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_server_with_a_worker(tmp_path: Path) -> None:
+    port, output = free_port(), tmp_path / "output"
+    row = clear_attempts.enqueue()
+    with processes.managed("serve", "--port", str(port), "--with-worker", output=output) as server:
+        processes.wait_for(lambda: status(port) == 200, 60)
+        processes.wait_for(lambda: DBTaskResult.objects.get(id=row.id).status == TaskResultStatus.SUCCESSFUL, 60)
+        assert status(port, "x" * 60_000) == 200
+        assert status(port, "x" * 200_000) == 431
+        worker = int(DBTaskResult.objects.get(id=row.id).worker_ids[-1].split("-")[-2])
+        assert processes.alive(worker)
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(20) == 0
+    assert not processes.alive(worker)
+    messages = [json.loads(line)["message"] for line in output.read_text().splitlines()]
+    assert f"Listening at: http://127.0.0.1:{port}" in messages
+
+
+def status(port: int, header: str = "") -> int | None:
+    """Of a ping with that header; None where nobody answers."""
+    try:
+        with urlopen(Request(f"http://127.0.0.1:{port}/app/v1/ping", headers={"X-Long": header}), timeout=5) as answer:
+            return int(answer.status)
+    except HTTPError as error:
+        with error:
+            return error.code
+    except OSError:
+        return None
