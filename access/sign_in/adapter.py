@@ -1,18 +1,13 @@
 """allauth's adapter: our own words, and none of the ways in that this installation does not offer."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core import context as current
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.http.request import split_domain_port
-from django.template.loader import render_to_string
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from access.models import Administrator
-from access.sign_in import mail
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -35,14 +30,3 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def add_message(self, *args: Any, **kwargs: Any) -> None:
         """Show no message: the next page shows that signing in worked."""
-
-    def send_password_reset_mail(self, user: Administrator, email: str, context: dict[str, Any]) -> None:
-        if not user.is_active:
-            return
-        # The request's host is one of ours, but its port is whatever the sender wrote.
-        link = urlsplit(context["password_reset_url"])
-        port = f":{settings.IRU_PORT}" if settings.IRU_PORT else ""
-        host = f"{split_domain_port(link.netloc)[0]}{port}"
-        context = {**context, "password_reset_url": f"{settings.IRU_SCHEME}://{host}{link.path}", "administrator": user}
-        body = render_to_string("registration/password_reset_email.txt", context)
-        mail.send_later("Choose a new password for Iru Endpoint", body, email)

@@ -1,21 +1,45 @@
-"""Mail about passwords, sent after the visitor has been answered."""
+"""Mail about passwords, written and sent by a worker.
 
-import logging
-from concurrent.futures import ThreadPoolExecutor
+The page that asks for a link enqueues the same task for every address, so neither its answer nor the time it takes
+tells whether there is such an account. The link is made by the worker: it is in no queue, and it is fresh after a wait.
+"""
 
-from django.core.mail import send_mail
+from uuid import uuid4
 
-logger = logging.getLogger(__name__)
-outgoing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mail")  # what it still holds is sent before we exit
+from allauth.account.forms import default_token_generator
+from allauth.account.utils import user_pk_to_url_str
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.http.request import split_domain_port
+from django.template.loader import render_to_string
+from django.urls import reverse
+
+from access.models import Administrator
+from access.tasks.backend import task
 
 
-def send_later(subject: str, body: str, email: str) -> None:
-    """Send a mail in the background: the time that a mail server takes would tell that there is such an account."""
-    outgoing.submit(_send, subject, body, email)
+def send_password_link(email: str, host: str) -> None:
+    """Have a worker send a link to choose a new password, to `email` if it is an active person's, leading to `host`."""
+    send_password_mail.enqueue(email, host, str(uuid4()))
 
 
-def _send(subject: str, body: str, email: str) -> None:
-    try:
-        send_mail(subject, body, None, [email])
-    except OSError:
-        logger.exception("A mail could not be sent.")
+@task(retries=6)  # over 23 minutes: a mail server may be away for a while, and the link lasts an hour
+def send_password_mail(email: str, host: str, key: str) -> None:
+    """Send the mail, at least once: a worker that is lost after sending sends it again, under the same Message-ID."""
+    person = Administrator.objects.filter(email=email.strip().lower(), is_active=True).first()
+    if person is None:
+        return
+    body = render_to_string(
+        "registration/password_reset_email.txt",
+        {"administrator": person, "password_reset_url": _link(person, host)},
+    )
+    subject = "Choose a new password for Iru Endpoint"
+    EmailMessage(subject, body, to=[person.email], headers={"Message-ID": f"<{key}@{settings.IRU_DOMAIN}>"}).send()
+
+
+def _link(person: Administrator, host: str) -> str:
+    key = default_token_generator.make_token(person)
+    path = reverse("account_reset_password_from_key", kwargs={"uidb36": user_pk_to_url_str(person), "key": key})
+    # The request's host is one of ours, but its port is whatever the sender wrote.
+    port = f":{settings.IRU_PORT}" if settings.IRU_PORT else ""
+    return f"{settings.IRU_SCHEME}://{split_domain_port(host)[0]}{port}{path}"

@@ -8,6 +8,7 @@ from django.forms import Field
 from django.http import HttpRequest
 
 from access.addresses import client_address
+from access.sign_in.mail import send_password_link
 from access.sign_in.throttle import count_attempt
 
 
@@ -23,10 +24,16 @@ class PasswordResetForm(ResetPasswordForm):
         super().__init__(*args, **kwargs)
         _style_field(self.fields["email"], "E-mail", autocomplete="username", autofocus=True)
 
-    def save(self, request: HttpRequest, **kwargs: Any) -> Any:
-        """Send the link if the account exists. Raises TooManyAttempts like a sign-in."""
-        count_attempt(f"reset:{self.cleaned_data['email']}", client_address(request))
-        return super().save(request, **kwargs)
+    def clean_email(self) -> str:
+        """Look for no account here: the time this takes would tell whether there is one."""
+        return str(self.cleaned_data["email"])
+
+    def save(self, request: HttpRequest, **kwargs: Any) -> str:
+        """Have a worker send the link if the account exists. Raises TooManyAttempts like a sign-in."""
+        email: str = self.cleaned_data["email"]
+        count_attempt(f"reset:{email}", client_address(request))
+        send_password_link(email, request.get_host())
+        return email
 
 
 class NewPasswordForm(ResetPasswordKeyForm):
