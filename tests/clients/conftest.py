@@ -44,6 +44,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(OWN_SETTINGS)} | {
         "IRU_ENV_FILE": "/dev/null",
+        "STATIC_STORAGE": "django.contrib.staticfiles.storage.StaticFilesStorage",
         "DATABASE_URL": f"sqlite:///{directory / 'db.sqlite3'}",
         "SECRET_KEY": "clients",
         "IRU_TOKEN_KEYS": "1:" + "1" * 64,
@@ -64,10 +65,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     manage("shell", "--no-imports", "-v0", "-c", SET_UP)
     token = manage("api_token", "create", "--tenant", "accuhive", "--name", "client", "--permissions", "all")
     server = subprocess.Popen(
-        [
-            *(Path(sys.executable).with_name("granian"), "iru.wsgi:application", "--interface", "wsgi", "--no-log"),
-            *("--port", str(port), "--ssl-certificate", certificate, "--ssl-keyfile", key),
-        ],
+        [sys.executable, "manage.py", "serve", "--port", str(port), "--certificate", certificate, "--key", key],
         cwd=ROOT,
         env=environment,
     )

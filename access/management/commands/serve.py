@@ -22,9 +22,9 @@ class Command(BaseCommand):
         number: dict[str, Any] = {"type": _positive, "metavar": "N"}
         add("--host", default="127.0.0.1", help="address to serve on (default: %(default)s)")
         add("--port", type=int, default=8000, help="port to serve on (default: %(default)s)")
-        add("--workers", **number, default=1, help="server processes, one a core (default: %(default)s)")
+        add("--processes", **number, default=1, help="server processes, one a core (default: %(default)s)")
         add("--threads", **number, default=4, help="threads of each process (default: %(default)s)")
-        add("--backpressure", **number, help="connections that a process has open at once (default: 1024 / workers)")
+        add("--backpressure", **number, help="connections that a process has open at once (default: 1024 / processes)")
         add(
             "--header-timeout",
             **number,
@@ -49,7 +49,7 @@ class Command(BaseCommand):
             server = Server(
                 address=free_address(host, port),
                 port=port,
-                processes=options["workers"],
+                processes=options["processes"],
                 threads=options["threads"],
                 backpressure=options["backpressure"],
                 header_timeout=options["header_timeout"],

@@ -92,7 +92,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
 
 def status(port: int, path: str, process: subprocess.Popen[str]) -> int:
     """Of a GET, once the server answers."""
-    for _ in range(300):
+    for _ in range(600):
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as response:
                 return int(response.status)
