@@ -1,11 +1,13 @@
 """At least once: what happens to a task whose worker is lost, late, or meets an error."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from threading import Barrier
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.tasks import TaskResultStatus
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
@@ -163,3 +165,22 @@ def test_a_lost_lease_is_not_extended(claimed: Row) -> None:
     with leases.extended(claimed, "first", every=0.05):
         time.sleep(0.2)
     assert not TaskLease.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_that_claim_at_the_same_moment_get_different_tasks() -> None:
+    for _ in range(2):
+        jobs.note.enqueue("/dev/null")
+    together = Barrier(4)
+
+    def claim(number: int) -> Row | None:
+        try:
+            together.wait(10)
+            return leases.claim(f"worker {number}")
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        claimed = [row.pk for row in pool.map(claim, range(4)) if row]
+    assert len(claimed) == len(set(claimed)) == 2
+    assert TaskLease.objects.count() == 2

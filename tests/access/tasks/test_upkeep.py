@@ -1,0 +1,49 @@
+"""The periodic tasks, run as a worker runs them."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.tasks import TaskResultStatus
+from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
+
+from access.models import Schedule, SignInAttempt
+from access.sign_in.upkeep import clear_attempts, clear_sessions
+from access.tasks import schedules
+from access.tasks.upkeep import optimize_database, prune_tasks
+from tests.types import RunTasks
+
+pytestmark = pytest.mark.django_db
+
+
+def test_every_periodic_task_of_the_product_runs(run_tasks: RunTasks) -> None:
+    schedules.store_missing()
+    names = {"clear-sessions", "clear-attempts", "prune-tasks", "optimize-database"}
+    assert names <= set(Schedule.objects.values_list("name", flat=True))
+    schedules.enqueue_due()
+    run_tasks()
+    assert set(DBTaskResult.objects.values_list("status", flat=True)) == {TaskResultStatus.SUCCESSFUL}
+
+
+def test_what_no_longer_counts_is_removed() -> None:
+    now = timezone.now()
+    for name, age in (("old", timedelta(minutes=6)), ("new", timedelta(minutes=4))):
+        SignInAttempt.objects.create(key=name, at=now - age)
+        Session.objects.create(session_key=name, session_data="", expire_date=now + timedelta(minutes=5) - age)
+    clear_attempts.call()
+    clear_sessions.call()
+    assert [attempt.key for attempt in SignInAttempt.objects.all()] == ["new"]
+    assert [session.session_key for session in Session.objects.all()] == ["new"]
+
+
+def test_rows_of_tasks_stay_for_a_while(run_tasks: RunTasks) -> None:
+    ages = {TaskResultStatus.SUCCESSFUL: (6, 8), TaskResultStatus.FAILED: (29, 31), TaskResultStatus.READY: (100,)}
+    for status, days in ages.items():
+        for age in days:
+            row = optimize_database.enqueue()
+            ended = timezone.now() - timedelta(days=age)
+            DBTaskResult.objects.filter(id=row.id).update(status=status, finished_at=ended)
+    prune_tasks.call()
+    left = [(row.status, (timezone.now() - row.finished_at).days) for row in DBTaskResult.objects.all()]
+    assert sorted(left) == [("FAILED", 29), ("READY", 100), ("SUCCESSFUL", 6)]
