@@ -96,7 +96,7 @@ def test_a_secret_leaves_with_the_focus_and_with_the_page(signed_in: Visit, mac:
     pin = lock(page)
     page.evaluate("dispatchEvent(new Event('blur'))")
     assert pin not in page.content()
-    expect(page.get_by_text("The PIN is hidden again")).to_be_visible()
+    expect(page.get_by_text("The PIN is hidden because you left this window.")).to_be_visible()
     page.get_by_role("link", name="Done").click()
     tab(page, "Secrets")
     assert pin not in page.content()

@@ -25,7 +25,7 @@ def test_a_secret_is_shown_on_record_in_one_reply(escrowed: Device, tenant: Tena
     client = sign_in(Role.SECRETS_AUDITOR)
     listed = text(client.get(page("device-secrets", escrowed)))
     assert "FileVault recovery key" in listed
-    assert "None is stored" in listed
+    assert "Not stored" in listed
     assert KEY not in listed
     response = client.post(page("device-secret", escrowed, "filevault_key"), headers=HTMX)
     assert KEY in text(response)
@@ -96,7 +96,7 @@ def test_a_secret_that_does_not_decrypt_is_not_shown(escrowed: Device, sign_in: 
 
 def test_what_is_not_there_is_said(mac: Device, other_tenant: Tenant, sign_in: SignIn) -> None:
     client = sign_in()
-    assert "There is none any more." in text(client.post(page("device-secret", mac, "unlock_pin"), headers=HTMX))
+    assert "No longer stored." in text(client.post(page("device-secret", mac, "unlock_pin"), headers=HTMX))
     assert client.post(page("device-secret", mac, "command_secret")).status_code == 404
     assert client.post(page("device-secret", mac, "nonsense")).status_code == 404
     theirs = DeviceFactory.create(tenant=other_tenant)
