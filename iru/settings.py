@@ -13,7 +13,7 @@ env = environ.Env()
 ENV_FILE = env_file()
 env.read_env(ENV_FILE)  # the process environment wins over the file
 
-# --- What this installation is called ---------------------------------------------------------------------------------
+# --- Names of this installation ---------------------------------------------------------------------------------------
 
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="")
@@ -30,13 +30,13 @@ if IRU_SCHEME not in {"http", "https"}:
     raise ImproperlyConfigured("IRU_SCHEME is http or https.")
 
 IRU_WEB_HOSTS = env.list("IRU_WEB_HOSTS", default=[IRU_DOMAIN])
-# Hosts that also answer the API without a tenant in their name; the token alone then says whose it is.
+# Hosts that serve the API without a tenant in their name: the token alone identifies the tenant.
 IRU_BARE_API_HOSTS = env.list("IRU_BARE_API_HOSTS", default=[])
 ALLOWED_HOSTS = [*IRU_WEB_HOSTS, *IRU_BARE_API_HOSTS, f".api.{IRU_DOMAIN}"]
-# Addresses or networks whose X-Forwarded-For and X-Forwarded-Proto are believed. Empty: nobody's are.
+# Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are applied. Empty: none.
 IRU_TRUSTED_PROXIES = env.list("IRU_TRUSTED_PROXIES", default=[])
 
-# --- Keys, each for one purpose, none of them SECRET_KEY --------------------------------------------------------------
+# --- Keys: each has one purpose, and none of them is SECRET_KEY -------------------------------------------------------
 
 # "2:<hex>,1:<hex>", newest first: tokens are digested under the first and still found under the others.
 IRU_TOKEN_KEYS = env.list("IRU_TOKEN_KEYS")
@@ -45,12 +45,12 @@ IRU_SECRET_KEYS = env.list("IRU_SECRET_KEYS")
 # Chains the audit events of a tenant, so that `verify_audit` notices a changed or missing one.
 IRU_AUDIT_KEY = env.str("IRU_AUDIT_KEY")
 if not IRU_AUDIT_KEY:
-    raise ImproperlyConfigured("IRU_AUDIT_KEY is empty: anybody could make the audit trail anew. See .env.example.")
+    raise ImproperlyConfigured("IRU_AUDIT_KEY is empty: anybody could forge the audit trail. See .env.example.")
 
 # --- Django -----------------------------------------------------------------------------------------------------------
 
 ROOT_URLCONF = "iru.urls"
-IRU_API = "devices.api.api"  # what HostMiddleware calls for the API; a name, because access knows nothing of devices
+IRU_API = "devices.api.api"  # HostMiddleware calls it for the API; a name, because access does not import devices
 WSGI_APPLICATION = "iru.wsgi.application"
 
 INSTALLED_APPS = [
@@ -74,7 +74,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "access.http.middleware.ProxyMiddleware",
     "access.http.middleware.HostMiddleware",
-    # Only pages come to here.
+    # Calls to the API end in HostMiddleware, so only pages pass the following.
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -132,10 +132,10 @@ else:
         "prepare_threshold": 5,
         "connect_timeout": 3,
         "options": "-c statement_timeout=3s -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s",
-        **DATABASES["default"].get("OPTIONS", {}),  # what DATABASE_URL says after its question mark
+        **DATABASES["default"].get("OPTIONS", {}),  # the options after the question mark of DATABASE_URL
     }
 
-# --- Background work: `manage.py worker` runs what is enqueued here ---------------------------------------------------
+# --- Background work: `manage.py worker` runs these tasks -------------------------------------------------------------
 
 TASKS = {"default": {"BACKEND": "access.tasks.backend.TaskBackend"}}
 
@@ -165,7 +165,7 @@ ACCOUNT_EMAIL_VERIFICATION = "none"  # administrators are invited; their address
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
-# Widening what a token may do asks for the password again after ten minutes.
+# Adding permissions to a token asks for the password again after ten minutes.
 REAUTHENTICATION_TIMEOUT = 10 * 60
 # access.sign_in.throttle counts attempts in the database, shared by every worker; a cache would count per process.
 ACCOUNT_RATE_LIMITS = False
@@ -248,7 +248,7 @@ LOGGING: dict[str, Any] = {
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
         "django": {"level": "INFO"},
-        "django.request": {"level": "ERROR"},  # a client's mistake is told to the client, not to the log
+        "django.request": {"level": "ERROR"},  # mistakes of clients are answered, not logged
         "django.server": {"handlers": [], "propagate": True},
     },
 }

@@ -38,7 +38,7 @@ class Actor:
 
     @classmethod
     def command(cls, name: str) -> "Actor":
-        """An operator at the command line, where nobody has signed in."""
+        """An operator at the command line, without a sign-in."""
         return cls(AuditEvent.ActorType.SYSTEM, "", f"manage.py {name}")
 
 

@@ -36,7 +36,7 @@ class BodyStream:
             raise RequestDataTooBig("The Content-Length is over the maximum.")
 
     def read(self, size: int | None = None, /) -> bytes:
-        # Of a chunked body one byte past the maximum is asked for, to see whether there is one.
+        # A chunked body is read to one byte past the maximum, to find out whether there is one.
         end = self._maximum + 1 if self.length is None else self.length
         size = min(size or CHUNK, end - self._position)
         if size <= 0:
@@ -72,7 +72,7 @@ def multipart(
     parser = MultiPartParser(meta, source, handlers, request.encoding)
     try:
         fields, files = parser.parse()
-        # The parser takes a body for whole that breaks off between two parts or in a field.
+        # The parser accepts a body that breaks off between two parts or in a field.
         boundary = (request.content_params or {})["boundary"]
         if f"--{boundary}--".encode() not in stream.tail:
             _close(files)

@@ -22,17 +22,17 @@ API_PATH = re.compile(r"/(?:api/v\d+|app/v1)(?:/|\Z)")
 
 
 class ProxyMiddleware:
-    """Believe X-Forwarded-For and X-Forwarded-Proto from the configured proxies, and from nobody else."""
+    """Apply X-Forwarded-For and X-Forwarded-Proto of the configured proxies, and ignore them from other clients."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
-        trusted_proxies()  # a mistake in the setting stops the start, not each request
+        trusted_proxies()  # a malformed setting stops the start instead of each request
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         forwarded_for = request.META.pop("HTTP_X_FORWARDED_FOR", "")
         forwarded_proto = request.META.pop("HTTP_X_FORWARDED_PROTO", "")
         if settings.IRU_TRUSTED_PROXIES and is_trusted_proxy(request.META.get("REMOTE_ADDR", "")):
-            # From the right: the last entry was written by our own proxy, everything left of a stranger's is hearsay.
+            # From the right: our proxy wrote the last entry. Entries left of an untrusted address can be forged.
             for text in reversed(forwarded_for.split(",")):
                 address = parse(text.strip())
                 if address is None:
@@ -68,7 +68,7 @@ class HostMiddleware:
             host = split_domain_port(request.get_host())[0]
         except DisallowedHost:
             if not api_path:
-                raise  # to the page that answers 400
+                raise  # Django answers it with the 400 page
             return _no_route()
         request.subdomain = host.removesuffix(self.suffix) if host.endswith(self.suffix) else None
         # Each door is one condition here.
@@ -80,7 +80,7 @@ class HostMiddleware:
         if request.subdomain is None and not validate_host(host, settings.IRU_BARE_API_HOSTS):
             return _no_route()
         if settings.HTTPS and not request.is_secure() and not settings.DEBUG:
-            # Not a redirect: the token has crossed the network in the open already, and its owner should learn of it.
+            # No redirect: the token was sent in clear already, and its owner has to learn of it.
             return JsonResponse(
                 {"detail": "This API is served over HTTPS only. Replace the token you sent."}, status=403
             )
@@ -96,8 +96,7 @@ class HostMiddleware:
 
 
 class AdministratorMiddleware:
-    """Give pages the signed-in administrator's tenant as `request.tenant`, end sessions that are idle or old, and
-    answer 429 where passwords are tried too often."""
+    """Set `request.tenant` for pages, end idle and old sessions, and answer 429 to too many password attempts."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -107,13 +106,13 @@ class AdministratorMiddleware:
         if isinstance(person, Administrator):
             now = int(timezone.now().timestamp())
             seen = request.session.get("seen", now)
-            # Saving a session moves its expiry date, so its age is counted from the password on.
+            # Saving a session moves its expiry date, so its age is counted from the sign-in.
             age = now - request.session.get(STARTED_AT, 0)
             if now - seen > settings.SESSION_IDLE_TIMEOUT or age > settings.SESSION_COOKIE_AGE:
                 logout(request)
             elif "seen" not in request.session or now - seen >= 60:
                 request.session["seen"] = now
-        # AdministratorBackend reads the tenant with its person, and knows nobody of an inactive one.
+        # AdministratorBackend has read the tenant with the person, and returns no person of an inactive tenant.
         request.tenant = getattr(request.user, "tenant", None)  # type: ignore[attr-defined] # PageRequest declares it
         return self.get_response(request)
 

@@ -17,7 +17,7 @@ class AccountAdapter(DefaultAccountAdapter):
     def pre_login(self, request: HttpRequest, user: Administrator, **options: Any) -> HttpResponse | None:
         """Refuse people of a suspended tenant before anything is written to the audit trail."""
         if user.tenant is not None and not user.tenant.active:
-            request.session.flush()  # it holds the half-finished sign-in, and nobody is signed in with it
+            request.session.flush()  # it holds only the unfinished sign-in
             refusal: HttpResponse = self.respond_user_inactive(request, user)
             return refusal
         answer: HttpResponse | None = super().pre_login(request, user, **options)

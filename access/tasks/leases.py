@@ -32,7 +32,7 @@ type Row = DBTaskResult[..., Any]
 
 
 class WorkerLost(Exception):
-    """A task's worker was killed, frozen or cut off in the middle, so nobody knows how far the task came."""
+    """A task's worker was killed, frozen or cut off in the middle, so the progress of the task is unknown."""
 
 
 class LeaseLost(Exception):

@@ -1,4 +1,4 @@
-"""From an Authorization header to the live token that it carries."""
+"""Authentication of API calls by their bearer token."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ WHERE token.digest IN ({}) AND token.revoked_at IS NULL AND tenant.active
 
 @dataclass(frozen=True, slots=True)
 class LiveToken:
-    """A token that is in force at this moment; never kept longer than one request."""
+    """A token that is valid at this moment. It is not stored beyond one request."""
 
     id: UUID
     name: str
@@ -36,7 +36,7 @@ class LiveToken:
 class AuthenticationFailed(Refusal):
     """No live token came with the request.
 
-    `sent` tells whether any bearer token did. Why it was refused is told to nobody.
+    `sent` says whether the request had a bearer token. The reason is deliberately not kept.
     """
 
     status = 401
@@ -104,5 +104,5 @@ def _look_up(keys: int) -> str:
 
 
 def _aware(moment: datetime) -> datetime:
-    # Below the ORM, SQLite's moments come without their zone, which is always UTC.
+    # Below the ORM, SQLite returns datetimes without a zone; they are always UTC.
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""The Endpoint API: every group of operations, in the order in which people see them."""
+"""The Endpoint API: every group of operations, in the order of the permission editor."""
 
 from devices.api.operations import (
     actions,

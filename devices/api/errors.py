@@ -1,4 +1,4 @@
-"""Every error the API answers, in the body that the public API uses for it."""
+"""The error responses of the API, with the bodies of the public API."""
 
 import logging
 from collections.abc import Mapping
@@ -43,12 +43,12 @@ def tenant_not_found() -> ApiError:
 
 
 def not_found() -> ApiError:
-    """Also for what belongs to another tenant: the two cannot be told apart."""
+    """An object that does not exist, or belongs to another tenant: both get the same answer."""
     return ApiError(404, {"detail": "Not found."})
 
 
 def forbidden(missing: Permission) -> ApiError:
-    """Names what the token lacks, so that whoever runs the integration knows what to ask for."""
+    """Names the missing permission, so that the owner of the integration can ask for it."""
     return ApiError(
         403,
         {
@@ -75,7 +75,7 @@ def invalid(field: str, *messages: str) -> ApiError:
 
 
 def refused(message: str) -> ApiError:
-    """A refusal that the public API writes as a bare JSON string."""
+    """A refusal in the form of a bare JSON string, as the public API has it."""
     return ApiError(400, message)
 
 
@@ -88,7 +88,7 @@ def unavailable() -> ApiError:
 
 
 def translate(error: Exception) -> ApiError:
-    """The API's answer to what was raised below it. What nobody expected is logged and answers 500."""
+    """The API's answer to an exception. An unexpected one is logged and answers 500."""
     match error:
         case ApiError():
             return error

@@ -1,4 +1,4 @@
-"""From the bytes of a request to typed values, or to the 400 that names what is wrong with them."""
+"""Parsing of queries and bodies into typed values; raises the 400 that names each wrong field."""
 
 import json
 from io import BytesIO
@@ -19,13 +19,13 @@ FORMS = ("application/x-www-form-urlencoded", MULTIPART)
 
 
 def query_of[Q: Query](request: HttpRequest, schema: type[Q]) -> Q:
-    """The query parameters that `schema` knows; all others, and empty ones, are ignored."""
+    """The query parameters of `schema`. Unknown and empty parameters are ignored."""
     given = {name: value for name in schema.parameter_names() if (value := request.GET.get(name))}
     return _validated(schema, given, uuid_message="Enter a valid UUID.")
 
 
 def body_of[B: Body](request: HttpRequest, schema: type[B], *, forms: bool = False) -> B:
-    """The JSON body as `schema`. With `forms`, also what a form would send; its dotted names are nested fields."""
+    """The JSON body as `schema`. With `forms`, a form is accepted too; its dotted names are nested fields."""
     body = BodyStream(request, settings.DATA_UPLOAD_MAX_MEMORY_SIZE).read_all()
     if not body:
         data: Any = {}
@@ -75,7 +75,7 @@ def _json(body: bytes) -> Any:
 
 
 def _parse_error(body: bytes, error: Exception) -> NoReturn:
-    # The public API words these as Python's own parser does; where that one is content, ours says why it is not.
+    # The public API uses the words of Python's own parser. If that parser accepts the text, orjson's message is used.
     try:
         json.loads(body)
     except (ValueError, RecursionError) as standard:

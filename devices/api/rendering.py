@@ -15,17 +15,17 @@ def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | Non
 
 
 def json_text(text: str | bytes, headers: Mapping[str, str] | None = None) -> HttpResponse:
-    """JSON that was rendered before: sent as it is, with 200."""
+    """A response with JSON text that is rendered already. Status 200."""
     return HttpResponse(text, content_type=JSON, headers=dict(headers) if headers else None)
 
 
 class ResponseWithHeaders(NamedTuple):
-    """What an operation answers, where headers belong to it."""
+    """The result of an operation together with response headers."""
 
     result: Any
     headers: Mapping[str, str]
 
 
 def no_content(status: int) -> HttpResponse:
-    """No body. The content type stays, because one published client fails on a response without any."""
+    """An empty body. It has a content type, because one published client fails on a response without one."""
     return HttpResponse(b"", content_type=JSON, status=status)

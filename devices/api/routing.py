@@ -1,5 +1,4 @@
-"""Operations of the API: one declaration each, from which follow the route, the guard, the permission and its row in
-the editor, and the entry in the reference."""
+"""Operations of the API. The route, the guard, the permission and the reference entry come from one declaration."""
 
 import inspect
 import re
@@ -34,8 +33,7 @@ WITH_HEAD = {"GET": ["GET", "HEAD"]}
 
 
 class ApiRequest(RoutedRequest):
-    """A request that has passed the guard: its live token, the tenant that every query starts from, and the token again
-    as the actor of whatever it changes."""
+    """A request that has passed the guard: its token, also as actor, and the tenant at which every query starts."""
 
     token: LiveToken
     tenant: Tenant
@@ -44,7 +42,7 @@ class ApiRequest(RoutedRequest):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doc:
-    """What the OpenAPI document says of an operation and no other code reads.
+    """The parts of a declaration that only the OpenAPI document reads.
 
     `answer` describes the response beyond its schema, and `headers` each header of it. `media_type` is that of an
     HttpResponse that the handler makes itself. `refuses`: a GET can answer 400 although it takes no parameters.
@@ -58,8 +56,7 @@ class Doc:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One method of one path, as declared. `permission` is None where any live token will do, and `open` where none is
-    needed."""
+    """One method of one path, as declared. Without `permission` any valid token may call it; `open` needs no token."""
 
     id: str
     method: Method
@@ -104,12 +101,12 @@ class Endpoint:
 
     @cached_property
     def allow(self) -> str:
-        """The methods of the path, as the header of this name lists them."""
+        """The methods of the path, as the `Allow` header lists them."""
         return ", ".join(method for known in self.operations for method in WITH_HEAD.get(known, [known]))
 
     def answer(self, request: ApiRequest, parameters: dict[str, str]) -> HttpResponse:
         response = self._answer(request, parameters)
-        response.headers["Allow"] = self.allow  # as the public API does, not with a 405 alone
+        response.headers["Allow"] = self.allow  # on every answer, like the public API, not only on a 405
         return response
 
     def _answer(self, request: ApiRequest, parameters: dict[str, str]) -> HttpResponse:
@@ -119,7 +116,7 @@ class Endpoint:
             request.encoding = "utf-8"
         arguments: dict[str, Any] = parameters
         for name in operation.uuids:
-            # What has no UUID's shape is the id of nothing.
+            # A value that is no UUID is the id of no object.
             if not SHAPE.fullmatch(parameters[name]):
                 raise errors.not_found()
             arguments[name] = UUID(parameters[name])
@@ -141,7 +138,7 @@ class Endpoint:
             return operation.respond(operation.handler(request, **arguments))
 
     def _guard(self, request: ApiRequest) -> Operation:
-        # The order is a promise: a stranger learns nothing, a token without the permission sends us parsing nothing.
+        # This order is a promise: nothing is parsed for a caller without a token, or without the permission.
         method = "GET" if request.method == "HEAD" else str(request.method)
         operation = self.operations.get(method)
         if not (operation or next(iter(self.operations.values()))).open:
@@ -164,7 +161,7 @@ class Endpoint:
                 address=client_address(request),
             )
         except AuthenticationFailed:
-            # Asked only now, so that a call that succeeds never pays for it.
+            # Queried only after a failure, so that a successful call does not pay for it.
             if request.subdomain is not None and not _active(request.subdomain):
                 raise errors.tenant_not_found() from None
             raise
@@ -244,7 +241,7 @@ class Router:
 
 
 class Api:
-    """All routers. Their order is that of the catalogue of permissions, which they fill, and so of what people see.
+    """All routers. Their order is the order of the permission catalogue, which they fill.
 
     HostMiddleware calls it with every request for the API. It answers paths that are none of its own with a JSON 404,
     and every exception in JSON. It reads no cookie, so a foreign page cannot act in its visitor's name (CSRF).
@@ -266,8 +263,8 @@ class Api:
             if operation.method in endpoint.operations:
                 raise ValueError(f"{operation.method} {path} is declared twice.")
             endpoint.operations[operation.method] = operation
-        # Of paths with so many parts, in which places they have parameters. What is spelled out comes before what a
-        # parameter would take for an id.
+        # By the number of parts of a path: the positions of its parameters. Literal parts come first, so that no
+        # parameter matches them.
         self._places: dict[int, list[tuple[int, ...]]] = {}
         for parts in sorted(self.endpoints, key=lambda parts: [part == ANYTHING for part in parts]):
             places = tuple(place for place, part in enumerate(parts) if part == ANYTHING)
@@ -277,11 +274,11 @@ class Api:
     def __call__(self, request: RoutedRequest) -> HttpResponse:
         try:
             return self._answer(cast("ApiRequest", request))
-        except Exception as error:  # noqa: BLE001 - whatever happens, an API client is answered in JSON
+        except Exception as error:  # noqa: BLE001 - every error is answered in JSON
             return errors.translate(error).response()
 
     def _answer(self, request: ApiRequest) -> HttpResponse:
-        # Found here rather than by one URL pattern after the other, which would cost a call more than its token does.
+        # A dictionary finds the endpoint. Trying one URL pattern after the other takes longer than the token look-up.
         parts = request.path_info.removeprefix("/").split("/")
         if not parts[-1]:  # with or without a closing slash: a redirect would lose a POST's body
             del parts[-1]

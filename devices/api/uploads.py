@@ -38,7 +38,7 @@ class Upload:
 
 @contextmanager
 def upload_of(request: HttpRequest, limits: UploadLimits) -> Iterator[Upload]:
-    """Read the body. Nothing of it is read where its type or its Content-Length already refuses it."""
+    """Read the body. A wrong type or a too large Content-Length is refused before any byte is read."""
     if request.content_type != MULTIPART:
         raise errors.unsupported_media_type(request.META.get("CONTENT_TYPE", ""))
     handlers = [handler(request) for handler in limits.handlers]
@@ -46,5 +46,5 @@ def upload_of(request: HttpRequest, limits: UploadLimits) -> Iterator[Upload]:
         for name in limits.files:
             if name not in files:
                 raise errors.invalid(name, "No file was submitted.")
-        # Of several files in one field, the last.
+        # The last of several files in one field.
         yield Upload(fields, {name: file for name, file in files.items() if isinstance(file, UploadedFile)})

@@ -184,7 +184,7 @@ def _person_section(value: Any) -> Any:
     if not isinstance(value, dict):
         raise PydanticCustomError("user_type", "not a user")
     if isinstance(value.get("id"), int):
-        # Records of 2022 have integers here, which name nobody today; the e-mail address still does.
+        # Records of 2022 have integers here, which identify no user today; the e-mail address still does.
         value = {**value, "id": None}
     return value if value.get("id") or value.get("name") or value.get("email") else None
 

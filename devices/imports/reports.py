@@ -55,7 +55,7 @@ class Report:
 
 
 def _record(keys: list[str | None], cells: list[str]) -> dict[str, Any]:
-    """A line of a report as a device record. An empty cell says nothing, except that nobody is assigned."""
+    """A line of a report as a device record. Empty cells are left out, except for an unassigned user."""
     record: dict[str, Any] = {key: cell for key, cell in zip(keys, cells, strict=False) if key and cell.strip()}
     if any(key and key.startswith("user_") for key in keys):
         user = {part: record.pop(f"user_{part}", "") for part in ("id", "name", "email")}

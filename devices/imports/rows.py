@@ -140,7 +140,7 @@ def _row(document: dict[str, Any]) -> DeviceRow:
 
 
 def _flattened(details: dict[str, Any]) -> dict[str, Any]:
-    """A details document as a record. A blank in it says nothing, except that nobody is assigned."""
+    """A details document as a record. Blank values are left out, except for an unassigned user."""
     platform = validated(Details, details).general.platform
     flat: dict[str, Any] = {}
     for fact, place in DETAIL_FIELDS[platform]:

@@ -302,4 +302,4 @@ def _missing_permission(response: httpx.Response) -> str:
 
 
 def _silent(text: str) -> None:
-    """The notice of a client that reports to nobody."""
+    """The notice function of a client without a listener."""

@@ -132,7 +132,7 @@ class Command(BaseCommand):
 
     def _print(self, text: str) -> None:
         self.stdout.write(text)
-        self.stdout.flush()  # whoever reads this through a pipe is waiting for it
+        self.stdout.flush()  # a program that reads this through a pipe waits for it
 
 
 def _tell_settings(host: str, port: int) -> None:
@@ -171,6 +171,6 @@ def _remember(name: str, value: object) -> None:
         fresh = settings.ENV_FILE.with_name(f"{settings.ENV_FILE.name}.{os.getpid()}")
         fresh.touch(0o600)
         fresh.write_text("\n".join([*kept, line]) + "\n", encoding="utf-8")
-        fresh.replace(settings.ENV_FILE)  # in one step: nobody reads half a file
+        fresh.replace(settings.ENV_FILE)  # in one step, so that no reader sees half a file
     except OSError:
         return
