@@ -132,7 +132,7 @@ def test_every_package_stands_on_one_floor(app: str) -> None:
         ("access.tokens.usage", "access.sign_in.mail", "tokens and sign_in are neighbours"),
     ],
 )
-def test_the_import_rule_sees_what_it_should(here: str, there: str, reason: str | None) -> None:
+def test_the_import_rule_finds_forbidden_imports(here: str, there: str, reason: str | None) -> None:
     assert forbidden(here, there) == reason
 
 
@@ -199,12 +199,12 @@ def test_queries_on_a_tenants_data_begin_at_the_tenant() -> None:
         ("tenant.devices.get(uuid=uuid)", []),
     ],
 )
-def test_the_check_above_sees_what_it_should(tmp_path: Path, source: str, found: list[str]) -> None:
+def test_the_tenant_check_finds_unscoped_queries(tmp_path: Path, source: str, found: list[str]) -> None:
     (path := tmp_path / "module.py").write_text(source)
     assert [model for model, _ in unscoped(path, {"Device", "Tag"})] == found
 
 
-def test_templates_carry_neither_styles_nor_handlers() -> None:
+def test_templates_have_no_inline_styles_or_handlers() -> None:
     # The content security policy would drop them without a word.
     forbidden = re.compile(r"""\s(?:style|on[a-z]+|hx-on[:\w.-]*)\s*=|javascript:|<style\b""", re.IGNORECASE)
     wrong = [

@@ -74,7 +74,7 @@ def test_every_page_of_every_model_opens(console: Client, something_of_everythin
 
 
 @pytest.mark.parametrize("label", MODELS)
-def test_nothing_is_deleted_but_by_a_service(console: Client, something_of_everything: ApiToken, label: str) -> None:
+def test_django_admin_deletes_nothing_directly(console: Client, something_of_everything: ApiToken, label: str) -> None:
     model, _ = MODELS[label]
     name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
     row = model._default_manager.first()
@@ -101,7 +101,7 @@ def test_a_list_takes_as_many_queries_for_twenty_rows_as_for_one(
 
 
 @pytest.mark.parametrize("path", ["/admin/", "/admin/access/apitoken/", "/admin/access/auditevent/"])
-def test_a_tenants_administrator_stays_outside(owner: Administrator, path: str) -> None:
+def test_administrators_of_a_tenant_cannot_open_django_admin(owner: Administrator, path: str) -> None:
     client = Client()
     anonymous = client.get(path)
     assert anonymous.status_code == 302
@@ -175,7 +175,7 @@ def test_old_passwords_are_counted_like_sign_ins(console: Client, operator: Admi
     assert operator.check_password(new)
 
 
-def test_a_tenant_is_made_and_suspended_through_the_service(console: Client) -> None:
+def test_django_admin_creates_and_suspends_tenants_through_the_service(console: Client) -> None:
     console.post(reverse("admin:access_tenant_add"), {"name": "New", "subdomain": "new"})
     tenant = Tenant.objects.get(subdomain="new")
     assert tenant.active

@@ -40,7 +40,7 @@ def test_a_line_is_one_json_object_without_the_token(written: io.StringIO) -> No
 @pytest.mark.parametrize(
     "text", [SECRET, SECRET.upper(), SECRET.replace("-", ""), f"Bearer{SECRET}", f"id={SECRET};", "deadbeef" * 8]
 )
-def test_whatever_looks_like_a_token_is_replaced(text: str) -> None:
+def test_everything_shaped_like_a_token_is_replaced(text: str) -> None:
     assert not any(part in redact(text).lower() for part in ("9d4a", "0a1d2e3f4b5c", "deadbeefdeadbeef"))
 
 

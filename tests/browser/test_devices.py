@@ -39,7 +39,7 @@ def lock(page: Page) -> str:
     return page.locator(".pin").inner_text()
 
 
-def test_a_device_is_found_and_told_to_restart(signed_in: Visit, mac: str) -> None:
+def test_a_device_is_found_and_restarted(signed_in: Visit, mac: str) -> None:
     page = signed_in()
     page.goto("/devices/")
     page.get_by_role("searchbox").fill(mac.upper())
@@ -176,7 +176,7 @@ def test_an_action_with_the_keyboard_alone(signed_in: Visit, mac: str) -> None:
 @once
 @both_themes
 @both_widths
-def test_nothing_keeps_anybody_from_devices(signed_in: Visit, mac: str, theme: str, width: int) -> None:
+def test_device_pages_pass_axe(signed_in: Visit, mac: str, theme: str, width: int) -> None:
     page = signed_in(width=width, color_scheme=theme)
     check = Checker(page)
     page.goto("/devices/")
@@ -233,7 +233,7 @@ def test_nothing_keeps_anybody_from_devices(signed_in: Visit, mac: str, theme: s
 @once
 @both_themes
 @both_widths
-def test_nothing_keeps_anybody_from_blueprints_and_users(signed_in: Visit, theme: str, width: int) -> None:
+def test_blueprint_and_user_pages_pass_axe(signed_in: Visit, theme: str, width: int) -> None:
     page = signed_in(width=width, color_scheme=theme)
     check = Checker(page)
     page.goto("/blueprints/")

@@ -125,7 +125,7 @@ def test_the_same_without_javascript(signed_in: Visit, server: Server) -> None:
     nowhere(token, server)
 
 
-def test_back_reload_and_a_restored_tab_show_no_token(signed_in: Visit) -> None:
+def test_back_reload_and_a_restored_tab_do_not_show_the_token(signed_in: Visit) -> None:
     page = signed_in()
     page.goto("/access/tokens/")
     fill_details(page, "Kept in the head")
@@ -145,7 +145,7 @@ def test_back_reload_and_a_restored_tab_show_no_token(signed_in: Visit) -> None:
     assert token not in stored
 
 
-def test_a_page_without_javascript_shows_no_token_again(signed_in: Visit) -> None:
+def test_without_javascript_no_page_shows_the_token_again(signed_in: Visit) -> None:
     page = signed_in(java_script_enabled=False)
     page.goto("/access/tokens/")
     fill_details(page, "Reloaded")
@@ -177,7 +177,7 @@ def test_escape_asks_once_before_a_token_is_lost(signed_in: Visit) -> None:
     expect(page.locator("dialog")).to_be_hidden()
 
 
-def test_a_copy_that_fails_says_so_and_selects_the_token(signed_in: Visit) -> None:
+def test_a_failed_copy_selects_the_token_and_shows_a_message(signed_in: Visit) -> None:
     page = signed_in()
     page.goto("/access/tokens/")
     page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('refused')) }")

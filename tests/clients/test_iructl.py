@@ -56,7 +56,7 @@ print(json.dumps(seen))
 """
 
 
-def test_blueprints_and_what_is_not_there_yet(client_script: Callable[..., str]) -> None:
+def test_a_copy_creates_missing_blueprints_and_their_parts(client_script: Callable[..., str]) -> None:
     seen = json.loads(client_script("iructl==1.3.2", CODE))
     said = seen.pop("said")
     assert "An error occurred while fetching: message: no Route matched with those values" in said

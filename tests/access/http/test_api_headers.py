@@ -6,7 +6,7 @@ from django.test import Client
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/api/v1/devices", "/api/v1/nope", "/app/v1/ping"])
-def test_what_the_api_answers_is_neither_kept_nor_guessed_at(settings: Any, client: Client, path: str) -> None:
+def test_api_answers_are_not_cached_and_not_sniffed(settings: Any, client: Client, path: str) -> None:
     plain = client.get(path)
     assert plain["Cache-Control"] == "no-store"
     assert plain["X-Content-Type-Options"] == "nosniff"

@@ -54,11 +54,13 @@ class TestProxies:
         assert self.behind(remote, x_forwarded_for=forwarded).META["REMOTE_ADDR"] == client
 
     @pytest.mark.parametrize(("remote", "secure"), [("10.0.0.1", True), ("203.0.113.9", False)])
-    def test_only_a_configured_proxy_says_https(self, settings: Any, remote: str, secure: bool) -> None:
+    def test_forwarded_proto_is_read_from_configured_proxies_only(
+        self, settings: Any, remote: str, secure: bool
+    ) -> None:
         settings.IRU_TRUSTED_PROXIES = ["10.0.0.1"]
         assert self.behind(remote, x_forwarded_proto="https").is_secure() is secure
 
-    def test_without_a_setting_nobody_is_believed(self) -> None:
+    def test_without_trusted_proxies_forwarded_headers_are_ignored(self) -> None:
         request = self.behind("127.0.0.1", x_forwarded_for="198.51.100.1", x_forwarded_proto="https")
         assert request.META["REMOTE_ADDR"] == "127.0.0.1"
         assert not request.is_secure()
@@ -131,7 +133,7 @@ class TestHosts:
         assert self.ask(host, secure=True)[0].content == b"api"
 
 
-def test_an_api_call_neither_gets_nor_reads_a_cookie(tenant: Tenant, owner: Administrator, client: Client) -> None:
+def test_the_api_sets_and_reads_no_cookie(tenant: Tenant, owner: Administrator, client: Client) -> None:
     client.force_login(owner)
     response = client.get("/api/v1/devices", headers={"host": "accuhive.api.iru.test"})
     assert response.status_code == 401

@@ -105,7 +105,7 @@ def test_a_mistake_is_one_clear_line(tenant: Tenant, issue_token: IssueToken, ar
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
-def test_list_shows_the_tenants_live_tokens_and_no_secret(
+def test_list_shows_the_tenants_active_tokens_without_secrets(
     tenant: Tenant, other_tenant: Tenant, issue_token: IssueToken, options: list[str]
 ) -> None:
     shown = issue_token("list_devices", name="Wall [bold]board[/bold]")
@@ -139,7 +139,7 @@ def test_revoke_does_not_reach_another_tenant(other_tenant: Tenant, issue_token:
     assert token.revoked_at is None
 
 
-def test_keys_counts_what_a_rotation_has_left(tenant: Tenant, issue_token: IssueToken, settings: Any) -> None:
+def test_keys_counts_tokens_under_each_key(tenant: Tenant, issue_token: IssueToken, settings: Any) -> None:
     new, old, gone = ("3:" + "3" * 64), ("2:" + "2" * 64), ("1:" + "1" * 64)
     for key in (gone, old, old):
         settings.IRU_TOKEN_KEYS = [key]

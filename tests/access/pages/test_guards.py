@@ -9,7 +9,7 @@ from access.models import Administrator, ApiToken
 from access.pages.guards import PageRequest, signed_in
 
 
-def test_an_object_that_nothing_finds_is_a_404(owner: Administrator) -> None:
+def test_a_missing_object_answers_404(owner: Administrator) -> None:
     @signed_in
     def page(request: PageRequest) -> HttpResponse:
         raise ApiToken.DoesNotExist

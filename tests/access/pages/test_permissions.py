@@ -99,7 +99,7 @@ def test_filters_and_folds_redraw_and_save_nothing(admin: Client, tenant: Tenant
     assert stored(token) == set()
 
 
-def test_the_view_shows_what_is_enabled_unless_asked_for_all(
+def test_the_view_shows_enabled_permissions_unless_asked_for_all(
     admin: Client, tenant: Tenant, sections: list[Section]
 ) -> None:
     token = issue(tenant, codenames(sections[0])[:1])
@@ -183,7 +183,7 @@ def test_narrowing_asks_for_nothing(
     assert stored(token) == set()
 
 
-def test_what_is_not_a_permission_is_refused(admin: Client, tenant: Tenant) -> None:
+def test_an_unknown_permission_is_refused(admin: Client, tenant: Tenant) -> None:
     token = issue(tenant, [])
     assert save(admin, token, ["no_such_permission"]).status_code == 422
     assert save(admin, token, [], version="x").status_code == 422

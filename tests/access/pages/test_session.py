@@ -50,7 +50,7 @@ def test_operators_sign_in_where_attempts_are_counted(client: Client, tenant: Te
     assert client.get("/admin/login/").status_code == 403
 
 
-def test_nobody_of_a_suspended_tenant_signs_in(client: Client, tenant: Tenant) -> None:
+def test_people_of_a_suspended_tenant_cannot_sign_in(client: Client, tenant: Tenant) -> None:
     owner = person(tenant, password=PASSWORD)
     edit_tenant(tenant_id=tenant.pk, name=tenant.name, active=False, actor=Actor.command("test"))
     assert sign_in(client, owner.email) == "/suspended/"
@@ -83,7 +83,7 @@ def test_a_new_password_by_mail(client: Client, tenant: Tenant, run_tasks: RunTa
     assert "This link has expired" in Client().get(link, follow=True).content.decode()
 
 
-def test_a_slow_mail_server_keeps_nobody_waiting(
+def test_a_slow_mail_server_does_not_delay_the_answer(
     client: Client, tenant: Tenant, run_tasks: RunTasks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answered = Event()

@@ -84,7 +84,7 @@ def test_no_other_role_changes_anything(client: Client, tenant: Tenant, role: Ro
     assert ApiToken.objects.values().get() == before
 
 
-def test_a_stranger_signs_in_first_and_comes_back(client: Client, tenant: Tenant) -> None:
+def test_signing_in_returns_to_the_requested_page(client: Client, tenant: Tenant) -> None:
     for url in pages(issue(tenant)):
         assert client.get(url)["Location"] == f"/sign-in/?next={url}"
     response = client.get(LIST, headers={**HTMX, "HX-Current-URL": f"http://testserver{LIST}?q=a"})
@@ -147,7 +147,7 @@ def test_the_api_url_shows_from_the_first_token_on(admin: Client, tenant: Tenant
     assert tenant.api_url in page
 
 
-def test_what_people_type_is_shown_as_they_typed_it(admin: Client, tenant: Tenant) -> None:
+def test_text_of_people_is_escaped(admin: Client, tenant: Tenant) -> None:
     token = issue(tenant, name=XSS, description=XSS)
     for url in pages(token):
         page = admin.get(url).content.decode()
@@ -192,7 +192,7 @@ def test_the_same_form_twice_makes_one_token(admin: Client, tenant: Tenant, head
     assert set(UUID.findall(page)) == {str(token.id)}
 
 
-def test_a_form_of_another_tenant_makes_no_token(admin: Client, tenant: Tenant, other_tenant: Tenant) -> None:
+def test_a_form_of_another_tenant_creates_no_token(admin: Client, tenant: Tenant, other_tenant: Tenant) -> None:
     submission = uuid.uuid4()
     issue(other_tenant, submission=submission)
     assert admin.post(NEW, {"name": "Okta", "submission": submission}).status_code == 422
@@ -200,7 +200,9 @@ def test_a_form_of_another_tenant_makes_no_token(admin: Client, tenant: Tenant, 
 
 
 @pytest.mark.parametrize(("name", "complaint"), [("", "Give the token a name."), ("x" * 101, "at most 100")])
-def test_a_bad_name_is_sent_back_with_what_was_typed(admin: Client, tenant: Tenant, name: str, complaint: str) -> None:
+def test_an_invalid_name_is_refused_and_the_input_stays_in_the_form(
+    admin: Client, tenant: Tenant, name: str, complaint: str
+) -> None:
     form = {"name": name, "description": "kept", "submission": str(uuid.uuid4())}
     for url in (NEW, reverse("token-edit", args=[issue(tenant).id])):
         response = admin.post(url, form, headers=HTMX)
@@ -243,7 +245,7 @@ def test_editing_and_revoking(admin: Client, tenant: Tenant) -> None:
     assert not tenant.api_tokens.listed().exists()
 
 
-def test_after_skip_the_list_says_what_is_missing(admin: Client, tenant: Tenant) -> None:
+def test_after_skip_the_list_warns_about_missing_permissions(admin: Client, tenant: Tenant) -> None:
     token = issue(tenant)
     assert "every call with it answers 403" in admin.get(f"{LIST}?new={token.id}").content.decode().lower()
     for nonsense in ("x", uuid.uuid4()):

@@ -60,7 +60,7 @@ def test_a_removed_persons_tokens_work_on_and_keep_their_name(tenant: Tenant, is
     assert AuditEvent.objects.latest("sequence").target_name == "Ada Byron"
 
 
-def test_a_token_of_a_command_has_no_removed_creator(tenant: Tenant) -> None:
+def test_a_token_created_by_a_command_shows_no_removed_creator(tenant: Tenant) -> None:
     assert not create_token(tenant=tenant, name="Wall", actor=Actor.command("api_token")).token.creator_removed
 
 
@@ -70,7 +70,7 @@ def test_the_account_owner_stays(owner: Administrator) -> None:
     owner.refresh_from_db()
 
 
-def test_an_operator_is_no_tenants_to_remove(operator: Administrator) -> None:
+def test_an_operator_cannot_be_removed_as_an_administrator(operator: Administrator) -> None:
     with pytest.raises(ValidationError):
         remove_administrator(administrator=operator, actor=Actor.command("test"))
     operator.refresh_from_db()

@@ -102,7 +102,7 @@ class TestAttempts:
                 offer(WRONG)
         assert SignInAttempt.objects.count() == first
 
-    def test_an_unknown_account_costs_what_a_known_one_costs(self, person: Administrator, hashed: list[str]) -> None:
+    def test_unknown_and_known_accounts_cost_one_hash_each(self, person: Administrator, hashed: list[str]) -> None:
         assert offer(WRONG, email="nobody@accuhive.test") is None
         unknown = len(hashed)
         assert offer(WRONG) is None
@@ -251,7 +251,7 @@ class TestSessions:
         assert list(events) == [("Signed in", str(person.id), address), ("Signed out", str(person.id), address)]
 
 
-def test_the_page_of_a_refused_sign_in_says_when_to_come_back(person: Administrator, hashed: list[str]) -> None:
+def test_a_throttled_sign_in_says_when_to_try_again(person: Administrator, hashed: list[str]) -> None:
     for _ in range(10):
         offer(WRONG, address="127.0.0.1")
     response = Client().post("/sign-in/", {"login": person.email, "password": PASSWORD})

@@ -69,7 +69,7 @@ def test_no_bearer_token_is_no_token(authorization: str | None) -> None:
     ],
     ids=["word", "short", "long", "without-hyphens", "braces", "other-digits", "two-lines"],
 )
-def test_what_has_no_tokens_shape_is_refused_without_a_query(secret: str) -> None:
+def test_a_malformed_token_is_refused_without_a_query(secret: str) -> None:
     assert refused(f"Bearer {secret}").sent
 
 
@@ -78,7 +78,9 @@ def test_a_dead_token_is_refused(issue_token: IssueToken, dead: str) -> None:
     assert refused(f"Bearer {issue_token(**{dead: True}).secret}").sent
 
 
-def test_a_token_opens_no_other_tenants_host(tenant: Tenant, other_tenant: Tenant, issue_token: IssueToken) -> None:
+def test_a_token_is_refused_on_another_tenants_host(
+    tenant: Tenant, other_tenant: Tenant, issue_token: IssueToken
+) -> None:
     secret = issue_token().secret
     assert refused(f"Bearer {secret}", subdomain="elsewhere").sent
     assert refused(f"Bearer {secret}", subdomain="nobodys").sent

@@ -25,7 +25,7 @@ from access.tokens.lifecycle import (
 from tests.types import IssueToken
 
 
-def test_a_new_token_opens_the_api_and_only_its_digest_is_kept(owner: Administrator) -> None:
+def test_a_new_token_opens_the_api_and_only_its_digest_is_stored(owner: Administrator) -> None:
     assert owner.tenant
     issued = create_token(tenant=owner.tenant, name=" Wall board ", permissions=["list_devices"], actor=Actor.of(owner))
 
@@ -52,7 +52,9 @@ def test_a_new_token_opens_the_api_and_only_its_digest_is_kept(owner: Administra
     ],
     ids=["no-name", "long-name", "long-description", "unknown-permission", "past-expiry"],
 )
-def test_bad_input_names_its_field_and_leaves_nothing(tenant: Tenant, fields: dict[str, object], field: str) -> None:
+def test_invalid_input_names_its_field_and_changes_nothing(
+    tenant: Tenant, fields: dict[str, object], field: str
+) -> None:
     with pytest.raises(ValidationError) as caught:
         create_token(**{"tenant": tenant, "name": "Good", "actor": Actor.command("test"), **fields})  # type: ignore[arg-type]
 
@@ -94,7 +96,7 @@ def test_another_tenants_submission_is_not_answered_with_its_token(tenant: Tenan
     assert not isinstance(caught.value, AlreadySubmitted)
 
 
-def test_renaming_tells_the_trail_what_was_and_what_is(tenant: Tenant, issue_token: IssueToken) -> None:
+def test_the_event_of_a_rename_has_the_old_and_the_new_name(tenant: Tenant, issue_token: IssueToken) -> None:
     token = issue_token(name="Old", description="Same")
     edit_token(tenant=tenant, token_id=token.id, name="New", description="Same", actor=Actor.command("test"))
 
@@ -104,7 +106,7 @@ def test_renaming_tells_the_trail_what_was_and_what_is(tenant: Tenant, issue_tok
     assert authenticate(f"Bearer {token.secret}", subdomain=None, address="").name == "New"
 
 
-def test_saving_what_is_there_already_tells_nobody(tenant: Tenant, issue_token: IssueToken) -> None:
+def test_saving_without_a_change_writes_no_event(tenant: Tenant, issue_token: IssueToken) -> None:
     token = issue_token("list_devices", name="Same")
     before = AuditEvent.objects.count()
 
@@ -134,7 +136,7 @@ def test_permissions_count_from_the_commit_on(tenant: Tenant, issue_token: Issue
     assert (changes["added"], changes["removed"]) == (["list_users"], ["list_devices"])
 
 
-def test_the_second_of_two_editors_is_told_and_changes_nothing(tenant: Tenant, issue_token: IssueToken) -> None:
+def test_the_second_of_two_editors_gets_a_conflict(tenant: Tenant, issue_token: IssueToken) -> None:
     token = issue_token("list_devices")
     first = ["get_device"]
     set_permissions(tenant=tenant, token_id=token.id, permissions=first, version=1, actor=Actor.command("test"))
@@ -176,7 +178,7 @@ def test_another_tenants_token_is_unknown(other_tenant: Tenant, issue_token: Iss
 
 @pytest.mark.parametrize("change", ["create", "edit", "permissions", "revoke"])
 @pytest.mark.django_db(transaction=True)
-def test_without_its_audit_event_no_change_is_kept(
+def test_without_its_audit_event_no_change_is_committed(
     tenant: Tenant, issue_token: IssueToken, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = issue_token("list_devices", name="Before")

@@ -32,7 +32,7 @@ def test_a_use_is_written_with_its_moment_and_address(issue_token: IssueToken) -
     assert (token.last_used_at, token.last_used_from) == (NOW, "192.0.2.7")
 
 
-def test_a_second_use_within_a_minute_writes_nothing(issue_token: IssueToken, django_assert_num_queries: Any) -> None:
+def test_a_second_use_within_a_minute_is_not_written(issue_token: IssueToken, django_assert_num_queries: Any) -> None:
     token = issue_token()
     note(token)
     usage.flush()
@@ -96,7 +96,7 @@ def test_notes_outlive_a_lost_database(issue_token: IssueToken, monkeypatch: pyt
     assert set(ApiToken.objects.values_list("last_used_at", flat=True)) == {NOW}
 
 
-def test_a_token_that_is_gone_is_no_error(db: None) -> None:
+def test_a_use_of_a_deleted_token_is_skipped(db: None) -> None:
     usage.track_use(uuid4(), "", NOW, last_used_at=None)
     usage.flush()
     assert not usage._uses

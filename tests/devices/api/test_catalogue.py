@@ -88,7 +88,7 @@ def test_operations_and_permissions_are_the_same_things() -> None:
         assert operation.about
 
 
-def test_sections_say_what_they_are_about() -> None:
+def test_every_section_has_a_description_and_permissions() -> None:
     for area in catalogue.areas():
         for section in area.sections:
             assert section.about.endswith(".")

@@ -217,7 +217,7 @@ def test_writing(operation: Operation, api: Call, tenant: Tenant, token: IssuedA
     assert unexpected(operation.id, Answer(response, device)) == []
 
 
-def test_the_fleet_has_what_shapes_are_told_apart_by(fleet: Tenant) -> None:
+def test_the_demo_fleet_has_every_shape_variant(fleet: Tenant) -> None:
     devices = fleet.devices.all()
     assert set(devices.values_list("platform", flat=True)) == set(Platform.values)
     assert devices.filter(user=None).exists()

@@ -106,7 +106,7 @@ def test_its_permission_alone_is_enough(operation: Operation, call: Call, issue_
 
 
 @named(WITH_OBJECTS)
-def test_another_tenants_object_is_as_unknown_as_one_that_never_was(
+def test_other_tenants_object_answers_404_like_a_missing_one(
     operation: Operation, call: Call, issue_token: IssueToken, tenant: Tenant, other_tenant: Tenant
 ) -> None:
     token = issue_token(*EVERYTHING)
@@ -184,7 +184,7 @@ def test_an_api_host_serves_no_page_and_sets_no_cookie(api: Call, issue_token: I
     assert not api("GET", "/api/v1/token", issue_token(), headers={"cookie": "session=x; csrf=y"}).cookies
 
 
-def test_a_token_elsewhere_than_in_the_header_is_no_token(api: Call, issue_token: IssueToken) -> None:
+def test_a_token_outside_the_authorization_header_is_ignored(api: Call, issue_token: IssueToken) -> None:
     secret = issue_token("list_devices", "create_tag").secret
     assert api("GET", f"/api/v1/devices?token={secret}&access_token={secret}").status_code == 401
     assert api("POST", "/api/v1/tags", json={"name": "x", "token": secret}).status_code == 401
@@ -211,7 +211,7 @@ def test_a_revoked_token_is_refused_from_the_next_call_on(api: Call, issue_token
     assert api("GET", "/api/v1/devices", token).status_code == 401
 
 
-def test_what_nobody_expected_is_a_json_500_without_details(
+def test_an_unexpected_error_is_a_json_500_without_details(
     api: Call, issue_token: IssueToken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*args: object, **kwargs: object) -> None:
@@ -222,7 +222,7 @@ def test_what_nobody_expected_is_a_json_500_without_details(
     assert (answer.status_code, answer.json()) == (500, {"message": "An unexpected error occurred"})
 
 
-def test_a_lost_database_is_a_503_that_says_when_to_try_again(
+def test_a_lost_database_answers_503_with_retry_after(
     api: Call, issue_token: IssueToken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from django.db import OperationalError

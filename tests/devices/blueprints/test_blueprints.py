@@ -43,7 +43,7 @@ def test_a_new_name_is_in_every_record_at_a_price_that_does_not_grow(tenant: Ten
     assert elsewhere.blueprint.name in Device.objects.get(pk=elsewhere.pk).record_json
 
 
-def test_a_name_that_is_not_allowed_leaves_everything_as_it_was(tenant: Tenant) -> None:
+def test_an_invalid_name_changes_nothing(tenant: Tenant) -> None:
     BlueprintFactory.create(tenant=tenant, name="Taken")
     device = DeviceFactory.create(tenant=tenant)
     with pytest.raises(ValidationError):
@@ -52,7 +52,7 @@ def test_a_name_that_is_not_allowed_leaves_everything_as_it_was(tenant: Tenant) 
     assert not tenant.audit_events.exists()
 
 
-def test_what_changes_nothing_leaves_no_trace(tenant: Tenant) -> None:
+def test_a_save_without_changes_writes_no_event(tenant: Tenant) -> None:
     blueprint = BlueprintFactory.create(tenant=tenant, name="Same")
     update_blueprint(tenant=tenant, blueprint_id=blueprint.uuid, actor=ACTOR, name="Same", color=blueprint.color)
     assert not tenant.audit_events.exists()
@@ -76,7 +76,7 @@ def test_a_copy_has_the_library_of_its_source(tenant: Tenant) -> None:
     assert copy.assignments.get().node is None
 
 
-def test_deleting_loses_nothing_of_the_devices(tenant: Tenant) -> None:
+def test_deleting_a_blueprint_keeps_the_data_of_its_devices(tenant: Tenant) -> None:
     node = AssignmentNodeFactory.create(blueprint__tenant=tenant)
     AssignmentFactory.create(blueprint=node.blueprint, node=node)
     device = DeviceFactory.create(tenant=tenant, blueprint=node.blueprint)

@@ -78,7 +78,7 @@ def test_a_sent_command_waits_and_is_on_record(mac: Device) -> None:
     }
 
 
-def test_a_refused_command_leaves_nothing_behind(mac: Device) -> None:
+def test_a_refused_command_changes_nothing(mac: Device) -> None:
     with pytest.raises(CommandRefused, match="Command is not allowed for current device"):
         send(mac, "clear_passcode")
     with pytest.raises(Device.DoesNotExist):
@@ -134,7 +134,7 @@ def test_without_its_audit_event_no_command_is_sent(tenant: Tenant, monkeypatch:
 
 
 @pytest.mark.parametrize("state", ["revoked", "expired"])
-def test_a_token_that_died_meanwhile_sends_nothing(state: str, mac: Device, issue_token: IssueToken) -> None:
+def test_a_token_revoked_meanwhile_sends_no_command(state: str, mac: Device, issue_token: IssueToken) -> None:
     token = issue_token("restart_device", **{state: True})
     with pytest.raises(AuthenticationFailed) as refused:
         send(mac, "restart_device", Actor.token(token.id, token.name))
@@ -180,7 +180,7 @@ def test_a_failed_command_says_why(mac: Device) -> None:
     assert activity.details["error_chain"] == [ERROR]
 
 
-def test_an_ended_command_stays_as_it_is(mac: Device) -> None:
+def test_a_finished_command_cannot_change(mac: Device) -> None:
     row = acknowledge(command=send(mac, "restart_device").command)
     for change in (
         lambda: deliver(command=row),
@@ -231,7 +231,7 @@ def test_a_lock_that_failed_has_no_pin(mac: Device) -> None:
 
 
 @pytest.mark.parametrize("platform", [Platform.IPHONE, Platform.IPAD, Platform.ANDROID])
-def test_what_is_no_mac_is_locked_without_a_pin_and_again(platform: Platform, tenant: Tenant) -> None:
+def test_other_platforms_are_locked_without_a_pin_and_repeatedly(platform: Platform, tenant: Tenant) -> None:
     device = DeviceFactory.create(tenant=tenant, platform=platform)
     sent = send(device, "lock_device")
     assert sent.pin is None

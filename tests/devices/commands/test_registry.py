@@ -200,7 +200,7 @@ def test_an_apple_device_is_asked_for_its_facts_by_name(id: str) -> None:
     assert {"SerialNumber", "OSVersion", "DeviceName"} <= set(sent.parameters["Queries"])
 
 
-def test_a_secret_is_neither_among_the_parameters_nor_shown() -> None:
+def test_a_secret_is_not_in_parameters_or_repr() -> None:
     for sent, secret in (
         (request("erase_device", MAC, {"PIN": "482913"}), "482913"),
         (request("reset_work_profile_passcode", ANDROID, {"newPassword": " s3cret "}, os_version="13"), " s3cret "),

@@ -127,7 +127,7 @@ def test_what_happened_to_its_devices(tenant: Tenant) -> None:
     assert {device.lost_mode_status for device in lost} == {"enabled"}
 
 
-def test_its_secrets_are_kept_like_real_ones(tenant: Tenant) -> None:
+def test_demo_secrets_are_encrypted_like_real_ones(tenant: Tenant) -> None:
     load_demo_fleet(tenant=tenant, actor=ACTOR, count=60)
     kinds = DeviceSecret.Kind
     macs = tenant.devices.filter(platform=Platform.MAC)
@@ -142,7 +142,7 @@ def test_its_secrets_are_kept_like_real_ones(tenant: Tenant) -> None:
     assert password
 
 
-def test_loading_it_again_changes_no_past(tenant: Tenant) -> None:
+def test_a_second_import_changes_no_history(tenant: Tenant) -> None:
     def counts() -> list[int]:
         return [
             model.objects.filter(tenant=tenant).count()

@@ -64,7 +64,7 @@ def test_lost_mode_that_the_device_refuses_is_in_error(id: str, iphone: Device) 
     assert shown(iphone) == ("error", True)
 
 
-def test_a_request_to_end_it_is_told_until_it_is_answered(iphone: Device) -> None:
+def test_a_pending_disable_is_shown_until_it_ends(iphone: Device) -> None:
     acknowledge(command=send(iphone, "enable_lost_mode").command)
     ending = send(iphone, "disable_lost_mode").command
     again = send(iphone, "enable_lost_mode").command
@@ -81,7 +81,7 @@ def test_a_request_to_end_it_is_told_until_it_is_answered(iphone: Device) -> Non
     assert (lost.status, lost.disable_status, lost.disabled_by, lost.disable_status_at) == ("pending", "", "", None)
 
 
-def test_what_is_unknown_of_a_location_stays_unknown(iphone: Device) -> None:
+def test_missing_parts_of_a_location_stay_missing(iphone: Device) -> None:
     acknowledge(command=send(iphone, "enable_lost_mode").command)
     fail(command=send(iphone, "update_location").command, error_chain=[ERROR])
     fail(command=send(iphone, "play_lost_mode_sound").command, error_chain=[ERROR])

@@ -39,13 +39,13 @@ def record_of(device: Device) -> dict[str, Any]:
     return record
 
 
-def test_a_text_made_from_an_object_is_the_text_made_from_its_row(tenant: Tenant) -> None:
+def test_an_object_and_its_row_render_to_the_same_text(tenant: Tenant) -> None:
     for device in tenant.devices.select_related("blueprint", "user").prefetch_related("tags"):
         tags = [tag.name for tag in device.tags.all()]
         assert records.render(columns_of(device), tags, extended=False) == device.record_json
 
 
-def test_only_what_is_outdated_is_rewritten(tenant: Tenant) -> None:
+def test_only_outdated_records_are_rewritten(tenant: Tenant) -> None:
     assert records.refresh(pks(tenant)) == 0
     device = tenant.devices.order_by("pk")[3]
     Device.objects.filter(pk=device.pk).update(asset_tag="new")

@@ -10,7 +10,7 @@ from tests.factories.devices import DeviceFactory, UserFactory
 ACTOR = Actor.command("test")
 
 
-def test_what_devices_show_of_a_person_changes_with_the_person(tenant: Tenant) -> None:
+def test_renaming_a_user_refreshes_the_records_of_their_devices(tenant: Tenant) -> None:
     user = UserFactory.create(tenant=tenant, name="Ann", email="ann@accuhive.test", department="Sales")
     device = DeviceFactory.create(tenant=tenant, user=user)
     updated = update_user(
@@ -26,7 +26,7 @@ def test_what_devices_show_of_a_person_changes_with_the_person(tenant: Tenant) -
     assert event.changes["name"] == {"old": "Ann", "new": "Anne"}
 
 
-def test_none_clears_and_what_is_left_out_stays(tenant: Tenant) -> None:
+def test_none_clears_a_field_and_a_missing_field_stays(tenant: Tenant) -> None:
     user = UserFactory.create(tenant=tenant, department="Sales", job_title="Lead")
     updated = update_user(tenant=tenant, user_id=user.uuid, actor=ACTOR, department=None)
     assert (updated.department, updated.job_title) == (None, "Lead")

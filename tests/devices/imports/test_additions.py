@@ -138,7 +138,7 @@ def test_a_tenants_own_activity_is_known_to_it(tenant: Tenant, known: dict[str, 
         "long secret": ({"pin": "SECRET" * 1000}, "pin is longer than 1000 characters"),
     }.values(),
 )
-def test_an_addition_that_cannot_be_used_leaves_nothing(
+def test_an_invalid_supplement_changes_nothing(
     tenant: Tenant, known: dict[str, str], document: dict[str, Any], reason: str
 ) -> None:
     report = load(tenant, {**known, **document})

@@ -133,7 +133,7 @@ def test_other_tenants_are_left_alone(tenant: Tenant, other_tenant: Tenant) -> N
         assert device.user is None or (device.user.tenant, device.user.integration.tenant) == (tenant, tenant)
 
 
-def test_changes_of_what_devices_refer_to_reach_every_record(tenant: Tenant) -> None:
+def test_changes_of_related_objects_refresh_every_record(tenant: Tenant) -> None:
     rows = [deepcopy(record) for record, _ in fleet(60)]
     load(tenant, *rows)
     named = next(row for row in rows if row["user"])
@@ -224,7 +224,7 @@ BAD_ROWS = {
 
 
 @pytest.mark.parametrize(("change", "reason"), BAD_ROWS.values(), ids=BAD_ROWS.keys())
-def test_a_bad_row_is_told_and_leaves_nothing(tenant: Tenant, change: Any, reason: str) -> None:
+def test_an_invalid_row_is_reported_and_changes_nothing(tenant: Tenant, change: Any, reason: str) -> None:
     record, _ = mac()
     merged = change if isinstance(change, list) or "foo" in change else {**record, **change}
     report = load(tenant, merged)
@@ -239,14 +239,14 @@ def test_a_bad_row_is_told_and_leaves_nothing(tenant: Tenant, change: Any, reaso
 
 
 @pytest.mark.parametrize("value", ["a\0b", "\ud800", 2**70, [[[[[]]]] * 2]])
-def test_what_no_database_can_store_in_details(tenant: Tenant, value: Any) -> None:
+def test_details_that_no_database_can_store_are_refused(tenant: Tenant, value: Any) -> None:
     _, document = mac()
     document["apple_business_manager"] = {"description": value}
     report = load(tenant, document)
     assert report.skipped == (0 if isinstance(value, list) else 1)
 
 
-def test_unknown_sections_and_numbers_that_are_none_are_kept_harmless(tenant: Tenant) -> None:
+def test_unknown_sections_and_invalid_numbers_do_no_harm(tenant: Tenant) -> None:
     _, document = mac()
     document |= {"new_section": {"x": [1, float("nan")]}, "lost_mode": None}
     assert load(tenant, document).created == 1
@@ -255,7 +255,7 @@ def test_unknown_sections_and_numbers_that_are_none_are_kept_harmless(tenant: Te
     assert answer["lost_mode"] == {}
 
 
-def test_details_alone_need_what_every_device_has(tenant: Tenant) -> None:
+def test_a_details_document_alone_needs_the_required_fields(tenant: Tenant) -> None:
     _, document = mac()
     nameless, placeless = deepcopy(document), deepcopy(document)
     del nameless["general"]["device_name"]
@@ -294,7 +294,7 @@ def test_only_the_first_reasons_are_kept(tenant: Tenant, monkeypatch: pytest.Mon
     assert report.skipped == 5
 
 
-def test_a_fleet_comes_back_into_a_blueprint_that_was_deleted(tenant: Tenant) -> None:
+def test_an_import_recreates_a_deleted_blueprint(tenant: Tenant) -> None:
     record, _ = mac()
     load(tenant, record)
     deleted = tenant.blueprints.get()

@@ -31,7 +31,7 @@ def lists(record: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("first", ["lists", "record"])
-def test_what_a_device_lists_completes_it(tenant: Tenant, first: str) -> None:
+def test_lists_of_a_device_complete_its_row(tenant: Tenant, first: str) -> None:
     record, document = mac()
     documents = [*lists(record), record, document] if first == "lists" else [record, document, *lists(record)]
     report = load(tenant, *documents)
@@ -64,7 +64,7 @@ def test_a_new_list_replaces_the_old_one_alone(tenant: Tenant) -> None:
     assert tenant.device_notes.get().content == "Screen replaced twice."
 
 
-def test_the_last_of_several_lists_stays_wherever_the_device_comes(tenant: Tenant) -> None:
+def test_the_last_of_several_lists_wins_in_any_order(tenant: Tenant) -> None:
     record, _ = mac()
     known = {"device_id": record["device_id"]}
     older, newer = ({**known, "apps": [{"app_name": name}]} for name in ("Older", "Newer"))
@@ -121,7 +121,7 @@ def test_queries_do_not_grow_with_the_lists(tenant: Tenant) -> None:
     assert queries(20) >= queries(200) - 5
 
 
-def test_answers_that_say_nothing_of_a_device_are_told_for_what_they_are(tenant: Tenant) -> None:
+def test_answers_without_a_device_are_reported_with_a_reason(tenant: Tenant) -> None:
     note = {"note_id": "11111111-1111-4111-8111-111111111111", "content": "x"}
     report = load(tenant, note, {"detail": "Not found."}, {"x": 1})
     assert dict(report.problems) == {

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("way", ["details", "answer"])
-def test_a_lost_mode_comes_stays_and_ends_with_what_rows_say(tenant: Tenant, mobile: dict[str, str], way: str) -> None:
+def test_imported_rows_start_keep_and_end_a_lost_mode(tenant: Tenant, mobile: dict[str, str], way: str) -> None:
     record, document = iphone()
 
     def row(section: dict[str, Any]) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def test_no_import_ends_or_changes_a_lost_mode_that_was_asked_for_here(tenant: T
     assert fresh(tenant)
 
 
-def test_where_a_device_is_when_it_was_asked_from_here_stays(tenant: Tenant, mobile: dict[str, str]) -> None:
+def test_a_location_requested_here_is_not_replaced(tenant: Tenant, mobile: dict[str, str]) -> None:
     load(tenant, {**mobile, "lost_mode": lost()})
     device = tenant.devices.get()
     note_location(device=device, status="completed", answer={"Latitude": 48.1, "Longitude": 11.5})

@@ -23,7 +23,7 @@ def secrets(tenant: Tenant) -> dict[str, str | None]:
     return {kind.value: value for kind, value in zip(kinds, values, strict=True) if value}
 
 
-def test_secrets_are_encrypted_and_kept_until_another_comes(
+def test_secrets_are_encrypted_and_stored_until_replaced(
     tenant: Tenant, known: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     answers: list[dict[str, Any]] = [
@@ -85,7 +85,7 @@ def test_no_reason_quotes_a_secret(key: str, value: object, kind: str) -> None:
 
 
 @pytest.mark.parametrize("number", [0, 1], ids=["record", "details"])
-def test_what_stands_beside_a_description_is_taken_and_no_secret_kept_in_clear(tenant: Tenant, number: int) -> None:
+def test_supplements_beside_a_record_are_imported_and_secrets_encrypted(tenant: Tenant, number: int) -> None:
     document = mac()[number]
     note = {"note_id": "11111111-1111-4111-8111-111111111111", "content": "x", "created_at": "2026-10-01T10:00:00Z"}
     beside = {"key": "SECRET-1", "notes": [note], "apps": [{"app_name": "Numbers"}]}

@@ -147,7 +147,7 @@ def test_nobody_assigned_and_never_seen(platform: str) -> None:
 
 
 @pytest.mark.django_db
-def test_the_row_goes_over_what_was_reported_and_that_over_the_empty_shape() -> None:
+def test_the_row_overrides_the_report_and_the_report_overrides_the_empty_shape() -> None:
     reported = {
         "general": {"device_name": "old name", "boot_volume": "Macintosh HD", "new_key": 1},
         "mdm": {"mdm_enabled": "False", "supervised": "True"},

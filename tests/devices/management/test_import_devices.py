@@ -41,7 +41,7 @@ def test_files_of_several_kinds(tenant: Tenant, files: list[str], capsys: pytest
     assert "0 devices created, 0 updated, 30 unchanged" in capsys.readouterr().out
 
 
-def test_bad_rows_are_told_with_file_and_line(
+def test_invalid_rows_are_reported_with_file_and_line(
     tenant: Tenant, tmp_path: Path, files: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "bad"

@@ -80,7 +80,7 @@ def comparable(found: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def test_every_answer_about_a_fleet_comes_back(
+def test_an_export_imported_into_another_tenant_answers_the_same(
     api: Call, source: Tenant, other_tenant: Tenant, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = answers(reader(api, source))

@@ -166,7 +166,7 @@ def test_a_part_that_the_token_may_not_read_is_left_out(
     assert not target.device_notes.exists()
 
 
-def test_a_token_of_nobody_is_told_in_one_line(tenants: tuple[Tenant, Tenant], api_url: str, tmp_path: Path) -> None:
+def test_an_unknown_token_is_reported_in_one_line(tenants: tuple[Tenant, Tenant], api_url: str, tmp_path: Path) -> None:
     path = tmp_path / "token"
     path.write_text("00000000-0000-4000-8000-000000000000")
     with pytest.raises(CommandError, match=r"refused the token \(401\)"):

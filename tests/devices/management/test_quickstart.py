@@ -186,12 +186,12 @@ def test_a_busy_port_is_one_line(machine: Machine) -> None:
         )
 
 
-def test_a_database_in_no_directory_is_one_line(machine: Machine, port: int, tmp_path: Path) -> None:
+def test_a_missing_database_directory_is_reported_in_one_line(machine: Machine, port: int, tmp_path: Path) -> None:
     line = machine.refused("--port", str(port), DATABASE_URL=f"sqlite:///{tmp_path}/missing/db.sqlite3")
     assert line == f"CommandError: The directory of the database does not exist: {tmp_path}/missing"
 
 
-def test_a_file_that_is_no_database_is_one_line(machine: Machine, port: int) -> None:
+def test_a_file_that_is_no_database_is_reported_in_one_line(machine: Machine, port: int) -> None:
     machine.database.write_text("not a database, but long enough to look at" * 100, encoding="utf-8")
     line = machine.refused("--port", str(port))
     assert line == "CommandError: The database cannot be reached: file is not a database"
@@ -208,7 +208,7 @@ def test_settings_that_cannot_be_written_are_one_line(machine: Machine, port: in
 
 
 @pytest.mark.django_db
-def test_an_interrupted_first_start_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_first_start_stores_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(**options: object) -> None:
         raise KeyboardInterrupt
 

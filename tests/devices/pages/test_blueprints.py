@@ -45,7 +45,7 @@ def test_help_desk_and_auditors_only_look(blueprint: Blueprint, sign_in: SignIn)
         assert "Assign library item" not in content
 
 
-def test_one_is_created_from_nothing_a_template_and_another(
+def test_a_blueprint_is_created_blank_from_a_template_and_as_a_copy(
     blueprint: Blueprint, tenant: Tenant, sign_in: SignIn
 ) -> None:
     item = AssignmentFactory.create(blueprint=blueprint).library_item
@@ -71,7 +71,7 @@ def test_one_is_created_from_nothing_a_template_and_another(
         ({"name": "New", "source": "template:99"}, "Select a valid choice"),
     ],
 )
-def test_what_cannot_be_created_is_sent_back(
+def test_an_invalid_blueprint_answers_422(
     data: dict[str, str], words: str, blueprint: Blueprint, sign_in: SignIn
 ) -> None:
     response = sign_in().post(f"{LIST}new/", {"type": "classic", **data}, headers=HTMX)
@@ -110,7 +110,7 @@ def test_a_map_has_no_looks_to_edit(tenant: Tenant, sign_in: SignIn) -> None:
     assert 'name="color"' not in text(sign_in().get(url(map, "edit/")))
 
 
-def test_deleting_says_what_becomes_of_devices(blueprint: Blueprint, tenant: Tenant, sign_in: SignIn) -> None:
+def test_the_delete_dialog_says_how_devices_are_affected(blueprint: Blueprint, tenant: Tenant, sign_in: SignIn) -> None:
     device = DeviceFactory.create(tenant=tenant, blueprint=blueprint)
     client = sign_in()
     assert "1 device is in it." in text(client.get(url(blueprint, "delete/")))

@@ -75,7 +75,7 @@ def test_a_sent_command_is_in_the_list(mac: Device, sign_in: SignIn) -> None:
         assert word in text(client.get(page("device-commands", mac)))
 
 
-def test_a_refused_command_says_why_in_its_dialog(mac: Device, tenant: Tenant, sign_in: SignIn) -> None:
+def test_the_dialog_shows_why_a_command_was_refused(mac: Device, tenant: Tenant, sign_in: SignIn) -> None:
     client = sign_in()
     url = page("device-action", mac, "restart")
     assert client.post(url, headers=on(page("device-commands", mac))).status_code == 204
@@ -87,7 +87,7 @@ def test_a_refused_command_says_why_in_its_dialog(mac: Device, tenant: Tenant, s
     assert tenant.audit_events.count() == before
 
 
-def test_what_a_command_needs_is_asked_for(mac: Device, sign_in: SignIn) -> None:
+def test_required_parameters_of_a_command_are_asked_for(mac: Device, sign_in: SignIn) -> None:
     client = sign_in()
     for action, data, words in (
         ("setname", {}, "This field is required."),
@@ -113,7 +113,7 @@ def test_an_erase_wants_the_name(mac: Device, sign_in: SignIn) -> None:
     assert "482913" not in str(mac.commands.get().payload)
 
 
-def test_an_iphone_is_erased_as_the_form_says(tenant: Tenant, sign_in: SignIn) -> None:
+def test_the_form_sets_the_parameters_of_an_iphone_erase(tenant: Tenant, sign_in: SignIn) -> None:
     phone = DeviceFactory.create(tenant=tenant, platform=Platform.IPHONE, name="")
     data = {"typed_name": phone.serial_number, "ReturnToService__Enabled": "on"}
     sign_in().post(page("device-action", phone, "erase"), data)
@@ -124,7 +124,7 @@ def test_an_iphone_is_erased_as_the_form_says(tenant: Tenant, sign_in: SignIn) -
     }
 
 
-def test_a_mac_is_locked_with_a_pin_that_is_told_once(mac: Device, tenant: Tenant, sign_in: SignIn) -> None:
+def test_locking_a_mac_answers_its_pin_once(mac: Device, tenant: Tenant, sign_in: SignIn) -> None:
     client = sign_in(Role.HELP_DESK)
     response = client.post(page("device-action", mac, "lock"), {"Message": "Hello"}, headers=HTMX)
     assert response.status_code == 200

@@ -172,7 +172,7 @@ def test_every_platform_has_an_overview(platform: Platform, tenant: Tenant, sign
     assert f"{SYSTEMS.get(platform, platform)} 15.1" in content
 
 
-def test_an_overview_states_what_was_reported(tenant: Tenant, sign_in: SignIn) -> None:
+def test_the_overview_shows_reported_facts(tenant: Tenant, sign_in: SignIn) -> None:
     details = {"hardware_overview": {"memory": "24 GB"}, "mdm": {"supervised": "True"}}
     device = DeviceFactory.create(tenant=tenant, details=details, filevault_enabled=False)
     content = text(sign_in().get(page("device", device)))
@@ -205,7 +205,7 @@ def test_apps_are_found_by_name_and_identifier(tenant: Tenant, sign_in: SignIn) 
     assert "No app matches" in text(client.get(page("device-apps", device), {"q": "zzz"}))
 
 
-def test_activity_is_what_the_device_and_people_did(mac: Device, sign_in: SignIn) -> None:
+def test_activity_merges_events_of_the_device_and_of_people(mac: Device, sign_in: SignIn) -> None:
     log(device=mac, action_type="name_changed", details={"from": "Old", "to": XSS})
     log(device=mac, action_type="something_new", details={})
     client = sign_in()
@@ -239,7 +239,7 @@ def test_a_device_is_edited(mac: Device, tenant: Tenant, sign_in: SignIn) -> Non
     assert '"asset_tag":"A-7"' in mac.record_json
 
 
-def test_an_edit_that_makes_no_sense_is_sent_back(mac: Device, tenant: Tenant, sign_in: SignIn) -> None:
+def test_an_invalid_edit_answers_422(mac: Device, tenant: Tenant, sign_in: SignIn) -> None:
     for _ in range(2):
         UserFactory.create(tenant=tenant, email="twin@accuhive.test")
     client = sign_in()
@@ -264,7 +264,7 @@ def test_a_record_is_deleted_by_its_typed_name(mac: Device, tenant: Tenant, sign
     assert f"The record of “{NAME}” is deleted." in text(client.get(LIST))
 
 
-def test_nothing_a_device_is_called_becomes_markup(tenant: Tenant, sign_in: SignIn) -> None:
+def test_names_of_devices_are_escaped(tenant: Tenant, sign_in: SignIn) -> None:
     user = UserFactory.create(tenant=tenant, name=XSS, email="x@accuhive.test", department=XSS)
     blueprint = BlueprintFactory.create(tenant=tenant, name=XSS, description=XSS, color=XSS[:60], icon=XSS[:60])
     tag = TagFactory.create(tenant=tenant, name=XSS)

@@ -25,7 +25,7 @@ def test_lost_mode_is_told(tenant: Tenant, sign_in: SignIn) -> None:
     assert page("lost-mode-cancel", device) in content
 
 
-def test_what_an_import_left_out_is_left_out_here_too(tenant: Tenant, sign_in: SignIn) -> None:
+def test_fields_missing_in_an_import_stay_missing(tenant: Tenant, sign_in: SignIn) -> None:
     device = DeviceFactory.create(tenant=tenant, platform=Platform.IPHONE, lost_mode_status="enabled")
     LostModeFactory.create(
         device=device, enabled_by="", enable_status_at=None, disable_status="pending", disabled_by="Bo", imported=True

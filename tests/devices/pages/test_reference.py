@@ -172,7 +172,7 @@ class TestSearch:
             assert browser.get(PAGE, {"q": text}).status_code == 200
 
 
-def test_what_a_declaration_says_is_shown_as_text() -> None:
+def test_texts_of_declarations_are_escaped() -> None:
     (area,) = areas(
         {
             "servers": [{"url": "https://x.test"}],

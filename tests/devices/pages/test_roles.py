@@ -96,7 +96,9 @@ def test_the_matrix_of_roles_and_pages(role: Role, sign_in: SignIn, examples: di
     assert not wrong, "\n".join(wrong)
 
 
-def test_an_operator_has_no_page_of_a_tenant(operator: Administrator, client: Client, examples: dict[str, Any]) -> None:
+def test_an_operator_cannot_open_pages_of_a_tenant(
+    operator: Administrator, client: Client, examples: dict[str, Any]
+) -> None:
     client.force_login(operator)
     assert not any(may(operator, capability) for capability in Capability)
     for name in ("devices", "blueprints", "users"):

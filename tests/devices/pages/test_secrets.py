@@ -46,7 +46,7 @@ def test_a_secret_is_shown_on_record_in_one_reply(escrowed: Device, tenant: Tena
     assert unkept(whole)
 
 
-def test_the_password_comes_first_when_it_was_given_long_ago(escrowed: Device, tenant: Tenant, sign_in: SignIn) -> None:
+def test_an_old_sign_in_requires_the_password_first(escrowed: Device, tenant: Tenant, sign_in: SignIn) -> None:
     client = sign_in(Role.STANDARD, recently=False, password=PASSWORD)
     url = page("device-secret", escrowed, "filevault_key")
     for data in ({}, {"password": ""}, {"password": "not it"}):

@@ -35,7 +35,7 @@ def test_a_row_names_six_tags_and_counts_the_others(tenant: Tenant, sign_in: Sig
     assert text(client.get(page("device", device))).count('<li class="badge">Tag ') == 8
 
 
-def test_the_filter_button_counts_what_is_set_after_a_search_too(tenant: Tenant, sign_in: SignIn) -> None:
+def test_the_filter_button_shows_its_count_after_a_search(tenant: Tenant, sign_in: SignIn) -> None:
     DeviceFactory.create(tenant=tenant)
     client = sign_in()
     whole = text(client.get("/devices/", {"platform": "Mac"}))
@@ -63,7 +63,7 @@ def test_a_search_of_any_list_is_in_the_address(
     assert client.get(apps, {"q": "sla"}, headers=ROWS)["HX-Push-Url"] == f"{apps}?q=sla"
 
 
-def test_a_failed_command_is_listed_whatever_it_gave_for_a_reason(tenant: Tenant, sign_in: SignIn) -> None:
+def test_a_failed_command_is_listed_with_any_error_chain(tenant: Tenant, sign_in: SignIn) -> None:
     errors = [{"us_english_description": "Busy", "code": 1}, {"localized_description": "Besetzt"}, {}]
     command = DeviceCommandFactory.create(device__tenant=tenant, status=DeviceCommand.Status.FAILED, error_chain=errors)
     content = text(sign_in().get(page("device-commands", command.device)))
@@ -78,7 +78,7 @@ def test_constants_become_words(tenant: Tenant, sign_in: SignIn) -> None:
     assert "At risk" in content
 
 
-def test_a_device_that_never_checked_in_says_why_its_page_is_empty(tenant: Tenant, sign_in: SignIn) -> None:
+def test_the_page_of_a_device_that_never_checked_in_explains_itself(tenant: Tenant, sign_in: SignIn) -> None:
     silent = DeviceFactory.create(tenant=tenant, last_check_in=None, os_version="")
     assert "has not checked in yet" in text(sign_in().get(page("device", silent)))
 

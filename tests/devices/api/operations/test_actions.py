@@ -147,7 +147,9 @@ def test_a_wrong_body_names_its_field(
     assert not device.commands.exists()
 
 
-def test_a_pin_is_told_once_and_served_on_record(api: Call, token: IssuedApiToken, tenant: Tenant) -> None:
+def test_a_pin_is_answered_once_and_later_readings_are_audited(
+    api: Call, token: IssuedApiToken, tenant: Tenant
+) -> None:
     mac = DeviceFactory.create(tenant=tenant)
     answer = api("POST", path(mac, "lock_device"), token, json={"Message": "Return me", "PhoneNumber": "555"})
     pin = answer.json()["PIN"]

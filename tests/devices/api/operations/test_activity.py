@@ -67,7 +67,7 @@ def test_what_happened_newest_first(
     assert page["previous"].endswith("?limit=1")
 
 
-def test_routing_has_no_blueprint_yet_and_a_deleted_one_is_removed(
+def test_routing_activity_has_no_blueprint_and_marks_deleted_ones(
     api: Call, token: IssuedApiToken, mac: Device
 ) -> None:
     log(device=mac, action_type="enrollment", details={}, at=ENROLLED)

@@ -122,7 +122,7 @@ def test_some_types_come_once_in_a_place(type: str, api: Call, token: IssuedApiT
     assert library.assign(other, node).status_code == 200
 
 
-def test_nothing_of_another_tenant_is_assigned(
+def test_objects_of_another_tenant_cannot_be_assigned(
     api: Call, token: IssuedApiToken, classic: Library, tenant: Tenant, other_tenant: Tenant
 ) -> None:
     theirs = AssignmentFactory.create(blueprint__tenant=other_tenant).library_item
@@ -142,7 +142,7 @@ def test_nothing_of_another_tenant_is_assigned(
     assert (classic.names(), library.names()) == ([], [])
 
 
-def test_an_id_of_no_uuids_shape_is_a_field_error(api: Call, token: IssuedApiToken, classic: Library) -> None:
+def test_a_malformed_uuid_is_a_field_error(api: Call, token: IssuedApiToken, classic: Library) -> None:
     answer = api("POST", f"{classic.url}/assign-library-item", token, json={"library_item_id": "x"})
     assert (answer.status_code, answer.json()) == (400, {"library_item_id": ["Must be a valid UUID."]})
 

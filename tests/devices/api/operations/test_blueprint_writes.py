@@ -71,9 +71,7 @@ def test_a_form_is_read_as_utf8_whatever_charset_is_named(
 @pytest.mark.parametrize(
     ("text", "active"), [("true", True), ("True", True), ("false", False), ("False", False)], ids=str
 )
-def test_a_code_of_six_digits_is_made_where_none_comes(
-    text: str, active: bool, api: Call, token: IssuedApiToken
-) -> None:
+def test_a_missing_code_becomes_six_random_digits(text: str, active: bool, api: Call, token: IssuedApiToken) -> None:
     fields = {"name": "New", "enrollment_code.is_active": text, "enrollment_code.code": ""}
     code = form(api, "POST", URL, token, fields).json()["enrollment_code"]
     assert re.fullmatch(r"\d{6}", code["code"])
@@ -239,7 +237,7 @@ def test_a_deleted_blueprint_is_gone_and_its_devices_are_unmanaged(
 # --- Templates and profile --------------------------------------------------------------------------------------------
 
 
-def test_templates_are_no_blueprint_called_templates(api: Call, token: IssuedApiToken) -> None:
+def test_the_path_templates_is_not_taken_for_a_blueprint_id(api: Call, token: IssuedApiToken) -> None:
     for path in (f"{URL}/templates/", f"{URL}/templates"):
         every = api("GET", path, token).json()
         assert (every["count"], every["next"], every["previous"]) == (len(CATEGORIES), None, None)

@@ -76,7 +76,7 @@ def test_filters_and_orders(query: str, names: str, listed: Callable[[str], list
     assert listed(query.format(**mixed)) == names.split()
 
 
-def test_a_filtered_list_counts_what_it_found(api: Call, token: IssuedApiToken, mixed: dict[str, Any]) -> None:
+def test_a_filtered_list_shows_the_number_of_matches(api: Call, token: IssuedApiToken, mixed: dict[str, Any]) -> None:
     answer = api("GET", "/api/v1/devices?model=mac&limit=1", token)
     assert (answer["X-Total-Count"], answer["X-Total-Pages"]) == ("2", "2")
     assert "model=mac&limit=1&offset=1" in answer["Link"]

@@ -13,7 +13,7 @@ def token(issue_token: IssueToken) -> IssuedApiToken:
     return issue_token("list_devices", "get_device", "update_device", "delete_device")
 
 
-def test_an_update_changes_what_is_given_and_answers_the_record(
+def test_an_update_changes_the_given_fields_and_answers_the_record(
     api: Call, token: IssuedApiToken, mixed: dict[str, Any], tenant: Tenant
 ) -> None:
     path = f"/api/v1/devices/{mixed['beta'].uuid}"
@@ -60,7 +60,7 @@ def test_an_update_is_on_record_with_old_and_new(
     )
 
 
-def test_an_update_that_changes_nothing_leaves_no_trace(
+def test_an_update_without_changes_writes_no_event(
     api: Call, token: IssuedApiToken, mixed: dict[str, Any], tenant: Tenant
 ) -> None:
     path = f"/api/v1/devices/{mixed['alpha'].uuid}"
@@ -194,7 +194,7 @@ def test_deleting_one(api: Call, token: IssuedApiToken, mixed: dict[str, Any], t
     assert (event.summary, event.target_name) == ("Device deleted", "alpha")
 
 
-def test_a_change_that_cannot_be_recorded_is_not_made(
+def test_a_change_without_its_audit_event_is_rolled_back(
     api: Call, token: IssuedApiToken, mixed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = f"/api/v1/devices/{mixed['alpha'].uuid}"

@@ -86,7 +86,7 @@ def test_the_record(api: Call, token: IssuedApiToken, tenant: Tenant) -> None:
     assert api("GET", f"/api/v1/devices/{device.uuid}", token).json() == row
 
 
-def test_nobody_assigned_and_never_checked_in_are_null(api: Call, token: IssuedApiToken, tenant: Tenant) -> None:
+def test_an_unassigned_device_that_never_checked_in_has_nulls(api: Call, token: IssuedApiToken, tenant: Tenant) -> None:
     DeviceFactory.create(tenant=tenant, last_check_in=None)
     (row,) = api("GET", "/api/v1/devices", token).json()
     assert (row["user"], row["last_check_in"]) == (None, None)
@@ -105,7 +105,7 @@ def test_an_empty_fleet(api: Call, token: IssuedApiToken) -> None:
     assert (answer["X-Total-Count"], answer["X-Total-Pages"]) == ("0", "0")
 
 
-def test_300_of_10000_devices_cost_one_query_besides_the_tokens(
+def test_a_page_of_300_among_10000_devices_costs_one_query_after_the_token(
     api: Call, token: IssuedApiToken, tenant: Tenant, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     fleet_of(tenant, 10_000)

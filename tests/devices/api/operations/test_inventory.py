@@ -32,7 +32,7 @@ def token(issue_token: IssueToken) -> IssuedApiToken:
 
 
 @pytest.mark.parametrize("platform", Platform.values)
-def test_what_was_never_reported_is_empty(platform: str, api: Call, token: IssuedApiToken, tenant: Tenant) -> None:
+def test_missing_reports_are_empty_lists(platform: str, api: Call, token: IssuedApiToken, tenant: Tenant) -> None:
     device = DeviceFactory.create(tenant=tenant, platform=platform)
     answers = {name: api("GET", f"/api/v1/devices/{device.uuid}/{name}", token).json() for name in LISTS}
     known = {"device_id": str(device.uuid)}
@@ -95,7 +95,7 @@ def test_library_items_and_parameters_name_things_as_they_are_now(
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_a_list_costs_one_query_besides_the_tokens(
+def test_a_list_costs_one_query_after_the_token(
     name: str, api: Call, token: IssuedApiToken, tenant: Tenant, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     device = DeviceFactory.create(tenant=tenant)

@@ -91,7 +91,9 @@ def test_an_error_is_cancelled_once(api: Call, token: IssuedApiToken, iphone: De
 
 
 @pytest.mark.parametrize("status", ["pending", "enabled"])
-def test_what_is_in_order_is_not_cancelled(status: str, api: Call, token: IssuedApiToken, iphone: Device) -> None:
+def test_a_lost_mode_without_an_error_cannot_be_cancelled(
+    status: str, api: Call, token: IssuedApiToken, iphone: Device
+) -> None:
     lost = LostModeFactory.create(device=iphone, status=status)
     answer = api("DELETE", f"/api/v1/devices/{iphone.uuid}/details/lostmode", token)
     assert (answer.status_code, answer.json()) == (400, ["Lost mode is not in an error state."])

@@ -40,7 +40,7 @@ def device(tenant: Tenant) -> Device:
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-def test_what_was_stored_is_read_and_what_was_not_is_null(
+def test_stored_secrets_are_answered_and_missing_ones_are_null(
     endpoint: str, api: Call, token: IssuedApiToken, device: Device
 ) -> None:
     path = f"/api/v1/devices/{device.uuid}/secrets/{endpoint}"

@@ -73,20 +73,20 @@ def test_it_waits_as_long_as_it_is_asked_to(in_seconds: bool) -> None:
     assert source.notices[0].startswith("source.api.iru.test answered 429; going on in 1")
 
 
-def test_it_waits_no_longer_than_an_hour_or_so() -> None:
+def test_waiting_is_limited_to_about_an_hour() -> None:
     source = Source(in_turn(json({}, 429, Retry_After="999999"), OK))
     source.client.get("tags")
     assert source.pauses == [pytest.approx(tenant_import_client.LONGEST_WAIT, abs=5)]
 
 
 @pytest.mark.parametrize("failure", [json({}, 502), json({}, 503), json({}, 504), httpx.ConnectError("refused")])
-def test_it_tries_again_after_what_may_pass(failure: Any) -> None:
+def test_temporary_errors_are_retried(failure: Any) -> None:
     source = Source(in_turn(OK, failure, failure, OK))
     assert [source.client.get("tags") for _ in range(2)] == [{"ok": True}] * 2
     assert len(source.asked) == 4
 
 
-def test_a_place_where_nobody_is_from_the_start_is_told_at_once() -> None:
+def test_an_unreachable_source_is_reported_at_once() -> None:
     source = Source(in_turn(httpx.ConnectError("refused")), "http://localhost:8799/api/v1")
     with pytest.raises(TenantImportError, match=r"^localhost:8799 cannot be reached \(ConnectError\)\.$"):
         source.client.get("tags")
@@ -235,7 +235,7 @@ def test_what_answers_mean() -> None:
             source.client.get("tags")
 
 
-def test_a_closed_client_waits_for_nothing() -> None:
+def test_a_closed_client_does_not_wait() -> None:
     source = Source(in_turn())
     source.client.close()
     with pytest.raises(TenantImportError, match="Stopped"):

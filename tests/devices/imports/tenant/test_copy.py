@@ -105,7 +105,7 @@ def tenant() -> Tenant:
     return create_tenant(name="Target", subdomain="target", actor=ACTOR)
 
 
-def test_a_copy_that_is_interrupted_goes_on_where_it_was(tenant: Tenant, tmp_path: Path) -> None:
+def test_an_interrupted_copy_resumes(tenant: Tenant, tmp_path: Path) -> None:
     source, state = Source(devices=CHUNK + 20), tmp_path / "state"
     late = {record["device_id"] for record, _ in source.pairs[CHUNK + 5 :]}
     source.refuse = lambda path: (
@@ -126,7 +126,7 @@ def test_a_copy_that_is_interrupted_goes_on_where_it_was(tenant: Tenant, tmp_pat
     assert tenant.devices.filter(inventory__isnull=False).count() == CHUNK + 20
 
 
-def test_a_part_that_was_denied_is_asked_for_again_when_the_copy_goes_on(tenant: Tenant, tmp_path: Path) -> None:
+def test_a_resumed_copy_requests_denied_parts_again(tenant: Tenant, tmp_path: Path) -> None:
     source, state = Source(devices=CHUNK + 20), tmp_path / "state"
     late = {record["device_id"] for record, _ in source.pairs[CHUNK + 5 :]}
 
@@ -164,7 +164,7 @@ def test_a_state_file_of_another_copy_is_refused(tenant: Tenant, tmp_path: Path)
         Source().copy(tenant, state)
 
 
-def test_what_is_closed_is_named_and_the_rest_is_copied(tenant: Tenant) -> None:
+def test_denied_parts_are_named_and_the_rest_is_copied(tenant: Tenant) -> None:
     source = Source(devices=5)
     source.refuse = lambda path: httpx.Response(403, json={}) if path == "users" or path.endswith("apps") else None
     report = source.copy(tenant)
@@ -229,7 +229,7 @@ def test_new_names_reach_every_record(tenant: Tenant) -> None:
     assert '"blueprint_name":"Renamed too"' in text
 
 
-def test_what_is_here_keeps_its_code_and_its_tags(tenant: Tenant) -> None:
+def test_existing_blueprints_keep_their_code_and_devices_their_tags(tenant: Tenant) -> None:
     BlueprintFactory.create(tenant=tenant, name="Here", enrollment_code="123456")
     tag = TagFactory.create(tenant=tenant, name="VIP")
     source = Source()
@@ -241,7 +241,7 @@ def test_what_is_here_keeps_its_code_and_its_tags(tenant: Tenant) -> None:
     assert tenant.tags.get().uuid == tag.uuid
 
 
-def test_objects_that_cannot_be_used_are_told(tenant: Tenant) -> None:
+def test_invalid_objects_are_reported(tenant: Tenant) -> None:
     source = Source()
     source.answers["users"] = page(1, {"name": "No id"}, {**USER, "name": "", "email": ""}, {**USER, "id": URL})
     source.answers["blueprints"] = page(blueprint(type="tree"), blueprint(id=USER["id"], name="a\0b"))
@@ -262,5 +262,5 @@ def test_other_tenants_are_left_alone(tenant: Tenant) -> None:
     assert not any(rows.exists() for rows in (other.devices, other.users, other.blueprints, other.library_items))
 
 
-def test_the_pace_stays_under_what_the_public_api_allows() -> None:
+def test_the_pace_stays_below_the_limit_of_the_public_api() -> None:
     assert tenant_import_client.RATE < 50
