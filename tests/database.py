@@ -22,6 +22,9 @@ def prepared(settings: dict[str, Any]) -> Iterator[None]:
         else:
             with _postgres(directory / "data") as socket:
                 settings.update(USER="postgres", HOST=str(socket))
+                # A test holds one transaction throughout, and may compute for long between two queries.
+                options = settings["OPTIONS"]["options"]
+                settings["OPTIONS"]["options"] = f"{options} -c idle_in_transaction_session_timeout=120s"
                 yield
 
 

@@ -22,7 +22,8 @@ def environment() -> dict[str, str]:
         if connection.vendor == "postgresql"
         else f"sqlite:///{database['NAME']}"
     )
-    return os.environ | {"DATABASE_URL": url}
+    # As in pytest's filterwarnings: no static files are collected for a test run.
+    return os.environ | {"DATABASE_URL": url, "PYTHONWARNINGS": "ignore:No directory at"}
 
 
 @contextmanager

@@ -47,7 +47,7 @@ def test_a_device_is_found_and_restarted(signed_in: Visit, mac: str) -> None:
     expect(page).to_have_url(re.compile("q=TESTER"))
     page.get_by_role("link", name=mac, exact=True).click()
     choose(page, "Restart Device")
-    expect(page.locator("dialog")).to_contain_text("What is not saved on it is lost.")
+    expect(page.locator("dialog")).to_contain_text("Unsaved work is lost.")
     page.get_by_role("button", name="Restart Device").click()
     expect(page.get_by_role("status").filter(has_text="Restart Device is queued")).to_be_visible()
     expect(page.get_by_role("cell", name="Pending")).to_be_visible()
