@@ -36,7 +36,7 @@ def _postgres(directory: Path) -> Iterator[Path]:
     server = get_server(directory, start=False)
     server.ensure_pgdata_inited()
     with (directory / "postgresql.conf").open("a") as configuration:
-        # Nobody needs this data after a power cut.
+        # This data need not survive a power cut.
         configuration.write("fsync = off\nfull_page_writes = off\nsynchronous_commit = off\n")
         # It would note, between two tests, that a table is empty, and have the next one's thousands of rows scanned.
         configuration.write("autovacuum = off\n")

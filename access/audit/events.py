@@ -103,8 +103,8 @@ def log_event(
     event.save(force_insert=True)
     head.sequence, head.mac = event.sequence, event.mac
     head.save(update_fields=["sequence", "mac"])
-    # Outside the database too, so that a trail whose newest rows were cut off can be told from a whole one. Only the
-    # start of the mac: all of it would look like a token to the log's filter.
+    # The log is outside the database, so that a trail without its newest rows can be recognised. It shows only the
+    # start of the MAC, because the log's filter takes the whole for a token.
     transaction.on_commit(
         lambda: logger.info("Audit head of %s: %d:%s", tenant.subdomain, event.sequence, event.mac[:LOGGED_DIGITS])
     )

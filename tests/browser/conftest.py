@@ -93,7 +93,7 @@ def signed_in(visit: Callable[..., Page]) -> Callable[..., Page]:
 
 @pytest.fixture(scope="session")
 def macs(server: Server) -> list[str]:
-    """Names of Macs that nobody has done anything to yet, beside the demo fleet. Each test takes its own."""
+    """Names of unused Macs in addition to the demo fleet. Each test takes its own."""
     names = [f"Tester's Mac {number}" for number in range(20)]
     records = [
         {

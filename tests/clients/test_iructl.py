@@ -1,7 +1,7 @@
 """Iru's own client against a running server.
 
 Its commands synchronize the library, which this server does not serve yet: they get past its look for the tenant, and
-are then told that there is no such path. What it does with blueprints goes all the way.
+then get the 404 of an unknown path. What it does with blueprints goes all the way.
 """
 
 import json

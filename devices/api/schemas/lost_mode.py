@@ -7,7 +7,7 @@ from devices.models import LostMode
 
 
 class Location(BaseModel):
-    """Degrees, as text; empty until the device has told them."""
+    """Degrees, as text; empty until the device has reported them."""
 
     latitude: str
     longitude: str

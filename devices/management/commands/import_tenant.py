@@ -41,7 +41,7 @@ class Command(BaseCommand):
             nargs="+",
             default=[],
             choices=ALSO,
-            help="what else to ask for, device by device: %(choices)s. Reading a secret is on record at the source",
+            help="what else to copy of each device: %(choices)s. The source records each reading of a secret",
         )
         parser.add_argument("--workers", type=int, default=4, help="calls at the same time (default: %(default)s)")
 

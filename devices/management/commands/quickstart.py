@@ -55,7 +55,7 @@ class Command(BaseCommand):
 
     def _set_up(self, host: str, *, with_fleet: bool) -> None:
         check_connection()
-        logging.disable(logging.INFO)  # what is set up here is told below, in sentences
+        logging.disable(logging.INFO)  # the summary below says it in sentences
         try:
             call_command("migrate", interactive=False, verbosity=0)
             call_command("collectstatic", interactive=False, verbosity=0)
@@ -88,7 +88,7 @@ class Command(BaseCommand):
                 password=(chosen or accounts[0].password) if strong else None,
             )
             if not strong:
-                # The service takes no weak password from anybody. Whoever automates a local start was warned instead.
+                # create_administrator refuses weak passwords. An automated local start may have one, after a warning.
                 owner.set_password(chosen)
                 owner.save(update_fields=["password"])
             if not Administrator.objects.filter(email=OPERATOR).exists():

@@ -99,7 +99,7 @@ def test_a_server_with_a_worker(tmp_path: Path) -> None:
 
 
 def status(port: int, header: str = "") -> int | None:
-    """Of a ping with that header; None where nobody answers."""
+    """The status of a ping with this header; None without an answer."""
     try:
         with urlopen(Request(f"http://127.0.0.1:{port}/app/v1/ping", headers={"X-Long": header}), timeout=5) as answer:
             return int(answer.status)

@@ -17,7 +17,7 @@ ADDRESS = "/styleguide/"
 
 @pytest.fixture
 def developer(settings: Any, client: Client) -> Client:
-    """A browser of somebody who has set DEBUG. Nobody has signed in, and no database is there to be asked."""
+    """A browser without a sign-in, with DEBUG set. There is no database."""
     settings.DEBUG = True
     urls = ModuleType("urls_in_debug")
     urls.urlpatterns = [path("styleguide/", styleguide), path("", include("iru.urls"))]  # type: ignore[attr-defined]

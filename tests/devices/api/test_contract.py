@@ -98,9 +98,9 @@ DEVIATIONS = (
         "get_manual_enrollment_profile",
         STATUS,
         (400,),
-        "a code that is not active enrolls nobody, so a profile with it would fail on the device that installs it",
+        "an inactive code enrolls no device, so a profile with it would fail on the device that installs it",
     ),
-    Deviation("list_audit_events", r"results\[\]\.actor_id", ("",), "nobody is signed in at the command line"),
+    Deviation("list_audit_events", r"results\[\]\.actor_id", ("",), "a management command has no signed-in person"),
     Deviation("list_audit_events", r"results\[\]\.target_id", (str,), "a tenant is known by a number, not by a UUID"),
     Deviation("update_blueprint", "type", (str,), "the contract says that sending it is safe"),
     Deviation(

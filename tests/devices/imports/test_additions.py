@@ -142,9 +142,9 @@ def test_an_invalid_supplement_changes_nothing(
     tenant: Tenant, known: dict[str, str], document: dict[str, Any], reason: str
 ) -> None:
     report = load(tenant, {**known, **document})
-    ((_, told),) = report.problems
-    assert told.startswith(reason), told
-    assert "SECRET" not in told
+    ((_, reason_given),) = report.problems
+    assert reason_given.startswith(reason), reason_given
+    assert "SECRET" not in reason_given
     assert not tenant.device_commands.exists()
     assert not tenant.device_activity.exists()
     assert not DeviceSecret.objects.exists()

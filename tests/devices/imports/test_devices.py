@@ -35,7 +35,7 @@ def test_ten_thousand_rows_of_a_file(tenant: Tenant, tmp_path: Path) -> None:
 
     again = load_file(tenant, path)
     assert (again.created, again.updated, again.unchanged) == (0, 0, 10_000)
-    assert events.count() == 10  # nothing changed, so nothing is told
+    assert events.count() == 10  # nothing changed, so no event was written
 
 
 def test_queries_do_not_grow_with_the_rows(tenant: Tenant) -> None:
@@ -229,9 +229,9 @@ def test_an_invalid_row_is_reported_and_changes_nothing(tenant: Tenant, change: 
     merged = change if isinstance(change, list) or "foo" in change else {**record, **change}
     report = load(tenant, merged)
     assert report.skipped == 1
-    ((source, told),) = report.problems
+    ((source, message),) = report.problems
     assert source == "1"
-    assert told.startswith(reason)
+    assert message.startswith(reason)
     assert not Device.objects.exists()
     assert not Blueprint.objects.exists()
     assert not User.objects.exists()

@@ -44,8 +44,8 @@ def test_secrets_are_encrypted_and_stored_until_replaced(
     assert dict(DeviceSecret.objects.values_list("kind", "ciphertext")) == written
     assert load(tenant, {**known, "key": "SECRET-3"}).counts["secrets"] == 1
     assert secrets(tenant) == {**kept, "filevault_key": "SECRET-3"}
-    told = " ".join(str(each) for each in AuditEvent.objects.filter(tenant=tenant).values_list())
-    assert "SECRET" not in told + capsys.readouterr().err
+    visible_text = " ".join(str(each) for each in AuditEvent.objects.filter(tenant=tenant).values_list())
+    assert "SECRET" not in visible_text + capsys.readouterr().err
 
 
 def test_a_secret_that_no_longer_decrypts_is_replaced(tenant: Tenant, known: dict[str, str]) -> None:
@@ -79,9 +79,9 @@ def test_no_reason_quotes_a_secret(key: str, value: object, kind: str) -> None:
     described = {"alone": {"device_id": record["device_id"]}, "beside a record": record, "beside details": document}
     with pytest.raises(RowError) as error:
         device_row({**described[kind], key: value})
-    told = "".join(format_exception(error.value))
-    assert "SECRET" not in told
-    assert str(2**70) not in told
+    visible_text = "".join(format_exception(error.value))
+    assert "SECRET" not in visible_text
+    assert str(2**70) not in visible_text
 
 
 @pytest.mark.parametrize("number", [0, 1], ids=["record", "details"])

@@ -30,10 +30,10 @@ def files(tmp_path: Path) -> list[str]:
 
 def test_files_of_several_kinds(tenant: Tenant, files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     call_command("import_devices", "--tenant", "accuhive", *files)
-    told = capsys.readouterr()
-    assert told.err == ""
-    assert told.out.startswith("60 rows in ")
-    assert "30 devices created, 0 updated, 0 unchanged; 0 rows skipped; " in told.out
+    output = capsys.readouterr()
+    assert output.err == ""
+    assert output.out.startswith("60 rows in ")
+    assert "30 devices created, 0 updated, 0 unchanged; 0 rows skipped; " in output.out
     assert tenant.devices.filter(inventory__isnull=False).count() == 30
     event = AuditEvent.objects.get(summary="Devices imported")
     assert (event.actor_name, event.target_type) == ("manage.py import_devices", "tenant")
@@ -47,14 +47,14 @@ def test_invalid_rows_are_reported_with_file_and_line(
     path = tmp_path / "bad"
     path.write_text('{"device_id": 1}\n[]\n{"device_id": oops}\n', encoding="utf-8")
     call_command("import_devices", "--tenant", "accuhive", str(path), *files)
-    told = capsys.readouterr()
-    assert told.err.splitlines() == [
+    output = capsys.readouterr()
+    assert output.err.splitlines() == [
         f"{path}:1: device_id is not a UUID: 1",
         f"{path}:2: not a JSON object",
         f"{path}:3: broken JSON: Expecting value (column 15)",
     ]
-    assert "30 devices created" in told.out
-    assert "3 rows skipped" in told.out
+    assert "30 devices created" in output.out
+    assert "3 rows skipped" in output.out
 
 
 def test_a_reason_of_many_rows_is_one_line(tenant: Tenant, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -86,8 +86,8 @@ def test_an_export_imported_into_another_tenant_answers_the_same(
     found = answers(reader(api, source))
     paths = list(files(found, tmp_path))
     call_command("import_devices", "--tenant", other_tenant.subdomain, *paths)
-    told = capsys.readouterr()
-    assert (told.err, " 0 rows skipped" in told.out) == ("", True)
+    output = capsys.readouterr()
+    assert (output.err, " 0 rows skipped" in output.out) == ("", True)
     assert comparable(answers(reader(api, other_tenant))) == comparable(found)
     for model in (DeviceActivity, DeviceCommand, DeviceSecret, LostMode):
         rows = [model.objects.filter(device__tenant=each).count() for each in (source, other_tenant)]

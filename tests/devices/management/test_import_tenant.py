@@ -91,11 +91,11 @@ def test_a_copy_answers_like_its_source(
 ) -> None:
     source, target = tenants
     run(api_url, token_file)
-    told = capsys.readouterr()
-    assert f"devices: {DEVICES} created, 0 updated, 0 unchanged" in told.out
-    assert "without" not in told.out
+    output = capsys.readouterr()
+    assert f"devices: {DEVICES} created, 0 updated, 0 unchanged" in output.out
+    assert "without" not in output.out
     # Our server has no such lists yet; a copy says so, one line each, and goes on.
-    assert told.err.splitlines() == [
+    assert output.err.splitlines() == [
         f"library/{name}: not copied, the tenant does not serve it (404)"
         for name in ("custom-apps", "ipa-apps", "custom-profiles", "custom-scripts")
     ]
@@ -103,7 +103,7 @@ def test_a_copy_answers_like_its_source(
     assert target.library_items.count() == source.library_items.count()
     assert {row.type for row in target.library_items.all()} == {row.type for row in source.library_items.all()}
     assert not list(records.outdated(target.devices.values_list("pk", flat=True)))
-    assert token_file.read_text().strip() not in told.out + told.err
+    assert token_file.read_text().strip() not in output.out + output.err
 
     before = AuditEvent.objects.count()
     run(api_url, token_file)
@@ -144,9 +144,9 @@ def test_secrets_that_the_token_may_not_read_are_left_out(
 ) -> None:
     source, target = tenants
     run(api_url, written(tmp_path, source, without="get_recovery_lock_password"), "--also", "secrets")
-    told = capsys.readouterr()
-    assert "secrets/recoverypassword: not copied, the token lacks the permission" in told.err
-    assert "without secrets/recoverypassword." in told.out
+    output = capsys.readouterr()
+    assert "secrets/recoverypassword: not copied, the token lacks the permission" in output.err
+    assert "without secrets/recoverypassword." in output.out
     assert target.device_secrets.filter(kind="filevault_key").exists()
     assert not target.device_secrets.filter(kind="recovery_password").exists()
 
@@ -156,11 +156,11 @@ def test_a_part_that_the_token_may_not_read_is_left_out(
 ) -> None:
     source, target = tenants
     run(api_url, written(tmp_path, source, without="list_device_notes"))
-    told = capsys.readouterr()
+    output = capsys.readouterr()
     assert "notes: not copied, the token lacks the permission Device notes (GET /api/v1/devices/{device_id}/notes)" in (
-        told.err.splitlines()
+        output.err.splitlines()
     )
-    assert "without notes." in told.out
+    assert "without notes." in output.out
     assert target.devices.count() == DEVICES
     assert source.device_notes.exists()
     assert not target.device_notes.exists()

@@ -18,7 +18,7 @@ type Handler = Callable[[httpx.Request], httpx.Response]
 
 
 class Source:
-    """A client whose calls `handler` answers; what it asked for, how long it waited, and what it told are kept."""
+    """A client whose calls `handler` answers. It records its requests, its waits and its notices."""
 
     def __init__(self, handler: Handler, url: str = URL) -> None:
         self.asked: list[str] = []
@@ -116,7 +116,7 @@ def test_it_keeps_its_pace() -> None:
     source = Source(lambda request: json({}))
     for _ in range(20):
         source.client.get("tags")
-    # Nobody really slept, so the turns lie further and further ahead.
+    # No real sleep, so the turns lie further and further ahead.
     assert source.waited[-1] == pytest.approx(19 / tenant_import_client.RATE, abs=0.2)
 
 
