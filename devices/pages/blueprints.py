@@ -104,10 +104,14 @@ def delete(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
         return saved(request, reverse("blueprints"), "blueprints-changed", f"“{blueprint.name}” is deleted.")
     consequence = "No device is in it. Its enrollment code stops working."
     if count:
-        devices = "1 device is" if count == 1 else f"{count:,} devices are"
         consequence = (
-            f"{devices} in it. They stop being managed and show as removed until they are assigned to another "
-            "Blueprint. Their secrets, notes and history stay."
+            f"{count:,} devices are in it. They stop being managed and show as removed until they are assigned to "
+            "another Blueprint. Their secrets, notes and history stay."
+        )
+    if count == 1:
+        consequence = (
+            "1 device is in it. It stops being managed and shows as removed until it is assigned to another Blueprint. "
+            "Its secrets, notes and history stay."
         )
     dialog = Dialog(
         f"Delete “{blueprint.name}”?",
