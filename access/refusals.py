@@ -1,4 +1,4 @@
-"""What a room raises instead of doing what it was asked."""
+"""The base class of refusals, which rooms raise and the API answers."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -14,7 +14,7 @@ LOGGED_DIGITS = 16  # hexadecimal digits of a MAC in the log; all 64 would look 
 
 
 class BrokenTrail(Exception):
-    """A trail that is not what was recorded. The message names the first broken event."""
+    """The audit trail was changed. The message names the first broken event."""
 
 
 def chain_mac(previous: str, event: AuditEvent) -> str:

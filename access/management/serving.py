@@ -1,4 +1,4 @@
-"""What `serve`, `worker` and `quickstart` share: checks before the start, the WSGI server, and workers beside it."""
+"""Shared by `serve`, `worker` and `quickstart`: checks before the start, the WSGI server, and its workers."""
 
 import logging
 import os
@@ -71,7 +71,7 @@ class Server:
             granian.serve()
         except SystemExit:
             if not granian.interrupt_signal:
-                raise CommandError("The server process ended by itself; what it said stands above.") from None
+                raise CommandError("The server process ended by itself; its messages stand above.") from None
 
 
 def free_address(host: str, port: int) -> str:

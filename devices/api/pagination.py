@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from devices.api import errors
 from devices.inputs import PAGE_SIZE, Limit, Offset, Query
 
-LONGEST_POSITION = 80  # a moment and a UUID, or the widest integer, and what stands before them
+LONGEST_POSITION = 80  # characters: a moment and a UUID, or the widest integer, with their prefix
 BETWEEN = "|"  # the columns of a position
 
 

@@ -97,7 +97,7 @@ class Endpoint:
         self.operations: dict[str, Operation] = {}
         self.parts = tuple(re.sub(r"{\w+}", ANYTHING, part) for part in path.strip("/").split("/"))
         names = [part.strip("{}") for part in path.strip("/").split("/")]
-        self.parameters = tuple((place, names[place]) for place, part in enumerate(self.parts) if part == ANYTHING)
+        self.parameters = tuple((index, names[index]) for index, part in enumerate(self.parts) if part == ANYTHING)
 
     @cached_property
     def allow(self) -> str:
@@ -106,7 +106,7 @@ class Endpoint:
 
     def answer(self, request: ApiRequest, parameters: dict[str, str]) -> HttpResponse:
         response = self._answer(request, parameters)
-        response.headers["Allow"] = self.allow  # on every answer, like the public API, not only on a 405
+        response.headers["Allow"] = self.allow  # like the public API; of the errors, only the 405 has it
         return response
 
     def _answer(self, request: ApiRequest, parameters: dict[str, str]) -> HttpResponse:
@@ -265,11 +265,11 @@ class Api:
             endpoint.operations[operation.method] = operation
         # By the number of parts of a path: the positions of its parameters. Literal parts come first, so that no
         # parameter matches them.
-        self._places: dict[int, list[tuple[int, ...]]] = {}
+        self._positions: dict[int, list[tuple[int, ...]]] = {}
         for parts in sorted(self.endpoints, key=lambda parts: [part == ANYTHING for part in parts]):
-            places = tuple(place for place, part in enumerate(parts) if part == ANYTHING)
-            if places not in self._places.setdefault(len(parts), []):
-                self._places[len(parts)].append(places)
+            positions = tuple(index for index, part in enumerate(parts) if part == ANYTHING)
+            if positions not in self._positions.setdefault(len(parts), []):
+                self._positions[len(parts)].append(positions)
 
     def __call__(self, request: RoutedRequest) -> HttpResponse:
         try:
@@ -282,12 +282,12 @@ class Api:
         parts = request.path_info.removeprefix("/").split("/")
         if not parts[-1]:  # with or without a closing slash: a redirect would lose a POST's body
             del parts[-1]
-        for places in self._places.get(len(parts), ()) if all(parts) else ():
+        for positions in self._positions.get(len(parts), ()) if all(parts) else ():
             shape = list(parts)
-            for place in places:
-                shape[place] = ANYTHING
+            for position in positions:
+                shape[position] = ANYTHING
             if endpoint := self.endpoints.get(tuple(shape)):
-                return endpoint.answer(request, {name: parts[place] for place, name in endpoint.parameters})
+                return endpoint.answer(request, {name: parts[index] for index, name in endpoint.parameters})
         if request.subdomain is None or _active(request.subdomain):
             raise errors.no_route()
         raise errors.tenant_not_found()

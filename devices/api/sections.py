@@ -18,7 +18,7 @@ DEVICE_SECRETS = Section(
 TAGS = Section("Tags", "Tags", "Permissions related to the tags that devices carry.")
 USERS = Section("Users", "Users", "Permissions related to the people whom devices are assigned to.")
 ADMINS = Section("Users", "Admins", "Permissions related to the people who administer the organization.")
-AUDIT_LOGS = Section("Audit Logs", "Audit Logs", "Permissions related to the record of what was changed, and by whom.")
+AUDIT_LOGS = Section("Audit Logs", "Audit Logs", "Permissions related to the audit trail of the organization.")
 SETTINGS = Section("Settings", "Settings", "Permissions related to the settings of the organization.")
 
 # In the reference alone: operations without a permission are in no section of the editor.
