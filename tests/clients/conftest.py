@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.browser.servers import OWN_SETTINGS, free_port
+from tests.clients import NO_PACKAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 SET_UP = """
@@ -92,7 +93,7 @@ def client_script(service: Service) -> Callable[..., str]:
         command = [uv, "run", "--isolated", "--no-project", "--with", package, "python", "-c", code]
         result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         if "Failed to fetch" in result.stderr or "Could not connect" in result.stderr:
-            pytest.skip("the package index cannot be reached")
+            pytest.skip(NO_PACKAGES)
         assert result.returncode == 0, result.stderr
         return result.stdout
 

@@ -7,6 +7,10 @@ then get the 404 of an unknown path. What it does with blueprints goes all the w
 import json
 from collections.abc import Callable
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 CODE = """
 import contextlib, io, json, os, socket, sys, tempfile
 from urllib.parse import urlsplit

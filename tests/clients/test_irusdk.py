@@ -4,6 +4,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 CODE = """
 import json, os
 from irusdk import IruClient, NotFoundError

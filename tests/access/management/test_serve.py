@@ -21,6 +21,8 @@ from access.sign_in.upkeep import clear_attempts
 from tests import processes
 from tests.browser.servers import free_port
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def refused(monkeypatch: pytest.MonkeyPatch) -> Any:

@@ -15,8 +15,6 @@ from tests.factories.devices import BlueprintFactory, DeviceFactory
 
 PLACES = [(10, 0), (3, 2), (10, 35), (10, 200)]  # limit and offset; the last is past the end
 
-sqlite_alone = pytest.mark.skipif(connection.vendor != "sqlite", reason="SQLite's form of a page")
-
 
 class Joined(Func):
     """The queryset's form of what JOINED selects: all records in one value."""
@@ -69,7 +67,7 @@ def test_a_far_page_is_its_querysets(fleets: list[Tenant], limit: int, offset: i
         plans.assert_equal(record_pages.FAR, [tenant.pk, tenant.pk, limit, offset], queryset)
 
 
-@sqlite_alone
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize(("limit", "offset"), PLACES)
 def test_a_joined_page_is_its_querysets(fleets: list[Tenant], limit: int, offset: int) -> None:
     for tenant in fleets:

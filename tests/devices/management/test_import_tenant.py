@@ -18,6 +18,8 @@ from devices.fleet import records
 from devices.imports.tenant import client as tenant_import_client
 from tests.factories.access import ApiTokenFactory
 
+pytestmark = pytest.mark.slow
+
 DEVICES = 60
 PARTS = ("", "details", "apps", "library-items", "parameters", "status", "notes")
 

@@ -24,6 +24,8 @@ from iru.environment import BASE_DIR
 from tests.browser.servers import free_port
 from tests.processes import alive, wait_for
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def port() -> int:
