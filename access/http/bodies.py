@@ -1,6 +1,6 @@
-"""The body of a request as a stream: read as it arrives, and never past a maximum."""
+"""The body of a request: never read past a maximum, whole for a page and as a stream where it may be large."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from typing import Any
@@ -13,10 +13,71 @@ from django.http.multipartparser import MultiPartParser, MultiPartParserError
 from django.http.request import UnreadablePostError
 from django.utils.datastructures import MultiValueDict
 
+from access.refusals import Refusal
+
+PAGE_BODY = 64 * 1024  # bytes that a page takes, unless it declares more with `takes_body`
 CHUNK = 64 * 1024
 TAIL = 1024  # bytes: the last boundary of a multipart body is among them
 
 type Files = MultiValueDict[str, UploadedFile[Any]]
+
+
+class LengthRequired(Refusal):
+    status = 411
+
+    def __init__(self) -> None:
+        super().__init__("Forms are sent with a Content-Length.")
+
+
+class BodyTooLarge(Refusal):
+    status = 413
+
+    def __init__(self) -> None:
+        super().__init__("The request body is too large.")
+
+
+class FilesRefused(Refusal):
+    status = 415
+
+    def __init__(self) -> None:
+        super().__init__("No file is accepted here.")
+
+
+class NoFiles(FileUploadHandler):
+    """The upload handler of every form: raises FilesRefused for a file, before any of it is stored.
+
+    An operation of the API that takes files declares handlers of its own.
+    """
+
+    def new_file(self, *args: Any, **kwargs: Any) -> None:
+        raise FilesRefused
+
+
+def takes_body[V: Callable[..., Any]](maximum: int) -> Callable[[V], V]:
+    """Declare that a page takes bodies of up to `maximum` bytes (not over DATA_UPLOAD_MAX_MEMORY_SIZE)."""
+
+    def declare(view: V) -> V:
+        view.body_maximum = maximum  # type: ignore[attr-defined]
+        return view
+
+    return declare
+
+
+def read_form(request: HttpRequest, maximum: int) -> None:
+    """Read the body of a page's request, so that `request.body`, `POST` and `FILES` are in memory from now on.
+
+    Raises BodyTooLarge for a Content-Length over `maximum` before a byte is read, LengthRequired for a chunked body,
+    FilesRefused for a form with a file, and UnreadablePostError for a body that breaks off.
+    """
+    if "HTTP_TRANSFER_ENCODING" in request.META:
+        raise LengthRequired
+    length = body_length(request.META) or 0
+    if length > maximum:
+        raise BodyTooLarge
+    if len(request.body) < length:
+        raise UnreadablePostError("The body ended before its Content-Length.")
+    if request.content_type == "multipart/form-data":
+        request.POST  # noqa: B018 - parses the parts
 
 
 class BodyStream:
@@ -31,7 +92,7 @@ class BodyStream:
         self._maximum = maximum
         self._position = 0
         self.tail = b""
-        self.length = _length(request.META)
+        self.length = body_length(request.META)
         if self.length is not None and self.length > maximum:
             raise RequestDataTooBig("The Content-Length is over the maximum.")
 
@@ -92,7 +153,7 @@ def _close(files: Files) -> None:
         file.close()
 
 
-def _length(environ: dict[str, Any]) -> int | None:
+def body_length(environ: dict[str, Any]) -> int | None:
     """The length of the body; None where it is chunked and the server marks its end, as Granian does."""
     if "HTTP_TRANSFER_ENCODING" in environ and environ.get("wsgi.input_terminated"):
         return None

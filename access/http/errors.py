@@ -9,6 +9,16 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from access.refusals import Refusal
+
+BODIES = {
+    408: ("This form arrived too slowly", "Nothing was changed. Go back and send it once more."),
+    411: ("This form came without its length", "Nothing was changed. Use a browser, or send a Content-Length."),
+    413: ("This form is too large", "Nothing was changed. Go back, shorten the text, and send it once more."),
+    415: ("Files are not accepted here", "Nothing was changed. Go back and send the form without a file."),
+    503: ("The server is busy", "Nothing was changed. Go back and send the form once more in a moment."),
+}
+
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     return _page(request, 400, "This request could not be read", "Go back and try again.")
@@ -55,6 +65,14 @@ def server_error(request: HttpRequest) -> HttpResponse:
         "Something went wrong",
         "The error has been logged. Try again in a moment.",
     )
+
+
+def refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+    """The page for a body that was refused before its form was looked at."""
+    response = _page(request, refusal.status, *BODIES[refusal.status])
+    for name, value in refusal.headers().items():
+        response[name] = value
+    return response
 
 
 def unavailable(request: HttpRequest) -> HttpResponse:

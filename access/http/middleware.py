@@ -1,19 +1,22 @@
 import re
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib.auth import logout
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.http.request import split_domain_port, validate_host
+from django.http.request import UnreadablePostError, split_domain_port, validate_host
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from access.addresses import is_trusted_proxy, parse, trusted_proxies
 from access.http import errors
+from access.http.bodies import PAGE_BODY, read_form
 from access.http.requests import RoutedRequest
+from access.http.slow_clients import AUTHENTICATED, has_body
 from access.models import Administrator
+from access.refusals import Refusal
 from access.sign_in.reauthentication import STARTED_AT
 from access.sign_in.throttle import TooManyAttempts
 
@@ -93,6 +96,32 @@ class HostMiddleware:
         if not validate_host(host, settings.IRU_WEB_HOSTS):
             raise DisallowedHost(f"{host} serves no pages.")
         return self.pages(request)
+
+
+class BodyMiddleware:
+    """Read the body of a page's request before anything else looks at it, CSRF protection included.
+
+    A body that is too large, too slow or has a file is answered here, with nothing of it on the disk.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Callable[..., Any], *_: Any) -> HttpResponse | None:
+        if not has_body(request.META):
+            return None
+        if request.user.is_authenticated:
+            request.META[AUTHENTICATED] = True
+        try:
+            read_form(request, getattr(view, "body_maximum", PAGE_BODY))
+        except UnreadablePostError:
+            return errors.bad_request(request)
+        except Refusal as refusal:
+            return errors.refused(request, refusal)
+        return None
 
 
 class AdministratorMiddleware:

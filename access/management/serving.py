@@ -23,6 +23,8 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
+from access.http.slow_clients import THREADS
+
 MAX_HEAD = 64 * 1024  # bytes of request line and headers that are always accepted; beyond twice that the answer is 431
 WORKER_TIMEOUT = 10  # seconds until a worker that was asked to stop is killed; it gives its task half of them
 PAUSE = 1.0  # seconds before a worker starts (the server goes first), and between two looks at it
@@ -32,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """How to serve: what granian can limit, it limits. Bodies are limited by Django (DATA_UPLOAD_MAX_MEMORY_SIZE)."""
+    """How to serve. Granian limits headers and connections; bodies are limited by SlowClients and by the two doors."""
 
     address: str
     port: int
@@ -48,6 +50,7 @@ class Server:
     def run(self) -> None:
         """Serve until SIGINT or SIGTERM. Raises CommandError if the server ends by itself."""
         connections.close_all()  # a server process must not inherit an open one
+        os.environ[THREADS] = str(self.threads)
         granian = Granian(
             "iru.wsgi:application",
             address=self.address,

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from access.addresses import client_address
 from access.audit.events import Actor
 from access.http.requests import RoutedRequest
+from access.http.slow_clients import AUTHENTICATED
 from access.models import Tenant
 from access.permissions import Permission, Section, catalogue
 from access.tokens.authentication import AuthenticationFailed, LiveToken, authenticate
@@ -143,6 +144,7 @@ class Endpoint:
         operation = self.operations.get(method)
         if not (operation or next(iter(self.operations.values()))).open:
             request.token = self._live_token(request)
+            request.META[AUTHENTICATED] = True
             request.tenant = request.token.tenant
             request.actor = Actor.token(request.token.id, request.token.name)
         elif request.subdomain is not None and not _active(request.subdomain):

@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
+from access.http.bodies import takes_body
 from access.pages.guards import PageRequest, requires
 from access.pages.responses import form_data, fragment
 from access.roles import Capability
@@ -18,6 +19,8 @@ from devices.pages.device_frame import about, own_device
 from devices.pages.dialogs import Dialog, saved, show
 from devices.pages.forms.notes import NoteForm
 from devices.pages.listing import PER_PAGE
+
+NOTE_BODY = 256 * 1024  # bytes: 20,000 characters, each up to 12 bytes long in a form
 
 
 @requires(Capability.VIEW)
@@ -29,6 +32,7 @@ def notes(request: PageRequest, device_id: UUID) -> HttpResponse:
 
 @requires(Capability.EDIT_DEVICES)
 @require_http_methods(["POST"])
+@takes_body(NOTE_BODY)
 def create(request: PageRequest, device_id: UUID) -> HttpResponse:
     device = own_device(request, device_id)
     form = NoteForm(request.POST)
@@ -45,6 +49,7 @@ def create(request: PageRequest, device_id: UUID) -> HttpResponse:
 
 @requires(Capability.EDIT_DEVICES)
 @require_http_methods(["GET", "POST"])
+@takes_body(NOTE_BODY)
 def edit(request: PageRequest, device_id: UUID, note_id: UUID) -> HttpResponse:
     note = get_object_or_404(request.tenant.device_notes, device__uuid=device_id, uuid=note_id)
     form = NoteForm(form_data(request), initial={"content": note.content})

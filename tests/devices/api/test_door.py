@@ -73,6 +73,12 @@ def test_a_form_of_too_many_fields_is_a_400(send: Send, settings: Any) -> None:
     assert answer(send("POST", "/api/v1/blueprints", data=data, content_type=form)) == UNREADABLE
 
 
+def test_a_form_with_a_file_is_a_415(send: Send) -> None:
+    data = b'--b\r\nContent-Disposition: form-data; name="name"; filename="a"\r\n\r\nx\r\n--b--\r\n'
+    response = send("POST", "/api/v1/blueprints", data=data, content_type="multipart/form-data; boundary=b")
+    assert answer(response) == (415, {"detail": "No file is accepted here."})
+
+
 @pytest.mark.parametrize("boundary", ["", "; boundary="])
 def test_a_form_that_cannot_be_read_is_a_400(send: Send, boundary: str) -> None:
     response = send("POST", "/api/v1/blueprints", data=b"--y", content_type=f"multipart/form-data{boundary}")
