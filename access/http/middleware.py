@@ -7,6 +7,9 @@ from django.contrib.auth import logout
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.request import UnreadablePostError, split_domain_port, validate_host
+from django.middleware.clickjacking import XFrameOptionsMiddleware
+from django.middleware.csp import ContentSecurityPolicyMiddleware
+from django.middleware.security import SecurityMiddleware
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -21,7 +24,8 @@ from access.sign_in.reauthentication import STARTED_AT
 from access.sign_in.throttle import TooManyAttempts
 
 type GetResponse = Callable[[HttpRequest], HttpResponse]
-API_PATH = re.compile(r"/(?:api/v\d+|app/v1)(?:/|\Z)")
+# More slashes than one make the path unknown, not a page.
+API_PATH = re.compile(r"/+(?:api/+v\d+|app/+v1)(?:/|\Z)")
 
 
 class ProxyMiddleware:
@@ -63,39 +67,43 @@ class HostMiddleware:
         self.api_headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
         if settings.SECURE_HSTS_SECONDS:
             self.api_headers["Strict-Transport-Security"] = f"max-age={settings.SECURE_HSTS_SECONDS}; includeSubDomains"
+        # Those below that set the headers of pages: a page that is refused here does not reach them.
+        security = SecurityMiddleware(ContentSecurityPolicyMiddleware(XFrameOptionsMiddleware(errors.bad_request)))
+        security.redirect = False  # to a host that is not ours
+        self.refuse = cast("GetResponse", security)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request = cast("RoutedRequest", request)
-        api_path = API_PATH.match(request.path_info) is not None
         try:
             host = split_domain_port(request.get_host())[0]
         except DisallowedHost:
-            if not api_path:
-                raise  # Django answers it with the 400 page
-            return _no_route()
+            host = ""
         request.subdomain = host.removesuffix(self.suffix) if host.endswith(self.suffix) else None
         # Each door is one condition here.
-        if request.subdomain is not None or api_path:
+        if self._names_the_api(host) or API_PATH.match(request.path_info):
             return self._call_api(request, host)
-        return self._show_page(request, host)
+        return self.pages(request) if validate_host(host, settings.IRU_WEB_HOSTS) else self.refuse(request)
+
+    def _names_the_api(self, host: str) -> bool:
+        """Whether every path of the host belongs to the API, and is answered in JSON."""
+        bare = validate_host(host, settings.IRU_BARE_API_HOSTS) and not validate_host(host, settings.IRU_WEB_HOSTS)
+        return bare or f".{host}".endswith(self.suffix)
 
     def _call_api(self, request: RoutedRequest, host: str) -> HttpResponse:
+        response = self._answer_call(request, host)
+        for name, value in self.api_headers.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    def _answer_call(self, request: RoutedRequest, host: str) -> HttpResponse:
         if request.subdomain is None and not validate_host(host, settings.IRU_BARE_API_HOSTS):
-            return _no_route()
+            return JsonResponse({"message": "no Route matched with those values"}, status=404)
         if settings.HTTPS and not request.is_secure() and not settings.DEBUG:
             # No redirect: the token was sent in clear already, and its owner has to learn of it.
             return JsonResponse(
                 {"detail": "This API is served over HTTPS only. Replace the token you sent."}, status=403
             )
-        response = self.api(request)
-        for name, value in self.api_headers.items():
-            response.headers.setdefault(name, value)
-        return response
-
-    def _show_page(self, request: RoutedRequest, host: str) -> HttpResponse:
-        if not validate_host(host, settings.IRU_WEB_HOSTS):
-            raise DisallowedHost(f"{host} serves no pages.")
-        return self.pages(request)
+        return self.api(request)
 
 
 class BodyMiddleware:
@@ -147,7 +155,3 @@ class AdministratorMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         return errors.too_many_attempts(request, exception) if isinstance(exception, TooManyAttempts) else None
-
-
-def _no_route() -> HttpResponse:
-    return JsonResponse({"message": "no Route matched with those values"}, status=404)

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,16 +26,34 @@ def test_every_setting_of_the_example_has_its_reason() -> None:
             assert lines[0].startswith("# ")
 
 
-def test_over_https_cookies_are_bound_to_host_and_scheme() -> None:
-    names = ["SESSION_COOKIE_NAME", "SESSION_COOKIE_SECURE", "SESSION_COOKIE_HTTPONLY", "SESSION_COOKIE_SAMESITE"]
-    names += ["CSRF_COOKIE_NAME", "CSRF_COOKIE_SECURE", "CSRF_COOKIE_HTTPONLY", "SECURE_SSL_REDIRECT"]
-    script = f"import json; from django.conf import settings as s; print(json.dumps([getattr(s, n) for n in {names}]))"
-    read = subprocess.run(
-        [sys.executable, "-c", script],
+def over_https(script: str) -> Any:
+    """The JSON that a script prints, run with the settings of an installation over https."""
+    run = subprocess.run(
+        [sys.executable, "-c", f"import django, json; django.setup(); {script}"],
         cwd=ROOT,
         env={**os.environ, "DJANGO_SETTINGS_MODULE": "iru.settings", "IRU_SCHEME": "https"},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert json.loads(read.stdout) == ["__Host-session", True, True, "Lax", "__Host-csrf", True, True, True]
+    return json.loads(run.stdout)
+
+
+def test_over_https_cookies_are_bound_to_host_and_scheme() -> None:
+    names = ["SESSION_COOKIE_NAME", "SESSION_COOKIE_SECURE", "SESSION_COOKIE_HTTPONLY", "SESSION_COOKIE_SAMESITE"]
+    names += ["CSRF_COOKIE_NAME", "CSRF_COOKIE_SECURE", "CSRF_COOKIE_HTTPONLY", "SECURE_SSL_REDIRECT"]
+    values = over_https(f"from django.conf import settings; print(json.dumps([getattr(settings, n) for n in {names}]))")
+    assert values == ["__Host-session", True, True, "Lax", "__Host-csrf", True, True, True]
+
+
+def test_over_https_every_answer_forbids_plain_http_for_a_year() -> None:
+    asked = [("testserver", "/nope/"), ("evil.test", "/"), ("testserver", "/api/v9/nope"), ("x.evil.test", "/api/v1/")]
+    name = "Strict-Transport-Security"
+    ask = f"Client().get(path, secure=True, headers={{'host': host}})[{name!r}]"
+    values = over_https(f"from django.test import Client; print(json.dumps([{ask} for host, path in {asked}]))")
+    assert values == [
+        "max-age=31536000; includeSubDomains; preload",
+        "max-age=31536000; includeSubDomains; preload",
+        "max-age=31536000; includeSubDomains",
+        "max-age=31536000; includeSubDomains",
+    ]

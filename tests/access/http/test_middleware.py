@@ -3,7 +3,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.core.exceptions import DisallowedHost, ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
@@ -92,7 +92,7 @@ class TestHosts:
 
         middleware = HostMiddleware(door("pages"))
         middleware.api = door("api")
-        response = middleware(RequestFactory().get(path, headers={"host": host}, secure=secure))
+        response = middleware(RequestFactory().get("/", headers={"host": host}, secure=secure, PATH_INFO=path))
         return response, seen[0] if seen else None
 
     @pytest.mark.parametrize("host", ["accuhive.api.iru.test", "ACCUHIVE.api.iru.test:8443", "accuhive.api.iru.test."])
@@ -117,10 +117,24 @@ class TestHosts:
         assert seen is None
         assert (response.status_code, response["content-type"]) == (404, "application/json")
 
-    @pytest.mark.parametrize("host", ["localhost", "evil.test", "api.iru.test"])
+    @pytest.mark.parametrize("host", ["evil.test", "iru.test.evil.test", "evil.test:bad", "bad host"])
     def test_pages_are_shown_by_the_web_hosts_alone(self, host: str) -> None:
-        with pytest.raises(DisallowedHost):
-            self.ask(host, "/sign-in/")
+        response, seen = self.ask(host, "/sign-in/")
+        assert seen is None
+        assert response.status_code == 400
+
+    @pytest.mark.parametrize("path", ["/", "/sign-in/", "//api/v1/devices", "/static/css/app.css"])
+    def test_every_path_of_an_api_name_is_the_apis(self, path: str) -> None:
+        assert self.ask("localhost", path)[0].content == b"api"
+        response, seen = self.ask("api.iru.test", path)  # the name above those of the tenants
+        assert seen is None
+        assert (response.status_code, response["content-type"]) == (404, "application/json")
+
+    @pytest.mark.parametrize("path", ["//api/v1/devices", "///app/v1/ping", "/api//v1/devices"])
+    def test_more_slashes_than_one_do_not_lead_to_a_page(self, path: str) -> None:
+        response, seen = self.ask("iru.test", path)
+        assert seen is None
+        assert (response.status_code, response["content-type"]) == (404, "application/json")
 
     @pytest.mark.parametrize("host", ["accuhive.api.iru.test", "localhost"])
     def test_plain_http_to_the_api_is_refused_and_not_redirected(self, settings: Any, host: str) -> None:
@@ -201,9 +215,12 @@ class TestLostDatabase:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("path", ["/sign-in/", "/nope/", "/admin/"])
-def test_every_page_carries_the_browsers_orders(client: Client, path: str) -> None:
-    headers = client.get(path).headers
+@pytest.mark.parametrize(
+    ("host", "path"),
+    [("testserver", "/sign-in/"), ("testserver", "/nope/"), ("testserver", "/admin/"), ("evil.test", "/sign-in/")],
+)
+def test_every_page_carries_the_browsers_orders(client: Client, host: str, path: str) -> None:
+    headers = client.get(path, headers={"host": host}).headers
     policy = dict(each.strip().partition(" ")[::2] for each in headers["Content-Security-Policy"].split(";"))
     assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"
     assert re.fullmatch(r"'self'( 'nonce-[\w-]+')?", policy["script-src"])
