@@ -79,6 +79,7 @@ MIDDLEWARE = [
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "access.http.middleware.HeadMiddleware",
     "django.middleware.common.CommonMiddleware",
     "access.http.middleware.BodyMiddleware",  # before CSRF protection, which looks into the form
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -106,6 +106,21 @@ class HostMiddleware:
         return self.api(request)
 
 
+class HeadMiddleware:
+    """Answer a HEAD of a page as its GET, whose views need not name it. The server leaves the body out."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.method != "HEAD":
+            return self.get_response(request)
+        request.method = "GET"
+        response = self.get_response(request)
+        request.method = "HEAD"
+        return response
+
+
 class BodyMiddleware:
     """Read the body of a page's request before anything else looks at it, CSRF protection included.
 

@@ -6,7 +6,6 @@ from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
-from django.utils.cache import patch_vary_headers
 
 from access.pages.guards import PageRequest
 
@@ -19,12 +18,10 @@ def form_data(request: HttpRequest) -> QueryDict | None:
 def fragment(
     request: HttpRequest, template: str, partial: str, context: dict[str, Any] | None = None, *, status: int = 200
 ) -> HttpResponse:
-    """One piece of the page for htmx, the whole page for a browser."""
+    """One piece of the page for htmx, the whole page for a browser. No cache mixes them up: pages are not stored."""
     htmx = cast("PageRequest", request).htmx
     piece = htmx and not htmx.boosted and not htmx.history_restore_request
-    response = render(request, f"{template}#{partial}" if piece else template, context, status=status)
-    patch_vary_headers(response, ["HX-Request", "HX-Target"])
-    return response
+    return render(request, f"{template}#{partial}" if piece else template, context, status=status)
 
 
 def push_url(response: HttpResponse, request: PageRequest, chosen: dict[str, str], page: int = 1) -> HttpResponse:
