@@ -7,6 +7,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
+from iru.databases import PrivateConnection, database
 from iru.environment import BASE_DIR, env_file
 
 env = environ.Env()
@@ -117,11 +118,12 @@ TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 # --- Database ---------------------------------------------------------------------------------------------------------
 
 DATABASES: dict[str, dict[str, Any]] = {
-    "default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}")
+    "default": database(env.str("DATABASE_URL", default=""), default=BASE_DIR / "db.sqlite3")
 }
 DATABASES["default"]["CONN_MAX_AGE"] = None  # opening a connection costs more than most requests
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = {
+        "factory": PrivateConnection,
         # A transaction that reads first and writes later fails under other writers in the default mode.
         "transaction_mode": "IMMEDIATE",
         "timeout": 10,

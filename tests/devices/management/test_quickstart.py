@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import sqlite3
+import stat
 import subprocess
 import sys
 import time
@@ -42,7 +43,7 @@ class Machine:
         self.environment = {name: value for name, value in os.environ.items() if name in kept} | {
             "DATABASE_URL": f"sqlite:///{self.database}",
             "IRU_ENV_FILE": str(self.settings),
-            "STATIC_BASE_DIR": str(path / "static"),
+            "STATIC_ROOT": str(path / "static"),
         }
         self.running: list[subprocess.Popen[str]] = []
 
@@ -55,6 +56,7 @@ class Machine:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,  # a terminal sends Ctrl-C to the whole group; so can we
+            umask=0o022,  # which leaves new files readable by everybody
         )
         self.running.append(process)
         return process
@@ -68,6 +70,11 @@ class Machine:
         assert "ready" not in output
         (line,) = errors.strip().splitlines()
         return line
+
+    def database_modes(self) -> dict[str, int]:
+        """Names and permissions of the database's files."""
+        files = self.database.parent.glob(f"{self.database.name}*")
+        return {file.name: stat.S_IMODE(file.stat().st_mode) for file in files}
 
     def worker_pids(self) -> set[int]:
         """Processes that ran a task: a worker's name is host, process and a random word."""
@@ -118,6 +125,8 @@ def stop(process: subprocess.Popen[str], number: signal.Signals, *, group: bool)
 def test_first_and_second_start(machine: Machine, port: int) -> None:
     process = machine.start("--port", str(port))
     assert status(port, "/api/v1/devices", process) == 401
+    wait_for(lambda: len(machine.database_modes()) == 3, 60)  # the worker has connected
+    assert set(machine.database_modes().values()) == {0o600}
     output, errors = stop(process, signal.SIGINT, group=True)
     assert "Traceback" not in errors
     assert f"http://localhost:{port}/\n" in output

@@ -1,0 +1,52 @@
+"""The database that DATABASE_URL names, and the file that SQLite keeps it in."""
+
+import os
+import sqlite3
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+PRIVATE = 0o600  # read and written by the owner of the file alone
+SUFFIXES = ("", "-wal", "-shm")  # the database, its write-ahead log, and the log's index
+
+
+def database(url: str, *, default: Path) -> dict[str, Any]:
+    """`url` as Django's settings take it; without one, a SQLite database in the file `default`.
+
+    Raises ImproperlyConfigured for a path of SQLite that a URL would cut off.
+    """
+    if not url:
+        # A path is no URL: the checkout may stand in a directory whose name has a "#", "?" or "%" in it.
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": str(default)}
+    settings: dict[str, Any] = environ.Env.db_url_config(url)
+    if url.startswith("sqlite:") and settings["NAME"] != ":memory:":
+        if "#" in url or "?" in url:
+            raise ImproperlyConfigured(
+                "DATABASE_URL is a URL, which ends its path at # and ?. Write %23 for # and %3F for ? in the path."
+            )
+        settings["NAME"] = unquote(urlsplit(url).path[1:])  # environ would read a "+" as a space
+    return settings
+
+
+class PrivateConnection(sqlite3.Connection):
+    """A connection to a SQLite file that only its owner can read and write, whichever command made it."""
+
+    def __init__(self, database: str, *args: Any, **kwargs: Any) -> None:
+        if database != ":memory:" and not database.startswith("file:"):
+            _make_private(database)
+        super().__init__(database, *args, **kwargs)
+
+
+def _make_private(name: str) -> None:
+    path = os.path.realpath(name)  # SQLite names the other two files after it
+    # An existing file is never opened here: closing it would end SQLite's locks on it in the whole process.
+    with suppress(OSError):  # it is there, or SQLite says why it cannot be
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, PRIVATE))
+    for file in (Path(path + suffix) for suffix in SUFFIXES):
+        with suppress(OSError):  # it is not there yet (SQLite gives it the mode of the database), or not ours
+            if file.stat().st_mode & 0o077:
+                file.chmod(PRIVATE)
