@@ -1,15 +1,13 @@
-#!/usr/bin/env python
 import os
 import sys
 
-from iru import environment
-
 
 def main() -> None:
+    from iru import environment  # here, so that Ctrl-C is answered below from the first import on
+
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "iru.settings")
     if sys.argv[1:2] == ["quickstart"]:
         # Settings cannot load without their secrets, so the first start makes them before Django reads anything.
-        os.umask(0o077)  # the database and the settings file are their owner's alone
         environment.create_missing()
 
     from django.core.exceptions import ImproperlyConfigured
@@ -22,4 +20,11 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        import signal
+
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while Python shuts down ends it without a traceback
+        print("manage.py: stopped by Ctrl-C.", file=sys.stderr)  # noqa: T201 - Django may not have been loaded
+        sys.exit(128 + signal.SIGINT)

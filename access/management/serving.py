@@ -7,10 +7,11 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from django.conf import settings
@@ -48,7 +49,8 @@ class Server:
     quiet: bool = False
 
     def run(self) -> None:
-        """Serve until SIGINT or SIGTERM. Raises CommandError if the server ends by itself."""
+        """Serve until SIGINT or SIGTERM. Raises CommandError if the port is taken or the server ends by itself."""
+        free_address(self.address, self.port)  # once more: a set-up takes seconds, and another server may have started
         connections.close_all()  # a server process must not inherit an open one
         os.environ[THREADS] = str(self.threads)
         granian = Granian(
@@ -75,6 +77,8 @@ class Server:
         except SystemExit:
             if not granian.interrupt_signal:
                 raise CommandError("The server process ended by itself; its messages stand above.") from None
+        finally:
+            _on_signals(_end_at_once)  # granian has put its own handlers there
 
 
 def free_address(host: str, port: int) -> str:
@@ -104,7 +108,9 @@ def check_database() -> None:
     check_connection()
     executor = MigrationExecutor(connection)
     if missing := len(executor.migration_plan(executor.loader.graph.leaf_nodes())):
-        raise CommandError(f"The database is not up to date (migrations missing: {missing}). Run: manage.py migrate")
+        raise CommandError(
+            f"The database is not up to date (migrations missing: {missing}). Run: uv run manage.py migrate"
+        )
 
 
 def check_connection() -> None:
@@ -131,32 +137,57 @@ def _check_file(path: Path) -> None:
 def check_static_files() -> None:
     """Raises CommandError where pages would miss their styles and scripts."""
     if not getattr(staticfiles_storage, "hashed_files", True):  # of a storage that knows its files, none
-        raise CommandError("The static files have not been collected. Run: manage.py collectstatic")
+        raise CommandError("The static files have not been collected. Run: uv run manage.py collectstatic --no-input")
 
 
 @contextmanager
 def workers(number: int, *, quiet: bool = False) -> Iterator[None]:
     """Inside, so many worker processes run: one that ends is replaced. They stop on leaving, and if we are killed."""
     stopping = threading.Event()
-    threads = [threading.Thread(target=_supervise, args=(stopping, quiet)) for _ in range(number)]
-    for thread in threads:
-        thread.start()
+    threads: list[threading.Thread] = []
     try:
+        for _ in range(number):
+            threads.append(thread := threading.Thread(target=_supervise, args=(stopping, quiet)))
+            thread.start()
         yield
     finally:
         stopping.set()
         for thread in threads:
-            thread.join()
+            if thread.ident is not None:  # it was started
+                thread.join()
 
 
 def stop_on_signals() -> None:
-    """Have SIGTERM and SIGINT raise KeyboardInterrupt. A script that starts this with "&" had SIGINT ignored."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
+    """Have SIGTERM or SIGINT raise KeyboardInterrupt, and the next one end the process at once, with one line.
+
+    A script that starts this with "&" had SIGINT ignored.
+    """
+    _on_signals(_stop)
+
+
+def ignore_signals() -> None:
+    """Have SIGTERM and SIGINT change nothing: this process has said its last word, and is about to end."""
+    _on_signals(signal.SIG_IGN)
 
 
 def one_line(error: Exception) -> str:
     return " ".join(str(error).split())
+
+
+def _on_signals(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handler)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    _on_signals(_end_at_once)
+    raise KeyboardInterrupt
+
+
+def _end_at_once(number: int, frame: FrameType | None) -> None:
+    # Workers notice that their parent is gone; server processes have ended, or were never started.
+    os.write(2, b"Stopped at once.\n")
+    os._exit(128 + number)
 
 
 def _supervise(stopping: threading.Event, quiet: bool) -> None:

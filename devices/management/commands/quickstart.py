@@ -12,7 +12,15 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, transaction
 
 from access.audit.events import Actor
-from access.management.serving import Server, check_connection, free_address, one_line, stop_on_signals, workers
+from access.management.serving import (
+    Server,
+    check_connection,
+    free_address,
+    ignore_signals,
+    one_line,
+    stop_on_signals,
+    workers,
+)
 from access.models import Administrator, Role, Tenant
 from access.people.administrators import create_administrator
 from access.people.tenants import create_tenant
@@ -51,6 +59,7 @@ class Command(BaseCommand):
                 Server(address=address, port=port, quiet=True).run()
         except KeyboardInterrupt:
             pass  # the first set-up is one transaction: unfinished, it is not there, and the next start begins anew
+        ignore_signals()
         self._print("Stopped.")
 
     def _set_up(self, host: str, *, with_fleet: bool) -> None:
@@ -124,10 +133,12 @@ class Command(BaseCommand):
             self._print("")
             for who, email, password in accounts:
                 self._print(f"  {who:<15}{email:<{width}}{password}")
-            self._print("\nThe passwords are not shown again. Should one be lost: manage.py changepassword EMAIL")
+            self._print(
+                "\nThe passwords are not shown again. Should one be lost: uv run manage.py changepassword EMAIL"
+            )
         else:
             self._print(
-                "\nEverything is as it was left. A lost password is replaced by: manage.py changepassword EMAIL"
+                "\nEverything is as it was left. A lost password is replaced by: uv run manage.py changepassword EMAIL"
             )
 
     def _print(self, text: str) -> None:

@@ -5,6 +5,8 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -17,6 +19,7 @@ from django.tasks import TaskResultStatus
 from django_tasks_db.models import DBTaskResult
 
 from access.management.commands import serve
+from access.management.serving import Server
 from access.sign_in.upkeep import clear_attempts
 from tests import processes
 from tests.browser.servers import free_port
@@ -38,23 +41,37 @@ def refused(monkeypatch: pytest.MonkeyPatch) -> Any:
     return refused
 
 
-def test_a_port_in_use_is_refused(refused: Any) -> None:
+@pytest.mark.parametrize(
+    ("taken", "asked"), [("127.0.0.1", "127.0.0.1"), ("127.0.0.1", "0.0.0.0"), ("0.0.0.0", "127.0.0.1"), ("::", "::1")]
+)
+def test_a_port_in_use_is_refused(refused: Any, taken: str, asked: str) -> None:
     # Granian would share it: half of the calls would reach the other server.
-    with socket.socket() as taken:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        assert refused("--port", str(port)) == (
-            f"Cannot serve on 127.0.0.1 port {port}: Address already in use. Try --port {port + 1}."
+    with listening(taken) as port:
+        assert refused("--host", asked, "--port", str(port)) == (
+            f"Cannot serve on {asked} port {port}: Address already in use. Try --port {port + 1}."
         )
+
+
+def test_a_port_that_was_taken_during_the_set_up_is_refused() -> None:
+    with listening("127.0.0.1") as port, pytest.raises(CommandError, match="Address already in use"):
+        Server(address="127.0.0.1", port=port).run()
+
+
+@contextmanager
+def listening(address: str) -> Iterator[int]:
+    """A free port on which a server like ours listens."""
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        taken.bind((address, 0))
+        taken.listen()
+        yield taken.getsockname()[1]
 
 
 @pytest.mark.django_db
 def test_a_database_that_lacks_a_migration_is_refused(refused: Any) -> None:
     MigrationRecorder.Migration.objects.filter(app="access", name="0003_tasks").delete()
     assert refused("--port", str(free_port())) == (
-        "The database is not up to date (migrations missing: 1). Run: manage.py migrate"
+        "The database is not up to date (migrations missing: 1). Run: uv run manage.py migrate"
     )
 
 
@@ -64,7 +81,7 @@ def test_missing_static_files_are_refused(refused: Any, settings: Any, tmp_path:
     settings.STATIC_ROOT = str(tmp_path)
     settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": storage}}
     assert refused("--port", str(free_port())) == (
-        "The static files have not been collected. Run: manage.py collectstatic"
+        "The static files have not been collected. Run: uv run manage.py collectstatic --no-input"
     )
 
 

@@ -174,6 +174,29 @@ def test_background_work_runs_beside_the_server_and_ends_with_it(machine: Machin
         assert not alive(worker)
 
 
+def test_ctrl_c_while_it_loads_is_one_line(machine: Machine, port: int) -> None:
+    os.mkfifo(machine.settings)  # the settings are read until the writer closes them
+    process = machine.start("--port", str(port))
+    with machine.settings.open("w"):
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (130, "manage.py: stopped by Ctrl-C.\n")
+
+
+def test_ctrl_c_again_and_again_is_one_line_at_most(machine: Machine, port: int) -> None:
+    process = machine.start("--port", str(port), "--no-fleet")
+    status(port, "/app/v1/ping", process)
+    wait_for(machine.worker_pids, 60)
+    while process.poll() is None:
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.02)
+    output, errors = process.communicate()
+    assert "Traceback" not in output
+    assert errors in {"", "Stopped at once.\n"}
+    (worker,) = machine.worker_pids()
+    wait_for(lambda: not alive(worker), 20)
+
+
 @pytest.mark.parametrize("password", ["weak-pass", "a strong enough 1"])
 def test_a_chosen_password_is_used_and_not_repeated(machine: Machine, port: int, password: str) -> None:
     process = machine.start("--port", str(port), "--no-fleet", IRU_OWNER_PASSWORD=password)
