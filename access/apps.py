@@ -7,6 +7,7 @@ class AccessConfig(AppConfig):
     name = "access"
 
     def ready(self) -> None:
+        import access.checks  # noqa: F401 - the import registers them
         from access.keyrings import keyring
         from access.sign_in import trail
         from access.sign_in.upkeep import clear_attempts, clear_sessions

@@ -23,7 +23,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"audit"},
         {"tasks", "roles", "sql"},
         {"models"},
-        {"permissions", "addresses", "keyrings", "sealing", "labels", "logs", "refusals"},
+        {"permissions", "addresses", "checks", "keyrings", "sealing", "labels", "logs", "refusals"},
     ],
     "devices": [
         {"urls", "apps", "management", "templatetags", "admin"},

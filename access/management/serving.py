@@ -24,6 +24,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
+from access.checks import NAME_IT, NO_PROXY, lacks_proxy
 from access.http.slow_clients import THREADS
 
 MAX_HEAD = 64 * 1024  # bytes of request line and headers that are always accepted; beyond twice that the answer is 431
@@ -101,6 +102,12 @@ def free_address(host: str, port: int) -> str:
             hint = f" Try --port {port + 1}." if port < 65535 else ""
             raise CommandError(f"Cannot serve on {host} port {port}: {error.strerror}.{hint}") from None
     return str(address[0])
+
+
+def check_scheme(certificate: Path | None) -> None:
+    """Raises CommandError where https is demanded of every request, and none can come over it."""
+    if certificate is None and lacks_proxy():
+        raise CommandError(f"{NO_PROXY} {NAME_IT}")
 
 
 def check_database() -> None:

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from access.management.serving import (
     Server,
     check_database,
+    check_scheme,
     check_static_files,
     free_address,
     stop_on_signals,
@@ -58,6 +59,7 @@ class Command(BaseCommand):
                 key=options["key"],
             )
             _check_files(server.certificate, server.key)
+            check_scheme(server.certificate)
             check_database()
             check_static_files()
             with workers(with_worker):

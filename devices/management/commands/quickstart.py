@@ -15,6 +15,7 @@ from access.audit.events import Actor
 from access.management.serving import (
     Server,
     check_connection,
+    check_scheme,
     free_address,
     ignore_signals,
     one_line,
@@ -51,6 +52,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, host: str, port: int, no_fleet: bool, **options: Any) -> None:
         stop_on_signals()
         try:
+            check_scheme(None)
             address = free_address(host, port)
             _tell_settings(host, port)
             self._set_up(host, with_fleet=not no_fleet)

@@ -91,6 +91,12 @@ def test_a_certificate_needs_its_key(refused: Any) -> None:
     assert refused("--port", port, "--certificate", "/missing", "--key", "/missing") == "There is no file /missing."
 
 
+def test_https_that_no_request_can_come_over_is_refused(refused: Any, settings: Any) -> None:
+    # Each page would redirect to itself, and each call would be told to replace its token.
+    settings.HTTPS, settings.IRU_TRUSTED_PROXIES = True, []
+    assert refused("--port", str(free_port())).startswith("IRU_SCHEME is https and IRU_TRUSTED_PROXIES is empty")
+
+
 @pytest.mark.django_db
 def test_settings_that_cannot_be_right_are_one_line() -> None:
     environment = processes.environment() | {"IRU_SCHEME": "ftp"}
