@@ -1,4 +1,4 @@
-"""Mail about passwords, written and sent by a worker.
+"""Mail with a link to choose a password, written and sent by a worker.
 
 The page that asks for a link enqueues the same task for every address, so neither its answer nor the time it takes
 tells whether there is such an account. The link is made by the worker: it is in no queue, and it is fresh after a wait.
@@ -23,21 +23,33 @@ def send_password_link(email: str, host: str) -> None:
     send_password_mail.enqueue(email, host, str(uuid4()))
 
 
+def send_invitation(person: Administrator, host: str) -> None:
+    """Have a worker send a new person the link to choose a first password, leading to `host`."""
+    send_invitation_mail.enqueue(person.email, host, str(uuid4()))
+
+
 @task(retries=6)  # over 23 minutes: a mail server may be away for a while, and the link lasts an hour
 def send_password_mail(email: str, host: str, key: str) -> None:
     """Send the mail, at least once: a worker that is lost after sending sends it again, under the same Message-ID."""
+    _send(email, host, key, "Choose a new password for Iru Endpoint", "registration/password_reset_email.txt")
+
+
+@task(retries=6)
+def send_invitation_mail(email: str, host: str, key: str) -> None:
+    """Send the invitation, at least once, as above."""
+    _send(email, host, key, "Your account for Iru Endpoint", "registration/invitation_email.txt")
+
+
+def _send(email: str, host: str, key: str, subject: str, template: str) -> None:
     person = Administrator.objects.filter(email=email.strip().lower(), is_active=True).first()
     if person is None:
         return
-    body = render_to_string(
-        "registration/password_reset_email.txt",
-        {"administrator": person, "password_reset_url": _link(person, host)},
-    )
-    subject = "Choose a new password for Iru Endpoint"
+    body = render_to_string(template, {"administrator": person, "password_url": password_link(person, host)})
     EmailMessage(subject, body, to=[person.email], headers={"Message-ID": f"<{key}@{settings.IRU_DOMAIN}>"}).send()
 
 
-def _link(person: Administrator, host: str) -> str:
+def password_link(person: Administrator, host: str) -> str:
+    """A link to choose a password, leading to `host`. It works once, within PASSWORD_RESET_TIMEOUT."""
     key = default_token_generator.make_token(person)
     path = reverse("account_reset_password_from_key", kwargs={"uidb36": user_pk_to_url_str(person), "key": key})
     # The request's host is one of ours, but its port is whatever the sender wrote.

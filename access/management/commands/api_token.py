@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import IO, Any, cast
 from uuid import UUID
 
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Count
 from django.utils import timezone
@@ -15,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from access.audit.events import Actor
+from access.management.refusals import in_one_line
 from access.models import ApiToken, Tenant
 from access.permissions import catalogue
 from access.tokens import digests
@@ -65,12 +65,8 @@ class Command(BaseCommand):
         found = Tenant.objects.filter(subdomain=tenant).first() if tenant else None
         if tenant and found is None:
             raise CommandError(f"There is no tenant {tenant}.")
-        try:
+        with in_one_line():
             run(tenant=found, **options)
-        except ValidationError as error:
-            fields = error.message_dict if hasattr(error, "error_dict") else {"": error.messages}
-            lines = [f"{field}: {message}" for field, messages in fields.items() for message in messages]
-            raise CommandError(" ".join(lines)) from error
 
     def create(
         self,
