@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+ESCAPES = "In a name, a password or a path write %23 for #, %3F for ?, %2F for /, %2B for + and %25 for %."
 PRIVATE = 0o600  # read and written by the owner of the file alone
 SUFFIXES = ("", "-wal", "-shm")  # the database, its write-ahead log, and the log's index
 
@@ -17,17 +18,18 @@ SUFFIXES = ("", "-wal", "-shm")  # the database, its write-ahead log, and the lo
 def database(url: str, *, default: Path) -> dict[str, Any]:
     """`url` as Django's settings take it; without one, a SQLite database in the file `default`.
 
-    Raises ImproperlyConfigured for a path of SQLite that a URL would cut off.
+    Raises ImproperlyConfigured for a text that is no URL, and for a path of SQLite that a URL would cut off.
     """
     if not url:
         # A path is no URL: the checkout may stand in a directory whose name has a "#", "?" or "%" in it.
         return {"ENGINE": "django.db.backends.sqlite3", "NAME": str(default)}
-    settings: dict[str, Any] = environ.Env.db_url_config(url)
+    try:
+        settings: dict[str, Any] = environ.Env.db_url_config(url)
+    except ValueError:  # its text could hold the password
+        raise ImproperlyConfigured(f"DATABASE_URL cannot be read. {ESCAPES}") from None
     if url.startswith("sqlite:") and settings["NAME"] != ":memory:":
         if "#" in url or "?" in url:
-            raise ImproperlyConfigured(
-                "DATABASE_URL is a URL, which ends its path at # and ?. Write %23 for # and %3F for ? in the path."
-            )
+            raise ImproperlyConfigured(f"DATABASE_URL is a URL, whose path ends at # and ?. {ESCAPES}")
         settings["NAME"] = unquote(urlsplit(url).path[1:])  # environ would read a "+" as a space
     return settings
 

@@ -77,5 +77,11 @@ def test_a_path_is_read_from_its_url(url: str, path: str) -> None:
 
 @pytest.mark.parametrize("url", ["sqlite:////srv/a#b/db.sqlite3", "sqlite:////srv/a?b/db.sqlite3"])
 def test_a_path_that_a_url_cuts_off_is_refused(url: str) -> None:
-    with pytest.raises(ImproperlyConfigured, match=r"Write %23 for # and %3F for \? in the path"):
+    with pytest.raises(ImproperlyConfigured, match=r"DATABASE_URL is a URL, whose path ends at # and \?\."):
         database(url, default=Path("/default"))
+
+
+def test_a_password_that_breaks_its_url_is_refused_without_repeating_it() -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"DATABASE_URL cannot be read\. .* %3F for \?") as error:
+        database("postgres://iru:secret?word@localhost/iru", default=Path("/default"))
+    assert "secret" not in str(error.value)
