@@ -56,7 +56,7 @@ def test_the_owner_gets_the_link_by_mail(client: Client, run_tasks: RunTasks) ->
     assert message.to == ["ana@accuhive.test"]
     assert "Hello Ana Ruiz" in message.body
     assert "Account Owner of Accuhive" in message.body
-    (link,) = re.findall(r"http://\S+", message.body)
+    (link,) = re.findall(r"http://\S+", str(message.body))
     choose_password(client, link)
 
 
