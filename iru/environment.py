@@ -13,6 +13,16 @@ def env_file() -> Path:
     return Path(os.environ.get("IRU_ENV_FILE") or BASE_DIR / ".env")
 
 
+def advice() -> str:
+    """What to do about a setting that is not there."""
+    path = env_file()
+    if not path.exists():
+        return "Run `uv run manage.py quickstart` for a local start, or copy .env.example to .env."
+    if not os.access(path, os.R_OK):
+        return f"This user may not read the settings file {path}."
+    return f"Set it in {path}: .env.example has the line that makes one."
+
+
 def create_missing() -> None:
     """Write a settings file for this machine, readable by its owner only, unless one is there.
 

@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
 from iru.databases import PrivateConnection, database
-from iru.environment import BASE_DIR, env_file
+from iru.environment import BASE_DIR, advice, env_file
 
 env = environ.Env()
 ENV_FILE = env_file()
@@ -19,9 +19,7 @@ env.read_env(ENV_FILE)  # the process environment wins over the file
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="")
 if not SECRET_KEY:
-    raise ImproperlyConfigured(
-        "SECRET_KEY is not set. Run `uv run manage.py quickstart` for a local start, or copy .env.example to .env."
-    )
+    raise ImproperlyConfigured(f"SECRET_KEY is not set. {advice()}")
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 
 IRU_DOMAIN = env.str("IRU_DOMAIN", default="localhost")

@@ -174,6 +174,14 @@ def test_background_work_runs_beside_the_server_and_ends_with_it(machine: Machin
         assert not alive(worker)
 
 
+def test_settings_without_their_key_are_one_line(machine: Machine, port: int) -> None:
+    machine.settings.write_text("IRU_DOMAIN=localhost\n")
+    line = machine.refused("--port", str(port))
+    assert line == (
+        f"manage.py: SECRET_KEY is not set. Set it in {machine.settings}: .env.example has the line that makes one."
+    )
+
+
 def test_ctrl_c_while_it_loads_is_one_line(machine: Machine, port: int) -> None:
     os.mkfifo(machine.settings)  # the settings are read until the writer closes them
     process = machine.start("--port", str(port))

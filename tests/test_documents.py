@@ -1,0 +1,33 @@
+"""What the documents tell people to type."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.core.management import get_commands
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "SECURITY.md", ".env.example")
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_commands_are_written_as_they_are_typed(name: str) -> None:
+    """manage.py alone is no command: it is not executable, and the Python of the machine has no Django."""
+    text = (ROOT / name).read_text()
+    typed = re.findall(r"(?:^|`)((?:[^\s`]+ )*?)manage\.py (\w+)", text, re.MULTILINE)
+    assert typed
+    assert [
+        f"{before}manage.py {command}" for before, command in typed if not before.endswith(("run ", "--dev "))
+    ] == []
+    assert {command for _, command in typed} <= set(get_commands())
+
+
+def test_the_files_that_the_documents_name_are_there() -> None:
+    text = (ROOT / "README.md").read_text() + (ROOT / "deploy" / "nginx.conf").read_text()
+    named = re.findall(r"\bdeploy/[\w.@-]+\w", text)
+    assert {Path(file).name for file in named} == {path.name for path in (ROOT / "deploy").iterdir()}
+
+
+def test_git_ignores_what_the_documents_have_made_in_a_checkout() -> None:
+    made = {".uv/", ".venv/", ".env", "/var/", "db.sqlite3*"}
+    assert made <= set((ROOT / ".gitignore").read_text().splitlines())
