@@ -18,6 +18,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.tasks import TaskResultStatus
 from django_tasks_db.models import DBTaskResult
 
+from access.management import serving
 from access.management.commands import serve
 from access.management.serving import Server
 from access.sign_in.upkeep import clear_attempts
@@ -52,7 +53,8 @@ def test_a_port_in_use_is_refused(refused: Any, taken: str, asked: str) -> None:
         )
 
 
-def test_a_port_that_was_taken_during_the_set_up_is_refused() -> None:
+def test_a_port_that_was_taken_during_the_set_up_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "Granian", None)  # it would serve
     with listening("127.0.0.1") as port, pytest.raises(CommandError, match="Address already in use"):
         Server(address="127.0.0.1", port=port).run()
 
