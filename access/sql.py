@@ -1,7 +1,7 @@
-"""SELECTs that are written as SQL, where every API call runs them.
+"""Statements that are written as SQL, where every API call or every change runs them.
 
-Django takes longer to make the SQL of a queryset than the database takes to look a row up by index. Each of these
-SELECTs has a test that it gives the rows of its queryset by the same plan."""
+Django takes longer to make the SQL of a queryset than the database takes to look a row up by index. Each SELECT has a
+test that it gives the rows of its queryset by the same plan."""
 
 from functools import cache
 from typing import Any
@@ -10,7 +10,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 
 def rows(sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-    """Run `sql`, which has a `%s` for each parameter.
+    """Run `sql`, which has a `%s` for each parameter, and returns rows.
 
     Takes parameters and returns rows in the types of the database driver: no model, no field conversion.
     """

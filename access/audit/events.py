@@ -3,27 +3,37 @@
 import logging
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import connection, transaction
 from django.utils import timezone
 from ulid import ULID
 
-from access.audit.chain import LOGGED_DIGITS, chain_mac
-from access.models import Administrator, AuditEvent, AuditHead, Tenant
+from access.audit.chain import LOGGED_DIGITS, chain_mac, content_of
+from access.audit.head import append, lock
+from access.models import Administrator, AuditEvent, Tenant
 
 logger = logging.getLogger(__name__)
 
 
+def _is_confirmed() -> None:
+    """The `confirm` of an actor whose right to act cannot end during a call."""
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who makes a change."""
+    """The author of a change.
+
+    `log_event` calls `confirm` inside the transaction of the change. It raises a Refusal if the actor may not make the
+    change any more.
+    """
 
     type: AuditEvent.ActorType
     id: str
     name: str
     administrator: Administrator | None = None
+    confirm: Callable[[], None] = field(default=_is_confirmed, repr=False, compare=False)
 
     @classmethod
     def of(cls, administrator: Administrator) -> "Actor":
@@ -32,9 +42,9 @@ class Actor:
         return cls(type_, str(administrator.id), administrator.name, administrator)
 
     @classmethod
-    def token(cls, id: uuid.UUID, name: str) -> "Actor":
-        """An integration, calling the API with that token."""
-        return cls(AuditEvent.ActorType.API_TOKEN, str(id), name)
+    def token(cls, id: uuid.UUID, name: str, *, confirm: Callable[[], None]) -> "Actor":
+        """An integration, calling the API with that token. `LiveToken.actor` makes it."""
+        return cls(AuditEvent.ActorType.API_TOKEN, str(id), name, confirm=confirm)
 
     @classmethod
     def command(cls, name: str) -> "Actor":
@@ -71,21 +81,16 @@ def log_event(
     """Append one event to the trail of the target's tenant. The event of a deletion has no new state.
 
     Belongs inside the transaction of its change, so that both are committed or neither; raises RuntimeError outside
-    one.
+    one. Call it last: it locks the head of the trail, for which all other changes of the tenant wait until the commit.
+
+    Raises the Refusal of an actor who may not act any more, such as a token that was revoked during the call. The
+    revocation has an event too, so it holds the same lock until it is committed: no event of a token can come after it.
     """
     if not connection.in_atomic_block:
         raise RuntimeError("An audit event is recorded in the transaction of its change.")
     tenant = target.tenant
-    heads = AuditHead.objects.filter(tenant=tenant).select_for_update()
-    head = heads.first()
-    if head is None:
-        AuditHead.objects.get_or_create(tenant=tenant)
-        head = heads.get()
     event = AuditEvent(
-        ulid=str(ULID()),
         tenant=tenant,
-        sequence=head.sequence + 1,
-        occurred_at=timezone.now(),
         action=action,
         summary=summary,
         actor_type=actor.type,
@@ -99,16 +104,28 @@ def log_event(
         new_state=target.state() if target.state and action != AuditEvent.Action.DELETE else None,
         metadata=metadata,
     )
-    event.mac = chain_mac(head.mac, event)
-    event.save(force_insert=True)
-    head.sequence, head.mac = event.sequence, event.mac
-    head.save(update_fields=["sequence", "mac"])
+    content = content_of(event)
+    _lock_references()
+    head = lock(tenant)
+    actor.confirm()
+    # Numbers and times rise in the order of the commits, so that a reader who asks for newer events misses none.
+    event.ulid, event.sequence, event.occurred_at = str(ULID()), head.sequence + 1, timezone.now()
+    event.mac = chain_mac(head.mac, event, content)
+    append(event)
     # The log is outside the database, so that a trail without its newest rows can be recognised. It shows only the
     # start of the MAC, because the log's filter takes the whole for a token.
     transaction.on_commit(
         lambda: logger.info("Audit head of %s: %d:%s", tenant.subdomain, event.sequence, event.mac[:LOGGED_DIGITS])
     )
     return event
+
+
+def _lock_references() -> None:
+    # PostgreSQL checks foreign keys at the commit, and for that locks the rows that they name. One of these may be
+    # locked by a transaction that waits for the head of the trail, so they are locked before the head.
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
 def difference(old: dict[str, Any], new: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -52,14 +52,15 @@ def remove_administrator(*, administrator: Administrator, actor: Actor) -> None:
     """
     if administrator.role == Role.OWNER:
         raise ValidationError("The Account Owner cannot be removed. Transfer the ownership first.")
+    target = _target(administrator)  # a deleted object has no id
+    administrator.delete()
     log_event(
-        target=_target(administrator),
+        target=target,
         actor=actor,
         action=AuditEvent.Action.DELETE,
         summary="Administrator removed",
         metadata=_state(administrator),
     )
-    administrator.delete()
 
 
 def _target(administrator: Administrator) -> Target:

@@ -23,7 +23,7 @@ def edit_tenant(*, tenant_id: int, name: str, active: bool, actor: Actor) -> Ten
 
     Raises ValidationError for a missing or overlong name.
     """
-    tenant = Tenant.objects.select_for_update().get(pk=tenant_id)
+    tenant = Tenant.objects.select_for_update(no_key=True).get(pk=tenant_id)
     new = {"name": name, "active": active}
     if not (changes := difference({"name": tenant.name, "active": tenant.active}, new)):
         return tenant

@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
+from typing import Any
 from uuid import UUID
 
 import orjson
 
 from access import sql
+from access.audit.events import Actor
 from access.models import Tenant
+from access.permissions import Permission
 from access.refusals import Refusal
 from access.tokens import usage
 from access.tokens.digests import SHAPE, digests
@@ -22,6 +25,14 @@ JOIN access_tenant AS tenant ON tenant.id = token.tenant_id
 WHERE token.digest IN ({}) AND token.revoked_at IS NULL AND tenant.active
 """
 
+# The parts of LOOK_UP that can change during a call.
+LOOK_UP_AGAIN = """
+SELECT token.permissions, token.expires_at
+FROM access_apitoken AS token
+JOIN access_tenant AS tenant ON tenant.id = token.tenant_id
+WHERE token.id = %s AND token.revoked_at IS NULL AND tenant.active
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class LiveToken:
@@ -31,6 +42,13 @@ class LiveToken:
     name: str
     permissions: frozenset[str]
     tenant: Tenant
+
+    def actor(self, permission: Permission | None) -> Actor:
+        """The token as author of changes, for an operation that needs this permission.
+
+        Each change confirms it again: `log_event` raises AuthenticationFailed or PermissionMissing.
+        """
+        return Actor.token(self.id, self.name, confirm=partial(_confirm, self.id, permission))
 
 
 class AuthenticationFailed(Refusal):
@@ -47,6 +65,23 @@ class AuthenticationFailed(Refusal):
 
     def headers(self) -> Mapping[str, str]:
         return {"WWW-Authenticate": 'Bearer error="invalid_token"' if self.sent else "Bearer"}
+
+
+class PermissionMissing(Refusal):
+    """The token lacks the permission. The answer names it, so that the owner of the integration can ask for it."""
+
+    status = 403
+
+    def __init__(self, permission: Permission) -> None:
+        super().__init__("You do not have permission to perform this action.")
+        self.permission = permission
+
+    def body(self) -> Any:
+        missing = self.permission
+        return {
+            "detail": str(self),
+            "missing_permission": {"http_method": missing.method, "path": missing.path, "label": missing.label},
+        }
 
 
 def authenticate(authorization: str | None, *, subdomain: str | None, address: str) -> LiveToken:
@@ -78,7 +113,7 @@ def authenticate(authorization: str | None, *, subdomain: str | None, address: s
     if subdomain is not None and subdomain != token_subdomain:
         raise AuthenticationFailed(sent=True)
     now = datetime.now(UTC)
-    if expires_at is not None and _aware(expires_at) <= now:
+    if _is_past(expires_at, now):
         raise AuthenticationFailed(sent=True)
     token_id = id if isinstance(id, UUID) else UUID(id)
     newest = candidates[0]
@@ -97,10 +132,25 @@ def authenticate(authorization: str | None, *, subdomain: str | None, address: s
     )
 
 
+def _confirm(token_id: UUID, permission: Permission | None) -> None:
+    rows = sql.rows(LOOK_UP_AGAIN, token_id.hex)
+    if not rows:
+        raise AuthenticationFailed(sent=True)
+    permissions, expires_at = rows[0]
+    if _is_past(expires_at, datetime.now(UTC)):
+        raise AuthenticationFailed(sent=True)
+    if permission is not None and permission.codename not in orjson.loads(permissions):
+        raise PermissionMissing(permission)
+
+
 @cache
 def _look_up(keys: int) -> str:
     """LOOK_UP for the digests of a secret under so many keys."""
     return LOOK_UP.format(", ".join(["%s"] * keys))
+
+
+def _is_past(expires_at: datetime | None, now: datetime) -> bool:
+    return expires_at is not None and _aware(expires_at) <= now
 
 
 def _aware(moment: datetime) -> datetime:

@@ -16,7 +16,6 @@ from django.http import HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from django.http.request import UnreadablePostError
 
-from access.permissions import Permission
 from access.refusals import Refusal
 from devices.api.rendering import json_response
 
@@ -45,17 +44,6 @@ def tenant_not_found() -> ApiError:
 def not_found() -> ApiError:
     """An object that does not exist, or belongs to another tenant: both get the same answer."""
     return ApiError(404, {"detail": "Not found."})
-
-
-def forbidden(missing: Permission) -> ApiError:
-    """Names the missing permission, so that the owner of the integration can ask for it."""
-    return ApiError(
-        403,
-        {
-            "detail": "You do not have permission to perform this action.",
-            "missing_permission": {"http_method": missing.method, "path": missing.path, "label": missing.label},
-        },
-    )
 
 
 def method_not_allowed(method: str, allowed: str) -> ApiError:

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from access.labels import PRODUCT
 from access.permissions import Section, catalogue
-from access.tokens.authentication import AuthenticationFailed
+from access.tokens.authentication import AuthenticationFailed, PermissionMissing
 from devices.api import errors
 from devices.api.json_schemas import Part, Schema, Schemas, without_null
 from devices.api.parsing import FORMS
@@ -247,7 +247,7 @@ def _errors() -> dict[str, Any]:
             errors.invalid("name", "This field is required.").body,
         ),
         401: ("No live API token came with the request", DETAIL, AuthenticationFailed(sent=False).body()),
-        403: ("The token lacks the permission", LACKING, errors.forbidden(example).body if example else None),
+        403: ("The token lacks the permission", LACKING, PermissionMissing(example).body() if example else None),
         404: ("There is no such object in the organization", DETAIL, errors.not_found().body),
         413: ("The body is too large", DETAIL, errors.too_large().body),
         415: ("The body is of another media type", DETAIL, errors.unsupported_media_type("text/plain").body),

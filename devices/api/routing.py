@@ -17,7 +17,7 @@ from access.http.requests import RoutedRequest
 from access.http.slow_clients import AUTHENTICATED
 from access.models import Tenant
 from access.permissions import Permission, Section, catalogue
-from access.tokens.authentication import AuthenticationFailed, LiveToken, authenticate
+from access.tokens.authentication import AuthenticationFailed, LiveToken, PermissionMissing, authenticate
 from access.tokens.digests import SHAPE
 from devices.api import errors
 from devices.api.parsing import body_of, form_of, query_of
@@ -146,13 +146,14 @@ class Endpoint:
             request.token = self._live_token(request)
             request.META[AUTHENTICATED] = True
             request.tenant = request.token.tenant
-            request.actor = Actor.token(request.token.id, request.token.name)
         elif request.subdomain is not None and not _active(request.subdomain):
             raise errors.tenant_not_found()
         if operation is None:
             raise errors.method_not_allowed(method, self.allow)
         if operation.permission is not None and operation.permission.codename not in request.token.permissions:
-            raise errors.forbidden(operation.permission)
+            raise PermissionMissing(operation.permission)
+        if not operation.open:
+            request.actor = request.token.actor(operation.permission)
         return operation
 
     def _live_token(self, request: ApiRequest) -> LiveToken:

@@ -9,7 +9,6 @@ from django.utils import timezone
 
 from access.audit.events import Actor, log_event
 from access.models import AuditEvent, Tenant
-from access.tokens.authentication import AuthenticationFailed
 from devices.commands import COMMANDS, Command, CommandRefused
 from devices.dates import zulu
 from devices.fleet import activity
@@ -34,11 +33,9 @@ def send_command[B](*, tenant: Tenant, device_id: UUID, command: Command[B], bod
     """Put a command into the queue of a device.
 
     Raises Device.DoesNotExist; CommandRefused for a device whose platform or state does not take the command, or that
-    has the same command waiting; ValidationError for a body that this device does not take; and AuthenticationFailed
-    for a token that was revoked during the call.
+    has the same command waiting; and ValidationError for a body that this device does not take.
     """
     device = tenant.devices.select_for_update().get(uuid=device_id)
-    _confirm(tenant, actor)
     if device.platform not in command.platforms:
         raise CommandRefused(NOT_ALLOWED)
     if device.commands.unfinished().filter(command=command.id).exists():
@@ -149,16 +146,6 @@ def as_activity(command: DeviceCommand) -> dict[str, Any]:
     """The details of a command that has ended, for the activity of its device."""
     no_user = {"username": None, "profile_name": None, "profile_uuid": None, "is_silent": False}
     return described(command) | no_user
-
-
-def _confirm(tenant: Tenant, actor: Actor) -> None:
-    # The token may have been revoked after the guard checked it. The lock keeps it valid until the command is
-    # committed, so that a later revocation finds all commands of the token.
-    if actor.type != AuditEvent.ActorType.API_TOKEN:
-        return
-    token = tenant.api_tokens.select_for_update(no_key=True).filter(id=actor.id).first()
-    if token is None or token.revoked_at or token.expired:
-        raise AuthenticationFailed(sent=True)
 
 
 def _unfinished(command: DeviceCommand) -> DeviceCommand:

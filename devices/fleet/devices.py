@@ -79,10 +79,10 @@ def delete_device(*, tenant: Tenant, device_id: UUID, actor: Actor) -> None:
     # Lock the fleet before the device, in the same order as an import does, so that two changes cannot deadlock.
     fleet = Fleet.objects.select_for_update().get(tenant=tenant)
     device = tenant.devices.select_for_update().get(pk=pk)
-    log_event(target=_target(device), actor=actor, action=AuditEvent.Action.DELETE, summary="Device deleted")
     device.delete()
     fleet.device_count -= 1
     fleet.save(update_fields=["device_count"])
+    log_event(target=_target(device), actor=actor, action=AuditEvent.Action.DELETE, summary="Device deleted")
 
 
 def _state(device: Device) -> dict[str, Any]:

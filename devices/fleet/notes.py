@@ -38,8 +38,8 @@ def update_note(*, tenant: Tenant, device_id: UUID, note_id: UUID, content: str,
 def delete_note(*, tenant: Tenant, device_id: UUID, note_id: UUID, actor: Actor) -> datetime:
     """Delete a note and return the time of the deletion. Raises DeviceNote.DoesNotExist."""
     note = _get_locked(tenant, device_id, note_id)
-    _log(note, actor, AuditEvent.Action.DELETE, "Note deleted")
     note.delete()
+    _log(note, actor, AuditEvent.Action.DELETE, "Note deleted")
     return timezone.now()
 
 

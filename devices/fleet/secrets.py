@@ -89,6 +89,7 @@ def read_secrets(
     """
     kinds = list(kinds)
     device = tenant.devices.only("pk", "uuid", "name", "tenant_id").get(uuid=device_id)
+    secrets = {secret.kind: secret for secret in device.secrets.filter(kind__in=kinds, subject="")}
     log_event(
         target=device_target(device, "secrets"),
         actor=actor,
@@ -96,7 +97,6 @@ def read_secrets(
         summary=f"{kinds[0].label} read" if len(kinds) == 1 else "Activation Lock bypass codes read",
         metadata={"secrets": [kind.value for kind in kinds]},
     )
-    secrets = {secret.kind: secret for secret in device.secrets.filter(kind__in=kinds, subject="")}
     return [_decrypt(secrets[kind]) if kind in secrets else None for kind in kinds]
 
 

@@ -43,9 +43,9 @@ def delete_tag(*, tenant: Tenant, tag_id: UUID, actor: Actor) -> None:
     """Remove a tag from all of its devices and delete it. Raises Tag.DoesNotExist."""
     tag = tenant.tags.select_for_update().get(uuid=tag_id)
     devices = list(tag.devices.values_list("pk", flat=True))
-    log_event(target=_target(tag), actor=actor, action=AuditEvent.Action.DELETE, summary="Tag deleted")
     tag.delete()
     records.refresh(devices)
+    log_event(target=_target(tag), actor=actor, action=AuditEvent.Action.DELETE, summary="Tag deleted")
 
 
 def _save(tag: Tag) -> None:

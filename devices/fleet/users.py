@@ -51,8 +51,8 @@ def delete_user(*, tenant: Tenant, user_id: UUID, actor: Actor) -> None:
     user = tenant.users.select_for_update().get(uuid=user_id)
     if user.devices.exists():
         raise ValidationError("User still assigned to one or more devices.")
-    log_event(target=_target(user), actor=actor, action=AuditEvent.Action.DELETE, summary="User deleted")
     user.delete()
+    log_event(target=_target(user), actor=actor, action=AuditEvent.Action.DELETE, summary="User deleted")
 
 
 def _state(user: User) -> dict[str, Any]:

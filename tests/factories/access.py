@@ -5,7 +5,7 @@ from django.utils import timezone
 from factory.django import DjangoModelFactory
 
 from access.audit.events import Actor
-from access.models import Administrator, ApiToken, Role, Tenant
+from access.models import Administrator, ApiToken, AuditHead, Role, Tenant
 from access.tokens.lifecycle import create_token
 from tests.types import IssuedApiToken
 
@@ -16,6 +16,12 @@ class TenantFactory(DjangoModelFactory[Tenant]):
 
     name = factory.Sequence(lambda n: f"Company {n}")
     subdomain = factory.Sequence(lambda n: f"company-{n}")
+
+    @classmethod
+    def _create(cls, model_class: type[Tenant], *args: Any, **fields: Any) -> Tenant:
+        tenant = Tenant.objects.create(**fields)
+        AuditHead.objects.create(tenant=tenant)
+        return tenant
 
 
 class AdministratorFactory(DjangoModelFactory[Administrator]):

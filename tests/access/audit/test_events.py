@@ -157,7 +157,7 @@ def test_an_event_without_a_transaction_is_refused(tenant: Tenant) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_concurrent_events_leave_no_gap_and_no_duplicate() -> None:
-    tenant = TenantFactory.create()  # without a head, so that the first events race for making it
+    tenant = TenantFactory.create()
     start = Barrier(8)
 
     def work() -> None:

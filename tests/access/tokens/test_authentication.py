@@ -159,3 +159,16 @@ def test_the_look_up_is_its_querysets(
         plans.assert_equal(authentication._look_up(keys), values, queryset.values_list(*COLUMNS))
         found += queryset.count()
     assert found == 4  # of both active tenants one that lives and one that has expired: its moment is looked at later
+
+
+def test_the_second_look_up_is_its_queryset(tenant: Tenant, issue_token: IssueToken) -> None:
+    tokens = [
+        issue_token("list_users", tenant=each, **dead) for each in (tenant, TenantFactory.create()) for dead in DEAD
+    ]
+    Tenant.objects.exclude(pk=tenant.pk).update(active=False)
+    for token in tokens:
+        queryset = ApiToken.objects.filter(id=token.id, revoked_at__isnull=True, tenant__active=True)
+        plans.assert_equal(
+            authentication.LOOK_UP_AGAIN, [token.id.hex], queryset.values_list("permissions", "expires_at")
+        )
+        assert queryset.exists() is (token in tokens[:2])

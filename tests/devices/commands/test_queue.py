@@ -10,9 +10,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
-from access.audit.events import Actor
 from access.models import AuditEvent, Tenant
-from access.tokens.authentication import AuthenticationFailed
 from devices.commands import CommandRefused
 from devices.commands import queue as services
 from devices.commands.queue import SentCommand, acknowledge, deliver, fail, not_now
@@ -21,7 +19,6 @@ from devices.models import Device, DeviceCommand, DeviceSecret, LostMode, Platfo
 from devices.models.commands import DeviceCommandQuerySet
 from tests.devices.sending import ACTOR, ERROR, send
 from tests.factories.devices import DeviceFactory
-from tests.types import IssueToken
 
 pytestmark = pytest.mark.django_db
 
@@ -131,17 +128,6 @@ def test_without_its_audit_event_no_command_is_sent(tenant: Tenant, monkeypatch:
         send(iphone, "enable_lost_mode")
     assert not DeviceCommand.objects.exists()
     assert not LostMode.objects.exists()
-
-
-@pytest.mark.parametrize("state", ["revoked", "expired"])
-def test_a_token_revoked_meanwhile_sends_no_command(state: str, mac: Device, issue_token: IssueToken) -> None:
-    token = issue_token("restart_device", **{state: True})
-    with pytest.raises(AuthenticationFailed) as refused:
-        send(mac, "restart_device", Actor.token(token.id, token.name))
-    assert refused.value.sent
-    assert not mac.commands.exists()
-    live = issue_token("restart_device", name="Integration")
-    assert send(mac, "restart_device", Actor.token(live.id, live.name)).command.requested_by == "Integration"
 
 
 # --- The answers of the device ----------------------------------------------------------------------------------------

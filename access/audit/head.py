@@ -1,0 +1,69 @@
+"""The head of a tenant's trail: its last sequence number and MAC. It is locked while an event is appended.
+
+All changes of a tenant wait for that lock, so these statements are written as SQL: Django takes longer to make them
+than the database takes to run them.
+"""
+
+import logging
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from django.db import connection
+from django.db.models import Field
+
+from access import sql
+from access.models import AuditEvent, Tenant
+from access.refusals import Refusal
+
+LOCK = "SELECT sequence, mac FROM access_audithead WHERE tenant_id = %s"
+MOVE = "UPDATE access_audithead SET sequence = %s, mac = %s WHERE tenant_id = %s RETURNING sequence"
+
+logger = logging.getLogger(__name__)
+
+
+class HeadMissing(Refusal):
+    """The tenant's trail has no head, so nothing can be added to it and no change is possible."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__("Changes are not possible at the moment: the audit trail has no head.")
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    sequence: int
+    mac: str
+
+
+def lock(tenant: Tenant) -> Head:
+    """The head of the tenant's trail, locked until the end of the transaction. Raises HeadMissing."""
+    # SQLite has locked the whole database since the transaction began.
+    rows = sql.rows(f"{LOCK} FOR NO KEY UPDATE" if connection.vendor == "postgresql" else LOCK, tenant.pk)
+    if not rows:
+        # A new trail would start at 1 again, and hide that the head was deleted. Every tenant is created with a head.
+        logger.critical(
+            "The audit trail of %s has no head. `manage.py repair_audit_head` makes it anew.", tenant.subdomain
+        )
+        raise HeadMissing
+    return Head(*rows[0])
+
+
+def append(event: AuditEvent) -> None:
+    """Save the event, which has its place in the chain and its MAC, and move the locked head to it."""
+    values = (field.get_db_prep_save(getattr(event, field.attname), connection) for field in _fields())
+    ((event.pk,),) = sql.rows(_insert(), *values)
+    sql.rows(MOVE, event.sequence, event.mac, event.tenant_id)
+
+
+@cache
+def _fields() -> list[Field[Any, Any]]:
+    return [field for field in AuditEvent._meta.local_concrete_fields if not field.primary_key]
+
+
+@cache
+def _insert() -> str:
+    columns = [field.column for field in _fields()]
+    marks = ", ".join(["%s"] * len(columns))
+    return f"INSERT INTO access_auditevent ({', '.join(columns)}) VALUES ({marks}) RETURNING id"  # noqa: S608 - no input
