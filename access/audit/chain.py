@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,8 @@ from django.conf import settings
 from access.models import AuditEvent, AuditHead, Tenant
 
 LOGGED_DIGITS = 16  # hexadecimal digits of a MAC in the log; all 64 would look like a token to the log's filter
+
+_MADE_ANEW = "event {} is not the one that its head was made by: the trail was made anew, or the head was changed."
 
 
 class BrokenTrail(Exception):
@@ -47,16 +50,8 @@ def content_of(event: AuditEvent) -> bytes:
     return orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
 
 
-def verify(tenant: Tenant, *, logged_head: tuple[int, str] | None = None) -> tuple[int, str]:
-    """Follow the chain of a tenant up to its head; returns the number of its events and the last MAC.
-
-    `logged_head` is an earlier head from the log, its sequence and the beginning of its MAC, which the chain must still
-    contain. Raises BrokenTrail.
-    """
-    # The head is read first: events that are added meanwhile come after it, and must continue the chain all the same.
-    head = AuditHead.objects.filter(tenant=tenant).first() or AuditHead(tenant=tenant)
-    expected = [(head.sequence, head.mac), *([logged_head] if logged_head else [])]
-    macs = {0: ""}
+def follow(tenant: Tenant) -> Iterator[tuple[int, str]]:
+    """The number and the MAC of each event of a tenant, in order. Raises BrokenTrail at the first that is wrong."""
     previous, sequence = "", 0
     for event in tenant.audit_events.order_by("sequence").iterator(chunk_size=2000):
         if event.sequence != sequence + 1:
@@ -64,16 +59,34 @@ def verify(tenant: Tenant, *, logged_head: tuple[int, str] | None = None) -> tup
         if not hmac.compare_digest(event.mac.encode(), chain_mac(previous, event).encode()):
             raise BrokenTrail(f"event {event.sequence} ({event.ulid}) is not what was recorded.")
         previous, sequence = event.mac, event.sequence
-        if any(sequence == at for at, _ in expected):
-            macs[sequence] = previous
-    for at, mac in expected:
-        if at > sequence:
-            raise BrokenTrail(f"events {sequence + 1} to {at} are missing at the end.")
-        if not macs[at].startswith(mac):
-            raise BrokenTrail(
-                f"event {at} is not the one that its head was made by: the trail was made anew from there."
-            )
-    return sequence, previous
+        yield sequence, previous
+
+
+def verify(tenant: Tenant, *, logged_head: tuple[int, str] | None = None) -> tuple[int, str]:
+    """Follow the chain of a tenant up to its head; returns the number of its events and the last MAC.
+
+    `logged_head` is an earlier head from the log, its sequence and the beginning of its MAC, which the chain must still
+    contain. Raises BrokenTrail.
+    """
+    # The head is read first: events that are added meanwhile come after it, and must continue the chain all the same.
+    head = AuditHead.objects.filter(tenant=tenant).first()
+    wanted = {each[0] for each in (head and (head.sequence, head.mac), logged_head) if each}
+    macs, sequence, mac = {0: ""}, 0, ""
+    for sequence, mac in follow(tenant):
+        if sequence in wanted:
+            macs[sequence] = mac
+    if head is None:
+        raise BrokenTrail("the head is missing.")
+    if (end := max(wanted)) > sequence:
+        raise BrokenTrail(f"events {sequence + 1} to {end} are missing at the end.")
+    if macs[head.sequence] != head.mac:
+        raise BrokenTrail(_MADE_ANEW.format(head.sequence))
+    if logged_head and not macs[logged_head[0]].startswith(logged_head[1]):
+        raise BrokenTrail(_MADE_ANEW.format(logged_head[0]))
+    # An event and its head are committed together, so a later look at the head finds no older one than the last event.
+    if (now := AuditHead.objects.filter(tenant=tenant).first()) is None or now.sequence < sequence:
+        raise BrokenTrail(f"the head is at event {head.sequence}, but the trail goes on to event {sequence}.")
+    return sequence, mac
 
 
 def _moment(moment: datetime) -> str:

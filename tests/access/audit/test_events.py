@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
 from access.audit.events import Actor, Target, log_event
+from access.audit.head import HeadMissing
 from access.models import AuditEvent, AuditHead, Tenant
 from tests.database import unguarded
 from tests.factories.access import TenantFactory
@@ -65,6 +66,14 @@ def cut_off_and_cover() -> None:
     AuditHead.objects.update(sequence=3, mac=third.mac)
 
 
+def set_head(**fields: Any) -> None:
+    AuditHead.objects.update(**fields)
+
+
+def set_head_back() -> None:
+    set_head(sequence=3, mac=AuditEvent.objects.get(sequence=3).mac)
+
+
 def add_at_the_end() -> None:
     event = AuditEvent.objects.get(sequence=4)
     event.pk, event.ulid, event.sequence = None, "forged", 5
@@ -83,8 +92,28 @@ def add_at_the_end() -> None:
         (lambda: remove(4), "events 4 to 4 are missing at the end"),
         (lambda: AuditEvent.objects.all().delete(), "events 1 to 4 are missing at the end"),
         (add_at_the_end, "event 5 ("),
+        (lambda: AuditHead.objects.all().delete(), "the head is missing"),
+        (lambda: set_head(mac=""), "event 4 is not the one that its head was made by"),
+        (lambda: set_head(mac=AuditEvent.objects.get(sequence=4).mac[:32]), "event 4 is not the one that"),
+        (set_head_back, "the head is at event 3, but the trail goes on to event 4"),
+        (lambda: set_head(sequence=0, mac=""), "the head is at event 0, but the trail goes on to event 4"),
     ],
-    ids=["actor", "changes", "mac", "first", "middle", "swapped", "tail", "all", "forged"],
+    ids=[
+        "actor",
+        "changes",
+        "mac",
+        "first",
+        "middle",
+        "swapped",
+        "tail",
+        "all",
+        "forged",
+        "no-head",
+        "empty-head",
+        "short-head",
+        "older-head",
+        "no-event-in-head",
+    ],
 )
 def test_the_first_broken_row_is_named(tenant: Tenant, tamper: Callable[[], object], finding: str) -> None:
     for number in range(4):
@@ -104,6 +133,72 @@ def test_a_tail_that_was_cut_off_and_covered_up_is_noticed_by_the_logged_head(te
 
     assert "3 events" in verify()  # the database alone cannot tell
     assert "events 4 to 4 are missing" in verify("--tenant", "accuhive", "--expect", logged)
+
+
+def test_without_its_head_a_trail_takes_no_event_and_says_what_to_do(
+    tenant: Tenant, caplog: pytest.LogCaptureFixture
+) -> None:
+    happen(tenant)
+    AuditHead.objects.all().delete()
+
+    with pytest.raises(HeadMissing):
+        happen(tenant)
+    assert "repair_audit_head" in caplog.text
+    assert AuditEvent.objects.count() == 1
+
+
+def repair(subdomain: str = "accuhive") -> str:
+    """What `repair_audit_head` says, also where it refuses."""
+    out = StringIO()
+    try:
+        call_command("repair_audit_head", subdomain, stdout=out)
+    except CommandError as error:
+        return str(error)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("damage", "was", "lost"),
+    [
+        (lambda: AuditHead.objects.all().delete(), "missing", None),
+        (lambda: set_head(mac=""), "4:", None),
+        (set_head_back, "3:", None),
+        (lambda: set_head(sequence=9), "9:", [5, 9]),
+    ],
+    ids=["deleted", "emptied", "set-back", "set-forward"],
+)
+def test_a_head_is_repaired_from_the_trail_and_the_repair_is_in_it(
+    tenant: Tenant, other_tenant: Tenant, damage: Callable[[], object], was: str, lost: list[int] | None
+) -> None:
+    last = [happen(tenant) for _ in range(4)][-1]
+    damage()
+    untouched = AuditHead.objects.filter(tenant=other_tenant).values().first()
+
+    said = repair()
+    assert f"The head was {was}" in said
+    assert f"set to the last event, 4:{last.mac}" in said
+    assert ("Events 5 to 9 are missing at the end" in said) is (lost is not None)
+    assert verify("--tenant", "accuhive").startswith("accuhive: 5 events")
+    event = tenant.audit_events.get(sequence=5)
+    assert (event.summary, event.actor_name) == ("Audit head repaired", "manage.py repair_audit_head")
+    assert event.metadata
+    assert event.metadata["lost_events"] == lost
+    assert AuditHead.objects.filter(tenant=other_tenant).values().first() == untouched
+    happen(tenant)
+
+
+def test_a_head_that_is_right_stays_and_a_broken_trail_is_not_covered_up(tenant: Tenant) -> None:
+    for _ in range(4):
+        happen(tenant)
+    assert "Nothing was changed" in repair()
+    assert "There is no tenant nobody" in repair("nobody")
+    with unguarded():
+        AuditEvent.objects.filter(sequence=2).update(actor_name="Somebody else")
+    AuditHead.objects.all().delete()
+
+    assert "event 2 (" in repair()
+    assert AuditEvent.objects.count() == 4
+    assert not AuditHead.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)

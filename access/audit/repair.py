@@ -1,0 +1,38 @@
+"""Repair of the head of a trail, after somebody deleted or changed it or a backup was restored in part."""
+
+from collections import deque
+
+from django.db import transaction
+
+from access.audit.chain import follow
+from access.audit.events import Actor, Target, log_event
+from access.models import AuditEvent, AuditHead, Tenant
+
+
+@transaction.atomic
+def repair_head(*, tenant: Tenant, actor: Actor) -> list[str]:
+    """Set the head of the tenant's trail to its last event; returns sentences that say what was done, none if nothing.
+
+    The repair is an event of the trail itself. Raises BrokenTrail, and changes nothing, if an event is not intact.
+    Until the commit no other change of the tenant is possible.
+    """
+    head, was_missing = AuditHead.objects.select_for_update(no_key=True).get_or_create(tenant=tenant)
+    sequence, mac = next(iter(deque(follow(tenant), maxlen=1)), (0, ""))
+    before = (head.sequence, head.mac)
+    if before == (sequence, mac) and not was_missing:
+        return []
+    lost = [sequence + 1, head.sequence] if head.sequence > sequence else None
+    head.sequence, head.mac = sequence, mac
+    head.save(update_fields=["sequence", "mac"])
+    was = None if was_missing else "{}:{}".format(*before)
+    log_event(
+        target=Target.whole(tenant),
+        actor=actor,
+        action=AuditEvent.Action.UPDATE,
+        summary="Audit head repaired",
+        metadata={"was": was, "set_to": f"{sequence}:{mac}", "lost_events": lost},
+    )
+    said = [f"The head was {was or 'missing'}. It was set to the last event, {sequence}:{mac}."]
+    if lost:
+        said.append(f"Events {lost[0]} to {lost[1]} are missing at the end, and stay missing.")
+    return [*said, f"Event {sequence + 1} of the trail records this repair."]
