@@ -1,6 +1,7 @@
 """Access → API tokens: the list, creating a token and showing its secret once, editing, revoking, activity."""
 
 import uuid
+from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -14,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from django_htmx.http import HttpResponseClientRedirect
 
 from access.models import ApiToken
-from access.pages.forms.tokens import CreateTokenForm, TokenFilter, TokenForm
+from access.pages.forms.tokens import CreateTokenForm, EditTokenForm, TokenFilter
 from access.pages.guards import PageRequest, manages_access
 from access.pages.responses import close_dialog, form_data, fragment, no_store, push_url
 from access.permissions import catalogue
@@ -82,16 +83,12 @@ def created(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def edit(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
     token = get_object_or_404(request.tenant.api_tokens.listed(), id=token_id)
-    form = TokenForm(form_data(request), initial={"name": token.name, "description": token.description})
+    form = EditTokenForm.of(form_data(request), token)
     if form.is_valid():
         try:
-            services.edit_token(
-                tenant=request.tenant,
-                token_id=token_id,
-                name=form.cleaned_data["name"],
-                description=form.cleaned_data["description"],
-                actor=request.actor,
-            )
+            services.edit_token(tenant=request.tenant, token_id=token_id, actor=request.actor, **form.cleaned_data)
+        except services.EditConflict as conflict:
+            return _conflict(request, conflict.current, form.cleaned_data)
         except ValidationError as error:
             form.add_error(None, error)
         else:
@@ -125,6 +122,16 @@ def activity(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
     page = Paginator(events, PER_PAGE).get_page(request.GET.get("page"))
     context = {"token": token, "tab": "activity", "page": page}
     return render(request, "access/tokens/activity.html", context)
+
+
+def _conflict(request: PageRequest, current: ApiToken, sent: dict[str, Any]) -> HttpResponse:
+    """Show both versions to the second of two editors. Sending the form again saves theirs."""
+    context = {
+        "token": current,
+        "form": EditTokenForm.of(None, current, name=sent["name"], description=sent["description"]),
+        "last": request.tenant.audit_events.about("api_token", current.id).first(),
+    }
+    return fragment(request, "access/tokens/edit_conflict.html", "form", context, status=409)
 
 
 @sensitive_variables("issued")

@@ -88,9 +88,15 @@ def create_token(
 
 
 @transaction.atomic
-def edit_token(*, tenant: Tenant, token_id: uuid.UUID, name: str, description: str, actor: Actor) -> ApiToken:
-    """Change name and description. Raises ApiToken.DoesNotExist for a revoked token, ValidationError for bad input."""
-    token = _locked(tenant, token_id)
+def edit_token(
+    *, tenant: Tenant, token_id: uuid.UUID, name: str, description: str, version: int, actor: Actor
+) -> ApiToken:
+    """Change name and description.
+
+    Raises EditConflict if `version` is not the current one, ValidationError for bad input, and ApiToken.DoesNotExist
+    for a revoked token.
+    """
+    token = _locked(tenant, token_id, version)
     name, description = name.strip(), description.strip()
     changes = difference(
         {"name": token.name, "description": token.description},
@@ -100,7 +106,8 @@ def edit_token(*, tenant: Tenant, token_id: uuid.UUID, name: str, description: s
         return token
     token.name, token.description = name, description
     token.clean_fields(exclude={field.name for field in token._meta.fields} - {"name", "description"})
-    token.save(update_fields=["name", "description"])
+    token.version += 1
+    token.save(update_fields=["name", "description", "version"])
     what = "name" if "name" in changes else "description"
     log_event(
         target=_target(token),
@@ -126,9 +133,7 @@ def set_permissions(
     Raises EditConflict if `version` is not the current one, ValidationError for an unknown permission, and
     ApiToken.DoesNotExist for a revoked token.
     """
-    token = _locked(tenant, token_id)
-    if token.version != version:
-        raise EditConflict(token)
+    token = _locked(tenant, token_id, version)
     new = checked(permissions)
     added = sorted(set(new) - set(token.permissions))
     removed = sorted(set(token.permissions) - set(new))
@@ -185,8 +190,12 @@ def state(token: ApiToken) -> dict[str, Any]:
     }
 
 
-def _locked(tenant: Tenant, token_id: uuid.UUID) -> ApiToken:
-    return tenant.api_tokens.select_for_update().get(id=token_id, revoked_at__isnull=True)
+def _locked(tenant: Tenant, token_id: uuid.UUID, version: int | None = None) -> ApiToken:
+    """The token, locked; one of another version than `version` raises EditConflict."""
+    token: ApiToken = tenant.api_tokens.select_for_update().get(id=token_id, revoked_at__isnull=True)
+    if version not in {None, token.version}:
+        raise EditConflict(token)
+    return token
 
 
 def _target(token: ApiToken) -> Target:

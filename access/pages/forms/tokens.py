@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.http import HttpRequest
 
-from access.models import Tenant
+from access.models import ApiToken, Tenant
 from access.models.tokens import ApiTokenQuerySet
 from access.pages.forms.password import ReauthenticationForm
 
@@ -25,6 +25,18 @@ class TokenForm(forms.Form):
     description = forms.CharField(
         max_length=1000, required=False, widget=forms.Textarea(attrs={"rows": 3, "autocomplete": "off"})
     )
+
+
+class EditTokenForm(TokenForm):
+    """A new name and description, and the version of the token that the page showed."""
+
+    version = forms.IntegerField(min_value=0, max_value=2**31 - 1, widget=forms.HiddenInput)
+
+    @classmethod
+    def of(cls, data: Any, token: ApiToken, **fields: Any) -> "EditTokenForm":
+        """The form of a token; `fields` are shown in place of those that are saved."""
+        shown = {"name": token.name, "description": token.description, "version": token.version}
+        return cls(data, initial=shown | fields)
 
 
 class CreateTokenForm(TokenForm, ReauthenticationForm):

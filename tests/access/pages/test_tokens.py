@@ -14,7 +14,8 @@ from django.utils import timezone
 from access.audit.events import Actor
 from access.models import Administrator, ApiToken, Role, Tenant
 from access.sign_in.reauthentication import AUTHENTICATED_AT
-from access.tokens.lifecycle import create_token
+from access.tokens.lifecycle import create_token, edit_token
+from tests.markup import elements
 
 HTMX = {"HX-Request": "true"}
 XSS = '<script>alert(1)</script>"><img src=x onerror=alert(2)>'
@@ -203,7 +204,7 @@ def test_a_form_of_another_tenant_creates_no_token(admin: Client, tenant: Tenant
 def test_an_invalid_name_is_refused_and_the_input_stays_in_the_form(
     admin: Client, tenant: Tenant, name: str, complaint: str
 ) -> None:
-    form = {"name": name, "description": "kept", "submission": str(uuid.uuid4())}
+    form = {"name": name, "description": "kept", "submission": str(uuid.uuid4()), "version": 1}
     for url in (NEW, reverse("token-edit", args=[issue(tenant).id])):
         response = admin.post(url, form, headers=HTMX)
         page = response.content.decode()
@@ -232,7 +233,8 @@ def test_an_old_sign_in_confirms_its_password_in_the_same_form(client: Client, t
 
 def test_editing_and_revoking(admin: Client, tenant: Tenant) -> None:
     token = issue(tenant)
-    edited = admin.post(reverse("token-edit", args=[token.id]), {"name": "Entra", "description": ""}, headers=HTMX)
+    form = {"name": "Entra", "description": "", "version": 1}
+    edited = admin.post(reverse("token-edit", args=[token.id]), form, headers=HTMX)
     assert "tokens-changed" in edited["HX-Trigger"]
     history = admin.get(reverse("token-activity", args=[token.id])).content.decode()
     assert history.index("Token name changed") < history.index("Token created")
@@ -243,6 +245,31 @@ def test_editing_and_revoking(admin: Client, tenant: Tenant) -> None:
     page = admin.post(reverse("token-revoke", args=[token.id]), follow=True).content.decode()
     assert "is revoked" in page
     assert not tenant.api_tokens.listed().exists()
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX])
+def test_the_second_of_two_editors_is_shown_both_names(
+    admin: Client, owner: Administrator, tenant: Tenant, headers: dict[str, str]
+) -> None:
+    token = issue(tenant)
+    url = reverse("token-edit", args=[token.id])
+    opened = admin.get(url, headers=headers).context["form"].initial
+    edit_token(tenant=tenant, token_id=token.id, name="Theirs", description="Saved", version=1, actor=Actor.of(owner))
+
+    answer = admin.post(url, opened | {"name": "Mine", "description": "Unsaved"}, headers=headers)
+    page = answer.content.decode()
+    assert answer.status_code == 409
+    assert "<dd>Theirs</dd>" in page
+    assert "<dd>Saved</dd>" in page
+    assert f"{owner.name} saved it" in page
+    fields = {field["name"]: field.get("value") for field in elements(page, "input") if "name" in field}
+    assert fields["name"] == "Mine"
+    assert ">\nUnsaved</textarea>" in page
+    assert tenant.api_tokens.get().name == "Theirs"
+
+    again = {"name": "Mine", "description": "Unsaved", "version": fields["version"]}
+    assert admin.post(url, again, headers=headers).status_code in {204, 302}
+    assert tenant.api_tokens.get().name == "Mine"
 
 
 def test_after_skip_the_list_warns_about_missing_permissions(admin: Client, tenant: Tenant) -> None:

@@ -98,7 +98,7 @@ def test_another_tenants_submission_is_not_answered_with_its_token(tenant: Tenan
 
 def test_the_event_of_a_rename_has_the_old_and_the_new_name(tenant: Tenant, issue_token: IssueToken) -> None:
     token = issue_token(name="Old", description="Same")
-    edit_token(tenant=tenant, token_id=token.id, name="New", description="Same", actor=Actor.command("test"))
+    edit_token(tenant=tenant, token_id=token.id, name="New", description="Same", version=1, actor=Actor.command("test"))
 
     event = AuditEvent.objects.latest("sequence")
     assert event.summary == "Token name changed"
@@ -110,7 +110,7 @@ def test_saving_without_a_change_writes_no_event(tenant: Tenant, issue_token: Is
     token = issue_token("list_devices", name="Same")
     before = AuditEvent.objects.count()
 
-    edit_token(tenant=tenant, token_id=token.id, name="Same", description="", actor=Actor.command("test"))
+    edit_token(tenant=tenant, token_id=token.id, name="Same", description="", version=1, actor=Actor.command("test"))
     set_permissions(
         tenant=tenant, token_id=token.id, permissions=["list_devices"], version=1, actor=Actor.command("test")
     )
@@ -151,6 +151,53 @@ def test_the_second_of_two_editors_gets_a_conflict(tenant: Tenant, issue_token: 
     assert (token.permissions, token.version) == (first, 2)
 
 
+EDITS: dict[str, Callable[..., ApiToken]] = {
+    "name": lambda **one: edit_token(**one, name=f"Name {uuid.uuid4()}", description=""),
+    "description": lambda **one: edit_token(**one, name="Okta", description=f"Text {uuid.uuid4()}"),
+    "permissions": lambda **one: set_permissions(**one, permissions=["get_device"]),
+}
+
+
+@pytest.mark.parametrize("second", EDITS)
+@pytest.mark.parametrize("first", EDITS)
+def test_one_version_guards_all_that_editors_change(
+    tenant: Tenant, issue_token: IssueToken, first: str, second: str
+) -> None:
+    token = issue_token(name="Okta")
+    one: dict[str, Any] = {"tenant": tenant, "token_id": token.id, "version": 1, "actor": Actor.command("test")}
+    EDITS[first](**one)
+    saved = ApiToken.objects.values().get()
+
+    with pytest.raises(EditConflict) as caught:
+        EDITS[second](**one)
+    assert caught.value.current.version == 2
+    assert ApiToken.objects.values().get() == saved
+
+
+@pytest.mark.parametrize("edit", EDITS)
+@pytest.mark.django_db(transaction=True)
+def test_of_eight_editors_at_once_one_saves(tenant: Tenant, issue_token: IssueToken, edit: str) -> None:
+    token = issue_token(name="Okta")
+    start = Barrier(8)
+
+    def work(_: int) -> ApiToken | EditConflict:
+        try:
+            start.wait()
+            return EDITS[edit](tenant=tenant, token_id=token.id, version=1, actor=Actor.command("test"))
+        except EditConflict as conflict:
+            return conflict
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(work, range(8)))
+
+    (saved,) = [answer for answer in answers if isinstance(answer, ApiToken)]
+    token.refresh_from_db()
+    assert (token.version, token.name, token.permissions) == (2, saved.name, saved.permissions)
+    assert tenant.audit_events.filter(action=AuditEvent.Action.UPDATE).count() == 1
+
+
 def test_revoking_is_for_good(tenant: Tenant, issue_token: IssueToken) -> None:
     token = issue_token(name="Gone")
     revoke_token(tenant=tenant, token_id=token.id, actor=Actor.command("test"))
@@ -159,7 +206,9 @@ def test_revoking_is_for_good(tenant: Tenant, issue_token: IssueToken) -> None:
     assert list(tenant.api_tokens.listed()) == []
     for again in (
         lambda: revoke_token(tenant=tenant, token_id=token.id, actor=Actor.command("test")),
-        lambda: edit_token(tenant=tenant, token_id=token.id, name="X", description="", actor=Actor.command("test")),
+        lambda: edit_token(
+            tenant=tenant, token_id=token.id, name="X", description="", version=1, actor=Actor.command("test")
+        ),
         lambda: set_permissions(
             tenant=tenant, token_id=token.id, permissions=[], version=1, actor=Actor.command("test")
         ),
@@ -192,7 +241,7 @@ def test_without_its_audit_event_no_change_is_committed(
     one: dict[str, Any] = {"tenant": tenant, "token_id": token.id, "actor": actor}
     changes: dict[str, Callable[[], object]] = {
         "create": lambda: create_token(tenant=tenant, name="Another", actor=actor),
-        "edit": lambda: edit_token(**one, name="After", description=""),
+        "edit": lambda: edit_token(**one, name="After", description="", version=1),
         "permissions": lambda: set_permissions(**one, permissions=[], version=1),
         "revoke": lambda: revoke_token(**one),
     }
