@@ -51,6 +51,7 @@ if not IRU_AUDIT_KEY:
 ROOT_URLCONF = "iru.urls"
 IRU_API = "devices.api.api"  # HostMiddleware calls it for the API; a name, because access does not import devices
 WSGI_APPLICATION = "iru.wsgi.application"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "access.http.reports.ReportFilter"  # no PIN or password in a mailed report
 
 INSTALLED_APPS = [
     "devices",

@@ -5,7 +5,6 @@ import uuid
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods
 
 from access.models import ApiToken
@@ -30,7 +29,6 @@ def view(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
     return render(request, "access/tokens/permissions.html", context)
 
 
-@sensitive_post_parameters("password")
 @manages_access
 @require_http_methods(["GET", "POST"])
 def edit(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:

@@ -10,7 +10,6 @@ from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods
 from django_htmx.http import HttpResponseClientRedirect
 
@@ -42,8 +41,6 @@ def token_list(request: PageRequest) -> HttpResponse:
     return push_url(response, request, filters.chosen, page.number)
 
 
-@sensitive_post_parameters("password")
-@sensitive_variables("issued")
 @manages_access
 @require_http_methods(["GET", "POST"])
 def create(request: PageRequest) -> HttpResponse:
@@ -134,7 +131,6 @@ def _conflict(request: PageRequest, current: ApiToken, sent: dict[str, Any]) -> 
     return fragment(request, "access/tokens/edit_conflict.html", "form", context, status=409)
 
 
-@sensitive_variables("issued")
 def _reveal(request: PageRequest, issued: services.IssuedToken) -> HttpResponse:
     """The only response that holds the secret. It is no redirect, and nothing stores or repeats it."""
     context = {"token": issued.token, "secret": issued.secret}

@@ -7,7 +7,6 @@ from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
 from access.pages.guards import PageRequest, requires
@@ -21,11 +20,7 @@ from devices.pages.device_frame import own_device
 from devices.pages.dialogs import Dialog, refuse, saved, show
 from devices.pages.forms.device_commands import CommandForm
 
-SECRET_PARAMETERS = {command.secret_key for command in COMMANDS.values() if command.secret_key}
 
-
-@sensitive_post_parameters("password", *SECRET_PARAMETERS)
-@sensitive_variables("form", "sent")
 @requires(Capability.ACT_ON_DEVICES)
 @require_http_methods(["GET", "POST"])
 def send(request: PageRequest, device_id: UUID, action: str) -> HttpResponse:
@@ -80,7 +75,6 @@ def cancel_lost_mode(request: PageRequest, device_id: UUID) -> HttpResponse:
     return show(request, dialog, form)
 
 
-@sensitive_variables("sent", "context")
 def _reveal_pin(request: PageRequest, device: Device, sent: SentCommand) -> HttpResponse:
     """The PIN of a locked Mac. No other page has it, it is not stored, and there is no redirect to it."""
     context = {"device": device, "pin": sent.pin}

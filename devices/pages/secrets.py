@@ -6,7 +6,6 @@ from uuid import UUID
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_GET, require_POST
 
 from access.pages.forms.password import ReauthenticationForm
@@ -37,8 +36,6 @@ def secrets(request: PageRequest, device_id: UUID) -> HttpResponse:
     return render(request, "devices/secrets.html", about(request, device, "secrets", rows=_rows(device)))
 
 
-@sensitive_post_parameters("password")
-@sensitive_variables("row", "value", "context")
 @requires(Capability.READ_SECRETS)
 @require_POST
 def read(request: PageRequest, device_id: UUID, kind: str) -> HttpResponse:
@@ -65,7 +62,6 @@ def read(request: PageRequest, device_id: UUID, kind: str) -> HttpResponse:
     return no_store(_page(request, device, Row(row.kind, row.stored_at, value=value, read=True)))
 
 
-@sensitive_variables("row", "context", "rows")
 def _page(request: PageRequest, device: Device, row: Row, *, status: int = 200) -> HttpResponse:
     """Only this row for htmx, and all rows for a browser."""
     rows = [row if each.kind == row.kind else each for each in _rows(device)]
