@@ -6,21 +6,24 @@ from threading import Event
 from time import sleep
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
 from access.audit.events import Actor
 from access.models import Tenant
+from devices.blueprints.blueprints import create_blueprint, update_blueprint
+from devices.enrollment.routing import update_routing
 from devices.fleet.devices import delete_device, update_device
 from devices.fleet.notes import create_note, update_note
-from devices.models import Device, DeviceNote
-from tests.factories.devices import DeviceFactory, NoteFactory
+from devices.models import Blueprint, BlueprintRouting, Device, DeviceNote
+from tests.factories.devices import BlueprintFactory, DeviceFactory, NoteFactory
 
 ACTOR = Actor.command("test")
 MOMENT = 0.3  # for the other change to begin; where it has not, the test sees less and passes
 
 
 def beside(first: Callable[[Event], object], second: Callable[[], object]) -> None:
-    """Run `second` in another thread once `first` sets its event."""
+    """Run `second` in another thread once `first` sets its event. Raises what `second` raises."""
     started = Event()
 
     def wait() -> None:
@@ -34,6 +37,18 @@ def beside(first: Callable[[Event], object], second: Callable[[], object]) -> No
         other = pool.submit(wait)
         first(started)
         other.result()
+
+
+def once_committed(first: Callable[[], object]) -> Callable[[Event], None]:
+    """`first`, whose transaction is committed a moment after the other change began."""
+
+    def run(started: Event) -> None:
+        with transaction.atomic():
+            first()
+            started.set()
+            sleep(MOMENT)
+
+    return run
 
 
 @pytest.mark.django_db(transaction=True)
@@ -74,3 +89,40 @@ def test_a_device_is_deleted_while_its_note_is_edited(tenant: Tenant) -> None:
         "Note edited",
         "Device deleted",
     ]
+
+
+CODE = {"enrollment_code": "135790"}
+CODE_TAKERS: dict[str, Callable[[Tenant, Blueprint], object]] = {
+    "create": lambda tenant, _: create_blueprint(tenant=tenant, name="New", actor=ACTOR, **CODE),
+    "update": lambda tenant, there: update_blueprint(tenant=tenant, blueprint_id=there.uuid, actor=ACTOR, **CODE),
+    "routing": lambda tenant, _: update_routing(tenant=tenant, actor=ACTOR, **CODE),
+}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("create", "update"), ("update", "routing"), ("routing", "create"), ("routing", "update")]
+)
+@pytest.mark.django_db(transaction=True)
+def test_of_two_callers_at_once_one_gets_the_enrollment_code(tenant: Tenant, first: str, second: str) -> None:
+    there = BlueprintFactory.create(tenant=tenant)
+
+    with pytest.raises(ValidationError, match="already in use"):
+        beside(
+            once_committed(lambda: CODE_TAKERS[first](tenant, there)),
+            lambda: CODE_TAKERS[second](tenant, BlueprintFactory.create(tenant=tenant)),
+        )
+
+    assert (
+        tenant.blueprints.filter(**CODE).count() + BlueprintRouting.objects.filter(tenant=tenant, **CODE).count() == 1
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_callers_at_once_one_gets_the_name(tenant: Tenant) -> None:
+    def create() -> Blueprint:
+        return create_blueprint(tenant=tenant, name="Design", actor=ACTOR)
+
+    with pytest.raises(ValidationError, match="already exists"):
+        beside(once_committed(create), create)
+
+    assert tenant.blueprints.filter(name="Design").count() == 1

@@ -3,7 +3,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 
 from access.models import ApiToken
 from access.tokens import usage
@@ -106,6 +107,11 @@ def test_many_tokens_are_few_transactions(issue_token: IssueToken, monkeypatch: 
     monkeypatch.setattr(usage, "BATCH", 2)
     for _ in range(5):
         note(issue_token())
-    usage.flush()
+    with CaptureQueriesContext(connection) as queries:
+        usage.flush()
 
+    # The test is itself a transaction, so that one inside it is a savepoint.
+    statements = [query["sql"].split()[0] for query in queries]
+    assert statements.count("SAVEPOINT") == 3
+    assert statements.count("UPDATE") == 5
     assert ApiToken.objects.filter(last_used_at=NOW).count() == 5

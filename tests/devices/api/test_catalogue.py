@@ -110,3 +110,21 @@ def test_a_section_is_declared_once() -> None:
     fresh.add(Section("Devices", "Device Information", "About devices."), permission)
     with pytest.raises(ValueError, match="declared twice"):
         fresh.add(Section("Devices", "Device Information", "About devices, too."), permission)
+
+
+def test_the_permissions_that_the_editor_marks_as_sensitive() -> None:
+    """Written by hand: the mark is the declaration's own, so nothing else says where it belongs."""
+    assert {permission.codename for permission in catalogue if permission.sensitive} == {
+        "clear_passcode",
+        "delete_blueprint",
+        "delete_device",
+        "delete_user_on_device",
+        "enable_lost_mode",
+        "erase_device",
+        "get_activation_lock_bypass_code",
+        "get_filevault_recovery_key",
+        "get_recovery_lock_password",
+        "get_unlock_pin",
+        "lock_device",
+        "reset_work_profile_passcode",
+    }

@@ -3,10 +3,12 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from pytest_django import Settings
 
+from access.audit.events import log_event
 from access.models import AuditEvent, Tenant
 from devices.fleet.secrets import store_secret
 from devices.models import Device, DeviceSecret
@@ -72,6 +74,32 @@ def test_each_reading_is_on_record_before_the_secret_leaves(
     answer = api("GET", path, token)
     assert answer.status_code == 500
     assert b"HUSH" not in answer.content
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_nothing_is_decrypted_before_its_event(
+    endpoint: str, api: Call, token: IssuedApiToken, device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for kind in ENDPOINTS[endpoint].values():
+        store_secret(device=device, kind=kind, value="HUSH-HUSH")
+    steps: list[str] = []
+
+    class Cipher:
+        def __init__(self, key: bytes) -> None:
+            self.cipher = AESGCM(key)
+
+        def decrypt(self, *arguments: Any) -> bytes:
+            steps.append("decrypted")
+            return self.cipher.decrypt(*arguments)
+
+    def logged(**event: Any) -> AuditEvent:
+        steps.append("event")
+        return log_event(**event)
+
+    monkeypatch.setattr("devices.fleet.secrets.AESGCM", Cipher)
+    monkeypatch.setattr("devices.fleet.secrets.log_event", logged)
+    assert api("GET", f"/api/v1/devices/{device.uuid}/secrets/{endpoint}", token).status_code == 200
+    assert steps == ["event"] + ["decrypted"] * len(ENDPOINTS[endpoint])
 
 
 def test_a_secret_is_nowhere_in_clear(device: Device) -> None:
