@@ -64,6 +64,6 @@ def _fields() -> list[Field[Any, Any]]:
 
 @cache
 def _insert() -> str:
-    columns = [field.column for field in _fields()]
+    columns = [field.attname for field in _fields()]
     marks = ", ".join(["%s"] * len(columns))
     return f"INSERT INTO access_auditevent ({', '.join(columns)}) VALUES ({marks}) RETURNING id"  # noqa: S608 - no input

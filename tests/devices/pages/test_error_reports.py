@@ -7,10 +7,10 @@ import pytest
 from django.conf import settings
 from django.test import Client
 from django.urls import reverse
-from django.views.debug import get_exception_reporter_class
+from django.views.debug import ExceptionReporter
 
 from access.models import Administrator, Role
-from access.tokens.digests import digests
+from access.tokens.digests import Digest, digests
 from devices.fleet.secrets import store_secret
 from devices.models import Device, DeviceSecret, Platform
 from tests.devices.pages.browsing import NAME, SignIn, page
@@ -40,8 +40,7 @@ def reports(caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
         texts = []
         for record in caplog.records:
             if record.exc_info and record.exc_info[0] is Unexpected:
-                request = getattr(record, "request", None)
-                reporter = get_exception_reporter_class(request)(request, *record.exc_info, is_email=True)
+                reporter = ExceptionReporter(getattr(record, "request", None), *record.exc_info, is_email=True)
                 texts += [reporter.get_traceback_text(), reporter.get_traceback_html()]
         assert texts
         assert all("in fail" in text for text in texts)  # the traceback is there
@@ -90,7 +89,12 @@ def test_the_password_and_the_new_token(
     old_sign_in: Client, reports: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secrets: list[str] = []
-    monkeypatch.setattr("access.tokens.lifecycle.digests", lambda secret: secrets.append(secret) or digests(secret))
+
+    def noted(secret: str) -> list[Digest]:
+        secrets.append(secret)
+        return digests(secret)
+
+    monkeypatch.setattr("access.tokens.lifecycle.digests", noted)
     monkeypatch.setattr("access.tokens.lifecycle.log_event", fail)
     form = {"name": "Okta", "submission": "98765000-0000-4000-8000-000000000001", "password": PASSWORD}
     assert old_sign_in.post(reverse("token-create"), form).status_code == 500
