@@ -3,8 +3,13 @@
 import hashlib
 import logging
 import re
+import threading
 
 from pythonjsonlogger.orjson import OrjsonFormatter
+
+from access.database import Failure, failure_of
+
+logger = logging.getLogger(__name__)
 
 TOKEN_SHAPED = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{32,}",
@@ -31,3 +36,43 @@ class JsonFormatter(OrjsonFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return redact(super().format(record))
+
+
+class OutageFilter(logging.Filter):
+    """Let an outage of the database log its first error with the traceback, and after that a count.
+
+    Each request that meets the outage would log a traceback of its own, thousands a minute. An outage is over when
+    `interval` seconds brought no error; the next one shows its first traceback again. Each process counts for itself.
+    """
+
+    def __init__(self, interval: float = 10.0) -> None:
+        super().__init__()
+        self._interval = interval
+        self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
+        self._count = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if failure_of(error) is not Failure.AWAY:
+            # Django logs each answer of 503 once more, without the error.
+            return self._timer is None or getattr(record, "status_code", None) != 503
+        with self._lock:
+            if self._timer is None:
+                self._start()
+                return True
+            self._count += 1
+        return False
+
+    def _start(self) -> None:
+        self._timer = threading.Timer(self._interval, self._report)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _report(self) -> None:
+        with self._lock:
+            count, self._count, self._timer = self._count, 0, None
+            if count:
+                self._start()
+        if count:
+            logger.error("The database did not answer %d more times in %.0f seconds.", count, self._interval)

@@ -6,7 +6,7 @@ test that it gives the rows of its queryset by the same plan."""
 from functools import cache
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections
 
 
 def rows(sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
@@ -22,12 +22,27 @@ def rows(sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
             rows = cursor.fetchall()
         return rows
     # Straight to the driver: Django's cursor takes longer around such a query than the query itself.
-    database.close_if_health_check_failed()
+    unchecked = database.connection is not None and not database.health_check_done and not database.in_atomic_block
     database.ensure_connection()
     database.validate_no_broken_transaction()
     native = _for_sqlite(sql) if database.vendor == "sqlite" else sql
+    try:
+        rows = _fetch(database, native, parameters)
+    except (OperationalError, InterfaceError):
+        # Django checks a connection once in a request, with a query of its own. The first SELECT here is that check,
+        # without another round trip: it is repeated where the connection was cut since the last request.
+        if not unchecked or database.is_usable():
+            raise
+        database.close()
+        database.ensure_connection()
+        rows = _fetch(database, native, parameters)
+    database.health_check_done = True
+    return rows
+
+
+def _fetch(database: Any, sql: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
     with database.wrap_database_errors:
-        rows = database.connection.execute(native, parameters).fetchall()
+        rows: list[tuple[Any, ...]] = database.connection.execute(sql, parameters).fetchall()
     return rows
 
 

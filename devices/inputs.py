@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from devices.text import has_null_character
 
 MAX_OFFSET = 2**31
+LONGEST_TEXT = 1000  # characters of a filter; no column that a filter compares with has more
 PAGE_SIZE = 300
 CURSOR_PAGE_SIZE = 25  # of users and administrators, where the caller asks for no other size
 
@@ -29,7 +30,15 @@ class Body(BaseModel):
 
 
 class Query(Body):
-    """Query parameters."""
+    """Query parameters. No text may be longer than LONGEST_TEXT; SQLite compares with no pattern of 50,000 bytes."""
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _not_too_long(cls, value: Any) -> Any:
+        texts = value if isinstance(value, list) else [value]
+        if any(isinstance(text, str) and len(text) > LONGEST_TEXT for text in texts):
+            raise ValueError(f"Ensure this field has no more than {LONGEST_TEXT} characters.")
+        return value
 
     @classmethod
     @cache

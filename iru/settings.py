@@ -120,6 +120,8 @@ DATABASES: dict[str, dict[str, Any]] = {
     "default": database(env.str("DATABASE_URL", default=""), default=BASE_DIR / "db.sqlite3")
 }
 DATABASES["default"]["CONN_MAX_AGE"] = None  # opening a connection costs more than most requests
+# A connection that was cut between two requests is replaced; without it, one request of each thread fails.
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = {
         "factory": PrivateConnection,
@@ -248,7 +250,8 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": "access.logs.JsonFormatter"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "filters": {"outage": {"()": "access.logs.OutageFilter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["outage"]}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
         "django": {"level": "INFO"},

@@ -1,11 +1,11 @@
 """Error pages. Each one says what happened and what to do next."""
 
+import logging
 import math
 import sys
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -18,6 +18,9 @@ BODIES = {
     415: ("Files are not accepted here", "Nothing was changed. Go back and send the form without a file."),
     503: ("The server is busy", "Nothing was changed. Go back and send the form once more in a moment."),
 }
+from access.database import Failure, drop_if_read_only, failure_of
+
+logger = logging.getLogger(__name__)
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -57,8 +60,15 @@ def server_error(request: HttpRequest) -> HttpResponse:
     A lost database is one of them. No middleware could answer it: reading or saving the session fails too, and above
     every `process_exception`.
     """
-    if isinstance(sys.exception(), OperationalError | InterfaceError):
-        return unavailable(request)
+    error = sys.exception()
+    drop_if_read_only(error)
+    match failure_of(error):
+        case Failure.AWAY:
+            return unavailable(request)
+        case Failure.VALUE:
+            # Answered like a form that cannot be read, and logged: some field or parameter has no limit of its own.
+            logger.warning("%s %s: the database refused a value: %s", request.method, request.path, error)
+            return bad_request(request)
     return _page(
         request,
         500,

@@ -4,7 +4,10 @@ import hashlib
 from typing import Any
 
 from django.contrib.sessions.backends import db
+from django.contrib.sessions.backends.base import UpdateError
 from django.utils import timezone
+
+from access.database import Failure, failure_of
 
 
 class SessionStore(db.SessionStore):
@@ -23,6 +26,15 @@ class SessionStore(db.SessionStore):
         row = super().create_model_instance(data)
         row.session_key = stored_key(row.session_key)
         return row
+
+    def save(self, must_create: bool = False) -> None:
+        try:
+            super().save(must_create)
+        except UpdateError as error:
+            # Django calls every failure a session that was deleted, and tells the person to sign in again.
+            if failure_of(error.__context__) is Failure.AWAY and error.__context__ is not None:
+                raise error.__context__ from error.__context__.__cause__
+            raise
 
     def delete(self, session_key: str | None = None) -> None:
         key = session_key or self.session_key

@@ -11,11 +11,11 @@ from django.core.exceptions import (
     TooManyFilesSent,
     ValidationError,
 )
-from django.db import InterfaceError, OperationalError
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from django.http.request import UnreadablePostError
 
+from access.database import Failure, drop_if_read_only, failure_of
 from access.refusals import Refusal
 from devices.api.rendering import json_response
 
@@ -75,8 +75,12 @@ def unavailable() -> ApiError:
     return ApiError(503, {"detail": "The service is temporarily unavailable."}, {"Retry-After": "5"})
 
 
+def refused_value() -> ApiError:
+    return ApiError(400, {"detail": "The database cannot take one of the values that were sent."})
+
+
 def translate(error: Exception) -> ApiError:
-    """The API's answer to an exception. An unexpected one is logged and answers 500."""
+    """The API's answer to an exception; 500 to one that nothing else is for."""
     match error:
         case ApiError():
             return error
@@ -92,9 +96,23 @@ def translate(error: Exception) -> ApiError:
             return too_large()
         case UnreadablePostError() | MultiPartParserError() | TooManyFieldsSent() | TooManyFilesSent():
             return ApiError(400, {"detail": "The request body could not be read."})
-        case OperationalError() | InterfaceError():
-            logger.error("The database did not answer an API request.", exc_info=error)
+    match failure_of(error):
+        case Failure.AWAY:
             return unavailable()
-        case _:
-            logger.error("An API operation failed.", exc_info=error)
-            return ApiError(500, {"message": "An unexpected error occurred"})
+        case Failure.VALUE:
+            return refused_value()
+    return ApiError(500, {"message": "An unexpected error occurred"})
+
+
+def answer(request: HttpRequest, error: Exception) -> ApiError:
+    """`translate`, for a request that met the error: what no caller can mend is logged, with the request's line."""
+    answer = translate(error)
+    drop_if_read_only(error)
+    match failure_of(error):
+        case Failure.AWAY:
+            logger.error("%s %s: the database did not answer: %s", request.method, request.path, error, exc_info=error)
+        case Failure.VALUE:
+            logger.warning("%s %s: the database refused a value: %s", request.method, request.path, error)
+        case None if answer.status == 500:
+            logger.error("%s %s failed: %s", request.method, request.path, error, exc_info=error)
+    return answer

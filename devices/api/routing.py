@@ -278,7 +278,7 @@ class Api:
         try:
             return self._answer(cast("ApiRequest", request))
         except Exception as error:  # noqa: BLE001 - every error is answered in JSON
-            return errors.translate(error).response()
+            return errors.answer(request, error).response()
 
     def _answer(self, request: ApiRequest) -> HttpResponse:
         # A dictionary finds the endpoint. Trying one URL pattern after the other takes longer than the token look-up.

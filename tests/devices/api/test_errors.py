@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import RequestDataTooBig, ValidationError
 from django.db import InterfaceError, OperationalError
+from django.test import RequestFactory
 
 from access.refusals import Refusal
 from access.tokens.authentication import AuthenticationFailed
@@ -36,14 +37,14 @@ NO_TOKEN = {"detail": "A valid API token is required."}
 def test_an_error_has_its_answer(
     error: Exception, status: int, body: Any, headers: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    answer = errors.translate(error)
+    answer = errors.answer(RequestFactory().get("/api/v1/devices"), error)
     assert (answer.status, answer.body, dict(answer.headers or {})) == (status, body, headers)
     assert not caplog.records
 
 
 @pytest.mark.parametrize("error", [OperationalError(), InterfaceError()])
 def test_a_lost_database_is_logged_and_answered_503(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
-    answer = errors.translate(error)
+    answer = errors.answer(RequestFactory().get("/api/v1/devices"), error)
     assert (answer.status, answer.headers) == (503, {"Retry-After": "5"})
     assert [record.levelname for record in caplog.records] == ["ERROR"]
 

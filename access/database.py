@@ -1,0 +1,66 @@
+"""What an error of the database means for a request that met it."""
+
+import sqlite3
+from enum import Enum, auto
+
+from django.db import DataError, Error, InterfaceError, OperationalError, connection
+
+# Classes of SQLSTATE: the connection, deadlocks, resources, an operator or a time limit, the system below.
+AWAY_CLASSES = {"08", "40", "53", "57", "58"}
+READ_ONLY = "25006"
+AWAY_STATES = {READ_ONLY, "25P03", "55P03"}  # a node that is no longer the primary; two time limits of ours
+VALUE_CLASSES = {"22", "54"}  # a value of its type, or of the server's limits
+AWAY_IN_SQLITE = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_NOTADB,
+}
+# SQLite has no code for it. The pattern of LIKE may have 50,000 bytes.
+LONG_PATTERN = "LIKE or GLOB pattern too complex"
+
+
+class Failure(Enum):
+    AWAY = auto()  # the database is lost, or busy: the same request may succeed in a moment
+    VALUE = auto()  # it refuses a value that came with the request
+
+
+def failure_of(error: BaseException | None) -> Failure | None:
+    """None for an error of another kind: it is a mistake of this program."""
+    if isinstance(error, OverflowError):
+        # SQLite's driver has no error of its own for an integer that no column holds.
+        return Failure.VALUE if "SQLite INTEGER" in str(error) else None
+    if not isinstance(error, Error):
+        return None
+    if isinstance(error, DataError) or LONG_PATTERN in str(error):
+        return Failure.VALUE
+    code = getattr(error.__cause__, "sqlite_errorcode", None)
+    if code is not None:
+        return Failure.AWAY if code & 0xFF in AWAY_IN_SQLITE else None
+    state = _state(error)
+    if state is None:  # the server was not reached, or the connection broke off
+        return Failure.AWAY if isinstance(error, OperationalError | InterfaceError) else None
+    if state[:2] in VALUE_CLASSES:
+        return Failure.VALUE
+    return Failure.AWAY if state in AWAY_STATES or state[:2] in AWAY_CLASSES else None
+
+
+def drop_if_read_only(error: BaseException | None) -> None:
+    """Close a connection to a node that has become read-only, so that the next request looks for the primary.
+
+    Such a connection works, so that no health check would close it.
+    """
+    if isinstance(error, Error) and _state(error) == READ_ONLY:
+        connection.close()
+
+
+def _state(error: Error) -> str | None:
+    state: str | None = getattr(error.__cause__, "sqlstate", None)
+    return state

@@ -1,0 +1,185 @@
+"""What errors of the database mean, as the two databases really raise them."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import DataError, InterfaceError, InternalError, OperationalError, ProgrammingError, connection
+from django.db.utils import DatabaseErrorWrapper
+from django.test import Client
+
+from access import sql
+from access.database import Failure, failure_of
+from access.logs import OutageFilter
+from access.models import Administrator
+from tests.processes import wait_for
+from tests.types import Call, IssueToken
+
+
+def raised(work: Callable[[], object]) -> Exception:
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - the caller says which one
+        work()
+    return caught.value
+
+
+def on_postgresql(state: str) -> Exception:
+    """Django's error for an SQLSTATE."""
+
+    class Backend:
+        Database = psycopg
+        errors_occurred = False
+
+    def work() -> None:
+        with DatabaseErrorWrapper(Backend()):  # type: ignore[no-untyped-call]
+            raise psycopg.errors.lookup(state)("said by the server")
+
+    return raised(work)
+
+
+@pytest.mark.parametrize(
+    ("state", "kind", "failure"),
+    [
+        ("08006", OperationalError, Failure.AWAY),  # connection failure
+        ("57P01", OperationalError, Failure.AWAY),  # the server was told to stop
+        ("57014", OperationalError, Failure.AWAY),  # statement_timeout
+        ("55P03", OperationalError, Failure.AWAY),  # lock_timeout
+        ("40P01", OperationalError, Failure.AWAY),  # deadlock
+        ("53300", OperationalError, Failure.AWAY),  # too many connections
+        ("25006", InternalError, Failure.AWAY),  # the node was demoted
+        ("22003", DataError, Failure.VALUE),  # a number out of range
+        ("54001", OperationalError, Failure.VALUE),  # a statement too complex
+        ("42P01", ProgrammingError, None),  # no such table
+        ("25P02", InternalError, None),  # a query after a failed one: our mistake
+    ],
+)
+def test_an_sqlstate_means_this(state: str, kind: type[Exception], failure: Failure | None) -> None:
+    error = on_postgresql(state)
+    assert type(error) is kind
+    assert failure_of(error) is failure
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [
+        (OperationalError("no route to host"), Failure.AWAY),
+        (InterfaceError("connection already closed"), Failure.AWAY),
+        (RuntimeError("OperationalError"), None),
+        (None, None),
+    ],
+)
+def test_without_a_code_the_connection_failed(error: Exception | None, failure: Failure | None) -> None:
+    assert failure_of(error) is failure
+
+
+@pytest.mark.django_db
+def test_a_mistake_in_sql_is_no_lost_database() -> None:
+    def work() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT * FROM nowhere")
+
+    assert failure_of(raised(work)) is None
+
+
+class TestApi:
+    def test_a_filter_that_is_too_long_is_the_callers_mistake(self, api: Call, issue_token: IssueToken) -> None:
+        token = issue_token("list_devices")
+        for name in ("serial_number", "tag_name", "user", "blueprint_id"):
+            response = api("GET", f"/api/v1/devices?{name}={'x' * 60_000}", token)
+            assert (response.status_code, list(response.json())) == (400, [name])
+
+    def test_the_log_names_the_request_and_the_error(
+        self, api: Call, issue_token: IssueToken, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        token = issue_token("list_devices")
+        for error, status in ((OperationalError("gone away"), 503), (RuntimeError("a slip"), 500)):
+            caplog.clear()
+
+            def fail(*arguments: object, error: Exception = error, **keywords: object) -> None:
+                raise error
+
+            monkeypatch.setattr("devices.api.operations.devices.record_page", fail)
+            assert api("GET", "/api/v1/devices", token).status_code == status
+            (record,) = [each for each in caplog.records if each.name == "devices.api.errors"]
+            for part in ("GET", "/api/v1/devices", str(error)):
+                assert part in record.getMessage()
+            assert record.exc_info
+
+    def test_the_openapi_document_logs_nothing(self, caplog: pytest.LogCaptureFixture) -> None:
+        from devices.api import openapi
+
+        openapi.document("https://accuhive.api.iru.test")
+        assert not caplog.records
+
+
+class TestOutageInTheLog:
+    def record(self, error: Exception | None, **fields: Any) -> logging.LogRecord:
+        info = (type(error), error, None) if error else None
+        record = logging.LogRecord("django.request", logging.ERROR, "", 0, "failed", (), info)
+        vars(record).update(fields)
+        return record
+
+    def test_the_first_traceback_and_a_count(self, caplog: pytest.LogCaptureFixture) -> None:
+        outage = OutageFilter(interval=0.2)
+        shown = [outage.filter(self.record(OperationalError("gone"))) for _ in range(1000)]
+        assert shown == [True] + [False] * 999
+        assert not outage.filter(self.record(None, status_code=503))
+        assert outage.filter(self.record(RuntimeError("a slip"), status_code=500))
+        wait_for(lambda: any("999 more times" in record.getMessage() for record in caplog.records), 10)
+
+        wait_for(lambda: outage.filter(self.record(None, status_code=503)), 10)  # the outage is over
+        assert outage.filter(self.record(OperationalError("gone again")))
+
+    def test_the_log_of_the_product_has_it(self, settings: Any) -> None:
+        assert settings.LOGGING["handlers"]["stderr"]["filters"] == ["outage"]
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="about PostgreSQL's connections")
+@pytest.mark.django_db(transaction=True)
+class TestPostgresql:
+    def cut(self) -> None:
+        """End our connection, as a restart of the server or a firewall does."""
+        with psycopg.connect(
+            dbname=connection.settings_dict["NAME"],
+            user=connection.settings_dict["USER"],
+            host=connection.settings_dict["HOST"],
+        ) as other:
+            other.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
+
+    def test_a_cut_connection_costs_no_call_and_no_page(
+        self, api: Call, issue_token: IssueToken, owner: Administrator
+    ) -> None:
+        token, pages = issue_token("list_devices"), Client()
+        pages.force_login(owner)
+        for ask in (lambda: api("GET", "/api/v1/devices", token), lambda: pages.get("/devices/")):
+            ask()
+            self.cut()
+            assert ask().status_code == 200
+
+    def test_the_check_costs_a_call_no_query(self, api: Call, issue_token: IssueToken) -> None:
+        token = issue_token("list_devices")
+        api("GET", "/api/v1/devices", token)
+        asked: list[str] = []
+        usable = connection.is_usable
+        connection.is_usable = lambda: asked.append("SELECT 1") or usable()  # type: ignore[method-assign,func-returns-value]
+        try:
+            assert api("GET", "/api/v1/devices", token).status_code == 200
+        finally:
+            del connection.is_usable
+        assert not asked
+
+    def test_a_query_that_fails_is_not_asked_twice(self) -> None:
+        connection.health_check_done = False
+        before = connection.connection
+        assert failure_of(raised(lambda: sql.rows("SELECT pg_sleep(%s)", 5))) is Failure.AWAY  # statement_timeout
+        assert connection.connection is before
+
+    def test_a_node_that_was_demoted_is_left(self, api: Call, issue_token: IssueToken) -> None:
+        token = issue_token("list_devices", "create_tag")
+        with connection.cursor() as cursor:
+            cursor.execute("SET default_transaction_read_only = on")
+        assert api("GET", "/api/v1/devices", token).status_code == 200
+        refused = api("POST", "/api/v1/tags", token, json={"name": "Sales"})
+        assert (refused.status_code, refused["Retry-After"]) == (503, "5")
+        assert api("POST", "/api/v1/tags", token, json={"name": "Sales"}).status_code == 201
