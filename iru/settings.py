@@ -123,11 +123,15 @@ DATABASES["default"]["CONN_MAX_AGE"] = None  # opening a connection costs more t
 # A connection that was cut between two requests is replaced; without it, one request of each thread fails.
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # Django's backend, with a limit on how many threads of a server wait for the write lock.
+    DATABASES["default"]["ENGINE"] = "access.sqlite3"
     DATABASES["default"]["OPTIONS"] = {
         "factory": PrivateConnection,
         # A transaction that reads first and writes later fails under other writers in the default mode.
         "transaction_mode": "IMMEDIATE",
-        "timeout": 10,
+        # Seconds that one thread of a process waits for the write lock. The longest transactions, batches of an import,
+        # take about one.
+        "timeout": 5,
         # FULL: a write that was acknowledged survives a power cut.
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-32000;",
     }
@@ -199,7 +203,9 @@ if _mail["EMAIL_HOST"]:
         "password": _mail["EMAIL_HOST_PASSWORD"] or "",
         "use_tls": _mail.get("EMAIL_USE_TLS", False),
         "use_ssl": _mail.get("EMAIL_USE_SSL", False),
-        "timeout": 10,
+        # Seconds that one thread of a process waits for the write lock. The longest transactions, batches of an import,
+        # take about one.
+        "timeout": 5,
     }
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"Iru Endpoint <no-reply@{IRU_DOMAIN}>")
 

@@ -24,7 +24,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"tasks", "roles", "sql"},
         {"models"},
         {"permissions", "addresses", "checks", "keyrings", "sealing", "labels", "logs", "refusals"},
-        {"database"},
+        {"database", "sqlite3"},
     ],
     "devices": [
         {"urls", "apps", "management", "templatetags", "admin"},

@@ -9,7 +9,10 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from access.database import Failure, drop_if_read_only, failure_of
 from access.refusals import Refusal
+
+logger = logging.getLogger(__name__)
 
 BODIES = {
     408: ("This form arrived too slowly", "Nothing was changed. Go back and send it once more."),
@@ -18,9 +21,6 @@ BODIES = {
     415: ("Files are not accepted here", "Nothing was changed. Go back and send the form without a file."),
     503: ("The server is busy", "Nothing was changed. Go back and send the form once more in a moment."),
 }
-from access.database import Failure, drop_if_read_only, failure_of
-
-logger = logging.getLogger(__name__)
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

@@ -21,6 +21,7 @@ from access.http.slow_clients import AUTHENTICATED, has_body
 from access.models import Administrator
 from access.refusals import Refusal
 from access.sign_in.reauthentication import STARTED_AT
+from access.sign_in.sessions import SessionStore
 from access.sign_in.throttle import TooManyAttempts
 
 type GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -163,7 +164,7 @@ class AdministratorMiddleware:
             if now - seen > settings.SESSION_IDLE_TIMEOUT or age > settings.SESSION_COOKIE_AGE:
                 logout(request)
             elif "seen" not in request.session or now - seen >= 60:
-                request.session["seen"] = now
+                cast("SessionStore", request.session).touch("seen", now)
         # AdministratorBackend has read the tenant with the person, and returns no person of an inactive tenant.
         request.tenant = getattr(request.user, "tenant", None)  # type: ignore[attr-defined] # PageRequest declares it
         return self.get_response(request)

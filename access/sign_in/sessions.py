@@ -5,9 +5,10 @@ from typing import Any
 
 from django.contrib.sessions.backends import db
 from django.contrib.sessions.backends.base import UpdateError
+from django.db import DatabaseError
 from django.utils import timezone
 
-from access.database import Failure, failure_of
+from access.database import Failure, drop_if_read_only, failure_of
 
 
 class SessionStore(db.SessionStore):
@@ -35,6 +36,23 @@ class SessionStore(db.SessionStore):
             if failure_of(error.__context__) is Failure.AWAY and error.__context__ is not None:
                 raise error.__context__ from error.__context__.__cause__
             raise
+
+    def touch(self, name: str, value: int) -> None:
+        """Store a value that the next request can store as well, if this one cannot.
+
+        Reads go on while SQLite's write lock is held, or on a node of PostgreSQL that takes no writes.
+        """
+        modified = self.modified
+        self[name] = value
+        if modified:
+            return  # it is saved with the rest, at the end of the request
+        try:
+            self.save()
+        except DatabaseError as error:
+            if failure_of(error) is not Failure.AWAY:
+                raise
+            drop_if_read_only(error)
+        self.modified = False
 
     def delete(self, session_key: str | None = None) -> None:
         key = session_key or self.session_key
