@@ -75,6 +75,7 @@ MIDDLEWARE = [
     "access.http.middleware.ProxyMiddleware",
     "access.http.middleware.HostMiddleware",
     # Calls to the API end in HostMiddleware, so only pages pass the following.
+    "access.http.queries.QueryMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -1,7 +1,7 @@
 """The first page after signing in, and the choice of the theme."""
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
@@ -26,9 +26,9 @@ def set_theme(request: HttpRequest) -> HttpResponse:
     """Remember the theme on this device for a year, for people who have signed in and others."""
     theme = request.POST.get("theme")
     back = request.POST.get("next", "")
-    if not url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}):
+    if not back.startswith("/") or not url_has_allowed_host_and_scheme(back, allowed_hosts=None):
         back = "/"
-    response = redirect(back)
+    response = HttpResponseRedirect(back)  # redirect() would look for a view of this name
     if theme in THEMES:
         response.set_cookie(
             "theme", theme, max_age=365 * 24 * 3600, samesite="Lax", secure=settings.HTTPS, httponly=True

@@ -1,0 +1,33 @@
+"""The parameters of a page's address, cleaned before any view or form reads them."""
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse, QueryDict
+
+NULL = "\0"
+
+
+class QueryMiddleware:
+    """Let no view find a value in `request.GET` that a database refuses as text.
+
+    Null characters are left out: PostgreSQL cannot compare with one, and no stored text has one. The rest of the value
+    stays, so that a search still finds something. Query strings and forms are read as UTF-8, whatever charset the
+    Content-Type names: another one can make lone surrogates, which no database stores, or is no charset of texts.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.encoding not in {None, "utf-8"}:
+            request.encoding = "utf-8"  # drops what was parsed before
+        if "%00" in request.META.get("QUERY_STRING", ""):
+            request.GET = _cleaned(request.GET)
+        return self.get_response(request)
+
+
+def _cleaned(query: QueryDict) -> QueryDict:
+    cleaned = QueryDict(mutable=True)
+    for name, values in query.lists():
+        cleaned.setlist(name.replace(NULL, ""), [value.replace(NULL, "") for value in values])
+    return QueryDict(cleaned.urlencode(), encoding="utf-8")
