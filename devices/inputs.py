@@ -4,6 +4,7 @@ from functools import cache
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
+from pydantic_core import PydanticUseDefault
 
 from devices.text import has_null_character
 
@@ -46,18 +47,34 @@ class Query(Body):
         return tuple(field.alias or name for name, field in cls.model_fields.items())
 
 
-def capped(maximum: int) -> BeforeValidator:
-    """Cut a page size above the maximum to it, as published clients expect; it is no error."""
-
-    def cut(value: Any) -> Any:
-        above = isinstance(value, str) and value.isdecimal() and int(value[:10]) > maximum
-        return str(maximum) if above else value
-
-    return BeforeValidator(cut)
+def _integer(value: Any) -> int | None:
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return None
 
 
-type Limit = Annotated[int, capped(PAGE_SIZE), Field(ge=1, le=PAGE_SIZE)]
-type Offset = Annotated[int, Field(ge=0, le=MAX_OFFSET)]
+def page_size(maximum: int) -> BeforeValidator:
+    """A page size as the public API's framework reads it: what is none means the default, and too much the maximum."""
+
+    def read(value: Any) -> int:
+        size = _integer(value)
+        if size is None or size < 1:
+            raise PydanticUseDefault
+        return min(size, maximum)
+
+    return BeforeValidator(read)
+
+
+def _offset(value: Any) -> int:
+    offset = _integer(value)
+    if offset is None or offset < 0:
+        raise PydanticUseDefault
+    return offset
+
+
+type Limit = Annotated[int, page_size(PAGE_SIZE), Field(ge=1, le=PAGE_SIZE)]
+type Offset = Annotated[int, BeforeValidator(_offset), Field(ge=0, le=MAX_OFFSET)]
 
 
 type Name = Annotated[str, StringConstraints(min_length=1, max_length=255)]

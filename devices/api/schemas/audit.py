@@ -5,7 +5,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from access.models import AuditEvent
 from devices.dates import zulu
-from devices.inputs import Query, capped
+from devices.inputs import Query, page_size
 
 LONGEST_PAGE = 500
 
@@ -28,7 +28,7 @@ def _moment(at: time) -> BeforeValidator:
 class AuditQuery(Query):
     """A date without a time means its first moment as a start, its last one as an end."""
 
-    limit: Annotated[int, capped(LONGEST_PAGE), Field(ge=1, le=LONGEST_PAGE)] = 100
+    limit: Annotated[int, page_size(LONGEST_PAGE), Field(ge=1, le=LONGEST_PAGE)] = 100
     sort_by: Literal["occurred_at", "-occurred_at", "id", "-id"] = "occurred_at"
     start_date: Annotated[datetime, _moment(time.min)] | None = None
     end_date: Annotated[datetime, _moment(time.max)] | None = None

@@ -26,8 +26,10 @@ def _platform(value: str) -> str:
 
 
 def _ordering(value: str) -> str:
-    if unknown := [name for name in value.split(",") if name.strip().removeprefix("-") not in ORDERINGS]:
-        raise ValueError(f'"{unknown[0].strip()}" is not one of {", ".join(ORDERINGS)}.')
+    # A comma too many names nothing, as in the public API's framework.
+    names = [name.strip() for name in value.split(",") if name.strip()]
+    if unknown := [name for name in names if name.removeprefix("-") not in ORDERINGS]:
+        raise ValueError(f'"{unknown[0]}" is not one of {", ".join(ORDERINGS)}.')
     return value
 
 

@@ -62,6 +62,8 @@ def listed(api: Call, token: IssuedApiToken) -> Callable[[str], list[str]]:
         ("device_name=_lpha", ""),
         ("ordering=device_name", "alpha beta delta gamma"),
         ("ordering=-device_name", "gamma delta beta alpha"),
+        ("ordering=device_name,", "alpha beta delta gamma"),
+        ("ordering=,%20,-device_name", "gamma delta beta alpha"),
         ("ordering=last_check_in", "beta alpha delta gamma"),
         ("ordering=-last_check_in", "gamma delta alpha beta"),
         ("ordering=-user", "beta alpha gamma delta"),
