@@ -11,6 +11,7 @@ from django.db.models import F
 
 from access.audit.events import Actor, Target, log_event
 from access.models import AuditEvent, Tenant
+from access.tasks.upkeep import refresh_statistics
 from devices.fleet import records
 from devices.imports.batches import Batch
 from devices.imports.errors import RowError, UnknownDevice
@@ -91,7 +92,7 @@ def import_devices(
 
     Every batch of 1000 rows commits with its records and its own audit event: one transaction for a whole fleet would
     make everybody else's changes wait for a minute. An import that fails half-way can simply be run again. The events
-    of one import carry the same `import_id`.
+    of one import carry the same `import_id`. At the end SQLite's statistics are refreshed for the devices that are new.
     """
     report, import_id = ImportReport(), str(uuid.uuid4())
     early: list[ReadRow] = []  # what came before the device that it is about, and all that came after it
@@ -105,6 +106,8 @@ def import_devices(
         left = _import_batch(tenant, rest, actor=actor, report=report, import_id=import_id, waiting=set())
         for source, _ in left:
             report.problems.add(source, str(UnknownDevice()))
+    if report.created:
+        refresh_statistics()
     return report
 
 

@@ -1,7 +1,7 @@
 import uuid
 
 from django.db import models
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Cast, Coalesce, Replace
 
 from access.models import Tenant
 
@@ -16,6 +16,11 @@ class BlueprintQuerySet(models.QuerySet["Blueprint"]):
             computers_count=Coalesce(models.Subquery(count), 0),
             missing_computers_count=Coalesce(models.Subquery(count.filter(is_missing=True)), 0),
         )
+
+    def identified(self, text: str) -> "BlueprintQuerySet":
+        """Blueprints whose id contains the text, with or without its dashes."""
+        id = Replace(Cast("uuid", models.CharField()), models.Value("-"), models.Value(""))
+        return self.alias(hex=id).filter(hex__icontains=text.replace("-", ""))
 
 
 BlueprintManager = models.Manager.from_queryset(BlueprintQuerySet)

@@ -1,9 +1,11 @@
 """The periodic tasks, run as a worker runs them."""
 
+import sqlite3
 from datetime import timedelta
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.db import connection
 from django.tasks import TaskResultStatus
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
@@ -47,3 +49,17 @@ def test_rows_of_tasks_stay_for_a_while(run_tasks: RunTasks) -> None:
     prune_tasks.call()
     left = [(row.status, (timezone.now() - row.finished_at).days) for row in DBTaskResult.objects.all()]
     assert sorted(left) == [("FAILED", 29), ("READY", 100), ("SUCCESSFUL", 6)]
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL keeps its statistics itself")
+@pytest.mark.django_db(transaction=True)
+def test_statistics_reach_connections_that_are_open() -> None:
+    with sqlite3.connect(connection.settings_dict["NAME"]) as server:
+        optimize_database.call()
+        before = server.execute("PRAGMA schema_version").fetchone()
+        SignInAttempt.objects.create(key="new", at=timezone.now())
+        optimize_database.call()
+        assert server.execute("SELECT COUNT(*) FROM sqlite_stat1").fetchone() > (0,)
+        # An open connection reads the statistics with the schema, and both again when this number changes.
+        assert server.execute("PRAGMA schema_version").fetchone() != before
+    server.close()

@@ -1,0 +1,48 @@
+"""That SQLite finds the devices of one person or one Blueprint by an index, once it knows its tables."""
+
+import pytest
+from django.db import connection
+
+from access.models import Tenant
+from access.tasks.upkeep import refresh_statistics
+from devices.models import Blueprint, Device, Platform
+from tests import plans
+from tests.factories.devices import ENROLLED, BlueprintFactory, DirectoryIntegrationFactory, UserFactory
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL keeps its statistics itself"),
+]
+
+
+def steps(**filters: object) -> str:
+    devices = Tenant.objects.get().devices.filtered(filters).sorted_by([]).values("pk")[:300]
+    sql, parameters = devices.query.get_compiler(connection=connection).as_sql()
+    return "\n".join(plans.plan(sql, parameters))
+
+
+def test_after_the_statistics_are_refreshed(tenant: Tenant) -> None:
+    integration = DirectoryIntegrationFactory.create(tenant=tenant)
+    blueprints = BlueprintFactory.create_batch(10, tenant=tenant)
+    people = UserFactory.create_batch(100, tenant=tenant, integration=integration)
+    Device.objects.bulk_create(
+        Device(
+            tenant=tenant,
+            name=f"Mac {n}",
+            serial_number=f"C{n}",
+            platform=Platform.MAC,
+            blueprint=blueprints[n % 10],
+            user=people[n % 100],
+            first_enrollment=ENROLLED,
+            last_enrollment=ENROLLED,
+            record_json="{}",
+        )
+        for n in range(1000)
+    )
+    refresh_statistics()
+    by_email = steps(user_email_exact=people[0].email)
+    assert "INDEX user_email (tenant_id=? AND email=?)" in by_email
+    assert "INDEX device_user (user_id=?)" in by_email
+    named = Blueprint.with_deleted.filter(tenant=tenant).identified(str(blueprints[3].uuid))
+    assert list(named) == [blueprints[3]]
+    assert "INDEX device_blueprint (blueprint_id=?)" in steps(blueprint_id=[blueprints[3].pk])
