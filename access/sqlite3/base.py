@@ -39,7 +39,7 @@ class WriteQueue:
         try:
             yield
         except sqlite3.OperationalError as error:
-            self._held_for_long = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            self._held_for_long = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
             raise
         else:
             self._held_for_long = False

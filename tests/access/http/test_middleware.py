@@ -11,6 +11,7 @@ from django.test import Client, RequestFactory
 from access.http.middleware import HostMiddleware, ProxyMiddleware
 from access.models import Administrator, Tenant
 from access.sign_in.sessions import SessionStore
+from tests.types import IssueToken
 
 type Seen = list[Any]
 
@@ -170,11 +171,14 @@ class TestLostDatabase:
             response = signed_in.get("/")
         self.check(signed_in, response)
 
-    def test_in_saving_the_session(self, signed_in: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_in_saving_the_session(
+        self, signed_in: Client, issue_token: IssueToken, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        token = issue_token()
         with monkeypatch.context() as lost:
             lost.setattr(SessionStore, "save", self.fail)
             assert signed_in.get("/access/tokens/").status_code == 200  # its time of last use can wait
-            response = signed_in.post("/sign-out/")  # an answer that means nothing without its session
+            response = signed_in.post(f"/access/tokens/{token.pk}/edit/", {"name": "Okta"})  # its notice cannot
         self.check(signed_in, response)
 
     def test_in_a_view(self, signed_in: Client, monkeypatch: pytest.MonkeyPatch) -> None:
