@@ -6,7 +6,15 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import DataError, InterfaceError, InternalError, OperationalError, ProgrammingError, connection
+from django.db import (
+    DataError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+    close_old_connections,
+    connection,
+)
 from django.db.utils import DatabaseErrorWrapper
 from django.test import Client
 
@@ -146,6 +154,7 @@ class TestPostgresql:
             host=connection.settings_dict["HOST"],
         ) as other:
             other.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
+        close_old_connections()  # as a server begins each request; the test client leaves it out
 
     def test_a_cut_connection_costs_no_call_and_no_page(
         self, api: Call, issue_token: IssueToken, owner: Administrator
@@ -160,6 +169,7 @@ class TestPostgresql:
     def test_the_check_costs_a_call_no_query(self, api: Call, issue_token: IssueToken) -> None:
         token = issue_token("list_devices")
         api("GET", "/api/v1/devices", token)
+        close_old_connections()
         asked: list[str] = []
         usable = connection.is_usable
         connection.is_usable = lambda: asked.append("SELECT 1") or usable()  # type: ignore[method-assign,func-returns-value]
@@ -170,7 +180,8 @@ class TestPostgresql:
         assert not asked
 
     def test_a_query_that_fails_is_not_asked_twice(self) -> None:
-        connection.health_check_done = False
+        connection.ensure_connection()
+        close_old_connections()
         before = connection.connection
         assert failure_of(raised(lambda: sql.rows("SELECT pg_sleep(%s)", 5))) is Failure.AWAY  # statement_timeout
         assert connection.connection is before
