@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
 from access.sign_in.throttle import TooManyAttempts
+from access.sign_in.turns import LONGEST_WAIT
 
-HASH_WAIT = 0.5  # seconds that a sign-in waits for the one before it
+HASH_WAIT = LONGEST_WAIT  # other hashes, such as that of a new password, take no turn
 
 
 class OneAtATimeArgon2(Argon2PasswordHasher):

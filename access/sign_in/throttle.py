@@ -1,21 +1,19 @@
 """Limits on password attempts: counted per account and per network, and refused before anything is hashed."""
 
 import hashlib
-import threading
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
 
 from access.addresses import network
 from access.models import SignInAttempt
+from access.sign_in.turns import Turns
 
 ATTEMPTS = 10
 WINDOW = timedelta(minutes=5)
-# One password is hashed and one waits for it. More of them would occupy so many of the server's few threads, and write
-# so many attempts, that the API waited too: the limit per address does not stop a client with a thousand addresses.
-hash_slots = threading.BoundedSemaphore(2)
+turns = Turns()
 
 
 class TooManyAttempts(Exception):
@@ -30,19 +28,9 @@ def count_attempt(account: str, address: str) -> list[int]:
 
     Raises TooManyAttempts after ten within five minutes. Pass the result to `clear_attempts` after a success.
     """
-    now = timezone.now()
-    keys = [_key("account", account.strip().lower()), _key("address", network(address))]
-    _refuse_beyond(ATTEMPTS - 1, keys, now)
-    with transaction.atomic():
-        SignInAttempt.objects.filter(at__lt=now - WINDOW).delete()
-        attempts = [SignInAttempt.objects.create(key=key, at=now).pk for key in keys]
-    # Counted again once this attempt is visible to all: of many at the same moment, the last one sees all others.
-    try:
-        _refuse_beyond(ATTEMPTS, keys, now)
-    except TooManyAttempts:
-        clear_attempts(attempts)
-        raise
-    return attempts
+    keys = _keys(account, address)
+    _refuse_beyond(ATTEMPTS - 1, keys)
+    return _count(keys)
 
 
 def clear_attempts(attempts: list[int]) -> None:
@@ -55,10 +43,12 @@ def throttled[Result](check: Callable[[], Result], account: str, address: str) -
 
     Raises TooManyAttempts.
     """
-    if not hash_slots.acquire(blocking=False):
-        raise TooManyAttempts(retry_after=1)
-    try:
-        attempts = count_attempt(account, address)
+    keys = _keys(account, address)
+    _refuse_beyond(ATTEMPTS - 1, keys)  # before it waits for a turn, which somebody else can use
+    with turns.turn(network(address)) as granted:
+        if not granted:
+            raise TooManyAttempts(retry_after=1)
+        attempts = _count(keys)
         try:
             result = check()
         except TooManyAttempts:  # the hasher was busy: this password was not looked at
@@ -67,15 +57,32 @@ def throttled[Result](check: Callable[[], Result], account: str, address: str) -
         if result:
             clear_attempts(attempts)
         return result
-    finally:
-        hash_slots.release()
 
 
-def _refuse_beyond(allowed: int, keys: list[str], now: datetime) -> None:
+def _count(keys: list[str]) -> list[int]:
+    now = timezone.now()
+    with transaction.atomic():
+        SignInAttempt.objects.filter(at__lt=now - WINDOW).delete()
+        attempts = [SignInAttempt.objects.create(key=key, at=now).pk for key in keys]
+    # Counted again once this attempt is visible to all: of many at the same moment, the last one sees all others.
+    try:
+        _refuse_beyond(ATTEMPTS, keys)
+    except TooManyAttempts:
+        clear_attempts(attempts)
+        raise
+    return attempts
+
+
+def _refuse_beyond(allowed: int, keys: list[str]) -> None:
+    now = timezone.now()
     for key in keys:
         recent = SignInAttempt.objects.filter(key=key, at__gt=now - WINDOW).order_by("-at").values_list("at", flat=True)
         if one_too_many := recent[allowed : allowed + 1]:
             raise TooManyAttempts(retry_after=int((one_too_many[0] + WINDOW - now).total_seconds()) + 1)
+
+
+def _keys(account: str, address: str) -> list[str]:
+    return [_key("account", account.strip().lower()), _key("address", network(address))]
 
 
 def _key(kind: str, value: str) -> str:
