@@ -44,6 +44,7 @@ LONGEST = 400  # lines: past that, a file is usually two subjects
 # Where a query on a tenant's model may begin without its tenant, and why that is right.
 UNSCOPED = {
     "access/management/commands/api_token.py": {"ApiToken": "`keys` counts for the operator, across tenants"},
+    "access/sign_in/attempts.py": {"Administrator": "the typed name says whose it is; it is unique across tenants"},
     "access/sign_in/backend.py": {"Administrator": "the session says who it is; the tenant follows from it"},
     "access/sign_in/mail.py": {"Administrator": "the address says who it is; it is unique across tenants"},
     "access/tokens/usage.py": {"ApiToken": "writes by the primary keys of tokens that were found alive"},

@@ -13,16 +13,16 @@ from django.middleware.security import SecurityMiddleware
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from access.addresses import is_trusted_proxy, parse, trusted_proxies
+from access.addresses import client_address, is_trusted_proxy, parse, trusted_proxies
 from access.http import errors
 from access.http.bodies import PAGE_BODY, read_form
 from access.http.requests import RoutedRequest
 from access.http.slow_clients import AUTHENTICATED, has_body
 from access.models import Administrator
 from access.refusals import Refusal
+from access.sign_in.attempts import TooManyAttempts, report_refusal
 from access.sign_in.reauthentication import STARTED_AT
 from access.sign_in.sessions import SessionStore
-from access.sign_in.throttle import TooManyAttempts
 
 type GetResponse = Callable[[HttpRequest], HttpResponse]
 # More slashes than one make the path unknown, not a page.
@@ -170,4 +170,7 @@ class AdministratorMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        return errors.too_many_attempts(request, exception) if isinstance(exception, TooManyAttempts) else None
+        if not isinstance(exception, TooManyAttempts):
+            return None
+        report_refusal(exception, client_address(request))
+        return errors.too_many_attempts(request, exception)

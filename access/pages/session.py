@@ -5,6 +5,8 @@ from typing import Any
 from allauth.account import views
 from django.http import HttpResponse
 
+from access.addresses import client_address
+from access.audit.security import SecurityEvent, report
 from access.pages.forms.session import NewPasswordForm, PasswordResetForm, SignInForm
 
 
@@ -38,6 +40,12 @@ class PasswordResetSent(views.PasswordResetDoneView):
 class NewPassword(RefusesWith422, views.PasswordResetFromKeyView):
     form_class = NewPasswordForm
     template_name = "registration/new_password.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        if kwargs.get("token_fail"):
+            report(SecurityEvent.RESET_LINK_REFUSED, client_address(self.request))
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        return context
 
 
 class NewPasswordDone(views.PasswordResetFromKeyDoneView):

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from access.addresses import client_address
 from access.models import Administrator
+from access.sign_in.attempts import Attempt, Purpose
 from access.sign_in.throttle import throttled
 
 
@@ -19,7 +20,7 @@ class AdministratorBackend(AuthenticationBackend):
         if not account or not credentials.get("password"):
             return None
         check = partial(super().authenticate, request, **{**credentials, "email": account, "username": None})
-        administrator = throttled(check, account, client_address(request) if request else "")
+        administrator = throttled(check, Attempt(Purpose.SIGN_IN, account, client_address(request) if request else ""))
         return administrator if isinstance(administrator, Administrator) else None
 
     def get_user(self, user_id: Any) -> Administrator | None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
-from access.sign_in.throttle import TooManyAttempts
+from access.sign_in.attempts import TooManyAttempts
 from access.sign_in.turns import LONGEST_WAIT
 
 HASH_WAIT = LONGEST_WAIT  # other hashes, such as that of a new password, take no turn

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from access.addresses import client_address
 from access.models import Administrator
+from access.sign_in.attempts import Attempt, Purpose
 from access.sign_in.throttle import throttled
 
 # Keys in a session: the moment of its last password, and of its first.
@@ -24,7 +25,7 @@ def confirm_password(request: HttpRequest, password: str) -> bool:
     if not isinstance(administrator, Administrator):
         return False
     check = partial(administrator.check_password, password)
-    if not throttled(check, administrator.email, client_address(request)):
+    if not throttled(check, Attempt(Purpose.CONFIRMATION, administrator.email, client_address(request))):
         return False
     request.session[AUTHENTICATED_AT] = int(timezone.now().timestamp())
     return True

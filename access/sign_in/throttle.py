@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from access.addresses import network
 from access.models import SignInAttempt
+from access.sign_in.attempts import Attempt, Limit, Purpose, TooManyAttempts, report_failure
 from access.sign_in.turns import Turns
 
 ATTEMPTS = 10
@@ -16,21 +17,13 @@ WINDOW = timedelta(minutes=5)
 turns = Turns()
 
 
-class TooManyAttempts(Exception):
-    """Refused without looking at the password; worth another try after `retry_after` seconds."""
-
-    def __init__(self, retry_after: int) -> None:
-        self.retry_after = retry_after
-
-
-def count_attempt(account: str, address: str) -> list[int]:
+def count_attempt(attempt: Attempt) -> list[int]:
     """Count one attempt against the account name and against the client's network, before anything is hashed.
 
     Raises TooManyAttempts after ten within five minutes. Pass the result to `clear_attempts` after a success.
     """
-    keys = _keys(account, address)
-    _refuse_beyond(ATTEMPTS - 1, keys)
-    return _count(keys)
+    _refuse_beyond(ATTEMPTS - 1, attempt)
+    return _count(attempt)
 
 
 def clear_attempts(attempts: list[int]) -> None:
@@ -38,51 +31,57 @@ def clear_attempts(attempts: list[int]) -> None:
     SignInAttempt.objects.filter(pk__in=attempts).delete()
 
 
-def throttled[Result](check: Callable[[], Result], account: str, address: str) -> Result:
+def throttled[Result](check: Callable[[], Result], attempt: Attempt) -> Result:
     """The result of `check`, which looks at a password; counted as an attempt unless the result is true.
 
     Raises TooManyAttempts.
     """
-    keys = _keys(account, address)
-    _refuse_beyond(ATTEMPTS - 1, keys)  # before it waits for a turn, which somebody else can use
-    with turns.turn(network(address)) as granted:
+    _refuse_beyond(ATTEMPTS - 1, attempt)  # before it waits for a turn, which somebody else can use
+    with turns.turn(network(attempt.address)) as granted:
         if not granted:
-            raise TooManyAttempts(retry_after=1)
-        attempts = _count(keys)
+            raise TooManyAttempts(1, attempt=attempt)
+        counted = _count(attempt)
         try:
             result = check()
-        except TooManyAttempts:  # the hasher was busy: this password was not looked at
-            clear_attempts(attempts)
+        except TooManyAttempts as busy:  # the hasher was: this password was not looked at
+            clear_attempts(counted)
+            busy.attempt = attempt
             raise
         if result:
-            clear_attempts(attempts)
-        return result
+            clear_attempts(counted)
+    if not result:
+        report_failure(attempt)
+    return result
 
 
-def _count(keys: list[str]) -> list[int]:
+def _count(attempt: Attempt) -> list[int]:
     now = timezone.now()
     with transaction.atomic():
         SignInAttempt.objects.filter(at__lt=now - WINDOW).delete()
-        attempts = [SignInAttempt.objects.create(key=key, at=now).pk for key in keys]
+        counted = [SignInAttempt.objects.create(key=key, at=now).pk for key in _keys(attempt).values()]
     # Counted again once this attempt is visible to all: of many at the same moment, the last one sees all others.
     try:
-        _refuse_beyond(ATTEMPTS, keys)
+        _refuse_beyond(ATTEMPTS, attempt)
     except TooManyAttempts:
-        clear_attempts(attempts)
+        clear_attempts(counted)
         raise
-    return attempts
+    return counted
 
 
-def _refuse_beyond(allowed: int, keys: list[str]) -> None:
+def _refuse_beyond(allowed: int, attempt: Attempt) -> None:
     now = timezone.now()
-    for key in keys:
+    for limit, key in _keys(attempt).items():
         recent = SignInAttempt.objects.filter(key=key, at__gt=now - WINDOW).order_by("-at").values_list("at", flat=True)
         if one_too_many := recent[allowed : allowed + 1]:
-            raise TooManyAttempts(retry_after=int((one_too_many[0] + WINDOW - now).total_seconds()) + 1)
+            wait = int((one_too_many[0] + WINDOW - now).total_seconds()) + 1
+            raise TooManyAttempts(wait, limit, attempt)
 
 
-def _keys(account: str, address: str) -> list[str]:
-    return [_key("account", account.strip().lower()), _key("address", network(address))]
+def _keys(attempt: Attempt) -> dict[Limit, str]:
+    account = attempt.account.strip().lower()
+    if attempt.purpose == Purpose.RESET:
+        account = f"reset:{account}"  # asking for links pauses no sign-in of that person
+    return {Limit.ACCOUNT: _key("account", account), Limit.ADDRESS: _key("address", network(attempt.address))}
 
 
 def _key(kind: str, value: str) -> str:

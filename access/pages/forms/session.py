@@ -8,6 +8,7 @@ from django.forms import Field
 from django.http import HttpRequest
 
 from access.addresses import client_address
+from access.sign_in.attempts import Attempt, Purpose
 from access.sign_in.mail import send_password_link
 from access.sign_in.throttle import count_attempt
 
@@ -31,7 +32,7 @@ class PasswordResetForm(ResetPasswordForm):
     def save(self, request: HttpRequest, **kwargs: Any) -> str:
         """Have a worker send the link if the account exists. Raises TooManyAttempts like a sign-in."""
         email: str = self.cleaned_data["email"]
-        count_attempt(f"reset:{email}", client_address(request))
+        count_attempt(Attempt(Purpose.RESET, email, client_address(request)))
         send_password_link(email, request.get_host())
         return email
 

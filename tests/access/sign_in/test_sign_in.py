@@ -14,8 +14,9 @@ from access.audit.events import Actor
 from access.models import Administrator, AuditEvent, Role, SignInAttempt, Tenant
 from access.people.tenants import edit_tenant
 from access.sign_in import hashing
+from access.sign_in.attempts import Attempt, Purpose, TooManyAttempts
 from access.sign_in.hashing import OneAtATimeArgon2
-from access.sign_in.throttle import TooManyAttempts, count_attempt
+from access.sign_in.throttle import count_attempt
 from tests.factories.access import AdministratorFactory
 
 PASSWORD = "four unrelated words suffice"
@@ -127,7 +128,7 @@ class TestAttempts:
         def attempt() -> bool:
             try:
                 start.wait()
-                count_attempt("person@accuhive.test", "")
+                count_attempt(Attempt(Purpose.SIGN_IN, "person@accuhive.test", ""))
             except TooManyAttempts:
                 return False
             finally:

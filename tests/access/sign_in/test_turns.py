@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from threading import Event
 from typing import Any
 
@@ -14,8 +15,9 @@ from django.test.utils import CaptureQueriesContext
 
 from access.models import SignInAttempt, Tenant
 from access.sign_in import throttle
+from access.sign_in.attempts import Attempt, Purpose, TooManyAttempts
 from access.sign_in.hashing import OneAtATimeArgon2
-from access.sign_in.throttle import ATTEMPTS, TooManyAttempts, count_attempt
+from access.sign_in.throttle import ATTEMPTS, count_attempt
 from access.sign_in.turns import Turns
 from tests.factories.access import AdministratorFactory
 
@@ -116,9 +118,15 @@ class TestSignIn:
 
     def test_an_address_that_is_refused_by_its_count_takes_no_place_of_others(self, turns: Turns, ask: Ask) -> None:
         for n in range(ATTEMPTS):
-            count_attempt(f"{n}@accuhive.test", OFFICE)
+            count_attempt(Attempt(Purpose.SIGN_IN, f"{n}@accuhive.test", OFFICE))
         taken: list[str] = []
-        turns.turn = taken.append  # type: ignore[method-assign, assignment]
+
+        @contextmanager
+        def turn(network: str) -> Iterator[bool]:
+            taken.append(network)
+            yield True
+
+        turns.turn = turn  # type: ignore[method-assign, assignment]
         with pytest.raises(TooManyAttempts) as refused:
             self.offer(OFFICE)
         assert refused.value.retry_after > 60
