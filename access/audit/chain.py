@@ -1,4 +1,7 @@
-"""The chain of a tenant's audit events: each carries a MAC over itself and the MAC before it."""
+"""The chain of audit events: each carries a MAC over itself and the MAC before it.
+
+Each tenant has a trail with a chain of its own; so has the installation, whose events have no tenant.
+"""
 
 import hashlib
 import hmac
@@ -50,10 +53,10 @@ def content_of(event: AuditEvent) -> bytes:
     return orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
 
 
-def follow(tenant: Tenant) -> Iterator[tuple[int, str]]:
-    """The number and the MAC of each event of a tenant, in order. Raises BrokenTrail at the first that is wrong."""
+def follow(tenant: Tenant | None) -> Iterator[tuple[int, str]]:
+    """The number and the MAC of each event of a trail, in order. Raises BrokenTrail at the first that is wrong."""
     previous, sequence = "", 0
-    for event in tenant.audit_events.order_by("sequence").iterator(chunk_size=2000):
+    for event in AuditEvent.objects.filter(tenant=tenant).order_by("sequence").iterator(chunk_size=2000):
         if event.sequence != sequence + 1:
             raise BrokenTrail(f"event {sequence + 1} is missing.")
         if not hmac.compare_digest(event.mac.encode(), chain_mac(previous, event).encode()):
@@ -62,8 +65,14 @@ def follow(tenant: Tenant) -> Iterator[tuple[int, str]]:
         yield sequence, previous
 
 
-def verify(tenant: Tenant, *, logged_head: tuple[int, str] | None = None) -> tuple[int, str]:
-    """Follow the chain of a tenant up to its head; returns the number of its events and the last MAC.
+def trail_name(tenant: Tenant | None) -> str:
+    """The name of a trail in the log and in what `verify_audit` prints."""
+    return tenant.subdomain if tenant else "the installation"
+
+
+def verify(tenant: Tenant | None, *, logged_head: tuple[int, str] | None = None) -> tuple[int, str]:
+    """Follow the chain of a tenant, or of the installation, up to its head; returns the number of its events and the
+    last MAC.
 
     `logged_head` is an earlier head from the log, its sequence and the beginning of its MAC, which the chain must still
     contain. Raises BrokenTrail.

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from ulid import ULID
 
-from access.audit.chain import LOGGED_DIGITS, chain_mac, content_of
+from access.audit.chain import LOGGED_DIGITS, chain_mac, content_of, trail_name
 from access.audit.head import append, lock
 from access.models import Administrator, AuditEvent, Tenant
 
@@ -54,9 +54,12 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The object of a change, or a `component` of it. `state` returns what the object is like after the change."""
+    """The object of a change, or a `component` of it. `state` returns what the object is like after the change.
 
-    tenant: Tenant
+    `tenant` says in whose trail it is: None for the trail of the installation.
+    """
+
+    tenant: Tenant | None
     type: str
     id: object
     name: str
@@ -78,7 +81,7 @@ def log_event(
     changes: dict[str, dict[str, Any]] | None = None,
     metadata: dict[str, Any] | None = None,
 ) -> AuditEvent:
-    """Append one event to the trail of the target's tenant. The event of a deletion has no new state.
+    """Append one event to the trail of the target. The event of a deletion has no new state.
 
     Belongs inside the transaction of its change, so that both are committed or neither; raises RuntimeError outside
     one. Call it last: it locks the head of the trail, for which all other changes of the tenant wait until the commit.
@@ -115,7 +118,7 @@ def log_event(
     # The log is outside the database, so that a trail without its newest rows can be recognised. It shows only the
     # start of the MAC, because the log's filter takes the whole for a token.
     transaction.on_commit(
-        lambda: logger.info("Audit head of %s: %d:%s", tenant.subdomain, event.sequence, event.mac[:LOGGED_DIGITS])
+        lambda: logger.info("Audit head of %s: %d:%s", trail_name(tenant), event.sequence, event.mac[:LOGGED_DIGITS])
     )
     return event
 

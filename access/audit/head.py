@@ -1,4 +1,4 @@
-"""The head of a tenant's trail: its last sequence number and MAC. It is locked while an event is appended.
+"""The head of a trail: its last sequence number and MAC. It is locked while an event is appended.
 
 All changes of a tenant wait for that lock, so these statements are written as SQL: Django takes longer to make them
 than the database takes to run them.
@@ -13,17 +13,18 @@ from django.db import connection
 from django.db.models import Field
 
 from access import sql
+from access.audit.chain import trail_name
 from access.models import AuditEvent, Tenant
 from access.refusals import Refusal
 
-LOCK = "SELECT sequence, mac FROM access_audithead WHERE tenant_id = %s"
-MOVE = "UPDATE access_audithead SET sequence = %s, mac = %s WHERE tenant_id = %s RETURNING sequence"
+LOCK = "SELECT sequence, mac FROM access_audithead WHERE {}"
+MOVE = "UPDATE access_audithead SET sequence = %s, mac = %s WHERE {} RETURNING sequence"
 
 logger = logging.getLogger(__name__)
 
 
 class HeadMissing(Refusal):
-    """The tenant's trail has no head, so nothing can be added to it and no change is possible."""
+    """The trail has no head, so nothing can be added to it and no change is possible."""
 
     status = 503
 
@@ -37,14 +38,16 @@ class Head:
     mac: str
 
 
-def lock(tenant: Tenant) -> Head:
-    """The head of the tenant's trail, locked until the end of the transaction. Raises HeadMissing."""
+def lock(tenant: Tenant | None) -> Head:
+    """The head of the trail of a tenant, or of the installation, locked until the commit. Raises HeadMissing."""
+    place, parameters = _place(tenant.pk if tenant else None)
+    statement = LOCK.format(place)
     # SQLite has locked the whole database since the transaction began.
-    rows = sql.rows(f"{LOCK} FOR NO KEY UPDATE" if connection.vendor == "postgresql" else LOCK, tenant.pk)
+    rows = sql.rows(f"{statement} FOR NO KEY UPDATE" if connection.vendor == "postgresql" else statement, *parameters)
     if not rows:
-        # A new trail would start at 1 again, and hide that the head was deleted. Every tenant is created with a head.
+        # A new trail would start at 1 again, and hide that the head was deleted. Every trail begins with a head.
         logger.critical(
-            "The audit trail of %s has no head. `manage.py repair_audit_head` makes it anew.", tenant.subdomain
+            "The audit trail of %s has no head. `manage.py repair_audit_head` makes it anew.", trail_name(tenant)
         )
         raise HeadMissing
     return Head(*rows[0])
@@ -54,7 +57,13 @@ def append(event: AuditEvent) -> None:
     """Save the event, which has its place in the chain and its MAC, and move the locked head to it."""
     values = (field.get_db_prep_save(getattr(event, field.attname), connection) for field in _fields())
     ((event.pk,),) = sql.rows(_insert(), *values)
-    sql.rows(MOVE, event.sequence, event.mac, event.tenant_id)
+    place, parameters = _place(event.tenant_id)
+    sql.rows(MOVE.format(place), event.sequence, event.mac, *parameters)
+
+
+def _place(tenant_id: int | None) -> tuple[str, tuple[int, ...]]:
+    """The condition for the head of that trail, and its parameters. No value equals NULL in SQL."""
+    return ("tenant_id IS NULL", ()) if tenant_id is None else ("tenant_id = %s", (tenant_id,))
 
 
 @cache

@@ -4,17 +4,17 @@ from collections import deque
 
 from django.db import transaction
 
-from access.audit.chain import follow
+from access.audit.chain import follow, trail_name
 from access.audit.events import Actor, Target, log_event
 from access.models import AuditEvent, AuditHead, Tenant
 
 
 @transaction.atomic
-def repair_head(*, tenant: Tenant, actor: Actor) -> list[str]:
-    """Set the head of the tenant's trail to its last event; returns sentences that say what was done, none if nothing.
+def repair_head(*, tenant: Tenant | None, actor: Actor) -> list[str]:
+    """Set the head of a tenant's trail, or of the installation's, to its last event; returns sentences that say what was done, none if nothing.
 
     The repair is an event of the trail itself. Raises BrokenTrail, and changes nothing, if an event is not intact.
-    Until the commit no other change of the tenant is possible.
+    Until the commit nothing else can be added to that trail.
     """
     head, was_missing = AuditHead.objects.select_for_update(no_key=True).get_or_create(tenant=tenant)
     sequence, mac = next(iter(deque(follow(tenant), maxlen=1)), (0, ""))
@@ -26,7 +26,7 @@ def repair_head(*, tenant: Tenant, actor: Actor) -> list[str]:
     head.save(update_fields=["sequence", "mac"])
     was = None if was_missing else "{}:{}".format(*before)
     log_event(
-        target=Target.whole(tenant),
+        target=Target.whole(tenant) if tenant else Target(None, "installation", "", trail_name(None)),
         actor=actor,
         action=AuditEvent.Action.UPDATE,
         summary="Audit head repaired",

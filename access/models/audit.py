@@ -1,4 +1,6 @@
 from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Coalesce
 
 from access.models.tenants import Tenant
 
@@ -28,8 +30,9 @@ class AuditEvent(models.Model):
         SYSTEM = "system", "System"
 
     ulid = models.CharField(max_length=26, unique=True)
-    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="audit_events")
-    sequence = models.PositiveBigIntegerField(help_text="Counts the tenant's events without a gap.")
+    # Without a tenant it is in the trail of the installation, which holds what operators do to themselves.
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, null=True, related_name="audit_events")
+    sequence = models.PositiveBigIntegerField(help_text="Counts the events of the trail without a gap.")
     occurred_at = models.DateTimeField()
     action = models.CharField(max_length=10, choices=Action.choices)
     summary = models.CharField(max_length=100, help_text="What happened, as people read it.")
@@ -51,7 +54,12 @@ class AuditEvent(models.Model):
     objects = AuditEventQuerySet.as_manager()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["tenant", "sequence"], name="audit_sequence")]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "sequence"], name="audit_sequence"),
+            models.UniqueConstraint(
+                fields=["sequence"], condition=Q(tenant__isnull=True), name="audit_installation_sequence"
+            ),
+        ]
         indexes = [
             models.Index(
                 fields=["tenant", "target_type", "target_id", "-sequence"],
@@ -65,11 +73,20 @@ class AuditEvent(models.Model):
 
 
 class AuditHead(models.Model):
-    """End of a tenant's chain. Locked while an event is added, so that sequence numbers have no gaps or duplicates."""
+    """End of a tenant's chain, or of the installation's. Locked while an event is added, so that sequence numbers have
+    no gaps or duplicates."""
 
-    tenant = models.OneToOneField(Tenant, on_delete=models.PROTECT, primary_key=True, related_name="audit_head")
+    tenant = models.OneToOneField(Tenant, on_delete=models.PROTECT, null=True, related_name="audit_head")
     sequence = models.PositiveBigIntegerField(default=0)
     mac = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        constraints = [
+            # Two rows without a tenant are not equal to the database, and the installation has one head.
+            models.UniqueConstraint(
+                Coalesce("tenant", 0, output_field=models.BigIntegerField()), name="audit_one_installation_head"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.tenant_id} at {self.sequence}"

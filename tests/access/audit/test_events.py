@@ -15,7 +15,7 @@ from tests.database import unguarded
 from tests.factories.access import TenantFactory
 
 
-def happen(tenant: Tenant, name: str = "Wall board", **fields: Any) -> AuditEvent:
+def happen(tenant: Tenant | None, name: str = "Wall board", **fields: Any) -> AuditEvent:
     with transaction.atomic():
         return log_event(
             target=Target(tenant, "api_token", 1, name),
@@ -39,7 +39,7 @@ def verify(*arguments: str) -> str:
 def test_a_whole_trail_is_confirmed_with_its_head(tenant: Tenant) -> None:
     last = [happen(tenant, changes={"n": {"old": None, "new": value}}) for value in (1, 2.0, 1e22, -0.0, "ä", True)][-1]
 
-    assert verify() == f"accuhive: 6 events, head 6:{last.mac}"
+    assert verify("--tenant", "accuhive") == f"accuhive: 6 events, head 6:{last.mac}"
 
 
 def test_each_tenant_has_a_chain_of_its_own(tenant: Tenant, other_tenant: Tenant) -> None:
@@ -48,6 +48,31 @@ def test_each_tenant_has_a_chain_of_its_own(tenant: Tenant, other_tenant: Tenant
     assert [event.sequence for event in events] == [1, 1, 2]
     assert "accuhive: 2 events" in verify()
     assert "elsewhere: 1 events" in verify()
+
+
+def test_the_installation_has_a_chain_of_its_own(tenant: Tenant) -> None:
+    last = [happen(at) for at in (None, tenant, None)][-1]
+
+    assert (last.tenant, last.sequence) == (None, 2)
+    assert verify("--installation") == f"the installation: 2 events, head 2:{last.mac}"
+    assert verify("--installation", "--expect", f"2:{last.mac[:16]}") == verify("--installation")
+    assert verify().splitlines() == [verify("--tenant", "accuhive"), verify("--installation")]
+    with unguarded():
+        AuditEvent.objects.filter(tenant=None, sequence=1).update(actor_name="Somebody else")
+    assert verify().startswith("the installation: event 1 (")
+
+
+def test_the_installation_has_each_number_once(db: None) -> None:
+    event = happen(None)
+    event.pk, event.ulid = None, "again"
+    with pytest.raises(DatabaseError), transaction.atomic():
+        event.save(force_insert=True)
+
+
+def test_the_installation_has_one_head(db: None) -> None:
+    assert AuditHead.objects.filter(tenant=None).count() == 1
+    with pytest.raises(DatabaseError), transaction.atomic():
+        AuditHead.objects.create(tenant=None)
 
 
 def remove(sequence: int) -> None:
@@ -63,7 +88,7 @@ def swap() -> None:
 def cut_off_and_cover() -> None:
     remove(4)
     third = AuditEvent.objects.get(sequence=3)
-    AuditHead.objects.update(sequence=3, mac=third.mac)
+    AuditHead.objects.filter(tenant=third.tenant).update(sequence=3, mac=third.mac)
 
 
 def set_head(**fields: Any) -> None:
@@ -227,11 +252,12 @@ AROUND = {
 )
 def test_the_database_refuses_to_change_the_trail(tenant: Tenant, change: Callable[[], object]) -> None:
     happen(tenant)
+    happen(None)
     connection.check_constraints()  # PostgreSQL empties no table whose foreign keys are still to be checked
 
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
         change()
-    assert AuditEvent.objects.get().summary == "Token name changed"
+    assert list(AuditEvent.objects.values_list("summary", flat=True)) == ["Token name changed"] * 2
 
 
 def run(sql: str) -> None:
