@@ -7,21 +7,28 @@ import django.contrib.auth.admin  # noqa: F401 - the same
 import django_tasks_db.admin  # noqa: F401 - the same
 from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress
+from allauth.core import context as current
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.forms import AdminPasswordChangeForm
 from django.contrib.auth.models import Group
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.utils.decorators import method_decorator
+from django.views.decorators.debug import sensitive_post_parameters
 from django_tasks_db.models import DBTaskResult
 
+from access.addresses import client_address
 from access.audit.events import Actor
 from access.models import Administrator, ApiToken, AuditEvent, Role, Tenant
 from access.people.administrators import create_administrator, remove_administrator
 from access.people.tenants import create_tenant, edit_tenant
-from access.sign_in.reauthentication import confirm_password
+from access.sign_in.passwords import change_password
+from access.sign_in.reauthentication import authenticated_recently, confirm_password
 from access.tokens.lifecycle import revoke_token
 
 # Permissions follow from roles, each person has one e-mail address, and tasks are shown by a class of ours.
@@ -30,17 +37,31 @@ admin.site.site_header = admin.site.site_title = "Iru Endpoint"
 admin.site.index_title = "Operation"
 # Operators use the sign-in page of everybody, where attempts are counted.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
-_change_password = admin.site.password_change
+_change_own_password = admin.site.password_change
 
 
-def change_password(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+class OwnPasswordForm(AdminPasswordChangeForm):
+    """Django's form. The new password is set by our function, which writes the audit event."""
+
+    def save(self, commit: bool = True) -> Any:
+        change_password(
+            person=self.user,
+            password=self.cleaned_data["new_password1"],
+            actor=Actor.of(self.user),
+            address=client_address(current.request),
+        )
+        return self.user
+
+
+def change_own_password(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
     """Django's page, with the old password counted as an attempt. Raises TooManyAttempts like a sign-in."""
     if request.method == "POST":
         confirm_password(request, request.POST.get("old_password", ""))
-    return _change_password(request, extra_context)
+    return _change_own_password(request, extra_context)
 
 
-admin.site.password_change = change_password  # type: ignore[method-assign, assignment]
+admin.site.password_change_form = OwnPasswordForm
+admin.site.password_change = change_own_password  # type: ignore[method-assign, assignment]
 
 
 class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg] # generic only in its stubs
@@ -104,8 +125,20 @@ class NewAdministrator(forms.ModelForm):  # type: ignore[type-arg] # the same
     tenant = forms.ModelChoiceField(Tenant.objects.all())
     role = forms.ChoiceField(choices=Role.choices, initial=Role.ADMIN)
     password = forms.CharField(
-        required=False, strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"})
+        required=False,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text="Leave it empty to have the person choose one, by the reset link of the sign-in page.",
     )
+    own_password = forms.CharField(
+        label="Your own password",
+        required=False,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+        help_text="You signed in a while ago. It is required if you choose a password for the person.",
+    )
+
+    confirmed: bool  # whether the operator's own password was given recently; set by AdministratorAdmin.get_form
 
     class Meta:
         model = Administrator
@@ -117,6 +150,9 @@ class NewAdministrator(forms.ModelForm):  # type: ignore[type-arg] # the same
     def clean(self) -> None:
         super().clean()
         if password := self.cleaned_data.get("password"):
+            if not self.confirmed:
+                given = self.cleaned_data.get("own_password")
+                self.add_error("own_password", "That is not your password." if given else "Enter your password.")
             names = ("email", "first_name", "last_name")
             person = Administrator(**{name: self.cleaned_data.get(name, "") for name in names})
             try:
@@ -141,12 +177,27 @@ class AdministratorAdmin(ReadOnly):
         return request.user.has_perm("access.delete_administrator")
 
     def get_fields(self, request: HttpRequest, obj: Administrator | None = None) -> Any:
-        return self.fields if obj else NewAdministrator.Meta.fields
+        if obj:
+            return self.fields
+        return [*NewAdministrator.Meta.fields, *([] if authenticated_recently(request) else ["own_password"])]
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         if obj is None:
-            kwargs["form"] = NewAdministrator
+
+            class Form(NewAdministrator):
+                confirmed = authenticated_recently(request)
+
+            kwargs["form"] = Form
         return super().get_form(request, obj, change, **kwargs)
+
+    @method_decorator(sensitive_post_parameters("password", "own_password"))
+    def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Django's page. A password for another person requires the operator's own. Raises TooManyAttempts."""
+        # Checked before Django's transaction, which would hold the database while the password is hashed.
+        own = request.POST.get("own_password")
+        if own and request.POST.get("password") and not authenticated_recently(request):
+            confirm_password(request, own)
+        return super().add_view(request, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Administrator, form: Any, change: bool) -> None:
         fields = form.cleaned_data
@@ -161,14 +212,26 @@ class AdministratorAdmin(ReadOnly):
         ).pk
 
     @admin.action(description="Remove the selected administrators", permissions=["remove"])
-    def remove(self, request: HttpRequest, queryset: QuerySet[Administrator]) -> None:
-        for administrator in queryset.select_related("tenant"):
+    def remove(self, request: HttpRequest, queryset: QuerySet[Administrator]) -> HttpResponse | None:
+        """Ask first, naming the people and their tokens; then remove them."""
+        queryset = queryset.select_related("tenant")
+        if "confirmed" not in request.POST:
+            live = Count("created_tokens", filter=Q(created_tokens__revoked_at__isnull=True))
+            context = {
+                **self.admin_site.each_context(request),
+                "title": "Remove administrators?",
+                "opts": self.opts,
+                "people": queryset.annotate(live_tokens=live),
+            }
+            return TemplateResponse(request, "admin/access/administrator/remove.html", context)
+        for administrator in queryset:
             try:
                 remove_administrator(administrator=administrator, actor=operator(request))
             except ValidationError as error:
                 self.message_user(request, f"{administrator.name}: {' '.join(error.messages)}", messages.ERROR)
             else:
                 self.message_user(request, f"{administrator.name} is removed. Their tokens stay in force.")
+        return None
 
 
 @admin.register(ApiToken)
@@ -201,7 +264,8 @@ class ApiTokenAdmin(ReadOnly):
 @admin.register(AuditEvent)
 class AuditEventAdmin(ReadOnly):
     list_display = ["occurred_at", "tenant", "summary", "target_name", "actor_name"]
-    list_filter = ["action", "actor_type", "occurred_at"]
+    # Events without a tenant are in the trail of the installation.
+    list_filter = ["action", "actor_type", ("tenant", admin.EmptyFieldListFilter), "occurred_at"]
     list_select_related = ["tenant"]
     search_fields = ["target_name", "actor_name", "summary"]
     ordering = ["-id"]

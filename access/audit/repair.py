@@ -11,10 +11,10 @@ from access.models import AuditEvent, AuditHead, Tenant
 
 @transaction.atomic
 def repair_head(*, tenant: Tenant | None, actor: Actor) -> list[str]:
-    """Set the head of a tenant's trail, or of the installation's, to its last event; returns sentences that say what was done, none if nothing.
+    """Set the head of the trail of a tenant, or of the installation, to its last event.
 
-    The repair is an event of the trail itself. Raises BrokenTrail, and changes nothing, if an event is not intact.
-    Until the commit nothing else can be added to that trail.
+    Returns sentences that say what was done, none if nothing was. The repair is an event of the trail itself. Raises
+    BrokenTrail, and changes nothing, if an event is not intact. Until the commit no other event can be added there.
     """
     head, was_missing = AuditHead.objects.select_for_update(no_key=True).get_or_create(tenant=tenant)
     sequence, mac = next(iter(deque(follow(tenant), maxlen=1)), (0, ""))

@@ -7,7 +7,10 @@ from allauth.core import context as current
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from access.addresses import client_address
+from access.audit.events import Actor
 from access.models import Administrator
+from access.sign_in.passwords import change_password
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -22,6 +25,16 @@ class AccountAdapter(DefaultAccountAdapter):
             return refusal
         answer: HttpResponse | None = super().pre_login(request, user, **options)
         return answer
+
+    def set_password(self, user: Administrator, password: str) -> None:
+        """Called with the password that a person chose by a reset link, the only way of allauth's that we offer."""
+        change_password(
+            person=user,
+            password=password,
+            actor=Actor.of(user),
+            summary="Password set by a reset link",
+            address=client_address(current.request),
+        )
 
     def is_safe_url(self, url: str) -> bool:
         """Whether `url` is on this host. allauth would also allow every API host, and other schemes."""

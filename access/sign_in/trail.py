@@ -1,4 +1,4 @@
-"""Sign-ins and sign-outs in the audit trail."""
+"""Sign-ins and sign-outs, in the trail of the person's tenant, or in that of the installation for an operator."""
 
 from typing import Any
 
@@ -31,8 +31,6 @@ def _signed_out(sender: Any, request: HttpRequest, user: Administrator | None, *
 
 @transaction.atomic
 def _log(request: HttpRequest, administrator: Administrator, summary: str) -> None:
-    if administrator.tenant is None:  # an operator belongs to no tenant's trail
-        return
     log_event(
         target=Target(administrator.tenant, "user", administrator.id, administrator.name, "session"),
         actor=Actor.of(administrator),

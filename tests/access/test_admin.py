@@ -1,20 +1,25 @@
+import re
 from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import Permission
 from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils.html import escape
 
 from access.models import Administrator, ApiToken, AuditEvent, Role, SignInAttempt, Tenant
+from access.sign_in.reauthentication import AUTHENTICATED_AT
 from access.tokens.authentication import AuthenticationFailed, authenticate
 from tests.factories.access import AdministratorFactory, TenantFactory
 from tests.factories.everything import something_of_everything
 from tests.types import IssueToken
 
 PASSWORD = "four unrelated words suffice"
+OWN = "the operator has another one"
 MODELS = {model._meta.label: (model, model_admin) for model, model_admin in admin.site._registry.items()}
 CHANGED_HERE = {"access.Tenant", "access.Administrator"}
 
@@ -46,7 +51,7 @@ def test_every_page_of_every_model_opens(console: Client, token: ApiToken, label
     assert add.status_code == (200 if label in CHANGED_HERE else 403)
 
     shown = changelist.content.decode() + page.content.decode()
-    event = AuditEvent.objects.latest("sequence")
+    event = AuditEvent.objects.exclude(tenant=None).latest("sequence")
     assert token.digest not in shown
     assert event.mac not in shown
     assert "argon2" not in shown
@@ -104,7 +109,7 @@ def test_revoking_goes_through_the_service(console: Client, operator: Administra
 
     with pytest.raises(AuthenticationFailed):
         authenticate(f"Bearer {token.secret}", subdomain=None, address="")
-    event = AuditEvent.objects.latest("sequence")
+    event = AuditEvent.objects.exclude(tenant=None).latest("sequence")
     assert (event.summary, event.actor_type, event.actor_id) == ("Token revoked", "operator", str(operator.id))
 
 
@@ -112,11 +117,100 @@ def test_removing_goes_through_the_service(console: Client, owner: Administrator
     person = AdministratorFactory.create(tenant=tenant)
     console.post(
         reverse("admin:access_administrator_changelist"),
-        {"action": "remove", "_selected_action": [owner.pk, person.pk]},
+        {"action": "remove", "_selected_action": [owner.pk, person.pk], "confirmed": "yes"},
     )
 
     assert list(tenant.administrators.all()) == [owner]
-    assert AuditEvent.objects.latest("sequence").summary == "Administrator removed"
+    assert AuditEvent.objects.exclude(tenant=None).latest("sequence").summary == "Administrator removed"
+
+
+def test_removing_asks_first_and_names_people_and_tokens(
+    console: Client, tenant: Tenant, issue_token: IssueToken
+) -> None:
+    person, other = AdministratorFactory.create(tenant=tenant), AdministratorFactory.create(tenant=tenant)
+    for revoked in (False, False, True):
+        issue_token(created_by=person, revoked=revoked)
+    page = reverse("admin:access_administrator_changelist")
+    question = console.post(page, {"action": "remove", "_selected_action": [person.pk]})
+    text = " ".join(question.content.decode().split())
+    assert f"{escape(person.name)} ({person.email}), Admin of Accuhive: 2 tokens in force" in text
+    assert other.email not in text
+    assert Administrator.objects.filter(pk=person.pk).exists()
+    console.post(page, dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', text)))
+    assert list(tenant.administrators.all()) == [other]
+
+
+def test_choosing_a_password_for_somebody_wants_the_operators_own_again(
+    console: Client, operator: Administrator, tenant: Tenant
+) -> None:
+    operator.set_password(OWN)
+    operator.save(update_fields=["password"])
+    console.force_login(operator)
+    url = reverse("admin:access_administrator_add")
+    assert "own_password" not in console.get(url).content.decode()
+    session = console.session
+    session[AUTHENTICATED_AT] -= 11 * 60
+    session.save()
+    assert "own_password" in console.get(url).content.decode()
+    fields = {"tenant": tenant.pk, "email": "new@accuhive.test", "role": Role.ADMIN, "password": PASSWORD}
+    for own, words in (("", "Enter your password."), ("wrong", "That is not your password.")):
+        answer = console.post(url, {**fields, "own_password": own})
+        assert (answer.status_code, words in answer.content.decode()) == (200, True)
+    assert not tenant.administrators.exists()
+    assert SignInAttempt.objects.count() == 2  # of the account and of the address, for the wrong one
+    without = {**fields, "email": "other@accuhive.test", "password": ""}
+    assert console.post(url, without).status_code == 302  # that person uses a reset link
+    assert console.post(url, {**fields, "own_password": OWN}).status_code == 302
+    assert tenant.administrators.get(email="new@accuhive.test").check_password(PASSWORD)
+
+
+class TestOperatorsWhoAreNotSuperusers:
+    """Only the database can make such a person, and only the database can grant them a permission."""
+
+    @pytest.fixture
+    def staff(self, db: None) -> Administrator:
+        return AdministratorFactory.create(tenant=None, is_staff=True, role="", password=PASSWORD)
+
+    @pytest.fixture
+    def console(self, staff: Administrator) -> Client:
+        client = Client()
+        client.force_login(staff)
+        return client
+
+    @pytest.mark.parametrize("label", MODELS)
+    def test_no_table_is_open_to_them(self, console: Client, token: ApiToken, label: str) -> None:
+        model, _ = MODELS[label]
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        row = model._default_manager.first()
+        assert row
+        pages = [reverse(f"{name}_changelist"), reverse(f"{name}_add")]
+        pages += [reverse(f"{name}_{page}", args=[row.pk]) for page in ("change", "delete", "history")]
+        assert [console.get(page).status_code for page in pages] == [403] * 5
+        assert [console.post(page).status_code for page in pages[:4]] == [403] * 4
+
+    def test_they_have_a_page_without_entries_and_their_own_password(
+        self, console: Client, staff: Administrator
+    ) -> None:
+        index = console.get("/admin/")
+        assert (index.status_code, index.context["app_list"]) == (200, [])
+        new = "another four unrelated words"
+        data = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
+        assert console.post("/admin/password_change/", data).status_code == 302
+        staff.refresh_from_db()
+        assert staff.check_password(new)
+        assert console.get("/devices/").status_code == 403
+
+    def test_a_permission_to_view_opens_that_table_and_no_action(
+        self, console: Client, staff: Administrator, issue_token: IssueToken
+    ) -> None:
+        token = issue_token()
+        staff.user_permissions.add(Permission.objects.get(codename="view_apitoken"))
+        page = reverse("admin:access_apitoken_changelist")
+        assert token.name in console.get(page).content.decode()
+        assert console.get(reverse("admin:access_administrator_changelist")).status_code == 403
+        console.post(page, {"action": "revoke", "_selected_action": [token.pk]})
+        token.refresh_from_db()
+        assert token.revoked_at is None
 
 
 def test_a_person_is_added_through_the_service(console: Client, tenant: Tenant) -> None:
@@ -134,7 +228,7 @@ def test_a_person_is_added_through_the_service(console: Client, tenant: Tenant) 
 
     person = tenant.administrators.get()
     assert (person.email, person.is_staff, person.check_password(PASSWORD)) == ("new@accuhive.test", False, True)
-    assert AuditEvent.objects.get().summary == "Administrator added"
+    assert tenant.audit_events.get().summary == "Administrator added"
     again = console.post(reverse("admin:access_administrator_add"), {**fields, "password": ""})
     assert again.status_code == 200  # the form again, not a crash
 
@@ -169,7 +263,7 @@ def test_django_admin_creates_and_suspends_tenants_through_the_service(console: 
 
     tenant.refresh_from_db()
     assert (tenant.name, tenant.subdomain, tenant.active) == ("Renamed", "new", False)
-    summaries = AuditEvent.objects.order_by("sequence").values_list("summary", flat=True)
+    summaries = tenant.audit_events.order_by("sequence").values_list("summary", flat=True)
     assert list(summaries) == ["Tenant created", "Tenant suspended"]
 
 

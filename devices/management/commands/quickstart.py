@@ -24,6 +24,7 @@ from access.management.serving import (
 )
 from access.models import Administrator, Role, Tenant
 from access.people.administrators import create_administrator
+from access.people.operators import create_operator
 from access.people.tenants import create_tenant
 from devices.demo.fleet import load_demo_fleet
 
@@ -104,7 +105,7 @@ class Command(BaseCommand):
                 owner.save(update_fields=["password"])
             if not Administrator.objects.filter(email=OPERATOR).exists():
                 accounts.append(Account("Operator", OPERATOR, _password()))
-                Administrator.objects.create_superuser(OPERATOR, accounts[1].password)
+                create_operator(email=OPERATOR, password=accounts[1].password, actor=actor)
             if with_fleet:
                 load_demo_fleet(tenant=tenant, actor=actor)
         return accounts

@@ -126,7 +126,7 @@ class TestSignIn:
             taken.append(network)
             yield True
 
-        turns.turn = turn  # type: ignore[method-assign, assignment]
+        turns.turn = turn  # type: ignore[method-assign]
         with pytest.raises(TooManyAttempts) as refused:
             self.offer(OFFICE)
         assert refused.value.retry_after > 60
