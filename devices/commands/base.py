@@ -96,6 +96,7 @@ class Command[B]:
     dangerous = False
     only_in_lost_mode = False
     confirm_by_name = False  # whether the name of the device has to be typed first
+    confirm_by_password = False  # whether a person has to enter their password again, unless they did so recently
 
     # The queue, and the request to the device.
     platforms: frozenset[Platform]

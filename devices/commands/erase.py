@@ -80,6 +80,7 @@ class EraseDevice(Command[EraseDeviceBody]):
     )
     dangerous = True
     confirm_by_name = True
+    confirm_by_password = True
     platforms = APPLE | {Platform.WINDOWS, Platform.ANDROID}
     command_type = "EraseDevice"
     secret_key = "PIN"  # noqa: S105 - the name of a field

@@ -24,13 +24,14 @@ SEPARATOR = "__"  # between the name of a nested object and the name of its fiel
 class CommandForm(TypeToConfirmForm, ReauthenticationForm):
     """The parameters of a command to one device, and the confirmations that the command asks for.
 
-    Some commands require the name of the device. A command that reveals a PIN requires a recently entered password.
+    Some commands require the name of the device, a recently entered password, or both. One that reveals a PIN requires
+    the password.
     """
 
     def __init__(self, data: Any = None, *, command: Command[Any], device: Device, request: HttpRequest) -> None:
         super().__init__(data, request=request, expected=name_of(device) if command.confirm_by_name else "")
         self.command = command
-        if not (command.reveals_pin and device.platform == Platform.MAC):
+        if not (command.confirm_by_password or (command.reveals_pin and device.platform == Platform.MAC)):
             self.fields.pop("password", None)
         parameters = dict(_fields(command.body, device.platform)) if command.body else {}
         self.fields = parameters | self.fields  # the confirmations come last

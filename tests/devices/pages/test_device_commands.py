@@ -149,6 +149,22 @@ def test_a_lock_that_tells_a_pin_wants_the_password_again(tenant: Tenant, mac: D
     assert 'name="password"' not in text(client.get(page("device-action", phone, "lock")))
 
 
+@pytest.mark.parametrize("platform", sorted(COMMANDS["erase_device"].platforms))
+def test_an_erase_wants_the_password_again(tenant: Tenant, sign_in: SignIn, platform: Platform) -> None:
+    device = DeviceFactory.create(tenant=tenant, platform=platform, name=NAME)
+    client = sign_in(Role.HELP_DESK, password=PASSWORD, recently=False)
+    url = page("device-action", device, "erase")
+    assert 'name="password"' in text(client.get(url))
+    refused: list[dict[str, str]] = [{}, {"password": "wrong"}]
+    for password in refused:
+        assert client.post(url, {"typed_name": NAME, **password}, headers=HTMX).status_code == 422
+    assert not device.commands.exists()
+    client.post(url, {"typed_name": NAME, "password": PASSWORD}, headers=HTMX)
+    assert device.commands.get().command == "erase_device"
+    assert PASSWORD not in str(device.commands.get().payload)
+    assert 'name="password"' not in text(client.get(url))  # for the next ten minutes
+
+
 def test_a_failed_lost_mode_is_cancelled(tenant: Tenant, sign_in: SignIn) -> None:
     phone = DeviceFactory.create(tenant=tenant, platform=Platform.IPHONE, lost_mode_status="enabled")
     LostModeFactory.create(device=phone)
