@@ -197,9 +197,21 @@ class TestSessions:
         stolen.cookies["session"] = Session.objects.get().session_key
         assert not self.works(stolen)
 
-    def test_signing_in_gives_a_new_one(self, signed_in: Client, person: Administrator) -> None:
+    def test_signing_in_gives_a_new_one(self, person: Administrator) -> None:
+        client, other = Client(), Client()
+        planted = client.session  # as somebody else could know it
+        planted["theirs"] = True
+        planted.save()
+        key = str(planted.session_key)
+        assert client.cookies["session"].value == key
+        client.post("/sign-in/", {"login": person.email, "password": PASSWORD})
+        assert client.cookies["session"].value != key
+        assert self.works(client)
+        other.cookies["session"] = key
+        assert not self.works(other)
+
+    def test_signing_out_ends_it(self, signed_in: Client) -> None:
         before = signed_in.cookies["session"].value
-        Client().post("/sign-in/", {"login": person.email, "password": PASSWORD})
         signed_in.post("/sign-out/")
         signed_in.cookies["session"] = before
         assert not self.works(signed_in)
