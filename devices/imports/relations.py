@@ -18,6 +18,8 @@ from devices.imports.models import Person
 from devices.imports.rows import BlueprintRef
 from devices.models import Blueprint, DirectoryIntegration, Tag, User
 
+IMPORT = "import"  # type of the integration for users that come without a directory
+
 
 class Blueprints:
     """Found by id where the row has one, else by name."""
@@ -117,10 +119,8 @@ class People:
 
 def imported_integration(tenant: Tenant) -> DirectoryIntegration:
     """The integration of users that come without a directory: apart from those that a directory will sync."""
-    existing = tenant.directory_integrations.filter(type="import").order_by("pk").first()
-    return existing or DirectoryIntegration.objects.create(
-        tenant=tenant, number=tenant.directory_integrations.count() + 1, name="Imported users", type="import"
-    )
+    existing = tenant.directory_integrations.filter(type=IMPORT).order_by("pk").first()
+    return existing or DirectoryIntegration.objects.create(tenant=tenant, name="Imported users", type=IMPORT)
 
 
 class Tags:

@@ -11,7 +11,9 @@ class DirectoryIntegration(models.Model):
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="directory_integrations")
     uuid = models.UUIDField(default=uuid.uuid4, editable=False)
-    number = models.PositiveIntegerField(default=1, help_text="The integer id that the API answers.")
+    number = models.PositiveIntegerField(
+        null=True, blank=True, help_text="The integer id that the API answers. Only an imported integration has one."
+    )
     name = models.CharField(max_length=255)
     type = models.CharField(max_length=60)
 

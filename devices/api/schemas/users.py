@@ -17,7 +17,8 @@ class UserQuery(Query):
 
 
 class UserIntegration(BaseModel):
-    id: int
+    # Null unless it was imported: one published client takes the documented integer, another refuses it, and both null.
+    id: int | None
     name: str
     uuid: UUID
     type: str

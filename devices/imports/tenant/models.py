@@ -18,8 +18,8 @@ def _integration_section(value: Any) -> Any:
     return value if isinstance(value, dict) and value.get("uuid") else None
 
 
-def _number(value: Any) -> int:
-    return value if isinstance(value, int) and 0 <= value < 2**31 else 1
+def _number(value: Any) -> int | None:
+    return value if isinstance(value, int) and 0 <= value < 2**31 else None
 
 
 class BlueprintIn(Section):
@@ -41,7 +41,7 @@ class IntegrationIn(Section):
     """The directory that a user comes from."""
 
     uuid: UUID
-    number: Annotated[int, BeforeValidator(_number)] = Field(default=1, alias="id")
+    number: Annotated[int | None, BeforeValidator(_number)] = Field(default=None, alias="id")
     name: Annotated[str, column(DirectoryIntegration, "name")] = ""
     type: Annotated[str, column(DirectoryIntegration, "type")] = ""
 

@@ -5,7 +5,10 @@ from urllib.parse import quote, urlsplit
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
+from access.audit.events import Actor
 from access.models import Tenant
+from devices.demo.fleet import demo_fleet
+from devices.imports.devices import import_devices
 from tests.factories.devices import ENROLLED, DeviceFactory, DirectoryIntegrationFactory, UserFactory
 from tests.types import Call, IssuedApiToken, IssueToken
 
@@ -41,6 +44,14 @@ def test_the_record(api: Call, token: IssuedApiToken, tenant: Tenant) -> None:
     listed = api("GET", "/api/v1/users", token).json()
     assert list(listed) == ["next", "previous", "results"]
     assert listed["results"] == [answer]
+
+
+def test_only_an_imported_directory_has_a_number(api: Call, token: IssuedApiToken, tenant: Tenant) -> None:
+    record = next(record for record, _ in demo_fleet(50) if record["user"])
+    import_devices(tenant=tenant, rows=[("1", record)], actor=Actor.command("test"))
+    (answer,) = api("GET", "/api/v1/users", token).json()["results"]
+    assert answer["integration"]["id"] is None
+    assert answer["integration"]["name"] == "Imported users"
 
 
 def walk(api: Call, token: IssuedApiToken, url: str | None, link: str) -> list[list[str]]:
