@@ -1,12 +1,11 @@
 """Files of an import as a stream of rows, each with the line on which it begins.
 
 The first characters of a file decide what it holds, never its name: `[` begins a JSON array, `{` JSON objects (one a
-line, or written over several lines), anything else is CSV with a header.
+line, or written over several lines), anything else is CSV with a header, above which titles may stand.
 """
 
 import json
 from collections.abc import Iterator
-from io import StringIO
 from pathlib import Path
 from typing import TextIO
 
@@ -57,14 +56,16 @@ class ImportFile:
         return self.path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
 
     def _read_header(self) -> Report:
-        report = Report(StringIO(self._start, newline="").readline())
-        if not report.names_devices:
-            raise FileError(f"{self.path}: neither JSON nor a CSV with a column Serial Number or Device ID")
-        return report
+        try:
+            return Report(self._start)
+        except ValueError:
+            reason = "neither JSON nor a CSV with a column Serial Number or Device ID"
+        raise FileError(f"{self.path}: {reason}")
 
     def _lines(self, file: TextIO) -> Iterator[Line]:
         if self._report:
-            file.readline()
+            for _ in range(self._report.header_lines):
+                file.readline()
             return self._report.rows(file)
         is_array = self._start.lstrip()[0] == "["
         if is_array or not _one_a_line(self._start):

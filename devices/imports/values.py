@@ -1,5 +1,6 @@
 """Types of single values in foreign documents: which ways to write them are accepted."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any, cast
 from uuid import UUID
@@ -15,6 +16,17 @@ from devices.text import has_null_character
 
 LONGEST_TEXT = 1_000_000  # characters of a text whose column has no limit
 _NO_NUL = r"^[^\x00]*$"
+# How the vendor's reports write a moment for people. A date of three numbers is read only with AM or PM, which says
+# that the month comes first: 10/11/2026 alone may be two days.
+_WRITTEN_DATES = tuple(
+    f"{date}{time}"
+    for date, times in {
+        "%m/%d/%Y": (" %I:%M %p", " %I:%M:%S %p", ", %I:%M %p", ", %I:%M:%S %p"),
+        "%b %d, %Y": ("", " %I:%M %p", ", %I:%M %p", " at %I:%M %p", " %H:%M", ", %H:%M"),
+        "%B %d, %Y": ("", " %I:%M %p", ", %I:%M %p", " at %I:%M %p", " %H:%M", ", %H:%M"),
+    }.items()
+    for time in times
+)
 _BOOLEANS = {
     **dict.fromkeys(("true", "yes", "on", "1", "enabled"), True),
     **dict.fromkeys(("false", "no", "off", "0", "disabled"), False),
@@ -84,10 +96,21 @@ def _ascii(value: str) -> str:
 def _moment(value: Any) -> datetime:
     # Not pydantic's own parser, which reads 20240513 as seconds since 1970.
     try:
-        moment = datetime.fromisoformat(value.strip())
+        moment = _parsed(value.strip())
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, AttributeError, TypeError, OverflowError):
         raise PydanticCustomError("not_a_date", "not a date") from None
+
+
+def _parsed(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        text = " ".join(text.split())  # also the narrow blank that some systems put before AM and PM
+    for form in _WRITTEN_DATES:
+        with suppress(ValueError):
+            return datetime.strptime(text, form)  # noqa: DTZ007 - `_moment` adds the zone
+    raise ValueError("no date")
 
 
 def _boolean(value: Any) -> bool:
@@ -126,7 +149,7 @@ ASCII = AfterValidator(_ascii)
 MAC_ADDRESS = AfterValidator(_mac_address)
 
 type Blankable[T] = Annotated[T | None, BeforeValidator(_blank_as_none)]
-# Any of the API's ways to write a moment; one without a zone is UTC.
+# Any of the API's and of the reports' ways to write a moment; one without a zone is UTC.
 type Moment = Annotated[datetime, PlainValidator(_moment)]
 # In JSON or in a word of a report.
 type Boolean = Annotated[bool, PlainValidator(_boolean)]

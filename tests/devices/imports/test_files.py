@@ -1,5 +1,7 @@
+import csv
 import json
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -156,3 +158,78 @@ def test_a_file_that_is_none(tmp_path: Path, content: bytes, reason: str) -> Non
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="No such file"):
         ImportFile(tmp_path / "x")
+
+
+def imported(tenant: Tenant, tmp_path: Path, text: str) -> ImportReport:
+    return load_file(tenant, write(tmp_path / "report.csv", text).path)
+
+
+def test_lists_and_objects_in_cells_are_read_as_such(tenant: Tenant, tmp_path: Path) -> None:
+    """As a Python script writes the API's answers with `csv.DictWriter`."""
+    records = [record for record, _ in demo_fleet(40, now=datetime(2026, 11, 1, tzinfo=UTC))]
+    assert {len(record["tags"]) for record in records} >= {0, 1, 2}
+    path = tmp_path / "report.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=sorted(records[0]))
+        writer.writeheader()
+        writer.writerows({**record, "user": record["user"] or ""} for record in records)
+    report = load_file(tenant, path)
+    assert (report.created, report.skipped) == (40, 0)
+    stored = [json.loads(text) for text in tenant.devices.order_by("pk").values_list("record_json", flat=True)]
+    assert stored == [{key: record[key] for key in row} for row, record in zip(stored, records, strict=True)]
+
+
+def test_numbered_columns_of_a_flattened_list(tenant: Tenant, tmp_path: Path) -> None:
+    report = imported(
+        tenant,
+        tmp_path,
+        "device_name,serial_number,platform,blueprint_name,tags,tags_1,tags_2,user_email,user_id,user_is_archived\n"
+        "One,C02AAA,Mac,Everyone,[],,,,,\n"
+        "Two,C02BBB,Mac,Everyone,,['Design'],,ann@accuhive.example,22222222-2222-4222-8222-222222222222,True\n"
+        "Three,C02CCC,Mac,Everyone,,\"['Design', 'VIP']\",\"['Design', 'VIP']\",,,\n"
+        "Four,C02DDD,Mac,Everyone,,Design,VIP,,,\n"
+        "Five,C02EEE,Mac,Everyone,[Design],,,,,\n",
+    )
+    assert (report.created, report.skipped) == (5, 0)
+    tags = [sorted(device.tags.values_list("name", flat=True)) for device in tenant.devices.order_by("pk")]
+    assert tags == [[], ["Design"], ["Design", "VIP"], ["Design", "VIP"], ["[Design]"]]
+    assert tenant.users.get().archived
+
+
+@pytest.mark.parametrize(
+    "above",
+    ["Device Report\n", "Device Report,,,\nGenerated on,11/01/2026,,\n\n", '"A title\nof two lines"\n'],
+)
+def test_titles_above_the_header_are_passed_over(tenant: Tenant, tmp_path: Path, above: str) -> None:
+    header = '"Device\nName",Serial Number,Platform,"Colour\n(outside)",Blueprint\n'
+    text = f"{above}{header}One,C02AAA,Mac,red,Everyone\nTwo,C02BBB,Newton,red,Everyone\n"
+    assert write(tmp_path / "titles", text).unknown_columns == ["Colour (outside)"]
+    report = imported(tenant, tmp_path, text)
+    assert report.created == 1
+    line = text[: text.index("Two")].count("\n") + 1
+    assert list(report.problems) == [(f"{tmp_path / 'report.csv'}:{line}", "unknown platform: 'Newton'")]
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("11/01/2026 10:00 AM", "2026-11-01T10:00:00.000000Z"),
+        ("11/01/2026, 1:30:05 PM", "2026-11-01T13:30:05.000000Z"),
+        ("11/01/2026 10:00\N{NARROW NO-BREAK SPACE}PM", "2026-11-01T22:00:00.000000Z"),
+        ("Jan 26, 2024", "2024-01-26T00:00:00.000000Z"),
+        ("January 26, 2024 at 3:07 PM", "2024-01-26T15:07:00.000000Z"),
+    ],
+)
+def test_dates_as_reports_write_them(tenant: Tenant, tmp_path: Path, text: str, moment: str) -> None:
+    header = "Device Name,Serial Number,Platform,Blueprint,Last Check-in\n"
+    report = imported(tenant, tmp_path, f'{header}One,C02AAA,Mac,Everyone,"{text}"\n')
+    assert (report.created, list(report.problems)) == (1, [])
+    assert json.loads(tenant.devices.get().record_json)["last_check_in"] == moment
+
+
+def test_a_date_that_may_be_two_days_refuses_its_row_alone(tenant: Tenant, tmp_path: Path) -> None:
+    header = "Device Name,Serial Number,Platform,Blueprint,Last Check-in\n"
+    rows = 'One,C02AAA,Mac,Everyone,10/11/2026\nTwo,C02BBB,Mac,Everyone,"Jan 26, 2024"\n'
+    report = imported(tenant, tmp_path, header + rows)
+    assert [reason for _, reason in report.problems] == ["last_check_in is not a date: '10/11/2026'"]
+    assert report.created == 1
