@@ -73,9 +73,9 @@ def load_demo_fleet(
     """Import a demo fleet, and set up the tenant: departments and job titles of users, blueprints, library and routing.
 
     The first `complete` devices also have apps, library items, parameters, a history and secrets. All others have only
-    their records and details.
+    their records and details. Two tenants have the same fleet under other ids.
     """
-    fleet = _Fleet(1, now or _this_minute())
+    fleet = _Fleet(1, now or _this_minute(), owner=tenant.subdomain)
     with transaction.atomic():
         report = import_devices(tenant=tenant, rows=_rows(fleet, count, complete), actor=actor)
         users = list(tenant.users.filter(uuid__in=fleet.employees))
@@ -101,8 +101,10 @@ def _rows(fleet: "_Fleet", count: int, complete: int) -> Iterator[tuple[str, dic
 
 
 class _Fleet:
-    def __init__(self, seed: int, now: datetime) -> None:
+    def __init__(self, seed: int, now: datetime, owner: str = "") -> None:
         self.random = Random(seed)  # noqa: S311 - a reproducible fleet, without real secrets
+        # Turns the ids of the fleet into those of its owner; everything else stays the same.
+        self._owner = Random(owner).getrandbits(128) if owner else 0  # noqa: S311
         self.now = now
         self.employees: dict[UUID, Employee] = {}
         self._recent: list[Employee] = []  # the latest employees, who may get a second device
@@ -248,4 +250,4 @@ class _Fleet:
         return f"{self.random.choice(data.APPLE_MAC_PREFIXES)}:{tail[:2]}:{tail[2:4]}:{tail[4:]}"
 
     def _uuid(self) -> str:
-        return str(UUID(int=self.random.getrandbits(128), version=4))
+        return str(UUID(int=self.random.getrandbits(128) ^ self._owner, version=4))
