@@ -16,7 +16,7 @@ from devices.models.devices import APPLE, MACS, MOBILE
 
 type Converter = Callable[[Any], Any]
 # How an import reads the value. devices/imports has one function for each.
-Parser = Literal["text", "required_text", "boolean", "moment", "serial_number", "platform", "mac_address"]
+Parser = Literal["text", "required_text", "boolean", "moment", "serial_number", "platform"]
 
 
 def unchanged(value: Any) -> Any:
@@ -54,6 +54,8 @@ class DetailField(NamedTuple):
     key: str
     converter: Converter = unchanged
     on_overview: bool = True
+    # The device reports a value of its own here, which the fact only stands in for.
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +166,7 @@ FACTS: tuple[Fact, ...] = (
         converter=zulu,
         details=(
             DetailField(APPLE, "kandji_agent", "last_check_in", zulu),
-            DetailField(APPLE, "mdm", "last_check_in", spaced, on_overview=False),
+            DetailField(APPLE, "mdm", "last_check_in", spaced, on_overview=False, own=True),
             DetailField(WINDOWS, "kandji_agent", "last_check_in_datetime", zulu),
         ),
         label="Last check-in",
@@ -282,7 +284,7 @@ FACTS: tuple[Fact, ...] = (
             DetailField(ANDROID, "hardware", "wifi_mac_address"),
         ),
         label="MAC address",
-        parser="mac_address",
+        parser="required_text",
         headers=("mac", "wifimacaddress", "wifimac"),
     ),
     Fact(

@@ -93,6 +93,9 @@ class Batch:
                 continue
             if name == "lost_mode_status" and device.uuid in self._lost_modes.ours:
                 continue
+            # Sources differ in the case of a serial number, by which a device is found in any.
+            if name == "serial_number" and value.upper() == device.serial_number.upper():
+                continue
             setattr(device, name, value)
         for name, value in row.fallbacks.items():
             if not getattr(device, name) and (name != "serial_number" or owner is None):

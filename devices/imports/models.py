@@ -22,7 +22,6 @@ from devices.fleet.facts import FACTS
 from devices.imports.values import (
     ASCII,
     EMPTY_AS_NONE,
-    MAC_ADDRESS,
     NULL_AS_EMPTY,
     Blankable,
     Boolean,
@@ -239,7 +238,6 @@ _TEXTS: dict[str, tuple[AfterValidator, ...]] = {
     "text": (),
     "required_text": (EMPTY_AS_NONE,),
     "serial_number": (ASCII, EMPTY_AS_NONE),
-    "mac_address": (MAC_ADDRESS, EMPTY_AS_NONE),
 }
 
 

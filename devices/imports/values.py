@@ -132,11 +132,6 @@ def _platform(value: str) -> str:
     return platform.value
 
 
-def _mac_address(value: str) -> str:
-    # In upper case, as the API's filter looks for it.
-    return value.upper().replace("-", ":")
-
-
 def _secret(value: Any) -> Any:
     if value is not None and not isinstance(value, str):
         raise PydanticCustomError("secret_type", "not a text")
@@ -146,7 +141,6 @@ def _secret(value: Any) -> Any:
 NULL_AS_EMPTY = BeforeValidator(_null_as_empty)
 EMPTY_AS_NONE = AfterValidator(_empty_as_none)
 ASCII = AfterValidator(_ascii)
-MAC_ADDRESS = AfterValidator(_mac_address)
 
 type Blankable[T] = Annotated[T | None, BeforeValidator(_blank_as_none)]
 # Any of the API's and of the reports' ways to write a moment; one without a zone is UTC.

@@ -176,6 +176,8 @@ _ANDROID_SHAPE: dict[str, Any] = {
     },
     "tags": [],
 }
+# Keys that only some states of a device have: where a device reports the section without them, they are left out.
+OPTIONAL_KEYS = {"recovery_information": {"password_has_been_set"}}
 _SHAPES: dict[str, dict[str, Any]] = {
     Platform.MAC: _MAC_SHAPE,
     Platform.IPAD: _APPLE_SHAPE,

@@ -95,7 +95,9 @@ class DeviceQuerySet(models.QuerySet["Device"]):
                 case "filevault_enabled":
                     devices = devices.filter(platform=Platform.MAC, filevault_enabled=value)
                 case "mac_address":
-                    devices = devices.filter(mac_address=value.upper())
+                    # Addresses are stored as they were reported, in either case and with either separator.
+                    spellings = {value.upper().replace(old, new) for old, new in ("::", ":-", "-:")}
+                    devices = devices.alias(mac_upper=Upper("mac_address")).filter(mac_upper__in=spellings)
                 case "tag_name" | "tag_name_in":
                     names = value if isinstance(value, list) else [value]
                     devices = devices.filter(pk__in=self._tagged(tag__name__in=names))
@@ -170,7 +172,7 @@ class Device(models.Model):
             models.Index(fields=["tenant", "id"], name="device_list"),
             models.Index(fields=["tenant", "platform", "id"], name="device_platform"),
             models.Index(fields=["tenant", "serial_number", "id"], name="device_serial"),
-            models.Index(fields=["tenant", "mac_address"], name="device_mac_address"),
+            models.Index("tenant", Upper("mac_address"), name="device_mac_upper"),
             models.Index(fields=["tenant", "last_check_in", "id"], name="device_last_check_in"),
             models.Index(fields=["tenant", "name", "id"], name="device_name"),
             models.Index(fields=["blueprint", "id"], name="device_blueprint"),

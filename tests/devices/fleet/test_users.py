@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from access.audit.events import Actor
@@ -24,6 +26,14 @@ def test_renaming_a_user_refreshes_the_records_of_their_devices(tenant: Tenant) 
     assert not list(records.outdated([device.pk]))
     event = tenant.audit_events.get()
     assert event.changes["name"] == {"old": "Ann", "new": "Anne"}
+
+
+@pytest.mark.parametrize("field", [{"name": "Anne"}, {"email": "anne@accuhive.test"}, {"archived": True}])
+def test_each_field_in_the_records_of_devices_refreshes_them(tenant: Tenant, field: dict[str, Any]) -> None:
+    user = UserFactory.create(tenant=tenant, name="Ann", email="ann@accuhive.test")
+    device = DeviceFactory.create(tenant=tenant, user=user)
+    update_user(tenant=tenant, user_id=user.uuid, actor=ACTOR, **field)
+    assert not list(records.outdated([device.pk]))
 
 
 def test_none_clears_a_field_and_a_missing_field_stays(tenant: Tenant) -> None:

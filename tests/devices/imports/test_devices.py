@@ -12,8 +12,9 @@ from access.models import AuditEvent, Tenant
 from devices.blueprints.blueprints import delete_blueprint
 from devices.imports import problems
 from devices.inventory.details import details
-from devices.models import Blueprint, Device, DeviceInventory, Tag, User
+from devices.models import Blueprint, Device, DeviceInventory, Fleet, Tag, User
 from tests.devices.imports.importing import ACTOR, fleet, fresh, load, load_file, mac, reported, stored
+from tests.types import Call, IssueToken
 
 pytestmark = pytest.mark.django_db
 
@@ -118,6 +119,54 @@ def test_the_last_of_double_rows_wins(tenant: Tenant) -> None:
     report = load(tenant, record, record, {**record, "asset_tag": "last"})
     assert (report.rows, report.created, report.skipped) == (3, 1, 0)
     assert stored(tenant)[0]["asset_tag"] == "last"
+
+
+def test_a_mixed_import_counts_only_what_is_new(tenant: Tenant, api: Call, issue_token: IssueToken) -> None:
+    rows = [record for record, _ in fleet(14)]
+    load(tenant, *rows[:10])
+    changed = [{**row, "asset_tag": "changed"} for row in rows[:4]]
+    report = load(tenant, *changed, *rows[4:], rows[13], {**rows[12], "asset_tag": "changed"})
+    assert (report.created, report.updated, report.unchanged) == (4, 4, 6)
+    assert Fleet.objects.get(tenant=tenant).device_count == tenant.devices.count() == 14
+    assert api("GET", "/api/v1/devices?limit=1", issue_token("list_devices"))["X-Total-Count"] == "14"
+
+
+def test_a_serial_number_in_another_case_stays_as_it_was_reported_first(tenant: Tenant) -> None:
+    record, _ = mac()
+    load(tenant, record)
+    report = load(tenant, {**record, "serial_number": record["serial_number"].lower()})
+    assert (report.updated, report.unchanged) == (0, 1)
+    assert stored(tenant)[0]["serial_number"] == record["serial_number"]
+
+
+@pytest.mark.parametrize("address", ["a4:83:e7:0a:0b:0c", "A4-83-E7-0A-0B-0C", "a4:83:E7:0a:0B:0c"])
+def test_a_mac_address_stays_as_it_was_reported(
+    tenant: Tenant, api: Call, issue_token: IssueToken, address: str
+) -> None:
+    record, document = mac()
+    document["network"]["mac_address"] = address
+    load(tenant, record, document)
+    assert details(Device.objects.complete().get())["network"]["mac_address"] == address
+    token = issue_token("list_devices")
+    for spelling in (address, "a4:83:e7:0a:0b:0c", "A4-83-E7-0A-0B-0C"):
+        (found,) = api("GET", f"/api/v1/devices?mac_address={spelling}", token).json()
+        assert found["device_id"] == record["device_id"]
+
+
+def test_the_agents_check_in_does_not_replace_that_of_mdm(tenant: Tenant) -> None:
+    record, document = mac()
+    document["mdm"]["last_check_in"] = "2026-10-30 09:00:00.000000+00:00"
+    document["kandji_agent"]["last_check_in"] = record["last_check_in"] = "2026-11-01T10:00:00.000000Z"
+    load(tenant, document, record)
+    assert stored(tenant)[0]["last_check_in"] == "2026-11-01T10:00:00.000000Z"
+    assert details(Device.objects.complete().get()) == document
+
+
+def test_a_key_that_some_states_of_a_device_lack_is_not_added(tenant: Tenant) -> None:
+    _, document = mac()
+    del document["recovery_information"]["password_has_been_set"]
+    load(tenant, document)
+    assert details(Device.objects.complete().get()) == document
 
 
 def test_other_tenants_are_left_alone(tenant: Tenant, other_tenant: Tenant) -> None:

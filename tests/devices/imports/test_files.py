@@ -119,7 +119,7 @@ def test_a_report(tenant: Tenant, tmp_path: Path) -> None:
     ]
     assert (report.created, report.counts["blueprints"], report.counts["users"], report.counts["tags"]) == (2, 1, 1, 2)
     first, second = tenant.devices.order_by("pk")
-    assert (first.name, first.platform, first.mac_address) == ("Ana, hers", "Mac", "A4:83:E7:00:00:01")
+    assert (first.name, first.platform, first.mac_address) == ("Ana, hers", "Mac", "a4-83-e7-00-00-01")
     assert (second.name, second.platform, second.user) == ("two\r\nlines", "iPhone", None)
     assert first.user
     assert (first.user.name, first.user.email) == ("Ana Ruiz", "ana@accuhive.example")
