@@ -25,6 +25,7 @@ OTHERS = ("blueprints", "users", "tags", "notes", "commands", "activity", "secre
 EXTENDED = {Platform.WINDOWS, Platform.ANDROID}
 
 
+type Row = tuple[object, object]  # where it is from, and what it says
 type ReadRow = tuple[object, DeviceRow | RowError]
 
 
@@ -77,7 +78,7 @@ class ImportReport:
 def import_devices(
     *,
     tenant: Tenant,
-    rows: Iterable[tuple[object, object]],
+    rows: Iterable[Row],
     actor: Actor,
     progress: Callable[[int], None] | None = None,
 ) -> ImportReport:
@@ -94,10 +95,22 @@ def import_devices(
     make everybody else's changes wait for a minute. An import that fails half-way can simply be run again. The events
     of one import carry the same `import_id`. At the end SQLite's statistics are refreshed for the devices that are new.
     """
+    return import_groups(tenant=tenant, groups=[rows], actor=actor, progress=progress)
+
+
+def import_groups(
+    *,
+    tenant: Tenant,
+    groups: Iterable[Iterable[Row]],
+    actor: Actor,
+    progress: Callable[[int], None] | None = None,
+) -> ImportReport:
+    """`import_devices` of rows in groups. The next group is asked for when the one before it is committed."""
     report, import_id = ImportReport(), str(uuid.uuid4())
     early: list[ReadRow] = []  # what came before the device that it is about, and all that came after it
     waiting: set[UUID] = set()  # devices that it is about
-    for batch in _batches((source, _read(document)) for source, document in rows):
+    batches = (batch for group in groups for batch in _batches((source, _read(row)) for source, row in group))
+    for batch in batches:
         early += _import_batch(tenant, batch, actor=actor, report=report, import_id=import_id, waiting=waiting)
         report.rows += len(batch)
         if progress:

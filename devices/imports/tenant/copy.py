@@ -1,6 +1,5 @@
 """Copying a whole tenant through its public API into one of ours."""
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -10,18 +9,21 @@ from uuid import UUID
 
 from access.audit.events import Actor
 from access.models import Tenant
-from devices.imports.devices import ImportReport, import_devices
+from devices.imports.devices import ImportReport, Row, import_groups
 from devices.imports.problems import Problems
 from devices.imports.tenant import groups
 from devices.imports.tenant.client import NOT_SERVED, Denied, Missing, SourceTenant, TenantImportError
 from devices.imports.tenant.groups import Written
+from devices.imports.tenant.routing import write_routing, write_routing_activity
 from devices.imports.tenant.state import Progress
 from devices.imports.values import uuid_or_none
 from devices.models import Platform
 
 type Documents = list[dict[str, Any]]
 
-CHUNK = 8  # devices that are asked about while the ones before them are written; so many an interruption loses
+# Devices that are saved together, while as many others are asked about: an interruption loses the answers of these two
+# groups at most. A smaller group costs commits and audit events.
+GROUP = 10
 # Lists of the library that the public API has, and the type of what they hold.
 LIBRARY = {
     "library/custom-apps": "custom-app",
@@ -29,6 +31,7 @@ LIBRARY = {
     "library/custom-profiles": "profile",
     "library/custom-scripts": "custom-script",
 }
+ROUTING, ROUTING_PATH = "Blueprint Routing", "blueprint-routing/"
 # Parts of the API that are read for each device, and the key under which an import takes the answer.
 DEVICE = {
     "details": "",
@@ -85,7 +88,7 @@ def import_tenant(
     workers: int = 4,
     watcher: Watcher | None = None,
 ) -> TenantImportReport:
-    """Copy blueprints, users, tags, the library and the devices with all that they reported into `tenant`.
+    """Copy blueprints, their routing, users, tags, library and the devices with all that they reported into `tenant`.
 
     `also` names keys of ALSO. Ids stay what they are at the source; what is here already is updated, and nothing is
     removed. A part that the source's token may not read is left out and named in the report. Raises TenantImportError
@@ -96,6 +99,9 @@ def import_tenant(
     copy.group("blueprints", lambda: copy.write(groups.write_blueprints, source.pages("blueprints", limit=300)))
     copy.group("users", lambda: copy.write(groups.write_users, source.pages("users", sizePerPage=300)))
     copy.group("tags", lambda: copy.write(groups.write_tags, source.pages("tags")))
+    copy.group(ROUTING, copy.routing)
+    activity = source.pages(f"{ROUTING_PATH}activity", limit=300)
+    copy.group(f"{ROUTING} activity", lambda: copy.write(write_routing_activity, activity))
     for path, type_ in LIBRARY.items():
         copy.group(path, lambda path=path, type_=type_: copy.library(path, type_))  # type: ignore[misc]
     copy.group("library items of blueprints", copy.assignments)
@@ -134,9 +140,6 @@ class _Copy:
         self._listed: list[Listed] = []
         self._served: set[str] = set()  # parts of devices that have been answered at least once
         self._typed = set(tenant.library_items.exclude(type="").values_list("uuid", flat=True))
-        # How many rows there were when the last one of a device was handed over.
-        self._handed: deque[tuple[int, UUID]] = deque()
-        self._rows_handed = 0
 
     def group(self, name: str, copy: Callable[[], Written]) -> None:
         """One part, once; what it cannot have is no reason not to copy the rest."""
@@ -157,6 +160,13 @@ class _Copy:
         for rows in pages:
             written += service(tenant=self._tenant, rows=rows, actor=self._actor)
         return written
+
+    def routing(self) -> Written:
+        try:
+            answer = self._source.get(ROUTING_PATH)
+        except Missing:
+            raise Denied(NOT_SERVED) from None
+        return write_routing(tenant=self._tenant, answer=answer, actor=self._actor)
 
     def library(self, path: str, type_: str) -> Written:
         pages = self._source.pages(path)
@@ -181,11 +191,9 @@ class _Copy:
 
     def devices(self, pool: ThreadPoolExecutor) -> None:
         self._watcher.step("devices")
-        self.report.devices = import_devices(
-            tenant=self._tenant, rows=self._counted(self._rows(pool)), actor=self._actor, progress=self._committed
-        )
+        self.report.devices = import_groups(tenant=self._tenant, groups=self._groups(pool), actor=self._actor)
 
-    def _rows(self, pool: ThreadPoolExecutor) -> Iterator[tuple[str, object]]:
+    def _groups(self, pool: ThreadPoolExecutor) -> Iterator[list[Row]]:
         """The records of all devices, then everything about each. Ends where reading ended, so that what was read until
         then is written; `stopped` is why."""
         try:
@@ -196,37 +204,33 @@ class _Copy:
         except (TenantImportError, KeyboardInterrupt) as error:
             self.stopped = error
 
-    def _counted(self, rows: Iterable[tuple[str, object]]) -> Iterator[tuple[str, object]]:
-        for row in rows:
-            self._rows_handed += 1
-            yield row
-
-    def _records(self) -> Iterator[tuple[str, object]]:
+    def _records(self) -> Iterator[list[Row]]:
         for page in self._source.arrays("devices"):
             for record in page:
                 if uuid := _uuid(record, "device_id"):
                     serial, platform = str(record.get("serial_number") or ""), str(record.get("platform") or "")
                     self._listed.append(Listed(uuid, serial, platform))
-                yield f"device {uuid}", record
-            self._watcher.devices(0, len(self._listed))
+            yield [(f"device {_uuid(record, 'device_id')}", record) for record in page]
+            self._watcher.devices(self._progress.devices, len(self._listed))
 
-    def _documents(self, pool: ThreadPoolExecutor) -> Iterator[tuple[str, object]]:
+    def _documents(self, pool: ThreadPoolExecutor) -> Iterator[list[Row]]:
         unfinished = [
             device for device in self._listed if self._denied_before or not self._progress.has_device(device.uuid)
         ]
-        chunks = [list(chunk) for chunk in batched(unfinished, CHUNK, strict=False)]
         futures: list[Future[Documents]] = []
-        devices: list[Listed] = []
-        # One chunk is always under way while the one before it is written.
-        for chunk in chain(chunks, [[]]):
-            next_futures = [pool.submit(self._ask, device) for device in chunk]
+        devices: tuple[Listed, ...] = ()
+        # One group is always under way while the one before it is written.
+        for next_devices in chain(batched(unfinished, GROUP, strict=False), [()]):
+            next_futures = [pool.submit(self._ask, device) for device in next_devices]
             answers = [future.result() for future in futures]
             self._learn_types(answers)
-            for device, documents in zip(devices, answers, strict=True):
-                for document in documents:
-                    yield f"device {device.uuid}", document
-                self._handed.append((self._rows_handed, device.uuid))
-            futures, devices = next_futures, chunk
+            yield [
+                (f"device {device.uuid}", document)
+                for device, documents in zip(devices, answers, strict=True)
+                for document in documents
+            ]
+            self._remember(devices)  # the group is committed
+            futures, devices = next_futures, next_devices
 
     def _ask(self, device: Listed) -> Documents:
         """In a thread of its own, which keeps away from the database."""
@@ -276,13 +280,10 @@ class _Copy:
             self._typed |= rows.keys()
             groups.write_library_items(tenant=self._tenant, rows=rows.values(), actor=self._actor)
 
-    def _committed(self, rows: int) -> None:
-        # Remembered before the devices are: one is done only as far as it could be asked.
+    def _remember(self, devices: Iterable[Listed]) -> None:
+        # The denied parts before the devices: one is done only as far as it could be asked.
         self._progress.deny(self.report.denied.keys() & self._parts_of_devices)
-        done = []
-        while self._handed and self._handed[0][0] <= rows:
-            done.append(self._handed.popleft()[1])
-        self._progress.add_devices(done)
+        self._progress.add_devices([device.uuid for device in devices])
         self._watcher.devices(self._progress.devices, len(self._listed))
 
 

@@ -57,12 +57,12 @@ def write_blueprints(*, tenant: Tenant, rows: Iterable[Any], actor: Actor) -> Wr
                 written.problems.add(f"blueprint {facts['name']}", f"another one has the enrollment code {code} here")
         if blueprint.pk and facts["name"] != blueprint.name:
             renamed.append(blueprint.pk)
-        if _assign(blueprint, facts):
+        if assign(blueprint, facts):
             (changed if blueprint.pk else new).append(blueprint)
     Blueprint.objects.bulk_create(new)
     Blueprint.objects.bulk_update(changed, _BLUEPRINT)
     records.refresh(list(tenant.devices.filter(blueprint__in=renamed).values_list("pk", flat=True)))
-    return _record_import(tenant, actor, "blueprints", written, new=new, changed=changed)
+    return record_import(tenant, actor, "blueprints", written, new=new, changed=changed)
 
 
 @transaction.atomic
@@ -75,7 +75,7 @@ def write_users(*, tenant: Tenant, rows: Iterable[Any], actor: Actor) -> Written
     new, changed = list[User](), list[User]()
     for (id, row), integration in zip(users.items(), integrations, strict=True):
         user = stored.get(id) or User(tenant=tenant, uuid=id)
-        if _assign(user, {**row.model_dump(exclude={"integration"}), "integration": integration}):
+        if assign(user, {**row.model_dump(exclude={"integration"}), "integration": integration}):
             (changed if user.pk else new).append(user)
     dates = {user.uuid: (user.created_at, user.updated_at) for user in new}
     User.objects.bulk_create(new, batch_size=500)
@@ -84,7 +84,7 @@ def write_users(*, tenant: Tenant, rows: Iterable[Any], actor: Actor) -> Written
     # Once more for the new ones: only so is the moment of their last change that of the source.
     User.objects.bulk_update([*new, *changed], [*_USER, *_USER_DATES], batch_size=200)
     records.refresh(list(tenant.devices.filter(user__in=changed).values_list("pk", flat=True)))
-    return _record_import(tenant, actor, "users", written, new=new, changed=changed)
+    return record_import(tenant, actor, "users", written, new=new, changed=changed)
 
 
 @transaction.atomic
@@ -104,7 +104,7 @@ def write_tags(*, tenant: Tenant, rows: Iterable[Any], actor: Actor) -> Written:
     Tag.objects.bulk_create(new)
     Tag.objects.bulk_update(changed, ["name"])
     records.refresh(list(tenant.devices.filter(tags__in=changed).values_list("pk", flat=True).distinct()))
-    return _record_import(tenant, actor, "tags", written, new=new, changed=changed)
+    return record_import(tenant, actor, "tags", written, new=new, changed=changed)
 
 
 @transaction.atomic
@@ -116,11 +116,11 @@ def write_library_items(*, tenant: Tenant, rows: Iterable[Any], actor: Actor) ->
     new, changed = list[LibraryItem](), list[LibraryItem]()
     for id, row in items.items():
         item = stored.get(id) or LibraryItem(tenant=tenant, uuid=id)
-        if _assign(item, {"name": row.name or item.name, "type": row.type or item.type}):
+        if assign(item, {"name": row.name or item.name, "type": row.type or item.type}):
             (changed if item.pk else new).append(item)
     LibraryItem.objects.bulk_create(new)
     LibraryItem.objects.bulk_update(changed, ["name", "type"])
-    return _record_import(tenant, actor, "library items", written, new=new, changed=changed)
+    return record_import(tenant, actor, "library items", written, new=new, changed=changed)
 
 
 @transaction.atomic
@@ -130,7 +130,7 @@ def write_assignments(*, tenant: Tenant, blueprint_id: UUID, items: Iterable[UUI
     there = set(blueprint.assignments.values_list("library_item__uuid", flat=True))
     missing = tenant.library_items.filter(uuid__in=set(items) - there).order_by("pk")
     new = Assignment.objects.bulk_create(Assignment(blueprint=blueprint, library_item=item) for item in missing)
-    return _record_import(tenant, actor, f"library items on {blueprint.name}", Written(), new=new, changed=[])
+    return record_import(tenant, actor, f"library items on {blueprint.name}", Written(), new=new, changed=[])
 
 
 def _read[M: BaseModel](model: type[M], noun: str, rows: Iterable[Any], written: Written) -> Iterator[tuple[M, UUID]]:
@@ -158,13 +158,13 @@ def _integrations(tenant: Tenant, integrations: Iterable[IntegrationIn | None]) 
             result.append(imported)
             continue
         integration = stored.setdefault(row.uuid, DirectoryIntegration(tenant=tenant))
-        if _assign(integration, row.model_dump()):
+        if assign(integration, row.model_dump()):
             integration.save()
         result.append(integration)
     return result
 
 
-def _assign(row: Any, facts: dict[str, Any]) -> bool:
+def assign(row: Any, facts: dict[str, Any]) -> bool:
     """Whether these attributes differ from what the row had, or the row is new."""
     differs = row.pk is None or any(getattr(row, name) != value for name, value in facts.items())
     for name, value in facts.items():
@@ -172,9 +172,10 @@ def _assign(row: Any, facts: dict[str, Any]) -> bool:
     return differs
 
 
-def _record_import(
+def record_import(
     tenant: Tenant, actor: Actor, what: str, written: Written, *, new: list[Any], changed: list[Any]
 ) -> Written:
+    """Count what was written, and write its audit event. Returns `written`."""
     written.created, written.updated = len(new), len(changed)
     if new or changed:
         log_event(

@@ -1,4 +1,4 @@
-"""Blueprints, users, tags and library items as another tenant's API lists them."""
+"""Blueprints, their routing, users, tags and library items as another tenant's API lists them."""
 
 from typing import Annotated, Any, Self
 from uuid import UUID
@@ -7,7 +7,15 @@ from pydantic import AliasPath, BeforeValidator, Field, model_validator
 
 from devices.imports.models import NamedUser, Section
 from devices.imports.values import NULL_AS_EMPTY, Blankable, Boolean, Flag, Moment, column
-from devices.models import Blueprint, DirectoryIntegration, LibraryItem, Tag, User
+from devices.models import (
+    Blueprint,
+    BlueprintRouting,
+    DirectoryIntegration,
+    LibraryItem,
+    RoutingActivity,
+    Tag,
+    User,
+)
 
 
 def _object_or_empty(value: Any) -> Any:
@@ -35,6 +43,30 @@ class BlueprintIn(Section):
         default="", validation_alias=AliasPath("enrollment_code", "code")
     )
     enrollment_code_active: Flag = Field(default=False, validation_alias=AliasPath("enrollment_code", "is_active"))
+
+
+class RoutingIn(Section):
+    """The answer of `GET /blueprint-routing/`."""
+
+    enrollment_code: Annotated[str, column(BlueprintRouting, "enrollment_code"), NULL_AS_EMPTY] = Field(
+        default="", validation_alias=AliasPath("enrollment_code", "code")
+    )
+    enrollment_code_active: Flag = Field(default=False, validation_alias=AliasPath("enrollment_code", "is_active"))
+
+
+class RoutingUserIn(Section):
+    id: Blankable[UUID] = None
+    email: Annotated[str, column(RoutingActivity, "user_email")] = ""
+
+
+class RoutingActivityIn(Section):
+    """A row of `GET /blueprint-routing/activity`."""
+
+    activity_time: Moment
+    activity_type: Annotated[str, column(RoutingActivity, "activity_type", required=True)]
+    user: RoutingUserIn = Field(default_factory=RoutingUserIn)
+    device_id: Blankable[UUID] = None
+    details: dict[str, Any] = Field(default_factory=dict)
 
 
 class IntegrationIn(Section):

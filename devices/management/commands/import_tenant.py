@@ -1,9 +1,9 @@
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
@@ -24,9 +24,10 @@ ESSENTIAL = {"blueprints", "users", "tags", "devices"}
 
 class Command(BaseCommand):
     help = (
-        "Copy a live Iru tenant through its own public API into a tenant here: blueprints, users, tags, library items, "
-        "and devices with details, apps, parameters and notes; commands, activity and secrets with --also. Running the "
-        "same again goes on where it was interrupted, with --resume-file, and brings what is new."
+        "Copy a live Iru tenant through its own public API into a tenant here: blueprints, Blueprint Routing, users, "
+        "tags, library items, and devices with details, apps, parameters and notes; commands, activity and secrets "
+        "with --also. Each group of ten devices is saved at once. Running the same again goes on where it was "
+        "interrupted, with --resume-file, and brings what is new."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -62,31 +63,27 @@ class Command(BaseCommand):
         if not 1 <= workers <= MOST_WORKERS:
             raise CommandError(f"--workers is a number from 1 to {MOST_WORKERS}.")
         begun = time.monotonic()
-        done = 0
+        watcher: _Watcher = _watcher(self._notice)
         try:
             source = SourceTenant(api_url=api_url, token=_token(token_file), notice=self._notice)
             with (
                 closing(source),
                 Progress(resume_file, source=api_url.rstrip("/"), target=tenant, also=also) as progress,
-                _watcher() as watcher,
+                watcher,
             ):
-                try:
-                    report = import_tenant(
-                        tenant=target,
-                        source=source,
-                        actor=Actor.command("import_tenant"),
-                        progress=progress,
-                        also=also,
-                        workers=workers,
-                        watcher=watcher,
-                    )
-                finally:
-                    done = progress.devices
+                report = import_tenant(
+                    tenant=target,
+                    source=source,
+                    actor=Actor.command("import_tenant"),
+                    progress=progress,
+                    also=also,
+                    workers=workers,
+                    watcher=watcher,
+                )
         except TenantImportError as error:
-            raise CommandError(str(error)) from None
+            raise CommandError(f"{error} {_kept(watcher, resume_file)}".strip()) from None
         except KeyboardInterrupt:
-            again = "Run the same again to go on." if resume_file else "What was read until then stays."
-            raise CommandError(f"Stopped with {done} devices done. {again}") from None
+            raise CommandError(f"Stopped. {_kept(watcher, resume_file)}".strip()) from None
         self._write_report(report, time.monotonic() - begun)
         if report.denied.keys() >= ESSENTIAL:
             raise CommandError("Nothing was copied.")
@@ -127,21 +124,58 @@ def _token(path: Path) -> str:
     return token
 
 
-class _ProgressBar(Watcher):
-    def __init__(self, bar: Bar) -> None:
-        self._bar = bar
-        self._task = bar.add_task("", total=None)
+class _Watcher(Watcher):
+    """Knows how far the copy is. This one writes a line now and then, for logs."""
+
+    SECONDS = 10  # between two lines about devices
+
+    def __init__(self, write: Callable[[str], object]) -> None:
+        self.done = self.total = 0
+        self._write = write
+        self._written = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None: ...
+
+    def devices(self, done: int, total: int) -> None:
+        self.done, self.total = done, total
+        if time.monotonic() - self._written >= self.SECONDS:
+            self._written = time.monotonic()
+            self._write(f"{done:,} of {total:,} devices are kept")
+
+
+class _ProgressBar(_Watcher):
+    def __init__(self, write: Callable[[str], object], console: Console) -> None:
+        super().__init__(write)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._bar = Bar(*columns, console=console, transient=True)
+        self._task = self._bar.add_task("", total=None)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.stop()
 
     def step(self, name: str) -> None:
         self._bar.update(self._task, description=name)
 
     def devices(self, done: int, total: int) -> None:
+        self.done, self.total = done, total
         self._bar.update(self._task, completed=done, total=total)
 
 
-@contextmanager
-def _watcher() -> Iterator[Watcher]:
+def _watcher(write: Callable[[str], object]) -> _Watcher:
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        yield _ProgressBar(bar)
+    return _ProgressBar(write, console) if console.is_terminal else _Watcher(write)
+
+
+def _kept(watcher: _Watcher, resume_file: Path | None) -> str:
+    """What an interrupted copy leaves here; empty where it had not come to the devices."""
+    if not watcher.total:
+        return ""
+    again = "Run the same again to go on there" if resume_file else "With a --resume-file, a copy goes on there"
+    return f"{watcher.done:,} of {watcher.total:,} devices are kept with all that was asked about them. {again}."

@@ -16,11 +16,14 @@ from access.permissions import catalogue
 from devices.demo.fleet import load_demo_fleet
 from devices.fleet import records
 from devices.imports.tenant import client as tenant_import_client
+from devices.imports.tenant.client import TenantImportError
+from devices.imports.tenant.copy import Watcher
 from tests.factories.access import ApiTokenFactory
 
 pytestmark = pytest.mark.slow
 
 DEVICES = 60
+ROUTING = ("blueprint-routing/", "blueprint-routing/activity?limit=300")
 PARTS = ("", "details", "apps", "library-items", "parameters", "status", "notes")
 
 
@@ -70,7 +73,7 @@ def answers(api_url: str, token_file: Path, parts: tuple[str, ...] = PARTS) -> d
             assert response.status_code == 200, path
             return response.json()
 
-        found = {path: get(path) for path in ("devices", "blueprints", "users?sizePerPage=300", "tags")}
+        found = {path: get(path) for path in ("devices", "blueprints", "users?sizePerPage=300", "tags", *ROUTING)}
         devices = [device["device_id"] for device in found["devices"]]
         blueprints = [blueprint["id"] for blueprint in found["blueprints"]["results"]]
         paths = [
@@ -83,6 +86,8 @@ def answers(api_url: str, token_file: Path, parts: tuple[str, ...] = PARTS) -> d
 def comparable(found: dict[str, Any]) -> dict[str, Any]:
     """Without the order of lists that follow the order in which rows were written."""
     found["devices"] = sorted(found["devices"], key=lambda row: row["device_id"])
+    for row in found.get(ROUTING[1], {}).get("results", ()):
+        del row["id"]
     users = found["users?sizePerPage=300"]
     users["results"] = sorted(users["results"], key=lambda row: row["id"])
     return found
@@ -186,6 +191,26 @@ def test_a_resume_file_begins_anew_after_a_whole_copy(
     assert sum("device" in line for line in lines) == DEVICES
     run(api_url, token_file, f"--resume-file={state}")
     assert "finished before" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("stop", [TenantImportError("The tenant is away."), KeyboardInterrupt()])
+def test_an_interrupted_copy_says_how_much_is_kept(
+    db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: BaseException
+) -> None:
+    def interrupted(*, watcher: Watcher, **options: Any) -> None:
+        watcher.devices(20, 1060)
+        raise stop
+
+    create_tenant(name="Target", subdomain="target", actor=Actor.command("test"))
+    monkeypatch.setattr("devices.management.commands.import_tenant.import_tenant", interrupted)
+    path = tmp_path / "token"
+    path.write_text("token")
+    with pytest.raises(CommandError) as stopped:
+        run("https://source.api.iru.test/api/v1", path, f"--resume-file={tmp_path / 'state'}")
+    assert str(stopped.value) == (
+        f"{str(stop) or 'Stopped.'} 20 of 1,060 devices are kept with all that was asked about them. "
+        "Run the same again to go on there."
+    )
 
 
 @pytest.mark.parametrize("text", ["", "two words", "a\nb", "tökén"])

@@ -12,11 +12,13 @@ from access.models import AuditEvent, Tenant
 from access.people.tenants import create_tenant
 from devices.demo.fleet import demo_fleet
 from devices.demo.inventory import demo_lists
+from devices.enrollment.routing import update_routing
 from devices.imports.devices import import_devices
 from devices.imports.tenant import client as tenant_import_client
 from devices.imports.tenant.client import SourceTenant, TenantImportError
-from devices.imports.tenant.copy import CHUNK, TenantImportReport, import_tenant
+from devices.imports.tenant.copy import GROUP, TenantImportReport, import_tenant
 from devices.imports.tenant.state import Progress
+from devices.models import BlueprintRouting
 from tests.factories.devices import BlueprintFactory, TagFactory
 
 pytestmark = pytest.mark.django_db
@@ -53,6 +55,8 @@ class Source:
             "blueprints": page(),
             "users": page(),
             "tags": page(),
+            "blueprint-routing/": {"enrollment_code": {"code": "", "is_active": False}},
+            "blueprint-routing/activity": page(),
             "devices": [record for record, _ in self.pairs],
         }
         for record, details in self.pairs:
@@ -106,29 +110,29 @@ def tenant() -> Tenant:
 
 
 def test_an_interrupted_copy_resumes(tenant: Tenant, tmp_path: Path) -> None:
-    source, state = Source(devices=CHUNK + 20), tmp_path / "state"
-    late = {record["device_id"] for record, _ in source.pairs[CHUNK + 5 :]}
+    source, state = Source(devices=GROUP + 20), tmp_path / "state"
+    late = {record["device_id"] for record, _ in source.pairs[GROUP + 5 :]}
     source.refuse = lambda path: (
         httpx.Response(401, json={}) if path.split("/")[1:2] and path.split("/")[1] in late else None
     )
     with pytest.raises(TenantImportError, match="refused the token"):
         source.copy(tenant, state)
-    assert tenant.devices.count() == CHUNK + 20  # the records came first
-    assert tenant.devices.filter(inventory__isnull=False).count() == CHUNK
+    assert tenant.devices.count() == GROUP + 20  # the records came first
+    assert tenant.devices.filter(inventory__isnull=False).count() == GROUP
 
     state.write_text(state.read_text() + '{"device": "cut o')  # as when the machine stopped
     source.refuse = lambda path: None
     source.asked.clear()
     report = source.copy(tenant, state)
-    assert report.resumed == CHUNK
+    assert report.resumed == GROUP
     assert sum(path.endswith("/details") for path in source.asked) == 20
     assert not {"users", "tags"} & set(source.asked)
-    assert tenant.devices.filter(inventory__isnull=False).count() == CHUNK + 20
+    assert tenant.devices.filter(inventory__isnull=False).count() == GROUP + 20
 
 
 def test_a_resumed_copy_requests_denied_parts_again(tenant: Tenant, tmp_path: Path) -> None:
-    source, state = Source(devices=CHUNK + 20), tmp_path / "state"
-    late = {record["device_id"] for record, _ in source.pairs[CHUNK + 5 :]}
+    source, state = Source(devices=GROUP + 20), tmp_path / "state"
+    late = {record["device_id"] for record, _ in source.pairs[GROUP + 5 :]}
 
     def refuse(path: str) -> httpx.Response | None:
         if path.endswith("/secrets/filevaultkey"):
@@ -149,8 +153,8 @@ def test_a_resumed_copy_requests_denied_parts_again(tenant: Tenant, tmp_path: Pa
     report = source.copy(tenant, state, ("secrets",))
     assert report.denied.keys() & {"secrets/filevaultkey"} == set()
     assert sum(path.endswith("/details") for path in source.asked) == 20
-    assert sum(path.endswith("/secrets/filevaultkey") for path in source.asked) == CHUNK + 20
-    assert tenant.device_secrets.filter(kind="filevault_key").count() == CHUNK + 20
+    assert sum(path.endswith("/secrets/filevaultkey") for path in source.asked) == GROUP + 20
+    assert tenant.device_secrets.filter(kind="filevault_key").count() == GROUP + 20
 
 
 def test_a_state_file_of_another_copy_is_refused(tenant: Tenant, tmp_path: Path) -> None:
@@ -251,6 +255,93 @@ def test_invalid_objects_are_reported(tenant: Tenant) -> None:
     assert not tenant.users.exists()
     assert not tenant.blueprints.exists()
     assert not tenant.tags.exists()
+
+
+def routing(code: str = "654321", *, active: bool = True) -> dict[str, Any]:
+    return {"enrollment_code": {"code": code, "is_active": active}}
+
+
+def routed(number: int, **fields: Any) -> dict[str, Any]:
+    """A row of `GET /blueprint-routing/activity`."""
+    return {
+        "id": number,
+        "activity_time": f"2026-10-01T10:00:{number:02}.000000Z",
+        "activity_type": "routing_departure",
+        "user": None,
+        "device_id": "55555555-5555-4555-8555-555555555555",
+        "details": {"is_fallback": False},
+        **fields,
+    }
+
+
+def test_blueprint_routing_is_copied_with_its_activity(tenant: Tenant) -> None:
+    source = Source()
+    person = {"id": USER["id"], "email": USER["email"]}
+    changed = routed(1, activity_type="enrollment_settings_changed", user=person, device_id=None)
+    source.answers["blueprint-routing/"] = routing()
+    source.answers["blueprint-routing/activity"] = page(routed(2), changed)
+    report = source.copy(tenant)
+    assert (report.written["Blueprint Routing"].created, report.denied.get("Blueprint Routing")) == (1, None)
+    assert (tenant.blueprint_routing.enrollment_code, tenant.blueprint_routing.enrollment_code_active) == (
+        "654321",
+        True,
+    )
+    rows = tenant.routing_activity.order_by("pk").values_list("activity_type", "user_id", "user_email", "device_uuid")
+    assert [row[:3] for row in rows] == [
+        ("enrollment_settings_changed", USER["id"], USER["email"]),
+        ("routing_departure", "", ""),
+    ]
+    events = AuditEvent.objects.count()
+    source.copy(tenant)
+    assert (AuditEvent.objects.count(), tenant.routing_activity.count()) == (events, 2)
+
+    source.answers["blueprint-routing/"] = routing("111111", active=False)
+    source.answers["blueprint-routing/activity"] = page(routed(3), routed(2), changed)
+    assert source.copy(tenant).written["Blueprint Routing"].updated == 1
+    tenant.blueprint_routing.refresh_from_db()
+    assert (tenant.blueprint_routing.enrollment_code, tenant.blueprint_routing.enrollment_code_active) == (
+        "111111",
+        False,
+    )
+    assert tenant.routing_activity.count() == 3
+
+
+def test_a_routing_code_that_a_blueprint_has_here_is_not_copied(tenant: Tenant) -> None:
+    BlueprintFactory.create(tenant=tenant, enrollment_code="654321")
+    source = Source()
+    source.answers["blueprint-routing/"] = routing()
+    source.answers["blueprint-routing/activity"] = page(routed(1, activity_time="soon"))
+    assert list(source.copy(tenant).problems.lines()) == [
+        "Blueprint Routing: a Blueprint has the enrollment code 654321 here",
+        "Blueprint Routing activity: activity_time is not a date: 'soon'",
+    ]
+    assert not BlueprintRouting.objects.filter(tenant=tenant).exists()
+
+
+def test_an_empty_routing_leaves_the_one_that_is_here(tenant: Tenant) -> None:
+    update_routing(tenant=tenant, actor=ACTOR, enrollment_code="222222", enrollment_code_active=True)
+    source = Source()
+    source.answers["blueprint-routing/"] = routing("", active=False)
+    source.copy(tenant)
+    assert BlueprintRouting.objects.get(tenant=tenant).enrollment_code == "222222"
+
+
+def test_a_tenant_without_routing_is_named(tenant: Tenant) -> None:
+    source = Source()
+    not_found = httpx.Response(404, json={"detail": "Not found."})
+    source.refuse = lambda path: not_found if path.startswith("blueprint-routing/") else None
+    denied = source.copy(tenant).denied
+    assert denied["Blueprint Routing"] == denied["Blueprint Routing activity"]
+
+
+def test_devices_are_saved_in_small_groups_and_cost_no_more_calls(tenant: Tenant) -> None:
+    source = Source(devices=3 * GROUP + 1)
+    source.copy(tenant)
+    events = tenant.audit_events.filter(summary="Devices imported")
+    saved = [count for event in events if (count := event.metadata.get("inventories"))]
+    assert sorted(saved) == [1, GROUP, GROUP, GROUP]
+    parts = sum(4 + (record["platform"] == "Mac") for record, _ in source.pairs)
+    assert sum(path.count("/") == 2 and path.startswith("devices/") for path in source.asked) == parts
 
 
 def test_other_tenants_are_left_alone(tenant: Tenant) -> None:
