@@ -21,6 +21,7 @@ from cryptography.x509.oid import NameOID
 from tests.browser.servers import OWN_SETTINGS, free_port
 from tests.clients import NO_PACKAGES
 
+OTHER_HOST = "accuhive.api.kandji.io"
 ROOT = Path(__file__).resolve().parents[2]
 SET_UP = """
 from access.audit.events import Actor
@@ -28,6 +29,20 @@ from access.people.tenants import create_tenant
 from devices.demo.fleet import load_demo_fleet
 actor = Actor.command("test")
 load_demo_fleet(tenant=create_tenant(name="Accuhive", subdomain="accuhive", actor=actor), actor=actor, count=30)
+"""
+# Some clients call no host but the vendor's, on the port of https.
+ROUTE = """
+import os, socket
+from urllib.parse import urlsplit
+
+def route(host):
+    port, look_up = urlsplit(os.environ["URL"]).port, socket.getaddrinfo
+    def routed(name, service, *rest, **more):
+        if name == host:
+            return look_up("127.0.0.1", port, *rest, **more)
+        return look_up(name, service, *rest, **more)
+    socket.getaddrinfo = routed
+
 """
 
 
@@ -53,7 +68,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         "IRU_AUDIT_KEY": "clients",
         "IRU_DOMAIN": "iru.com",  # the vendor's own client calls no other
         "IRU_WEB_HOSTS": "localhost",
-        "IRU_BARE_API_HOSTS": "localhost",
+        # The README's way for clients that build the address from the vendor's other domain.
+        "IRU_BARE_API_HOSTS": f"localhost,{OTHER_HOST}",
         "IRU_PORT": str(port),
     }
 
@@ -81,16 +97,21 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture
 def client_script(service: Service) -> Callable[..., str]:
-    """`client_script("irusdk==0.4.2", code)`: what the code prints, run where nothing but that package is installed."""
-    uv = os.environ.get("UV") or shutil.which("uv")
-    if uv is None:
-        pytest.skip("uv is not here to make the client's environment")
+    """`client_script("irusdk==0.4.2", code)`: what the code prints, run where nothing but that package is installed.
+
+    The code may use `route`, a function that leads the host of its argument to the server under test.
+    """
 
     def run(package: str, code: str) -> str:
+        uv = installer()
+        if uv is None:
+            pytest.skip("uv is not here to make the client's environment")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(OWN_SETTINGS)}
         environment |= {"URL": service.url, "TOKEN": service.token}
-        environment |= dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), str(service.certificate))
-        command = [uv, "run", "--isolated", "--no-project", "--with", package, "python", "-c", code]
+        # For the client alone: the installer that trusts nothing but this certificate reaches no package index.
+        trust = [f"{name}={service.certificate}" for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")]
+        command = [uv, "run", "--isolated", "--no-project", "--with", package]
+        command += ["env", *trust, "python", "-c", ROUTE + code]
         result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         if "Failed to fetch" in result.stderr or "Could not connect" in result.stderr:
             pytest.skip(NO_PACKAGES)
@@ -100,10 +121,14 @@ def client_script(service: Service) -> Callable[..., str]:
     return run
 
 
+def installer() -> str | None:
+    return os.environ.get("UV") or shutil.which("uv")
+
+
 def _self_signed(directory: Path) -> tuple[Path, Path]:
     private = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    names = [x509.DNSName(host) for host in ("localhost", "accuhive.api.iru.com")]
+    names = [x509.DNSName(host) for host in ("localhost", "accuhive.api.iru.com", OTHER_HOST)]
     now = datetime.datetime.now(datetime.UTC)
     signed = (
         x509.CertificateBuilder()
