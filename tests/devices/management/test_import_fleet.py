@@ -37,7 +37,11 @@ def reader(api: Call, tenant: Tenant) -> Get:
 
     def get(path: str) -> Any:
         response = api("GET", f"/api/v1/{path}", token)
-        assert response.status_code in {200, 400}, path  # 400: not in lost mode
+        lost = (
+            not path.endswith(LOST)
+            or LostMode.objects.filter(device__tenant=tenant, device__uuid=path.split("/")[1]).exists()
+        )
+        assert response.status_code == (200 if lost else 400), path
         return response.json()
 
     return get
