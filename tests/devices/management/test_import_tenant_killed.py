@@ -70,8 +70,8 @@ def server() -> Iterator[Server]:
 def test_devices_that_were_read_are_kept(tenant: Tenant, server: Server, tmp_path: Path) -> None:
     token, state = tmp_path / "token", tmp_path / "state"
     token.write_text("token")
-    command = ("import_tenant", "--tenant=target", f"--api-url={server.url}", f"--token-file={token}")
-    command += (f"--resume-file={state}",)
+    command = ["import_tenant", "--tenant=target", f"--api-url={server.url}", f"--token-file={token}"]
+    command.append(f"--resume-file={state}")
     copied = tenant.devices.exclude(inventory__details={}).filter(inventory__isnull=False)
 
     with managed(*command) as process:
@@ -80,7 +80,7 @@ def test_devices_that_were_read_are_kept(tenant: Tenant, server: Server, tmp_pat
         process.wait(20)
     assert (tenant.devices.count(), copied.count()) == (DEVICES, 2 * GROUP)
     events = tenant.audit_events.filter(summary="Devices imported")
-    assert all(event.metadata.get("inventories", 0) <= GROUP for event in events)
+    assert all((event.metadata or {}).get("inventories", 0) <= GROUP for event in events)
 
     server.go.set()
     server.source.asked.clear()

@@ -338,7 +338,7 @@ def test_devices_are_saved_in_small_groups_and_cost_no_more_calls(tenant: Tenant
     source = Source(devices=3 * GROUP + 1)
     source.copy(tenant)
     events = tenant.audit_events.filter(summary="Devices imported")
-    saved = [count for event in events if (count := event.metadata.get("inventories"))]
+    saved = [count for event in events if (count := (event.metadata or {}).get("inventories"))]
     assert sorted(saved) == [1, GROUP, GROUP, GROUP]
     parts = sum(4 + (record["platform"] == "Mac") for record, _ in source.pairs)
     assert sum(path.count("/") == 2 and path.startswith("devices/") for path in source.asked) == parts
