@@ -233,6 +233,9 @@ def result(client_script: Callable[..., str], code: str) -> dict[str, Any]:
 
 def assert_whole(answer: dict[str, Any]) -> None:
     """Every method of the client worked, or is known not to, and fails as it is known to."""
+    # The 404 is sent before the file of an upload is read: a client that is still sending may lose it.
+    if answer["refused"].get("custom_profiles.create") == "ReadError":
+        answer["refused"]["custom_profiles.create"] = "NotFoundError"
     assert answer["refused"] == {name: error for name, (error, _) in UNREACHABLE.items()}
     assert sorted({*answer["worked"], *UNREACHABLE}) == answer["surface"]
     assert not set(answer["worked"]) & UNREACHABLE.keys()
