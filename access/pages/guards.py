@@ -57,10 +57,7 @@ def signed_in[**P](view: PageView[P]) -> ViewFunc[P]:
 
 
 def requires[**P](capability: Capability) -> Callable[[PageView[P]], ViewFunc[P]]:
-    """Show the page to people whose role has the capability; others who have signed in get a 403 page.
-
-    The view's `capability` attribute says which one it needs.
-    """
+    """Show the page to people whose role has the capability; others who have signed in get a 403 page."""
 
     def decorate(view: PageView[P]) -> ViewFunc[P]:
         @wraps(view)
@@ -69,7 +66,6 @@ def requires[**P](capability: Capability) -> Callable[[PageView[P]], ViewFunc[P]
                 raise PermissionDenied
             return view(request, *args, **kwargs)
 
-        guarded.capability = capability  # type: ignore[attr-defined]
         return signed_in(guarded)
 
     return decorate

@@ -1,0 +1,68 @@
+"""Every page of the project, by the route that the URL configuration declares, and an object for each id in a route."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from access.audit.events import Actor
+from access.models import Tenant
+from access.tokens.lifecycle import create_token
+from tests.factories.devices import (
+    AssignmentFactory,
+    BlueprintFactory,
+    DeviceFactory,
+    LibraryItemFactory,
+    NoteFactory,
+    TagFactory,
+    UserFactory,
+)
+
+type Examples = dict[str, Any]
+
+# Parts of a route that name no object of a tenant.
+WORDS = {"kind": "filevault_key", "action": "restart", "uidb36": "1", "key": "nonsense"}
+
+
+def _routes(patterns: list[Any], start: str = "/") -> Iterator[tuple[str, URLPattern]]:
+    for pattern in patterns:
+        route = f"{start}{str(pattern.pattern).removeprefix('^').removesuffix('$')}"
+        if isinstance(pattern, URLPattern):
+            yield route, pattern
+        elif isinstance(pattern, URLResolver) and pattern.app_name != "admin":
+            yield from _routes(pattern.url_patterns, route)
+
+
+# Without Django admin, which has its own tests.
+PAGES: dict[str, URLPattern] = dict(_routes(get_resolver().url_patterns))
+
+
+def parameters(route: str) -> list[str]:
+    """The ids in a route, in order."""
+    return [name for name in PAGES[route].pattern.regex.groupindex if name not in WORDS]
+
+
+def address(route: str, examples: Examples) -> str:
+    """The path of a page about these objects."""
+    pattern = PAGES[route]
+    values = WORDS | examples
+    return reverse(str(pattern.name), kwargs={name: values[name] for name in pattern.pattern.regex.groupindex})
+
+
+def examples_of(tenant: Tenant, name: str = "Example") -> Examples:
+    """An object of the tenant for each id in a route. Every text that people may write begins with `name`."""
+    user = UserFactory.create(tenant=tenant, name=f"{name} person", email=f"{name}@people.test")
+    blueprint = BlueprintFactory.create(tenant=tenant, name=f"{name} Blueprint")
+    tags = [TagFactory.create(tenant=tenant, name=f"{name} tag")]
+    device = DeviceFactory.create(tenant=tenant, name=f"{name} device", user=user, blueprint=blueprint, tags=tags)
+    note = NoteFactory.create(tenant=tenant, device=device, content=f"{name} note", author=f"{name} author")
+    item = LibraryItemFactory.create(tenant=tenant, name=f"{name} item")
+    actor = Actor.command(f"{name} command")
+    return {
+        "device_id": device.uuid,
+        "note_id": note.uuid,
+        "blueprint_id": blueprint.uuid,
+        "assignment_id": AssignmentFactory.create(blueprint=blueprint, library_item=item).pk,
+        "user_id": user.uuid,
+        "token_id": create_token(tenant=tenant, name=f"{name} token", actor=actor).token.id,
+    }
