@@ -48,6 +48,7 @@ def mixed(tenant: Tenant, other_tenant: Tenant) -> dict[str, Any]:
             name="gamma",
             platform=Platform.IPHONE,
             model="iPhone 15",
+            filevault_enabled=False,  # which no filter finds, because it is no Mac
             os_version="18.1",
             last_check_in=ENROLLED + timedelta(days=3),
         ),
