@@ -2,6 +2,7 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,16 @@ LAYERS = {
     "layout.css": "layout",
     "components": "components",
     "pages": "pages",
+}
+# What puts text into a page as markup, by language; and where that is right, with the number of places.
+RAW = {
+    "templates": r"(?:\||filter)\s*safe(?:seq)?\b|autoescape\s+off|<(?:script|style)\b(?![^>]*\b(?:src|nonce)=)",
+    "Python": r"mark_safe|SafeString\(|SafeText|html_safe|__html__|autoescape\s*=|format_html\(f",
+    "scripts": r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|createContextualFragment|\beval\(|new Function",
+}
+RAW_IS_RIGHT = {
+    "templates/registration/password_reset_email.txt": 1,  # an e-mail in plain text
+    "devices/templatetags/devices.py": 2,  # `breakable` escapes by itself: the import and the call
 }
 # The start of a class whose end comes from data, by what writes it in templates and in Python.
 BUILT = {"method-": "method-{{ ", "tint-": 'f"tint-{'}
@@ -48,6 +59,47 @@ def test_every_template_that_a_template_names_is_there() -> None:
     for name in NAMES:
         for other in re.findall(named, (TEMPLATES / name).read_text()):
             get_template(other)
+
+
+def _sources() -> Iterator[tuple[Path, str]]:
+    """Each file that makes or changes a page, with its language."""
+    yield from ((TEMPLATES / name, "templates") for name in NAMES)
+    yield from ((path, "scripts") for path in SCRIPTS.rglob("*.js"))
+    for package in ("access", "devices", "iru"):
+        yield from ((path, "Python") for path in (ROOT / package).rglob("*.py"))
+
+
+def test_text_becomes_markup_in_the_listed_places_only() -> None:
+    """Django escapes every value. What turns that off needs a reason on the list, because a name may be a script."""
+    found = {}
+    for path, language in _sources():
+        if places := len(re.findall(RAW[language], path.read_text())):
+            found[str(path.relative_to(ROOT))] = places
+    assert found == RAW_IS_RIGHT
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("templates", "{{ name|safe }}"),
+        ("templates", "{{ names | safeseq|join:', ' }}"),
+        ("templates", "{% autoescape off %}"),
+        ("templates", "<script>alert(1)</script>"),
+        ("templates", "{% filter safe %}"),
+        ("Python", "return mark_safe(text)"),
+        ("Python", "return SafeString(text)"),
+        ("Python", 'return format_html(f"<b>{name}</b>")'),
+        ("scripts", "element.innerHTML = text"),
+    ],
+)
+def test_markup_from_text_is_recognized(language: str, text: str) -> None:
+    assert re.search(RAW[language], text)
+
+
+def test_every_form_that_is_posted_holds_its_csrf_token() -> None:
+    for name in NAMES:
+        forms = re.findall(r"<form\b.*?</form>", _text(name), flags=re.DOTALL)
+        assert [form for form in forms if 'method="post"' in form and "{% csrf_token %}" not in form] == [], name
 
 
 def test_no_line_is_longer_than_a_review_can_show() -> None:

@@ -7,7 +7,7 @@ from django.template import Context, Engine, TemplateDoesNotExist
 from django.template.defaultfilters import date
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 from access.models import AuditEvent
 from access.permissions import Permission, catalogue
@@ -54,16 +54,16 @@ def labelled(codenames: list[str]) -> list[Permission | str]:
 
 
 @register.simple_tag(takes_context=True)
-def slot(context: Context, page: str, name: str) -> SafeString:
+def slot(context: Context, page: str, name: str) -> str:
     """The partial `name` of the template `page`, or nothing where it has none: how a page fills a component."""
     if not page:
-        return mark_safe("")
+        return ""
     engine = Engine.get_default()
     engine.get_template(page)  # the page must exist; only its partial may be missing
     try:
         partial = engine.get_template(f"{page}#{name}")
     except TemplateDoesNotExist:
-        return mark_safe("")
+        return ""
     with context.push():
         return partial.render(context)
 
