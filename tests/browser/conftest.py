@@ -1,19 +1,22 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 from pytest_django import DjangoDbBlocker
 
 from tests import chromium
 from tests.browser import servers
 from tests.browser.servers import Server
 
+FAILED = re.compile(r"Failed to load resource: (?:the server responded with a status of (\d+)|(net::\w+))")
 # Without these Chromium calls its maker, which a closed network answers with noise.
 PATIENCE = 15_000  # milliseconds; both databases' browsers share the machine
 QUIET = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
@@ -44,13 +47,16 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visit(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
+def visit(browser: Browser, server: Server, request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
     """`visit(width=390, color_scheme="dark", java_script_enabled=False)`: a page of a fresh visitor, not signed in.
 
-    What the browser complains about (an error in a script, a breach of the content security policy) fails the test.
+    Each complaint of the browser fails the test: an error in a script, a breach of the content security policy, a
+    request without an answer, and every status from 400 on. A test names those that it causes, with wildcards:
+    `@pytest.mark.complaints("422 /devices/*/edit/")`. It fails as well without a complaint that it names.
     """
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
+    named = [pattern for marker in request.node.iter_markers("complaints") for pattern in marker.args]
 
     def visit(*, width: int = 1280, height: int = 900, **options: Any) -> Page:
         context = browser.new_context(
@@ -60,19 +66,22 @@ def visit(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda message: _note(complaints, message))
+        page.on("console", lambda message: complaints.extend(_complaint(message)))
         return page
 
     yield visit
     for context in contexts:
         context.close()
-    assert not complaints
+    unexpected = [each for each in complaints if not any(fnmatchcase(each, pattern) for pattern in named)]
+    missing = [pattern for pattern in named if not any(fnmatchcase(each, pattern) for each in complaints)]
+    assert (unexpected, missing) == ([], [])
 
 
-def _note(complaints: list[str], message: Any) -> None:
-    # A refused form (422) and a conflict (409) are answers that the pages show; Chromium lists them as errors.
-    if message.type == "error" and not any(f"status of {status}" in message.text for status in (403, 404, 409, 422)):
-        complaints.append(message.text)
+def _complaint(message: ConsoleMessage) -> Iterator[str]:
+    """`422 /devices/new/` for a request that was not answered with success; the words of every other error."""
+    if message.type == "error":
+        failed = FAILED.match(message.text)
+        yield f"{failed[1] or failed[2]} {urlsplit(message.location['url']).path}" if failed else message.text
 
 
 @pytest.fixture

@@ -36,6 +36,7 @@ class Checker:
 @once
 @both_themes
 @both_widths
+@pytest.mark.complaints("422 /sign-in/", "404 /nowhere/")
 def test_signed_out(visit: Visit, theme: str, width: int) -> None:
     page = visit(width=width, color_scheme=theme)
     check = Checker(page)
@@ -62,6 +63,7 @@ def test_signed_out(visit: Visit, theme: str, width: int) -> None:
 @once
 @both_themes
 @both_widths
+@pytest.mark.complaints("422 /access/tokens/new/", "404 /access/tokens/00000000-*")
 def test_access(signed_in: Visit, theme: str, width: int) -> None:
     page = signed_in(width=width, color_scheme=theme)
     check = Checker(page)
