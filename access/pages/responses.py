@@ -18,9 +18,11 @@ def form_data(request: HttpRequest) -> QueryDict | None:
 def fragment(
     request: HttpRequest, template: str, partial: str, context: dict[str, Any] | None = None, *, status: int = 200
 ) -> HttpResponse:
-    """One piece of the page for htmx, the whole page for a browser. No cache mixes them up: pages are not stored."""
-    htmx = cast("PageRequest", request).htmx
-    piece = htmx and not htmx.boosted and not htmx.history_restore_request
+    """One piece of the page for htmx, the whole page for a browser, also for its Back button: see `shell.html`.
+
+    No cache mixes them up, because pages are not stored.
+    """
+    piece = cast("PageRequest", request).htmx
     return render(request, f"{template}#{partial}" if piece else template, context, status=status)
 
 

@@ -10,6 +10,11 @@
     document.getElementById("announcer").textContent = text;
   };
 
+  // An element that is removed takes the focus with it, and a keyboard would start again at the top of the document.
+  const catchFocus = () => {
+    if (document.activeElement === document.body) document.getElementById("main").focus();
+  };
+
   // Where a notice shows: inside the dialog while it is open, because nothing else can be read then.
   const notify = (text, kind) => {
     if (dialog.open) {
@@ -49,8 +54,7 @@
   dialog.addEventListener("close", () => {
     content.replaceChildren();
     dialogError.textContent = "";
-    // The link that opened it may have been replaced with the list around it.
-    if (document.activeElement === document.body) document.getElementById("main").focus();
+    catchFocus(); // the link that opened it may have been replaced with the list around it
   });
 
   document.body.addEventListener("dialog-done", () => dialog.close());
@@ -85,10 +89,16 @@
     button.timer = setTimeout(() => (label.textContent = words), 2500);
   };
 
-  // --- Lists that were swapped say how many rows they have now. ---
+  // --- Lists that were swapped say how many rows they have now, and do not lose the focus that was in them. ---
+
+  let focusWasInside = false;
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    focusWasInside = event.detail.target.contains(document.activeElement);
+  });
 
   document.addEventListener("htmx:afterSettle", (event) => {
     if (dialog.open) return;
+    if (focusWasInside) catchFocus();
     const count = event.detail.target?.querySelector?.("[data-announce]");
     if (count) announce(count.textContent.trim().replace(/\s+/g, " "));
   });
