@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Dialog, Page, Request, expect
+from playwright.sync_api import Dialog, Page, Request, Route, expect
 
 from tests.browser.servers import Server
 from tests.browser.test_accessibility import once
@@ -18,6 +18,10 @@ def test_the_editor_filters_warns_and_saves_once(signed_in: Callable[..., Page],
     rows, status = page.locator("[data-row]:visible"), page.locator("[data-status]")
     posts: list[Request] = []
     questions: list[str] = []
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
 
     def stay(dialog: Dialog) -> None:
         questions.append(dialog.type)
@@ -45,7 +49,15 @@ def test_the_editor_filters_warns_and_saves_once(signed_in: Callable[..., Page],
     expect(page.locator("[data-summary]")).to_have_text("1 added, 0 removed")
     assert questions == ["beforeunload"]
 
-    page.get_by_role("button", name="Save", exact=True).dblclick()
+    # The answer to the first press waits until the second one has come.
+    page.route("**/permissions/edit/", hold)
+    save = page.get_by_role("button", name="Save", exact=True).bounding_box()
+    assert save
+    with page.expect_request(lambda request: request.method == "POST"):
+        page.mouse.click(save["x"] + 5, save["y"] + 5)
+    page.mouse.click(save["x"] + 5, save["y"] + 5)
+    held[-1].continue_()
+    page.unroute("**/permissions/edit/")
     expect(page.get_by_role("status").filter(has_text="Saved.")).to_be_visible()
     expect(rows).to_have_count(2)
     assert len(posts) == 1
