@@ -29,7 +29,9 @@ RAW = {
     "scripts": r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|createContextualFragment|\beval\(|new Function",
 }
 RAW_IS_RIGHT = {
-    "templates/registration/password_reset_email.txt": 1,  # an e-mail in plain text
+    # E-mails in plain text.
+    "templates/registration/invitation_email.txt": 1,
+    "templates/registration/password_reset_email.txt": 1,
     "devices/templatetags/devices.py": 2,  # `breakable` escapes by itself: the import and the call
 }
 # The start of a class whose end comes from data, by what writes it in templates and in Python.

@@ -22,12 +22,12 @@ class QueryMiddleware:
         if request.encoding not in {None, "utf-8"}:
             request.encoding = "utf-8"  # drops what was parsed before
         if "%00" in request.META.get("QUERY_STRING", ""):
-            request.GET = _cleaned(request.GET)
+            request.GET = QueryDict(_cleaned(request.GET), encoding="utf-8")
         return self.get_response(request)
 
 
-def _cleaned(query: QueryDict) -> QueryDict:
+def _cleaned(query: QueryDict) -> str:
     cleaned = QueryDict(mutable=True)
     for name, values in query.lists():
         cleaned.setlist(name.replace(NULL, ""), [value.replace(NULL, "") for value in values])
-    return QueryDict(cleaned.urlencode(), encoding="utf-8")
+    return cleaned.urlencode()

@@ -40,7 +40,7 @@ def on_postgresql(state: str) -> Exception:
         errors_occurred = False
 
     def work() -> None:
-        with DatabaseErrorWrapper(Backend()):  # type: ignore[no-untyped-call]
+        with DatabaseErrorWrapper(Backend()):
             raise psycopg.errors.lookup(state)("said by the server")
 
     return raised(work)
