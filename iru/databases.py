@@ -37,9 +37,10 @@ def database(url: str, *, default: Path) -> dict[str, Any]:
 class PrivateConnection(sqlite3.Connection):
     """A connection to a SQLite file that only its owner can read and write, whichever command made it."""
 
-    def __init__(self, database: str, *args: Any, **kwargs: Any) -> None:
-        if database != ":memory:" and not database.startswith("file:"):
-            _make_private(database)
+    def __init__(self, database: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
+        name = os.fspath(database)
+        if name != ":memory:" and not name.startswith("file:"):
+            _make_private(name)
         super().__init__(database, *args, **kwargs)
 
 

@@ -43,8 +43,8 @@ ALLOWED_SKIPS = (NO_PACKAGES,)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    elsewhere = connection.vendor != "sqlite"
-    deselected = [item for item in items if elsewhere and item.get_closest_marker("sqlite_only")]
+    other = "postgres_only" if connection.vendor == "sqlite" else "sqlite_only"
+    deselected = [item for item in items if item.get_closest_marker(other)]
     items[:] = [item for item in items if item not in deselected]
     config.hook.pytest_deselected(items=deselected)
     for item in items:

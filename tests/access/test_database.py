@@ -143,7 +143,7 @@ class TestOutageInTheLog:
         assert settings.LOGGING["handlers"]["stderr"]["filters"] == ["outage"]
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="about PostgreSQL's connections")
+@pytest.mark.postgres_only
 @pytest.mark.django_db(transaction=True)
 class TestPostgresql:
     def cut(self) -> None:

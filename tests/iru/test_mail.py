@@ -56,20 +56,23 @@ def mail_server() -> Iterator[MailServer]:
 
 
 @pytest.mark.parametrize(("scheme", "sent"), [("smtp", True), ("smtp+tls", False), ("smtp+ssl", False)])
-def test_tls_that_was_asked_for_is_used_or_nothing_is_sent(mail_server: MailServer, scheme: str, sent: bool) -> None:
+def test_tls_that_was_asked_for_is_used_or_nothing_is_sent(
+    mail_server: MailServer, tmp_path: Path, scheme: str, sent: bool
+) -> None:
     url = f"{scheme}://user:hush@127.0.0.1:{mail_server.server_address[1]}"
     if sent:
         url = url.replace("user:hush@", "")  # the server above asks for no password
     run = subprocess.run(
         [sys.executable, "manage.py", "sendtestemail", "ana@accuhive.test"],
         cwd=ROOT,
-        env={**os.environ, "EMAIL_URL": url},
+        env={**os.environ, "EMAIL_URL": url, "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}"},
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
     clear = b"".join(mail_server.lines)
+    assert clear  # it spoke to the server, whatever came of it
     assert (run.returncode == 0) == sent, run.stderr
     assert (b"Subject:" in clear) == sent
     assert (b"ana@accuhive.test" in clear) == sent

@@ -178,7 +178,8 @@ class TestLostDatabase:
         with monkeypatch.context() as lost:
             lost.setattr(SessionStore, "save", self.fail)
             assert signed_in.get("/access/tokens/").status_code == 200  # its time of last use can wait
-            response = signed_in.post(f"/access/tokens/{token.pk}/edit/", {"name": "Okta"})  # its notice cannot
+            form = {"name": "Okta", "version": token.version}
+            response = signed_in.post(f"/access/tokens/{token.pk}/edit/", form)  # its notice cannot
         self.check(signed_in, response)
 
     def test_in_a_view(self, signed_in: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,7 +51,7 @@ def test_rows_of_tasks_stay_for_a_while(run_tasks: RunTasks) -> None:
     assert sorted(left) == [("FAILED", 29), ("READY", 100), ("SUCCESSFUL", 6)]
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL keeps its statistics itself")
+@pytest.mark.sqlite_only
 @pytest.mark.django_db(transaction=True)
 def test_statistics_reach_connections_that_are_open() -> None:
     with sqlite3.connect(connection.settings_dict["NAME"]) as server:

@@ -11,7 +11,7 @@ from tests.factories.devices import ENROLLED, BlueprintFactory, DirectoryIntegra
 
 pytestmark = [
     pytest.mark.django_db,
-    pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL keeps its statistics itself"),
+    pytest.mark.sqlite_only,
 ]
 
 

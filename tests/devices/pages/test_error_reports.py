@@ -65,10 +65,11 @@ def test_the_pin_of_an_erase(
     mac: Device, old_sign_in: Client, reports: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("devices.commands.queue.log_event", fail)
-    answer = old_sign_in.post(page("device-action", mac, "erase"), {"typed_name": NAME, "PIN": PIN})
-    assert answer.status_code == 500
+    form = {"typed_name": NAME, "PIN": PIN, "password": PASSWORD}
+    assert old_sign_in.post(page("device-action", mac, "erase"), form).status_code == 500
     report = reports()
     assert PIN not in report
+    assert PASSWORD not in report
     assert key_of(old_sign_in) not in report
 
 
