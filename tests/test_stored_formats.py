@@ -144,6 +144,7 @@ def empty_database(django_db_setup: None, django_db_blocker: DjangoDbBlocker, tm
                     cursor.execute("DROP DATABASE previous")
 
 
+@pytest.mark.slow
 def test_an_upgraded_database_keeps_its_tokens_secrets_sessions_and_trail(empty_database: None) -> None:
     executor = MigrationExecutor(connection)
     executor.migrate(PREVIOUS)

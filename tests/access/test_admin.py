@@ -18,6 +18,8 @@ from tests.factories.access import AdministratorFactory, TenantFactory
 from tests.factories.everything import something_of_everything
 from tests.types import IssueToken
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "four unrelated words suffice"
 OWN = "the operator has another one"
 MODELS = {model._meta.label: (model, model_admin) for model, model_admin in admin.site._registry.items()}

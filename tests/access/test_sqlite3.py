@@ -14,7 +14,7 @@ from access.sqlite3 import base
 from tests.processes import wait_for
 from tests.types import Call, IssueToken
 
-pytestmark = pytest.mark.sqlite_only
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite_only]
 
 
 @pytest.mark.django_db

@@ -5,6 +5,8 @@ import pytest
 
 from tests.clients.conftest import Service
 
+pytestmark = pytest.mark.slow
+
 
 def test_only_the_client_trusts_the_servers_certificate_alone(
     client_script: Callable[..., str], service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

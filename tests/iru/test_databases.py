@@ -12,6 +12,8 @@ from django.core.exceptions import ImproperlyConfigured
 from iru.databases import database
 from tests.iru.test_settings import ROOT
 
+pytestmark = pytest.mark.slow
+
 WRITE = "from django.db import connection; connection.cursor().execute('CREATE TABLE IF NOT EXISTS rows (value)');"
 MODES = (
     "import pathlib; "

@@ -20,7 +20,7 @@ from tests.factories.everything import something_of_everything
 from tests.markup import elements
 from tests.types import Response
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 # As they stand in an address.
 TEXTS = {"null character": "a%00b", "no UTF-8": "%ED%A0%80%FF", "long": "%25_%5C" + "x" * 9_997}

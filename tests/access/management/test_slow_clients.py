@@ -14,7 +14,7 @@ from tests import processes
 from tests.browser.servers import free_port
 from tests.types import IssueToken
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 HEADERS = "Host: 127.0.0.1\r\nContent-Length: 10000\r\n"
 
 

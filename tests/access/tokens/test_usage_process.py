@@ -12,6 +12,8 @@ from tests.browser.servers import free_port
 from tests.factories.access import ApiTokenFactory
 from tests.types import IssuedApiToken
 
+pytestmark = pytest.mark.slow
+
 
 def call(port: int, token: IssuedApiToken) -> int:
     headers = {"Authorization": f"Bearer {token.secret}"}

@@ -22,7 +22,7 @@ from tests.devices.api import examples
 from tests.devices.api.shapes import Mismatch, mismatches
 from tests.types import Call, IssuedApiToken, IssueToken, Response
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 DEVICES = 120  # among which are all families, people without a device, devices never seen, and two in lost mode
 COVERED = [operation for operation in declared.operations if operation.id in OPERATIONS]

@@ -13,6 +13,8 @@ from tests.devices.api import examples
 from tests.factories.access import ApiTokenFactory
 from tests.types import Call, IssuedApiToken, IssueToken, Response
 
+pytestmark = pytest.mark.slow
+
 EVERYTHING = [permission.codename for permission in catalogue]
 OPERATIONS = endpoint_api.operations
 GUARDED = [operation for operation in OPERATIONS if not operation.open]

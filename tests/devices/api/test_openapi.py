@@ -64,6 +64,7 @@ def check(document: dict[str, Any], operation: Operation, answer: Response) -> N
         OAS31Validator({**schema, "components": document["components"]}).validate(orjson.loads(answer.content))
 
 
+@pytest.mark.slow
 def test_it_is_valid(document: dict[str, Any]) -> None:
     assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
 

@@ -24,6 +24,8 @@ from devices.models import (
     RoutingActivity,
 )
 
+pytestmark = pytest.mark.slow
+
 ACTOR = Actor.command("test")
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 

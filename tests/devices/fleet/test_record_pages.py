@@ -13,6 +13,8 @@ from devices.models import Device, Fleet
 from tests import plans
 from tests.factories.devices import BlueprintFactory, DeviceFactory
 
+pytestmark = pytest.mark.slow
+
 PLACES = [(10, 0), (3, 2), (10, 35), (10, 200)]  # limit and offset; the last is past the end
 
 

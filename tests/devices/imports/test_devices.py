@@ -19,6 +19,7 @@ from tests.types import Call, IssueToken
 pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.slow
 def test_ten_thousand_rows_of_a_file(tenant: Tenant, tmp_path: Path) -> None:
     rows = [record for record, _ in fleet(10_000)]
     path = tmp_path / "devices"
@@ -39,6 +40,7 @@ def test_ten_thousand_rows_of_a_file(tenant: Tenant, tmp_path: Path) -> None:
     assert events.count() == 10  # nothing changed, so no event was written
 
 
+@pytest.mark.slow
 def test_queries_do_not_grow_with_the_rows(tenant: Tenant) -> None:
     def queries(count: int) -> int:
         rows = [{**record, "device_name": f"renamed {count}"} for record, _ in fleet(count)]

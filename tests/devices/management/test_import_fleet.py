@@ -16,7 +16,7 @@ from devices.models import DeviceActivity, DeviceCommand, DeviceSecret, LostMode
 from tests.factories.access import ApiTokenFactory
 from tests.types import Call
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 DEVICES = 40
 LISTS = ("details", "apps", "library-items", "parameters", "notes", "commands?limit=300", "activity?limit=300")

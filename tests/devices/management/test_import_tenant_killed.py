@@ -18,7 +18,7 @@ from devices.imports.tenant.copy import GROUP
 from tests.devices.imports.tenant.test_copy import Source
 from tests.processes import managed, wait_for
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 DEVICES = 3 * GROUP
 READ = 2 * GROUP + 3  # devices that the source tells about before it stands still

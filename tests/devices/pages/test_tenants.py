@@ -45,6 +45,7 @@ def test_one_or_all_ids_of_another_tenant_are_not_found(ours: Examples, theirs: 
     assert AuditEvent.objects.count() == events
 
 
+@pytest.mark.slow
 def test_no_page_shows_anything_of_another_tenant(
     ours: Examples, theirs: Examples, other_tenant: Tenant, sign_in: SignIn
 ) -> None:

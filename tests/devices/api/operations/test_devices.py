@@ -105,6 +105,7 @@ def test_an_empty_fleet(api: Call, token: IssuedApiToken) -> None:
     assert (answer["X-Total-Count"], answer["X-Total-Pages"]) == ("0", "0")
 
 
+@pytest.mark.slow
 def test_a_page_of_300_among_10000_devices_costs_one_query_after_the_token(
     api: Call, token: IssuedApiToken, tenant: Tenant, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
