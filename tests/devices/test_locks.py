@@ -18,6 +18,8 @@ from devices.fleet.notes import create_note, update_note
 from devices.models import Blueprint, BlueprintRouting, Device, DeviceNote
 from tests.factories.devices import BlueprintFactory, DeviceFactory, NoteFactory
 
+pytestmark = pytest.mark.slow
+
 ACTOR = Actor.command("test")
 MOMENT = 0.3  # for the other change to begin; where it has not, the test sees less and passes
 

@@ -101,6 +101,7 @@ def test_unknown_foreign_and_revoked_tokens_are_not_found(admin: Client, tenant:
         assert admin.post(reverse("token-revoke", args=[token.id])).status_code == 404
 
 
+@pytest.mark.slow
 def test_the_list_costs_the_same_for_200_tokens(
     admin: Client, tenant: Tenant, django_assert_num_queries: Any, django_assert_max_num_queries: Any
 ) -> None:

@@ -15,6 +15,8 @@ from access.models import Administrator, AuditEvent, Tenant
 from tests.factories.access import AdministratorFactory
 from tests.types import RunTasks
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 OLD, NEW = "four unrelated words suffice", "quite another long passphrase"
 

@@ -19,7 +19,7 @@ from access.sign_in.reauthentication import AUTHENTICATED_AT
 from tests.factories.access import AdministratorFactory
 from tests.types import RunTasks
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 PASSWORD = "four unrelated words suffice"
 WRONG = "a secret that was typed"
 EMAIL = "person@accuhive.test"

@@ -20,10 +20,9 @@ from tests import processes
 from tests.access.tasks import jobs
 
 logger = logging.getLogger(__name__)
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 
-@pytest.mark.slow
 def test_a_task_whose_worker_is_killed_runs_again_within_twenty_seconds(tmp_path: Path) -> None:
     (runs := tmp_path / "runs").touch()
     row_id = jobs.hang_the_first_time.enqueue(str(runs)).id

@@ -21,6 +21,8 @@ from devices.models import LostMode
 from tests.devices.api import examples
 from tests.types import Call, IssueToken, Response
 
+pytestmark = pytest.mark.slow
+
 ORIGIN = "https://accuhive.api.example.com"
 OPERATIONS = endpoint_api.operations
 EVERYTHING = [permission.codename for permission in catalogue]
@@ -64,7 +66,6 @@ def check(document: dict[str, Any], operation: Operation, answer: Response) -> N
         OAS31Validator({**schema, "components": document["components"]}).validate(orjson.loads(answer.content))
 
 
-@pytest.mark.slow
 def test_it_is_valid(document: dict[str, Any]) -> None:
     assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
 

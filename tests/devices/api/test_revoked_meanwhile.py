@@ -29,6 +29,8 @@ from tests.devices.api import examples
 from tests.devices.api.test_guard import PERMITTED, named
 from tests.types import Call, IssuedApiToken, IssueToken, Response
 
+pytestmark = pytest.mark.slow
+
 EVERYTHING = [permission.codename for permission in catalogue]
 ACTING = [each for each in PERMITTED if each.method != "GET" or (each.permission and each.permission.sensitive)]
 READING = [each for each in PERMITTED if each not in ACTING]

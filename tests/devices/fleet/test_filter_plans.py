@@ -10,6 +10,7 @@ from tests import plans
 from tests.factories.devices import ENROLLED, BlueprintFactory, DirectoryIntegrationFactory, UserFactory
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.django_db,
     pytest.mark.sqlite_only,
 ]

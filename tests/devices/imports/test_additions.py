@@ -13,7 +13,7 @@ from devices.models import DeviceCommand, DeviceSecret
 from tests.devices.imports.importing import ACTOR, load, lost
 from tests.factories.devices import DeviceActivityFactory, DeviceCommandFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 def command(**fields: Any) -> dict[str, Any]:

@@ -16,10 +16,9 @@ from devices.models import Blueprint, Device, DeviceInventory, Fleet, Tag, User
 from tests.devices.imports.importing import ACTOR, fleet, fresh, load, load_file, mac, reported, stored
 from tests.types import Call, IssueToken
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
-@pytest.mark.slow
 def test_ten_thousand_rows_of_a_file(tenant: Tenant, tmp_path: Path) -> None:
     rows = [record for record, _ in fleet(10_000)]
     path = tmp_path / "devices"
@@ -40,7 +39,6 @@ def test_ten_thousand_rows_of_a_file(tenant: Tenant, tmp_path: Path) -> None:
     assert events.count() == 10  # nothing changed, so no event was written
 
 
-@pytest.mark.slow
 def test_queries_do_not_grow_with_the_rows(tenant: Tenant) -> None:
     def queries(count: int) -> int:
         rows = [{**record, "device_name": f"renamed {count}"} for record, _ in fleet(count)]

@@ -15,6 +15,8 @@ from devices.imports import json_values
 from devices.imports.devices import ImportReport, import_devices
 from devices.imports.files import FileError, ImportFile
 
+pytestmark = pytest.mark.slow
+
 ACTOR = Actor.command("test")
 
 

@@ -8,7 +8,7 @@ from access.models import Tenant
 from devices.models import Device, DeviceInventory
 from tests.devices.imports.importing import fleet, load, mac, reported
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 def lists(record: dict[str, Any]) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from devices.inventory.details import details
 from devices.models import DeviceInventory, LostMode
 from tests.devices.imports.importing import ACTOR, fresh, iphone, load, lost, stored
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 @pytest.mark.parametrize("way", ["details", "answer"])

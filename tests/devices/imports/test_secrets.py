@@ -13,7 +13,7 @@ from devices.imports.rows import device_row
 from devices.models import DeviceInventory, DeviceSecret
 from tests.devices.imports.importing import ACTOR, load, mac
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 def secrets(tenant: Tenant) -> dict[str, str | None]:

@@ -11,7 +11,7 @@ from access.models import Administrator
 from devices.models import Device
 from tests.devices.pages.browsing import HTMX
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 def names(patterns: list[Any]) -> Iterator[tuple[str, bool]]:

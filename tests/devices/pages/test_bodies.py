@@ -19,7 +19,7 @@ from devices.models import Device
 from devices.pages.notes import NOTE_BODY
 from tests.types import Response
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 EXAMPLES = {"uuid": "5b6c43d2-7a1e-4b3f-9c57-0d3a1f6e8b21", "int": 1, "slug": "a", "str": "a", "path": "1"}
 APP = "access"  # one that Django admin lists
 BOUNDARY = "5cd3"

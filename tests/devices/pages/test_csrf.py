@@ -8,7 +8,7 @@ from tests.devices.pages.addresses import PAGES, address, examples_of
 from tests.devices.pages.browsing import text
 from tests.markup import elements
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 def test_a_form_without_its_csrf_token_is_refused_by_every_page(owner: Administrator, tenant: Tenant) -> None:

@@ -16,7 +16,7 @@ from tests.devices.pages.browsing import HTMX, NAME, SignIn, newest, on, page, t
 from tests.devices.sending import ACTOR
 from tests.factories.devices import DeviceFactory, LostModeFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 PASSWORD = "correct horse battery staple"
 
 

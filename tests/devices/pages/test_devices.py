@@ -128,6 +128,7 @@ def test_a_wide_search_stops_counting_but_not_listing(
     assert "5 devices" in text(client.get(LIST))  # the whole fleet is counted already
 
 
+@pytest.mark.slow
 def test_no_page_of_the_list_costs_more_with_more_rows(tenant: Tenant, sign_in: SignIn) -> None:
     client = sign_in()
 
@@ -154,6 +155,7 @@ def test_no_page_of_the_list_costs_more_with_more_rows(tenant: Tenant, sign_in: 
     assert max(few.values()) <= 8
 
 
+@pytest.mark.slow
 def test_the_page_of_a_device_costs_the_same_for_every_tab(mac: Device, sign_in: SignIn) -> None:
     client = sign_in()
     client.get(LIST)
@@ -264,6 +266,7 @@ def test_a_record_is_deleted_by_its_typed_name(mac: Device, tenant: Tenant, sign
     assert f"The record of “{NAME}” is deleted." in text(client.get(LIST))
 
 
+@pytest.mark.slow
 def test_names_of_devices_are_escaped(tenant: Tenant, sign_in: SignIn) -> None:
     user = UserFactory.create(tenant=tenant, name=XSS, email="x@accuhive.test", department=XSS)
     blueprint = BlueprintFactory.create(tenant=tenant, name=XSS, description=XSS, color=XSS[:60], icon=XSS[:60])

@@ -17,6 +17,8 @@ from devices.api import api as endpoint_api
 from devices.pages.reference_entries import Entry, areas
 from tests.factories.access import AdministratorFactory
 
+pytestmark = pytest.mark.slow
+
 PAGE, FILE = "/api-reference/", "/api-reference/openapi.json"
 HOST = "http://accuhive.api.iru.test"
 AUTHORIZATION = '-H "Authorization: Bearer $IRU_TOKEN"'

@@ -11,7 +11,7 @@ from tests.devices.pages.addresses import PAGES, Examples, address, examples_of
 from tests.devices.pages.browsing import SignIn
 from tests.markup import elements
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 ADMINS = {Role.OWNER, Role.ADMIN}
 STANDARD = {*ADMINS, Role.STANDARD}

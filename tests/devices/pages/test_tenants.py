@@ -11,7 +11,7 @@ from tests.devices.pages.addresses import PAGES, Examples, address, examples_of,
 from tests.devices.pages.browsing import SignIn, text
 from tests.factories.devices import AssignmentNodeFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 OURS, THEIRS = "Amber", "Zebra"
 
 
@@ -45,7 +45,6 @@ def test_one_or_all_ids_of_another_tenant_are_not_found(ours: Examples, theirs: 
     assert AuditEvent.objects.count() == events
 
 
-@pytest.mark.slow
 def test_no_page_shows_anything_of_another_tenant(
     ours: Examples, theirs: Examples, other_tenant: Tenant, sign_in: SignIn
 ) -> None:

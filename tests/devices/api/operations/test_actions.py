@@ -14,6 +14,8 @@ from tests.devices.api import examples
 from tests.factories.devices import DeviceCommandFactory, DeviceFactory
 from tests.types import Call, IssuedApiToken, IssueToken, Response
 
+pytestmark = pytest.mark.slow
+
 OPERATIONS = {operation.id: operation for operation in endpoint_api.operations}
 ROW = [
     "uuid",

@@ -5,6 +5,8 @@ import pytest
 
 from tests.types import Call, IssuedApiToken, IssueToken
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def token(issue_token: IssueToken) -> IssuedApiToken:

@@ -145,6 +145,7 @@ def test_pages_cover_the_fleet_once_and_link_to_each_other(
     assert just_beyond["Link"] == f'<None>; rel="next", <{host}/api/v1/devices?limit=300>; rel="prev"'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("limit", "rows"), [("1", 1), ("300", 300), ("301", 300), ("99999999999999999999", 300)])
 def test_the_page_size_is_capped(limit: str, rows: int, api: Call, token: IssuedApiToken, tenant: Tenant) -> None:
     fleet_of(tenant, 301)

@@ -91,6 +91,7 @@ def test_users_created_at_one_moment_are_met_once_too_and_new_ones_disturb_nothi
     assert walk(api, token, "/api/v1/users?sizePerPage=2&cursor=", "next") == [["new", "4"], ["3", "2"], ["1", "0"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("query", "rows"), [("sizePerPage=1000", 300), ("sizePerPage=301", 300), ("", 25)])
 def test_a_page_has_at_most_300_users(api: Call, token: IssuedApiToken, tenant: Tenant, query: str, rows: int) -> None:
     UserFactory.create_batch(301, tenant=tenant, integration=DirectoryIntegrationFactory.create(tenant=tenant))

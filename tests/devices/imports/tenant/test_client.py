@@ -11,6 +11,8 @@ import pytest
 from devices.imports.tenant import client as tenant_import_client
 from devices.imports.tenant.client import Denied, Missing, SourceTenant, TenantImportError
 
+pytestmark = pytest.mark.slow
+
 URL = "https://source.api.iru.test/api/v1"
 TOKEN = "98765000-0000-4000-8000-000000000001"
 

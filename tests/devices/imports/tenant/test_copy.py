@@ -21,7 +21,7 @@ from devices.imports.tenant.state import Progress
 from devices.models import BlueprintRouting
 from tests.factories.devices import BlueprintFactory, TagFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 ACTOR = Actor.command("test")
 URL = "https://source.api.iru.test/api/v1"
