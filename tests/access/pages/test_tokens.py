@@ -72,6 +72,7 @@ def test_only_owner_and_admins_open_the_pages(client: Client, tenant: Tenant, ro
     assert (f'href="{LIST}"' in menu) == (expected == 200)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", [role for role in Role if role not in {Role.OWNER, Role.ADMIN}])
 def test_no_other_role_changes_anything(client: Client, tenant: Tenant, role: Role) -> None:
     token = issue(tenant)
@@ -92,6 +93,7 @@ def test_signing_in_returns_to_the_requested_page(client: Client, tenant: Tenant
     assert response["HX-Redirect"] == f"/sign-in/?next={LIST}%3Fq%3Da"
 
 
+@pytest.mark.slow
 def test_unknown_foreign_and_revoked_tokens_are_not_found(admin: Client, tenant: Tenant, other_tenant: Tenant) -> None:
     revoked = issue(tenant)
     ApiToken.objects.filter(pk=revoked.pk).update(revoked_at=timezone.now())

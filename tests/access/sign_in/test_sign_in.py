@@ -121,6 +121,7 @@ class TestAttempts:
         assert "person" not in rows
         assert "192.0.2.7" not in rows
 
+    @pytest.mark.slow
     @pytest.mark.django_db(transaction=True)
     def test_thirty_at_one_moment_are_never_more_than_ten(self) -> None:
         start = Barrier(30)

@@ -132,6 +132,7 @@ def test_a_file_reaches_the_handler_and_is_gone_afterwards(
     assert not path.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunked", [True, False])
 def test_twenty_megabytes_are_never_in_memory_whole(uploads: Api, token: IssuedApiToken, chunked: bool) -> None:
     send(uploads, token, CountedBody(form()))  # what is made once
