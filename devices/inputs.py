@@ -55,7 +55,7 @@ def _integer(value: Any) -> int | None:
 
 
 def page_size(maximum: int) -> BeforeValidator:
-    """A page size as the public API's framework reads it: what is none means the default, and too much the maximum."""
+    """A page size as the public API's framework reads it: the default if it is no size, the maximum if larger."""
 
     def read(value: Any) -> int:
         size = _integer(value)

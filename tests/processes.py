@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 from django.db import connection
 
@@ -57,3 +59,15 @@ def alive(pid: int) -> bool:
     """Whether the process runs. One that ended and that nobody waits for does not."""
     shown = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
     return bool(shown.strip()) and not shown.startswith("Z")
+
+
+def status(port: int, path: str = "/app/v1/ping", headers: dict[str, str] | None = None) -> int | None:
+    """The status of a GET from a server of this machine; None without an answer."""
+    try:
+        with urlopen(Request(f"http://127.0.0.1:{port}{path}", headers=headers or {}), timeout=5) as answer:
+            return int(answer.status)
+    except HTTPError as error:
+        with error:
+            return error.code
+    except OSError:
+        return None

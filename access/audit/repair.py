@@ -13,8 +13,8 @@ from access.models import AuditEvent, AuditHead, Tenant
 def repair_head(*, tenant: Tenant | None, actor: Actor) -> list[str]:
     """Set the head of the trail of a tenant, or of the installation, to its last event.
 
-    Returns sentences that say what was done, none if nothing was. The repair is an event of the trail itself. Raises
-    BrokenTrail, and changes nothing, if an event is not intact. Until the commit no other event can be added there.
+    Returns the changes as sentences, an empty list if the head was right. The repair is an event of the trail itself.
+    Raises BrokenTrail, and changes nothing, if an event is not intact. Until the commit no other event can be added.
     """
     head, was_missing = AuditHead.objects.select_for_update(no_key=True).get_or_create(tenant=tenant)
     sequence, mac = next(iter(deque(follow(tenant), maxlen=1)), (0, ""))

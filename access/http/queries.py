@@ -20,7 +20,7 @@ class QueryMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.encoding not in {None, "utf-8"}:
-            request.encoding = "utf-8"  # drops what was parsed before
+            request.encoding = "utf-8"  # Django parses the query and the form anew
         if "%00" in request.META.get("QUERY_STRING", ""):
             request.GET = QueryDict(_cleaned(request.GET), encoding="utf-8")
         return self.get_response(request)

@@ -25,7 +25,7 @@ OTHERS = ("blueprints", "users", "tags", "notes", "commands", "activity", "secre
 EXTENDED = {Platform.WINDOWS, Platform.ANDROID}
 
 
-type Row = tuple[object, object]  # where it is from, and what it says
+type Row = tuple[object, object]  # the place in its source, and the document
 type ReadRow = tuple[object, DeviceRow | RowError]
 
 

@@ -50,7 +50,7 @@ def on_postgresql(state: str) -> Exception:
     ("state", "kind", "failure"),
     [
         ("08006", OperationalError, Failure.AWAY),  # connection failure
-        ("57P01", OperationalError, Failure.AWAY),  # the server was told to stop
+        ("57P01", OperationalError, Failure.AWAY),  # an administrator stops the server
         ("57014", OperationalError, Failure.AWAY),  # statement_timeout
         ("55P03", OperationalError, Failure.AWAY),  # lock_timeout
         ("40P01", OperationalError, Failure.AWAY),  # deadlock

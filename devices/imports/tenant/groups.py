@@ -175,7 +175,7 @@ def assign(row: Any, facts: dict[str, Any]) -> bool:
 def record_import(
     tenant: Tenant, actor: Actor, what: str, written: Written, *, new: list[Any], changed: list[Any]
 ) -> Written:
-    """Count what was written, and write its audit event. Returns `written`."""
+    """Count the new and the changed rows, and write the audit event of the import. Returns `written`."""
     written.created, written.updated = len(new), len(changed)
     if new or changed:
         log_event(

@@ -86,7 +86,7 @@ def pages(people: list[Client], ids: dict[str, Any]) -> Iterator[tuple[str, Clie
 
 
 def ask(client: Client, method: str, path: str, query: str = "", body: str = "") -> Response:
-    """What the client gets; what it changes is rolled back, and so is a transaction that it broke."""
+    """The answer that the client gets. Changes are rolled back, and so is a transaction that the request broke."""
     with transaction.atomic():
         response: Response = client.generic(
             method, path, body, content_type="application/x-www-form-urlencoded", QUERY_STRING=query

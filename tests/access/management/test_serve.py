@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -94,7 +92,7 @@ def test_a_certificate_needs_its_key(refused: Any) -> None:
 
 
 def test_https_that_no_request_can_come_over_is_refused(refused: Any, settings: Any) -> None:
-    # Each page would redirect to itself, and each call would be told to replace its token.
+    # Each page would redirect to itself, and each call would be answered 403.
     settings.HTTPS, settings.IRU_TRUSTED_PROXIES = True, []
     assert refused("--port", str(free_port())).startswith("IRU_SCHEME is https and IRU_TRUSTED_PROXIES is empty")
 
@@ -112,10 +110,10 @@ def test_a_server_with_a_worker(tmp_path: Path) -> None:
     port, output = free_port(), tmp_path / "output"
     row = clear_attempts.enqueue()
     with processes.managed("serve", "--port", str(port), "--with-worker", output=output) as server:
-        processes.wait_for(lambda: status(port) == 200, 60)
+        processes.wait_for(lambda: processes.status(port) == 200, 60)
         processes.wait_for(lambda: DBTaskResult.objects.get(id=row.id).status == TaskResultStatus.SUCCESSFUL, 60)
-        assert status(port, "x" * 60_000) == 200
-        assert status(port, "x" * 200_000) == 431
+        assert processes.status(port, headers={"X-Long": "x" * 60_000}) == 200
+        assert processes.status(port, headers={"X-Long": "x" * 200_000}) == 431
         worker = int(DBTaskResult.objects.get(id=row.id).worker_ids[-1].split("-")[-2])
         assert processes.alive(worker)
         server.send_signal(signal.SIGTERM)
@@ -123,15 +121,3 @@ def test_a_server_with_a_worker(tmp_path: Path) -> None:
     assert not processes.alive(worker)
     messages = [json.loads(line)["message"] for line in output.read_text().splitlines()]
     assert f"Listening at: http://127.0.0.1:{port}" in messages
-
-
-def status(port: int, header: str = "") -> int | None:
-    """The status of a ping with this header; None without an answer."""
-    try:
-        with urlopen(Request(f"http://127.0.0.1:{port}/app/v1/ping", headers={"X-Long": header}), timeout=5) as answer:
-            return int(answer.status)
-    except HTTPError as error:
-        with error:
-            return error.code
-    except OSError:
-        return None

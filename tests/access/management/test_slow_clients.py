@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 from select import select
-from urllib.error import HTTPError
-from urllib.request import urlopen
 
 import pytest
 
@@ -22,24 +20,12 @@ HEADERS = "Host: 127.0.0.1\r\nContent-Length: 10000\r\n"
 def port() -> Iterator[int]:
     port = free_port()
     with processes.managed("serve", "--port", str(port), "--threads", "4"):
-        processes.wait_for(lambda: status(port, "/app/v1/ping") == 200, 60)
+        processes.wait_for(lambda: processes.status(port, "/app/v1/ping") == 200, 60)
         yield port
 
 
-def status(port: int, path: str) -> int | None:
-    """The status of a GET; None where no answer came."""
-    try:
-        with urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
-            return int(answer.status)
-    except HTTPError as error:
-        with error:
-            return error.code
-    except OSError:
-        return None
-
-
 def answers_to(port: int, path: str) -> bool:
-    return status(port, path) == 200
+    return processes.status(port, path) == 200
 
 
 def begin(port: int, head: str, body: bytes = b"") -> socket.socket:

@@ -3,7 +3,6 @@
 import ast
 from collections.abc import Callable
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +12,11 @@ from django.test import Client
 
 from access.models import Administrator, AuditEvent, Tenant
 from tests.factories.access import AdministratorFactory
+from tests.processes import ROOT
 from tests.types import RunTasks
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[3]
 OLD, NEW = "four unrelated words suffice", "quite another long passphrase"
 
 # Calls that give somebody a password, and the functions that make them. Each writes an event in its transaction.
