@@ -57,7 +57,6 @@ INSTALLED_APPS = [
     "devices",
     "access",
     "django_htmx",
-    "lucide",
     "django_tasks_db",
     "allauth",
     "allauth.account",
