@@ -12,6 +12,7 @@ from django.db import connection, connections
 from django.test import Client
 
 from access.models import Administrator, ApiToken, Role, Tenant
+from access.sign_in.hashing import OneAtATimeArgon2
 from access.tasks.worker import Worker
 from tests import chromium, database
 from tests.clients import NO_PACKAGES
@@ -40,6 +41,15 @@ def django_db_setup(django_db_setup: None) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> Iterator[None]:
+    """Argon2id at its lowest cost: a hundred tests set or check passwords. `hashing.py` has the real one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(OneAtATimeArgon2, "time_cost", 1)
+        patch.setattr(OneAtATimeArgon2, "memory_cost", 8)
+        yield
+
+
 NO_BROWSER = "no Chromium: nothing that people see or click is tested. Install one, or name it in IRU_CHROMIUM"
 # What a machine may lack for `.ci/run`, which sets IRU_FORBID_SKIPS: any other skipped test fails there.
 ALLOWED_SKIPS = (NO_PACKAGES,)
@@ -58,8 +68,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     other = "postgres_only" if connection.vendor == "sqlite" else "sqlite_only"
-    deselected = [item for item in items if item.get_closest_marker(other)]
-    items[:] = [item for item in items if item not in deselected]
+    elsewhere = {"only": False, "no": True}.get(os.environ.get("IRU_TEST_BROWSER", ""))  # the tests of another worker
+    selected: list[pytest.Item] = []
+    deselected: list[pytest.Item] = []
+    for item in items:
+        browser = item.get_closest_marker("browser") is not None
+        (deselected if item.get_closest_marker(other) or browser == elsewhere else selected).append(item)
+    items[:] = selected
     config.hook.pytest_deselected(items=deselected)
     for item in items:
         if item.get_closest_marker("browser"):

@@ -61,3 +61,8 @@ def test_over_https_every_answer_forbids_plain_http_for_a_year() -> None:
         "max-age=31536000; includeSubDomains",
         "max-age=31536000; includeSubDomains",
     ]
+
+
+def test_passwords_are_hashed_at_owasps_lowest_cost_for_argon2id() -> None:
+    encoded = over_https("from django.contrib.auth.hashers import make_password; print(json.dumps(make_password('x')))")
+    assert encoded.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")

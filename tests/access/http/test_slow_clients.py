@@ -87,6 +87,7 @@ def same_address(number: int) -> dict[str, Any]:
     return {"REMOTE_ADDR": f"2001:db8::{number}"}  # one network
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sender", "threads", "held"),
     [

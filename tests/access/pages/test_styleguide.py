@@ -46,6 +46,7 @@ def test_every_component_is_shown_without_any_data(developer: Client) -> None:
     assert len(ids) == len(set(ids))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("asked", "shown"), [("dark", "dark"), ("light", "light"), ("nonsense", "system")])
 def test_a_theme_is_chosen_in_the_address(developer: Client, asked: str, shown: str) -> None:
     (document,) = elements(developer.get(ADDRESS, {"theme": asked}).content.decode(), "html")

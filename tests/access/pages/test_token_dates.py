@@ -52,6 +52,7 @@ def test_an_expiry_is_ahead_until_it_is_past(
     assert [each for each in ("Expires soon", "Expired") if each in row] == ([badge] if badge else [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("days", "unused"), [(9, False), (89, False), (91, True)])
 @pytest.mark.parametrize("used", [True, False])
 def test_a_token_is_unused_after_ninety_days(

@@ -62,6 +62,7 @@ def pages(token: ApiToken) -> list[str]:
     return [LIST, NEW, *(reverse(name, args=[token.id]) for name in names)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", Role)
 def test_only_owner_and_admins_open_the_pages(client: Client, tenant: Tenant, role: Role) -> None:
     token = issue(tenant)

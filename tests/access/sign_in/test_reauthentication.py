@@ -12,6 +12,7 @@ from tests.factories.access import AdministratorFactory
 PASSWORD = "four unrelated words suffice"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seconds", "asked"), [(9 * 60 + 50, False), (10 * 60 + 10, True), (9 * 3600, True)])
 def test_a_password_is_recent_for_ten_minutes(
     tenant: Tenant, client: Client, monkeypatch: pytest.MonkeyPatch, seconds: int, asked: bool

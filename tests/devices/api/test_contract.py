@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
+from django.db import transaction
+from pytest_django import DjangoDbBlocker
 
 from access.audit.events import Actor
 from access.models import Tenant
@@ -20,6 +22,7 @@ from devices.models import Device, Platform
 from tests.contract import OPERATIONS
 from tests.devices.api import examples
 from tests.devices.api.shapes import Mismatch, mismatches
+from tests.factories.access import ApiTokenFactory, TenantFactory
 from tests.types import Call, IssuedApiToken, IssueToken, Response
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
@@ -27,6 +30,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 DEVICES = 120  # among which are all families, people without a device, devices never seen, and two in lost mode
 COVERED = [operation for operation in declared.operations if operation.id in OPERATIONS]
 READS = [operation for operation in COVERED if operation.method == "GET"]
+EVERY_PERMISSION = [permission.codename for permission in catalogue]
 WRITES = [operation for operation in COVERED if operation.method != "GET"]
 
 
@@ -122,16 +126,29 @@ class Answer(NamedTuple):
     device: Device | None
 
 
+@pytest.fixture(scope="module")
+def loaded_fleet(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Tenant]:
+    """The demo fleet, loaded once: the transaction of each test is a savepoint of this one."""
+    around = transaction.atomic()
+    with django_db_blocker.unblock():
+        around.__enter__()
+        tenant = TenantFactory.create(name="Demo", subdomain="demo")
+        load_demo_fleet(tenant=tenant, actor=Actor.command("test"), count=DEVICES)
+        tenant.blueprints.filter(pk=tenant.blueprints.latest("pk").pk).update(enrollment_code_active=False)
+    yield tenant
+    with django_db_blocker.unblock():
+        transaction.set_rollback(True)
+        around.__exit__(None, None, None)
+
+
 @pytest.fixture
-def fleet(tenant: Tenant) -> Tenant:
-    load_demo_fleet(tenant=tenant, actor=Actor.command("test"), count=DEVICES)
-    tenant.blueprints.filter(pk=tenant.blueprints.latest("pk").pk).update(enrollment_code_active=False)
-    return tenant
+def fleet(loaded_fleet: Tenant, db: None) -> Tenant:
+    return Tenant.objects.get(pk=loaded_fleet.pk)
 
 
 @pytest.fixture
 def token(issue_token: IssueToken) -> IssuedApiToken:
-    return issue_token(*(permission.codename for permission in catalogue))
+    return issue_token(*EVERY_PERMISSION)
 
 
 def paths(operation: Operation, tenant: Tenant) -> Iterator[tuple[dict[str, Any], Device | None]]:
@@ -204,7 +221,8 @@ def unexpected(operation: str, answer: Answer) -> list[str]:
 
 
 @pytest.mark.parametrize("operation", READS, ids=lambda operation: operation.id)
-def test_reading_the_demo_fleet(operation: Operation, api: Call, fleet: Tenant, token: IssuedApiToken) -> None:
+def test_reading_the_demo_fleet(operation: Operation, api: Call, fleet: Tenant) -> None:
+    token = ApiTokenFactory.create(tenant=fleet, permissions=EVERY_PERMISSION)
     answers = [
         Answer(api(operation.method, examples.path(operation, values), token), device)
         for values, device in paths(operation, fleet)
@@ -250,7 +268,8 @@ def test_shapes_are_told_apart() -> None:
         assert str(mismatch).startswith(problem)
 
 
-def test_every_deviation_is_needed(api: Call, fleet: Tenant, token: IssuedApiToken) -> None:
+def test_every_deviation_is_needed(api: Call, fleet: Tenant) -> None:
+    token = ApiTokenFactory.create(tenant=fleet, permissions=EVERY_PERMISSION)
     found = [
         (operation.id, mismatch)
         for operation in READS

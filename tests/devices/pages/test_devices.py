@@ -53,6 +53,7 @@ def found(client: Any, **query: str) -> list[str]:
 EVERY = ["Alpha", "Bravo", "Charlie", "Delta", "Echo"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("query", "names"),
     [
@@ -165,6 +166,7 @@ def test_the_page_of_a_device_costs_the_same_for_every_tab(mac: Device, sign_in:
         assert len(captured) <= 8, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("platform", Platform)
 def test_every_platform_has_an_overview(platform: Platform, tenant: Tenant, sign_in: SignIn) -> None:
     details = {"users": {"regular_users": [{"username": "ana", "admin": "Yes", "path": "/Users/ana"}]}}

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.django_db
 LISTS = ["/access/tokens/", "/devices/", "/devices/<uuid:device_id>/apps/", "/blueprints/", "/users/"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", LISTS)
 def test_the_pushed_address_names_the_search_and_the_page(
     route: str, tenant: Tenant, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch

@@ -60,6 +60,7 @@ def test_an_old_sign_in_requires_the_password_first(escrowed: Device, tenant: Te
     assert KEY in text(client.post(url, headers=HTMX))  # for the next ten minutes
 
 
+@pytest.mark.slow
 def test_only_roles_that_may_read_secrets_see_them(escrowed: Device, tenant: Tenant, sign_in: SignIn) -> None:
     for role in Role:
         client = sign_in(role)

@@ -152,6 +152,7 @@ def test_the_page_size_is_capped(limit: str, rows: int, api: Call, token: Issued
     assert len(api("GET", f"/api/v1/devices?limit={limit}", token).json()) == rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", ["0", "-1", "ten", "1.5", "9" * 5000, f"{'9' * 5000}x", "NaN"])
 def test_a_page_size_that_is_none_means_the_default(
     limit: str, api: Call, token: IssuedApiToken, tenant: Tenant
