@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from django.apps import apps
 
+pytestmark = pytest.mark.sqlite_only  # about sources, which are the same on both
+
 ROOT = Path(__file__).parents[1]
 # An app may import those after it, and never back.
 PROJECT = ["iru", "devices", "access"]

@@ -9,6 +9,8 @@ import pytest
 from django.contrib.staticfiles import finders
 from django.template.loader import get_template
 
+pytestmark = pytest.mark.sqlite_only  # about sources, which are the same on both
+
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATES, SHEETS, SCRIPTS = ROOT / "templates", ROOT / "static" / "css", ROOT / "static" / "js"
 NAMES = sorted(str(path.relative_to(TEMPLATES)) for path in TEMPLATES.rglob("*") if path.is_file())

@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from iru.databases import database
 from tests.iru.test_settings import ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite_only]
 
 WRITE = "from django.db import connection; connection.cursor().execute('CREATE TABLE IF NOT EXISTS rows (value)');"
 MODES = (

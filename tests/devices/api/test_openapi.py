@@ -21,7 +21,7 @@ from devices.models import LostMode
 from tests.devices.api import examples
 from tests.types import Call, IssueToken, Response
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite_only]
 
 ORIGIN = "https://accuhive.api.example.com"
 OPERATIONS = endpoint_api.operations

@@ -25,7 +25,7 @@ from iru.environment import BASE_DIR
 from tests.browser.servers import free_port
 from tests.processes import alive, wait_for
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite_only]
 
 
 @pytest.fixture
