@@ -55,6 +55,7 @@ UNSCOPED = {
     "access/tokens/usage.py": {"ApiToken": "writes by the primary keys of tokens that were found alive"},
     "devices/management/commands/check_records.py": {"Device": "proves the records of every tenant"},
     "devices/management/commands/quickstart.py": {"Administrator": "makes the operator, who has no tenant"},
+    "devices/api/idempotency.py": {"IdempotentCall": "forgets calls by their age alone"},
     "devices/fleet/record_pages.py": {"Device": "fetches a page by the primary keys that it found in the tenant"},
     "devices/imports/devices.py": {"Fleet": "counts in the row that the tenant's fleet was just read from"},
     "devices/fleet/secrets.py": {"DeviceSecret": "a new key is for the secrets of every tenant"},

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from access.labels import PRODUCT
 from access.permissions import Section, catalogue
 from access.tokens.authentication import AuthenticationFailed, PermissionMissing
-from devices.api import errors
+from devices.api import errors, idempotency
 from devices.api.json_schemas import Part, Schema, Schemas, without_null
 from devices.api.parsing import FORMS
 from devices.api.rendering import JSON
@@ -38,6 +38,15 @@ TEXT: Schema = {"type": "string"}
 TEXTS: Schema = {"type": "array", "items": TEXT}
 DETAIL = _record(detail=TEXT)
 LACKING = _record(detail=TEXT, missing_permission=_record(http_method=TEXT, path=TEXT, label=TEXT))
+RETRY_AFTER = {"description": "Seconds.", "schema": {"type": "integer"}}
+IDEMPOTENCY_KEY = {
+    "name": idempotency.HEADER,
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "description": "Makes the call safe to repeat: within 24 hours, another call of the same token with the same key"
+    f" and the same content creates nothing and gets the first answer again, with `{idempotency.REPLAYED}: true`.",
+}
 # The public API has all four of these.
 REFUSED: Schema = {
     "anyOf": [
@@ -131,7 +140,10 @@ def _heading(operation: Operation, section: Section) -> dict[str, Any]:
 
 def _input(operation: Operation, queries: Schemas, bodies: Schemas) -> dict[str, Any]:
     given: dict[str, Any] = {}
-    if parameters := [*_path_parameters(operation), *_query_parameters(operation, queries)]:
+    parameters = [*_path_parameters(operation), *_query_parameters(operation, queries)]
+    if operation.creates:
+        parameters.append(IDEMPOTENCY_KEY)
+    if parameters:
         given["parameters"] = parameters
     if operation.body or operation.upload:
         given["requestBody"] = _request_body(operation, bodies)
@@ -226,8 +238,10 @@ def _statuses(operation: Operation) -> list[int]:
         401: not operation.open,
         403: operation.permission,
         404: "{" in operation.path,
+        409: operation.creates,
         413: body,
         415: body,
+        422: operation.creates,
         503: True,
     }
     return [status for status, does in applies.items() if does]
@@ -249,13 +263,16 @@ def _errors() -> dict[str, Any]:
         401: ("No live API token came with the request", DETAIL, AuthenticationFailed(sent=False).body()),
         403: ("The token lacks the permission", LACKING, PermissionMissing(example).body() if example else None),
         404: ("There is no such object in the organization", DETAIL, errors.not_found().body),
+        409: ("A call with the same Idempotency-Key is in progress", DETAIL, idempotency.in_progress().body),
         413: ("The body is too large", DETAIL, errors.too_large().body),
         415: ("The body is of another media type", DETAIL, errors.unsupported_media_type("text/plain").body),
+        422: ("The Idempotency-Key was sent before, with another request", DETAIL, idempotency.another_call().body),
         503: ("Try again in a moment", DETAIL, errors.unavailable().body),
     }
     headers = {
         401: {"WWW-Authenticate": {"schema": TEXT}},
-        503: {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}},
+        409: {"Retry-After": RETRY_AFTER},
+        503: {"Retry-After": RETRY_AFTER},
     }
     named: dict[str, Any] = {"Error": {"description": "Any other error", "content": {JSON: {}}}}
     for status, (description, schema, body) in bodies.items():

@@ -19,7 +19,7 @@ from access.models import Tenant
 from access.permissions import Permission, Section, catalogue
 from access.tokens.authentication import AuthenticationFailed, LiveToken, PermissionMissing, authenticate
 from access.tokens.digests import SHAPE
-from devices.api import errors
+from devices.api import errors, idempotency
 from devices.api.parsing import body_of, form_of, query_of
 from devices.api.rendering import JSON, ResponseWithHeaders, json_text, no_content
 from devices.api.uploads import UploadLimits, upload_of
@@ -72,6 +72,7 @@ class Operation:
     body: type[Body] | None
     forms: bool
     upload: UploadLimits | None
+    creates: bool
     uuids: tuple[str, ...]
     adapter: TypeAdapter[Any] | None = field(repr=False)
     doc: Doc
@@ -127,7 +128,7 @@ class Endpoint:
             return self._take_upload(request, operation, operation.upload, arguments)
         if operation.body is not None:
             arguments["body"] = body_of(request, operation.body, forms=operation.forms)
-        return operation.respond(operation.handler(request, **arguments))
+        return self._call(request, operation, arguments)
 
     def _take_upload(
         self, request: ApiRequest, operation: Operation, limits: UploadLimits, arguments: dict[str, Any]
@@ -136,7 +137,19 @@ class Endpoint:
             arguments["upload"] = upload
             if operation.body is not None:
                 arguments["body"] = form_of(upload.fields, operation.body)
+            return self._call(request, operation, arguments)
+
+    def _call(self, request: ApiRequest, operation: Operation, arguments: dict[str, Any]) -> HttpResponse:
+        def respond() -> HttpResponse:
             return operation.respond(operation.handler(request, **arguments))
+
+        header = request.headers.get(idempotency.HEADER) if operation.creates else None
+        if header is None:
+            return respond()
+        key = idempotency.key_of(
+            header, tenant=request.tenant, token_id=request.token.id, operation=operation.id, arguments=arguments
+        )
+        return key.answer(respond)
 
     def _guard(self, request: ApiRequest) -> Operation:
         # This order is a promise: nothing is parsed for a caller without a token, or without the permission.
@@ -196,6 +209,7 @@ class Router:
         forms: bool = False,
         body: type[Body] | None = None,
         upload: UploadLimits | None = None,
+        creates: bool | None = None,
         doc: Doc = Doc(),
     ) -> Callable[[H], H]:
         """Declare the decorated function as an operation.
@@ -208,6 +222,9 @@ class Router:
 
         With `upload` the body is a multipart form that streams to disk. The handler's `upload: Upload` has its files,
         and a `body` is parsed from its fields.
+
+        `creates`: to repeat a call would make a second object, so that it may carry an Idempotency-Key. By default that
+        is a POST which answers 201.
         """
 
         def declare(handler: H) -> H:
@@ -233,6 +250,7 @@ class Router:
                     body=body or hints.get("body"),
                     forms=forms,
                     upload=upload,
+                    creates=method == "POST" and status == 201 if creates is None else creates,
                     uuids=tuple(name for name in inspect.signature(handler).parameters if hints.get(name) is UUID),
                     adapter=TypeAdapter(response) if response is not None else None,
                     doc=doc,

@@ -1,0 +1,142 @@
+"""`Idempotency-Key`: a client that lost an answer repeats its call, and nothing is created twice.
+
+Our own addition to the public API, after the IETF's draft of the header: clients that send no key notice nothing.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import orjson
+from django.db import DatabaseError, IntegrityError, transaction
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.utils import timezone
+from pydantic import BaseModel
+
+from access.models import Tenant
+from access.tasks.backend import task
+from devices.api.errors import ApiError, refused_key
+from devices.api.rendering import json_text
+from devices.api.uploads import Upload
+from devices.models import IdempotentCall
+
+HEADER = "Idempotency-Key"
+REPLAYED = "Idempotency-Replayed"  # on an answer that is repeated
+KEPT = timedelta(hours=24)
+# A call that is still without an answer then has lost its server. Nothing was created: that would be committed with it.
+LOST_AFTER = timedelta(minutes=1)
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A client's key, and what the call that carries it asks for."""
+
+    tenant: Tenant
+    token_id: UUID
+    text: str
+    fingerprint: str
+
+    def answer(self, respond: Callable[[], HttpResponse]) -> HttpResponse:
+        """Return what `respond` answers, or what it answered to the first call with this key.
+
+        Only a success is kept: after an error the same key may be sent again. Raises the 409 while another call with
+        the key is in progress, and the 422 where that one asked for something else.
+        """
+        begun = self._begin()
+        if isinstance(begun, HttpResponse):
+            return begun
+        with self._released_unless_answered(begun), transaction.atomic():
+            response = respond()
+            kept = (
+                self._calls()
+                .filter(attempt=begun, status=None)
+                .update(status=response.status_code, answer=response.content.decode())
+            )
+            if not kept:
+                # Another request took over, because this one took too long. That one's object is the one that stays.
+                raise in_progress()
+        return response
+
+    def _calls(self) -> QuerySet[IdempotentCall]:
+        return self.tenant.idempotent_calls.filter(token=self.token_id, key=self.text)
+
+    def _begin(self) -> UUID | HttpResponse:
+        """Return the attempt that this request is now, or the answer that is there already."""
+        attempt, now = uuid4(), timezone.now()
+        row = {"fingerprint": self.fingerprint, "attempt": attempt, "started_at": now, "status": None, "answer": ""}
+        try:
+            with transaction.atomic():
+                self.tenant.idempotent_calls.create(token_id=self.token_id, key=self.text, **row)
+        except IntegrityError:
+            earlier = self._calls().first()
+        else:
+            return attempt
+        if earlier is None:  # it failed in this very moment
+            raise in_progress()
+        over = earlier.started_at <= now - KEPT
+        if earlier.fingerprint != self.fingerprint and not over:
+            raise another_call()
+        if over or (earlier.status is None and earlier.started_at <= now - LOST_AFTER):
+            if self._calls().filter(attempt=earlier.attempt, status=earlier.status).update(**row):
+                return attempt
+            raise in_progress()
+        if earlier.status is None:
+            raise in_progress()
+        replay = json_text(earlier.answer, {REPLAYED: "true"})
+        replay.status_code = earlier.status
+        return replay
+
+    @contextmanager
+    def _released_unless_answered(self, attempt: UUID) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            with suppress(DatabaseError):  # a lost database; the key is free again after LOST_AFTER
+                self._calls().filter(attempt=attempt, status=None).delete()
+            raise
+
+
+def key_of(header: str, *, tenant: Tenant, token_id: UUID, operation: str, arguments: Mapping[str, Any]) -> Key:
+    """Return the key of a call with these parsed arguments. Raises the 400 for a malformed one."""
+    if not _KEY.fullmatch(header):
+        raise refused_key()
+    digest = hashlib.sha256(operation.encode())
+    for name, value in sorted(arguments.items()):
+        digest.update(f"\0{name}\0".encode())
+        for part in _parts(value):
+            digest.update(part)
+    return Key(tenant, token_id, header, digest.hexdigest())
+
+
+def _parts(value: Any) -> Iterator[bytes]:
+    if isinstance(value, Upload):
+        yield orjson.dumps(dict(value.fields.lists()), option=orjson.OPT_SORT_KEYS)
+        for name, file in sorted(value.files.items()):
+            yield name.encode()
+            yield from file.chunks()
+            file.seek(0)
+    elif isinstance(value, BaseModel):
+        yield orjson.dumps(value.model_dump(mode="json", exclude_unset=True), option=orjson.OPT_SORT_KEYS)
+    else:
+        yield str(value).encode()
+
+
+def in_progress() -> ApiError:
+    return ApiError(409, {"detail": "A call with this Idempotency-Key is in progress."}, {"Retry-After": "1"})
+
+
+def another_call() -> ApiError:
+    return ApiError(422, {"detail": "This Idempotency-Key was sent before, with another request."})
+
+
+@task()
+def forget_calls() -> None:
+    """Delete calls whose keys are kept no longer. Harmless when it runs twice."""
+    IdempotentCall.objects.filter(started_at__lt=timezone.now() - KEPT).delete()
