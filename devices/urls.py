@@ -50,5 +50,6 @@ urlpatterns = [
     path("users/<uuid:user_id>/edit/", users.edit, name="user-edit"),
     path("users/<uuid:user_id>/delete/", users.delete, name="user-delete"),
     path("api-reference/", reference.reference, name="reference"),
+    path("api-reference/changes/", reference.changes, name="reference-changes"),
     path("api-reference/openapi.json", reference.download, name="reference-download"),
 ]

@@ -29,7 +29,8 @@ def _record(**properties: Schema) -> Schema:
 DESCRIPTION = """\
 Every call carries an API token: `Authorization: Bearer <token>`. What a token may call is the list of permissions
 that an administrator gave it; each operation names its own in `x-permission`. Operations marked `x-sensitive` answer
-with a secret or do what cannot be undone.
+with a secret or do what cannot be undone. Operations marked `x-addition` are additions of this product to the API
+that published clients know.
 
 Paths work with and without a closing slash. A path answers 405 to a method that it does not have, with those that it
 has in `Allow`. Unknown query parameters and body fields are ignored.
@@ -131,6 +132,10 @@ def _heading(operation: Operation, section: Section) -> dict[str, Any]:
         "summary": operation.label,
         "description": operation.about,
     }
+    if operation.ours:
+        heading["x-addition"] = True
+    if operation.deprecated:
+        heading |= {"deprecated": True, "x-instead": operation.deprecated.instead}
     if operation.permission:
         heading |= {"x-permission": operation.permission.codename, "x-sensitive": operation.permission.sensitive}
     if operation.open:

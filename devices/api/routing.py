@@ -4,11 +4,13 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
 from functools import cached_property
 from typing import Any, Literal, cast, get_type_hints
 from uuid import UUID
 
 from django.http import HttpResponse
+from django.utils.http import http_date
 from pydantic import TypeAdapter
 
 from access.addresses import client_address
@@ -56,8 +58,31 @@ class Doc:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Deprecation:
+    """Declares that an operation has a successor, the operation `instead`. `sunset` may set its end."""
+
+    since: date
+    instead: str
+    sunset: date | None = None
+
+    def headers(self) -> dict[str, str]:
+        """`Deprecation` as RFC 9745 has it, and `Sunset` as RFC 8594 has it."""
+        headers = {"Deprecation": f"@{_midnight(self.since)}"}
+        if self.sunset:
+            headers["Sunset"] = http_date(_midnight(self.sunset))
+        return headers
+
+
+def _midnight(day: date) -> int:
+    return int(datetime.combine(day, time(), UTC).timestamp())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One method of one path, as declared. Without `permission` any valid token may call it; `open` needs no token."""
+    """One method of one path, as declared. Without `permission` any valid token may call it; `open` needs no token.
+
+    `ours`: the public API does not have it.
+    """
 
     id: str
     method: Method
@@ -73,12 +98,21 @@ class Operation:
     forms: bool
     upload: UploadLimits | None
     creates: bool
+    ours: bool
+    deprecated: Deprecation | None
     uuids: tuple[str, ...]
     adapter: TypeAdapter[Any] | None = field(repr=False)
     doc: Doc
 
     def respond(self, result: Any) -> HttpResponse:
         """The response for what the handler returned."""
+        response = self._response(result)
+        if self.deprecated:
+            for name, value in self.deprecated.headers().items():
+                response.headers[name] = value
+        return response
+
+    def _response(self, result: Any) -> HttpResponse:
         if isinstance(result, HttpResponse):
             return result
         if self.adapter is None:
@@ -210,6 +244,8 @@ class Router:
         body: type[Body] | None = None,
         upload: UploadLimits | None = None,
         creates: bool | None = None,
+        ours: bool = False,
+        deprecated: Deprecation | None = None,
         doc: Doc = Doc(),
     ) -> Callable[[H], H]:
         """Declare the decorated function as an operation.
@@ -224,7 +260,7 @@ class Router:
         and a `body` is parsed from its fields.
 
         `creates`: to repeat a call would make a second object, so that it may carry an Idempotency-Key. By default that
-        is a POST which answers 201.
+        is a POST which answers 201. `ours` marks an addition to the public API.
         """
 
         def declare(handler: H) -> H:
@@ -251,6 +287,8 @@ class Router:
                     forms=forms,
                     upload=upload,
                     creates=method == "POST" and status == 201 if creates is None else creates,
+                    ours=ours,
+                    deprecated=deprecated,
                     uuids=tuple(name for name in inspect.signature(handler).parameters if hints.get(name) is UUID),
                     adapter=TypeAdapter(response) if response is not None else None,
                     doc=doc,

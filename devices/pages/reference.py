@@ -4,6 +4,7 @@ from functools import lru_cache
 from urllib.parse import urlencode
 
 from django.http import HttpResponse
+from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from access.pages.guards import PageRequest, requires
@@ -26,6 +27,20 @@ def reference(request: PageRequest) -> HttpResponse:
     if request.htmx:
         response["HX-Push-Url"] = f"{request.path}?{urlencode({'q': text})}" if text else request.path
     return response
+
+
+@requires(Capability.VIEW)
+@require_GET
+def changes(request: PageRequest) -> HttpResponse:
+    """How the API may change, what is deprecated, and what is an addition to the public API."""
+    entries = [
+        entry for area in _areas(request.tenant.api_origin) for section in area.sections for entry in section.entries
+    ]
+    context = {
+        "deprecated": [entry for entry in entries if entry.instead],
+        "additions": [entry for entry in entries if entry.ours],
+    }
+    return render(request, "devices/reference_changes.html", context)
 
 
 @requires(Capability.VIEW)

@@ -36,7 +36,10 @@ class Error:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One operation. `permission` is empty where none is needed, `open` where not even a token is."""
+    """One operation. `permission` is empty where none is needed, `open` where not even a token is.
+
+    `ours`: an addition to the public API.
+    """
 
     id: str
     method: str
@@ -45,6 +48,8 @@ class Entry:
     about: str
     permission: str
     sensitive: bool
+    ours: bool
+    instead: str  # the operation that replaces this deprecated one
     open: bool
     parameters: list[Value]
     fields: list[Value]
@@ -124,6 +129,8 @@ def _entry(document: dict[str, Any], method: str, path: str, operation: dict[str
         about=operation["description"],
         permission=operation.get("x-permission", ""),
         sensitive=operation.get("x-sensitive", False),
+        ours=operation.get("x-addition", False),
+        instead=operation.get("x-instead", ""),
         open=operation.get("security") == [],
         parameters=[
             _value(

@@ -163,4 +163,6 @@ def test_reference(signed_in: Visit, theme: str, width: int) -> None:
     page.get_by_role("searchbox").fill("nothing is called this")
     expect(page.get_by_role("heading", name="No operation matches")).to_be_visible()
     check("API reference, nothing found")
+    page.goto("/api-reference/changes/")
+    check("API reference, changes")
     assert not check.found, "\n".join(check.found)

@@ -14,6 +14,7 @@ router = Router()
     label="OpenAPI document",
     about="Get the OpenAPI document of this API; it needs no permission",
     response=dict[str, object],
+    ours=True,
 )
 def get_openapi(request: ApiRequest) -> HttpResponse:
     return json_text(openapi.as_json(request.tenant.api_origin))

@@ -28,6 +28,19 @@ def create_tag(request: ApiRequest, body: TagBody) -> TagOut:
     return TagOut.of(services.create_tag(tenant=request.tenant, name=body.name, actor=request.actor))
 
 
+@router.operation(
+    "GET",
+    "/tags/{tag_id}",
+    id="get_tag",
+    label="Get Tag",
+    about="Get one tag",
+    response=TagOut,
+    ours=True,
+)
+def get_tag(request: ApiRequest, tag_id: UUID) -> TagOut:
+    return TagOut.of(request.tenant.tags.get(uuid=tag_id))
+
+
 @router.operation("PATCH", "/tags/{tag_id}", id="update_tag", label="Update Tag", about="Rename a tag", response=TagOut)
 def update_tag(request: ApiRequest, tag_id: UUID, body: TagBody) -> TagOut:
     return TagOut.of(services.rename_tag(tenant=request.tenant, tag_id=tag_id, name=body.name, actor=request.actor))

@@ -11,6 +11,7 @@ router = Router()
     label="This token",
     about="Get the name, permissions and API URL of the calling token; it needs no permission",
     response=TokenOut,
+    ours=True,
 )
 def get_token(request: ApiRequest) -> TokenOut:
     return TokenOut.model_construct(

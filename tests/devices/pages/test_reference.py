@@ -225,3 +225,9 @@ def test_the_file_is_the_apis_own_document(browser: Client) -> None:
     document = json.loads(answer.content)
     assert document["openapi"].startswith("3.1")
     assert "no-store" in answer["Cache-Control"]
+
+
+def test_the_page_of_changes_lists_the_additions(browser: Client) -> None:
+    page = browser.get("/api-reference/changes/").content.decode()
+    assert "/api-reference/#get_tag" in page
+    assert "/api-reference/#list_tags" not in page

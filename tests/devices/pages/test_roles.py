@@ -69,6 +69,7 @@ ALLOWED = {
     "/users/<uuid:user_id>/edit/": STANDARD,
     "/users/<uuid:user_id>/delete/": STANDARD,
     "/api-reference/": EVERY_ROLE,
+    "/api-reference/changes/": EVERY_ROLE,
     "/api-reference/openapi.json": EVERY_ROLE,
 }
 
