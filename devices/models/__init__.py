@@ -3,7 +3,15 @@ from devices.models.blueprint_routing import BlueprintRouting, RoutingActivity
 from devices.models.blueprints import Blueprint
 from devices.models.commands import DeviceCommand
 from devices.models.devices import APPLE, MACS, MOBILE, Device, DeviceInventory, Fleet, Platform
-from devices.models.library import Assignment, AssignmentNode, LibraryItem
+from devices.models.library import (
+    Assignment,
+    AssignmentNode,
+    LibraryActivity,
+    LibraryItem,
+    LibraryStatus,
+    SelfServiceCategory,
+)
+from devices.models.library_contents import CustomProfile, CustomScript
 from devices.models.lost_mode import LostMode
 from devices.models.notes import DeviceNote
 from devices.models.secrets import DeviceSecret
@@ -18,6 +26,8 @@ __all__ = [
     "AssignmentNode",
     "Blueprint",
     "BlueprintRouting",
+    "CustomProfile",
+    "CustomScript",
     "Device",
     "DeviceActivity",
     "DeviceCommand",
@@ -26,10 +36,13 @@ __all__ = [
     "DeviceSecret",
     "DirectoryIntegration",
     "Fleet",
+    "LibraryActivity",
     "LibraryItem",
+    "LibraryStatus",
     "LostMode",
     "Platform",
     "RoutingActivity",
+    "SelfServiceCategory",
     "Tag",
     "User",
 ]
