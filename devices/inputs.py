@@ -29,6 +29,10 @@ class Body(BaseModel):
             raise ValueError("This value is nested too deeply.") from None
         return value
 
+    def given(self) -> dict[str, Any]:
+        """The fields that the caller sent. Services know them by the same names."""
+        return {name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set}
+
 
 class Query(Body):
     """Query parameters. No text may be longer than LONGEST_TEXT; SQLite compares with no pattern of 50,000 bytes."""

@@ -1,6 +1,5 @@
 """What all kinds of library items share: finding, adding, changing and deleting them, with their activity."""
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -20,7 +19,6 @@ from devices.text import as_words
 
 type Changes = dict[str, dict[str, Any]]
 
-DIGITS = 12  # of the checksum that stands for a long text
 ARROW = "→"
 
 
@@ -195,8 +193,6 @@ def _readable(item: LibraryItem, changes: Changes) -> Changes:
 
 
 def _logged(item: LibraryItem, name: str, value: Any) -> Any:
-    """A value as trail and activity have it: of a long text its checksum, by which two versions are told apart."""
-    if name not in kind_of(item).digested or not value:
-        return value
-    digest = hashlib.sha256(value.encode()).hexdigest()[:DIGITS]
-    return f"{value.count('\n') + 1} lines (sha256 {digest}…)"
+    """A value as trail and activity have it."""
+    kind = kind_of(item)
+    return kind.describe(value) if name in kind.digested and value else value

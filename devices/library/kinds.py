@@ -1,11 +1,14 @@
 """The kinds of library items: what each is called, where its contents are, and which devices it is for."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from devices.library import profile_files
 from devices.models import MACS, LibraryItem, Platform
 
+DIGITS = 12  # of a checksum that people compare
 EVERY = frozenset(Platform)
 RUNS_ON = {
     "runs_on_mac": Platform.MAC,
@@ -13,6 +16,10 @@ RUNS_ON = {
     "runs_on_ipad": Platform.IPAD,
     "runs_on_tv": Platform.APPLE_TV,
 }
+
+
+def lines_and_digest(text: str) -> str:
+    return f"{text.count('\n') + 1} lines (sha256 {hashlib.sha256(text.encode()).hexdigest()[:DIGITS]}…)"
 
 
 def _macs(contents: Any) -> frozenset[Platform]:
@@ -36,8 +43,8 @@ class Kind:
 
     `contents` is the attribute of an item for its row in the kind's own table; a kind without one cannot be edited
     here. `fields` are the columns of that table that can be set, and `digested` those whose values are too long for a
-    trail, which has their checksums. `platforms` says which devices an item is for; it is given the contents, or None
-    if they are not here. `pending` is the status of a device that has reported nothing.
+    trail, which has what `describe` says of them. `platforms` says which devices an item is for; it is given the
+    contents, or None if they are not here. `pending` is the status of a device that has reported nothing.
     """
 
     type: str
@@ -48,6 +55,7 @@ class Kind:
     contents: str = ""
     fields: tuple[str, ...] = ()
     digested: frozenset[str] = frozenset()
+    describe: Callable[[str], str] = lines_and_digest
     self_service: bool = False
     singleton: bool = False  # a blueprint, or a node of it, has only one: two would contradict each other
     pending: str = "PENDING"
@@ -64,6 +72,7 @@ CUSTOM_PROFILE = Kind(
     contents="custom_profile",
     fields=("profile", "runs_on_mac", "runs_on_iphone", "runs_on_ipad", "runs_on_tv", "runs_on_vision"),
     digested=frozenset({"profile"}),
+    describe=profile_files.description,
     pending="pending",
 )
 CUSTOM_SCRIPT = Kind(

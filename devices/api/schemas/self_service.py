@@ -26,10 +26,6 @@ class SelfServiceFields(Body):
     self_service_category_id: Annotated[UUID | None, BeforeValidator(_blank_as_none)] = None
     self_service_recommended: bool = False
 
-    def given(self) -> Any:
-        """The fields that the caller sent, by the names that the room knows them by."""
-        return {name: getattr(self, name) for name in self.model_fields_set}
-
 
 class CategoryOut(BaseModel):
     id: UUID

@@ -16,6 +16,8 @@ from devices.fleet import lost_mode
 from devices.models import Platform
 from tests.factories import devices as factories
 
+# What an operation takes as its file.
+FILES = {"create_custom_profile": factories.PROFILE.encode()}
 # In the paths of the Library: what makes an item of that kind.
 LIBRARY = {"custom-scripts": "custom_script", "custom-profiles": "custom_profile"}
 EXAMPLE_ID = "98765000-0000-4000-8000-000000000004"
@@ -79,8 +81,9 @@ def _make(name: str, made: dict[str, Any], **given: Any) -> Any:
 
 
 def body(operation: Operation) -> dict[str, Any] | None:
-    """The smallest body that the operation takes: its required fields."""
-    return _required(operation.body) if operation.body else None
+    """The smallest body that the operation takes: its required fields, and its files as bytes."""
+    files = dict.fromkeys(operation.upload.files, FILES[operation.id]) if operation.upload else {}
+    return {**_required(operation.body), **files} if operation.body else None
 
 
 def _required(schema: type[BaseModel]) -> dict[str, Any]:

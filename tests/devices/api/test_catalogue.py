@@ -125,6 +125,7 @@ def test_the_permissions_that_the_editor_marks_as_sensitive() -> None:
     assert {permission.codename for permission in catalogue if permission.sensitive} == {
         "clear_passcode",
         "delete_blueprint",
+        "delete_custom_profile",
         "delete_custom_script",
         "delete_device",
         "delete_user_on_device",
