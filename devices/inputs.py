@@ -29,6 +29,10 @@ class Body(BaseModel):
             raise ValueError("This value is nested too deeply.") from None
         return value
 
+    def given(self) -> dict[str, Any]:
+        """The fields that the caller sent. Services know them by the same names."""
+        return {name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set}
+
 
 class Query(Body):
     """Query parameters. No text may be longer than LONGEST_TEXT; SQLite compares with no pattern of 50,000 bytes."""
@@ -71,6 +75,12 @@ def _offset(value: Any) -> int:
     if offset is None or offset < 0:
         raise PydanticUseDefault
     return offset
+
+
+def page_number(value: Any) -> int:
+    """The number of a page. What is none is the number of no page, so large that each list ends before it."""
+    number = _integer(value)
+    return number if number is not None and 1 <= number < MAX_OFFSET else MAX_OFFSET
 
 
 type Limit = Annotated[int, page_size(PAGE_SIZE), Field(ge=1, le=PAGE_SIZE)]

@@ -37,7 +37,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"inventory"},
         {"fleet", "prism"},
         {"enrollment"},
-        {"models", "inputs", "references"},
+        {"models", "filters", "inputs", "references"},
         {"dates", "text"},
     ],
 }

@@ -1,0 +1,64 @@
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from devices.dates import zulu
+from devices.inputs import Body, Name
+from devices.library.profiles import mdm_identifier
+from devices.models import LibraryItem
+
+
+class ProfileUpdate(Body):
+    """Any subset of these; what is left out stays. `file` is the .mobileconfig, unsigned."""
+
+    name: Name = ""
+    active: bool = True
+    runs_on_mac: bool = False
+    runs_on_iphone: bool = False
+    runs_on_ipad: bool = False
+    runs_on_tv: bool = False
+    runs_on_vision: bool = False
+
+
+class NewProfile(ProfileUpdate):
+    """`runs_on_mac` is true where no `runs_on_…` is sent."""
+
+    name: Name
+
+
+class ProfileOut(BaseModel):
+    id: UUID
+    name: str
+    active: bool
+    profile: str
+    mdm_identifier: str
+    runs_on_mac: bool
+    runs_on_iphone: bool
+    runs_on_ipad: bool
+    runs_on_tv: bool
+    runs_on_vision: bool
+    runs_on_android: bool
+    runs_on_windows: bool
+    created_at: str
+    updated_at: str
+
+    @classmethod
+    def of(cls, item: LibraryItem) -> "ProfileOut":
+        """`item` comes with its profile."""
+        profile = item.custom_profile
+        return cls.model_construct(
+            id=item.uuid,
+            name=item.name,
+            active=item.active,
+            profile=profile.profile,
+            mdm_identifier=mdm_identifier(item),
+            runs_on_mac=profile.runs_on_mac,
+            runs_on_iphone=profile.runs_on_iphone,
+            runs_on_ipad=profile.runs_on_ipad,
+            runs_on_tv=profile.runs_on_tv,
+            runs_on_vision=profile.runs_on_vision,
+            runs_on_android=False,
+            runs_on_windows=False,
+            created_at=zulu(item.created_at),
+            updated_at=zulu(item.updated_at),
+        )

@@ -1,0 +1,214 @@
+"""The `filter` of the API's lists: JSON that names columns and what each must be, turned into conditions of a query.
+
+    {"name": {"like": ["Safari"]}, "updated_at": {"gte": "2026-09-03T04:00:00Z"}}
+
+All columns and all operators must match; of the operators inside `or`, one. `in` and `not_in` compare exactly, `like`
+and `not_like` search without case for any, or none, of their texts. A list is given by its columns: a name in the
+filter finds its Column there, so no text of the caller becomes part of a statement.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import reduce
+from math import isfinite
+from operator import or_
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+
+from devices.text import has_null_character
+
+MOST_VALUES = 500  # in one filter; SQLite takes no expression that is deeper than 1000
+LONGEST_VALUE = 1000  # characters
+LONGEST_QUOTE = 60  # characters of the caller's text in an answer
+COMPARISONS = ("lt", "lte", "gt", "gte")
+LISTS = ("in", "not_in")
+PATTERNS = ("like", "not_like")
+
+
+class FilterError(ValidationError):
+    """A filter that cannot be applied; the message names the column or the operator."""
+
+
+class Kind(StrEnum):
+    """The type of a column's values, which says what a test of it may be."""
+
+    TEXT = "text"
+    BOOLEAN = "true or false"
+    DATE = "a date"
+    NUMBER = "a number"
+    UUID = "an id"
+
+
+OPERATORS: dict[Kind, tuple[str, ...]] = {
+    Kind.TEXT: (*LISTS, *PATTERNS, "is_null"),
+    Kind.BOOLEAN: ("eq", "is_null"),
+    Kind.DATE: (*COMPARISONS, "or", *LISTS, "is_null"),
+    Kind.NUMBER: (*COMPARISONS, "or", *LISTS, "is_null"),
+    Kind.UUID: (*LISTS, "is_null"),
+}
+_LOOKUPS = {"eq": "exact", "in": "in", "like": "icontains", "is_null": "isnull"} | {name: name for name in COMPARISONS}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What a name in a filter stands for: `path` is the field in the ORM, as seen from the filtered rows."""
+
+    kind: Kind
+    path: str
+
+    def where(self, lookup: str, value: object) -> Q:
+        """The rows whose value passes one lookup of the ORM. A column of another table overrides this."""
+        return Q(**{f"{self.path}__{lookup}": value})
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One operator of one column, with its value in Python's type. The value of `or` is a tuple of comparisons."""
+
+    column: str
+    operator: str
+    value: Any
+
+
+def read_filter(text: str, columns: Mapping[str, Column]) -> list[Comparison]:
+    """The comparisons in the text of a query parameter. Raises FilterError."""
+    try:
+        document = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise FilterError(f"filter is not JSON: {error}.") from None
+    return comparisons_of(document, columns)
+
+
+def comparisons_of(document: object, columns: Mapping[str, Column]) -> list[Comparison]:
+    """The comparisons in a filter that is decoded already. Raises FilterError."""
+    if not isinstance(document, dict):
+        raise FilterError("filter is not a JSON object.")
+    comparisons = [test for name, operators in document.items() for test in _of_column(name, operators, columns)]
+    if sum(len(test.value) if isinstance(test.value, list | tuple) else 1 for test in comparisons) > MOST_VALUES:
+        raise FilterError(f"filter has more than {MOST_VALUES} values.")
+    return comparisons
+
+
+def condition(comparisons: Iterable[Comparison], columns: Mapping[str, Column]) -> Q:
+    """The rows for which all comparisons hold."""
+    found = Q()
+    for test in comparisons:
+        found &= _condition(test, columns[test.column])
+    return found
+
+
+def _condition(test: Comparison, column: Column) -> Q:
+    match test.operator:
+        case "or":
+            return reduce(or_, (_condition(part, column) for part in test.value))
+        case "like":
+            return _any(column.where("icontains", text) for text in test.value)
+        case "not_like" | "not_in":
+            return ~_condition(Comparison(test.column, test.operator.removeprefix("not_"), test.value), column)
+    return column.where(_LOOKUPS[test.operator], test.value)
+
+
+def _any(conditions: Iterable[Q]) -> Q:
+    return reduce(or_, conditions, Q(pk__in=()))  # no condition: no row
+
+
+def _of_column(name: str, operators: object, columns: Mapping[str, Column]) -> Iterator[Comparison]:
+    column = columns.get(name)
+    if column is None:
+        raise FilterError(f"filter has the unknown column {_quoted(name)}.")
+    if not isinstance(operators, dict):
+        raise FilterError(f"filter: the test of the column {_quoted(name)} is not an object of operators.")
+    if operators.keys() >= set(LISTS):
+        raise FilterError(f"filter: the column {_quoted(name)} has both in and not_in.")
+    for operator, value in operators.items():
+        yield _test(name, column.kind, operator, value, OPERATORS[column.kind])
+
+
+def _test(name: str, kind: Kind, operator: str, value: object, allowed: Iterable[str]) -> Comparison:
+    if operator not in allowed:
+        raise FilterError(
+            f"filter: the column {_quoted(name)} does not take the operator {_quoted(operator)}. "
+            f"It takes {', '.join(allowed)}."
+        )
+    try:
+        return Comparison(name, operator, _value(name, kind, operator, value))
+    except (TypeError, ValueError, OverflowError):
+        expected = _EXPECTED.get(operator, str(kind))
+        raise FilterError(
+            f"filter: the operator {_quoted(operator)} of the column {_quoted(name)} takes {expected}."
+        ) from None
+
+
+_EXPECTED = dict.fromkeys((*LISTS, *PATTERNS), "a list of values") | {
+    "eq": "true or false",
+    "is_null": "true or false",
+    "or": "an object of comparisons",
+}
+
+
+def _value(name: str, kind: Kind, operator: str, value: object) -> object:
+    """Raises TypeError, ValueError or OverflowError."""
+    if operator in {"eq", "is_null"}:
+        return _boolean(value)
+    if operator == "or":
+        if not isinstance(value, dict) or not value:
+            raise ValueError(value)
+        return tuple(_test(name, kind, part, each, COMPARISONS) for part, each in value.items())
+    read = _READERS[Kind.TEXT if operator in PATTERNS else kind]
+    if operator in COMPARISONS:
+        return read(value)
+    if not isinstance(value, list):
+        raise TypeError(value)
+    return [each for each in map(read, value) if each is not None]
+
+
+def _boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(value)
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or len(value) > LONGEST_VALUE or has_null_character(value):
+        raise ValueError(value)
+    return value
+
+
+def _date(value: object) -> datetime:
+    moment = datetime.fromisoformat(_text(value))
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def _number(value: object) -> float:
+    number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else float("nan")
+    if not isfinite(number):
+        raise ValueError(value)
+    return number
+
+
+def _uuid(value: object) -> UUID | None:
+    """None for a text that is no UUID: no row has it."""
+    text = _text(value)
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+_READERS: dict[Kind, Callable[[object], object]] = {
+    Kind.TEXT: _text,
+    Kind.BOOLEAN: _boolean,
+    Kind.DATE: _date,
+    Kind.NUMBER: _number,
+    Kind.UUID: _uuid,
+}
+
+
+def _quoted(text: str) -> str:
+    return f'"{text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}…"}"'
