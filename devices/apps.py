@@ -11,7 +11,9 @@ class DevicesConfig(AppConfig):
         import devices.api  # noqa: F401
         from access.keyrings import keyring
         from access.tasks.schedules import register_schedule
+        from devices.library import app_files
         from devices.storage.upkeep import clean_up_files
 
         keyring("IRU_SECRET_KEYS")  # a mistake in the keys is an error at the start, not at the first secret
+        app_files.register()
         register_schedule("clean-up-files", clean_up_files, every=timedelta(hours=1))

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('access', '0004_installation_trail'),
-        ('devices', '0010_mac_address_in_any_case'),
+        ('devices', '0011_library'),
     ]
 
     operations = [
@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
                 ('state', models.CharField(choices=[('reserved', 'Reserved, and not uploaded yet'), ('uploaded', 'Uploaded, and not checked yet'), ('ready', 'Ready'), ('damaged', 'Other than it was uploaded'), ('refused', 'Not of its kind'), ('deleted', 'About to be deleted')], default='reserved', max_length=10)),
                 ('reason', models.CharField(blank=True, help_text='Why it is damaged or refused.', max_length=255)),
                 ('upload', models.PositiveIntegerField(default=0, help_text='The number of times that it was uploaded. A check of an earlier upload does not count.')),
-                ('size', models.BigIntegerField(null=True)),
+                ('size', models.BigIntegerField(default=0)),
                 ('sha256', models.CharField(blank=True, max_length=64)),
                 ('md5', models.CharField(blank=True, max_length=32)),
                 ('metadata', models.JSONField(blank=True, default=dict, help_text='What was read in it.')),

@@ -1,4 +1,5 @@
 from devices.models.activity import DeviceActivity
+from devices.models.apps import CustomApp, IpaApp
 from devices.models.blueprint_routing import BlueprintRouting, RoutingActivity
 from devices.models.blueprints import Blueprint
 from devices.models.commands import DeviceCommand
@@ -27,6 +28,7 @@ __all__ = [
     "AssignmentNode",
     "Blueprint",
     "BlueprintRouting",
+    "CustomApp",
     "CustomProfile",
     "CustomScript",
     "Device",
@@ -37,6 +39,7 @@ __all__ = [
     "DeviceSecret",
     "DirectoryIntegration",
     "Fleet",
+    "IpaApp",
     "LibraryActivity",
     "LibraryItem",
     "LibraryStatus",

@@ -35,7 +35,7 @@ class StoredFile(models.Model):
     upload = models.PositiveIntegerField(
         default=0, help_text="The number of times that it was uploaded. A check of an earlier upload does not count."
     )
-    size = models.BigIntegerField(null=True)
+    size = models.BigIntegerField(default=0)
     sha256 = models.CharField(max_length=64, blank=True)
     md5 = models.CharField(max_length=32, blank=True)
     metadata = models.JSONField(default=dict, blank=True, help_text="What was read in it.")

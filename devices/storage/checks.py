@@ -32,6 +32,7 @@ class Findings:
 
 
 State = StoredFile.State
+AWAITED = {State.RESERVED, State.DAMAGED, State.REFUSED}  # an upload is repeated after a failure
 
 type Check = Callable[[BinaryIO, StoredFile], Findings]
 
@@ -43,16 +44,19 @@ def register_check(purpose: StoredFile.Purpose, check: Check) -> None:
     _checks[purpose] = check
 
 
-@transaction.atomic
 def look_for_upload(file: StoredFile) -> StoredFile:
-    """The row as it is now. A file that has arrived in S3, which tells nobody, is noted and checked from here on."""
+    """The row as it is now. A file that arrived in a bucket, which tells nobody, is noted and checked from here on.
+
+    Not to be called in a transaction, because it asks the bucket.
+    """
     storage = files_storage()
-    if storage.embedded or file.state != State.RESERVED or (content := storage.find(file.key)) is None:
+    if storage.embedded or file.state not in AWAITED or (content := storage.find(file.key)) is None:
         return file
-    file = file.tenant.files.select_for_update().get(pk=file.pk)
-    if file.state == State.RESERVED:
-        accept_upload(file, content)
-        check_file.enqueue(file.pk, file.upload)
+    with transaction.atomic():
+        file = file.tenant.files.select_for_update().get(pk=file.pk)
+        if file.state == State.RESERVED or (file.state in AWAITED and content.md5 != file.md5):
+            accept_upload(file, content)
+            check_file.enqueue(file.pk, file.upload)
     return file
 
 

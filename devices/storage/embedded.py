@@ -8,7 +8,6 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 from django.core.files.storage import FileSystemStorage
@@ -59,8 +58,7 @@ class EmbeddedStorage(FileSystemStorage):
         return PresignedPost(origin + POST_PATH, fields)
 
     def signed_url(self, key: str, *, origin: str, lifetime: timedelta, filename: str) -> str:
-        token = signatures.sign_link(key=key, filename=filename, lifetime=lifetime)
-        return f"{origin}/{quote(key)}?{urlencode({'auth': token})}"
+        return signatures.link_url(origin=origin, key=key, filename=filename, lifetime=lifetime)
 
     def find(self, key: str) -> Content | None:
         try:

@@ -16,8 +16,9 @@ from django.utils import timezone
 
 from access.audit.events import Actor, Target, log_event
 from access.models import AuditEvent, Tenant
+from access.refusals import Refusal
 from devices.models import StoredFile
-from devices.storage import keys
+from devices.storage import keys, signatures
 from devices.storage.backends import Content, PresignedPost, files_storage
 
 State, Purpose = StoredFile.State, StoredFile.Purpose
@@ -26,6 +27,18 @@ TO_UPLOAD = timedelta(hours=24)  # in which an upload can begin
 TO_USE = timedelta(hours=24)  # in which an uploaded file is used, or deleted
 TO_FINISH = timedelta(hours=1)  # for downloads of a file that nothing uses any more
 LINK = timedelta(hours=1)
+
+
+class UploadProcessing(Refusal):
+    """The upload arrived and is being checked; the caller repeats the call a moment later."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__("The upload is still being processed.")
+
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": "1"}
 
 
 class AlreadyUploaded(Exception):
@@ -101,13 +114,16 @@ def accept_upload(file: StoredFile, content: Content) -> None:
 def claim(*, tenant: Tenant, key: str, purpose: StoredFile.Purpose, field: str = "file_key") -> StoredFile:
     """Have a file stay, because something uses it from now on. In the caller's transaction, which it locks the row for.
 
-    Raises ValidationError for the field, unless this is a proven file that nothing else uses.
+    Raises UploadProcessing for a file that is being checked, and ValidationError for the field unless this is a proven
+    file that nothing else uses.
     """
     file = tenant.files.select_for_update().filter(key=key, purpose=purpose).exclude(state=State.DELETED).first()
     if file is None:
         raise ValidationError({field: "No upload has this key."})
     if file.expires_at is None:
         raise ValidationError({field: "This file is used by another Library Item."})
+    if file.state == State.UPLOADED:
+        raise UploadProcessing
     if file.state != State.READY:
         raise ValidationError({field: file.reason or "This file has not been uploaded."})
     file.expires_at = None
@@ -124,6 +140,11 @@ def release(file: StoredFile) -> None:
 def signed_url(file: StoredFile, *, origin: str, lifetime: timedelta = LINK, filename: str = "") -> str:
     """An address that downloads the file without a token for so long. It is saved as `filename`, or its own name."""
     return files_storage().signed_url(file.key, origin=origin, lifetime=lifetime, filename=filename or file.name)
+
+
+def hosted_url(key: str, *, origin: str, lifetime: timedelta = LINK) -> str:
+    """An address at our own door, also where the file is in a bucket, to which the door then sends on."""
+    return signatures.link_url(origin=origin, key=key, filename=key.rpartition("/")[2], lifetime=lifetime)
 
 
 def open_file(file: StoredFile) -> AbstractContextManager[BinaryIO]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import orjson
 from django.utils import timezone
@@ -114,6 +115,12 @@ def sign_link(*, key: str, filename: str, lifetime: timedelta) -> str:
     parts = [{"alg": "HS256", "typ": "JWT", "kid": str(number)}, {"key": key, "name": filename, "exp": expiry}]
     text = ".".join(_encoded(orjson.dumps(part)) for part in parts)
     return f"{text}.{_encoded(_link_signature(secret, text))}"
+
+
+def link_url(*, origin: str, key: str, filename: str, lifetime: timedelta) -> str:
+    """The address of the file at our own door."""
+    token = sign_link(key=key, filename=filename, lifetime=lifetime)
+    return f"{origin}/{quote(key)}?{urlencode({'auth': token})}"
 
 
 def check_link(token: str) -> Link:

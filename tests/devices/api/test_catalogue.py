@@ -125,8 +125,10 @@ def test_the_permissions_that_the_editor_marks_as_sensitive() -> None:
     assert {permission.codename for permission in catalogue if permission.sensitive} == {
         "clear_passcode",
         "delete_blueprint",
+        "delete_custom_app",
         "delete_custom_script",
         "delete_device",
+        "delete_ipa_app",
         "delete_user_on_device",
         "enable_lost_mode",
         "erase_device",
