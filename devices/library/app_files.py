@@ -60,22 +60,23 @@ def look(tenant: Tenant, key: str | None) -> None:
 
 
 def use(app: Any, tenant: Tenant, key: str) -> None:
-    """Have an unsaved app use the uploaded file, and no longer its former one.
+    """Have an app use the uploaded file, and no longer its former one. The caller saves the app.
 
     Raises UploadProcessing, and ValidationError for a file that cannot be used.
     """
-    former = getattr(app, "file", None) if app.file_id else None
+    if app.file_id:
+        release(app)
     app.file = files.claim(tenant=tenant, key=key, purpose=_purpose(app))
     app.file_key, app.file_updated = key, timezone.now()
     _icons(app.file).update(expires_at=None)
-    if former is not None:
-        release(former)
 
 
-def release(file: StoredFile) -> None:
-    """Have the file and its icons deleted soon. In the caller's transaction."""
-    files.release(file)
-    _icons(file).update(expires_at=file.expires_at)
+def release(app: Any) -> None:
+    """Have the file of an app and its icons deleted soon, unless another app uses it. In the caller's transaction."""
+    file = app.item.tenant.files.select_for_update().get(pk=app.file_id)
+    if not type(app).objects.filter(file=file).exclude(pk=app.pk).exists():
+        files.release(file)
+        _icons(file).update(expires_at=file.expires_at)
 
 
 def check_install_type(app: CustomApp) -> None:

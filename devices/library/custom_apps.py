@@ -65,7 +65,8 @@ def update_app(*, tenant: Tenant, item_id: UUID, actor: Actor, **fields: Unpack[
         item = items.locked(tenant, CUSTOM_APP, item_id)
         before = items.values(item)
         _assign(item, fields)
-        item.custom_app.save(update_fields=["file", "file_updated"])
+        if item.custom_app.file_key != before["file_key"]:
+            item.custom_app.save(update_fields=["file", "file_updated"])
         items.save(item, before, actor)
     return item
 

@@ -65,7 +65,8 @@ def update_app(*, tenant: Tenant, item_id: UUID, actor: Actor, **fields: Unpack[
         item = items.locked(tenant, IPA_APP, item_id)
         before = items.values(item)
         _assign(item, fields)
-        item.ipa_app.save(update_fields=["file", "file_updated"])
+        if item.ipa_app.file_key != before["file_key"]:
+            item.ipa_app.save(update_fields=["file", "file_updated"])
         items.save(item, before, actor)
     return item
 

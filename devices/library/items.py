@@ -118,8 +118,8 @@ def delete_item(*, tenant: Tenant, item_id: UUID, actor: Actor, kind: Kind | Non
     item = items.select_for_update(of=("self",)).get(uuid=item_id)
     blueprints = sorted(set(item.assignments.values_list("blueprint__name", flat=True)))
     state = {"name": item.name, "type": item.type}
-    if file := getattr(contents_of(item), "file", None):
-        app_files.release(file)
+    if hasattr(contents := contents_of(item), "file_id"):
+        app_files.release(contents)
     item.delete()
     record(item, actor, LibraryActivity.Type.DELETED, metadata={**state, "blueprints": blueprints})
 

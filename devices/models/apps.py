@@ -1,4 +1,4 @@
-"""The contents of library items that are apps: each has an uploaded file."""
+"""The contents of library items that are apps: each has an uploaded file, which several may share."""
 
 from django.db import models
 
@@ -20,7 +20,7 @@ class CustomApp(models.Model):
         NO_ENFORCEMENT = "no_enforcement", "Only from Self Service"
 
     item = models.OneToOneField(LibraryItem, on_delete=models.CASCADE, primary_key=True, related_name="custom_app")
-    file = models.OneToOneField(StoredFile, on_delete=models.PROTECT, related_name="custom_app")
+    file = models.ForeignKey(StoredFile, on_delete=models.PROTECT, related_name="custom_apps")
     file_key = models.CharField(max_length=255)
     file_updated = models.DateTimeField()
     install_type = models.CharField(max_length=10, choices=InstallType.choices)
@@ -39,7 +39,7 @@ class IpaApp(models.Model):
     """An app for iPhone, iPad or Apple TV that the organization signed itself. Its file's metadata is Info.plist's."""
 
     item = models.OneToOneField(LibraryItem, on_delete=models.CASCADE, primary_key=True, related_name="ipa_app")
-    file = models.OneToOneField(StoredFile, on_delete=models.PROTECT, related_name="ipa_app")
+    file = models.ForeignKey(StoredFile, on_delete=models.PROTECT, related_name="ipa_apps")
     file_key = models.CharField(max_length=255)
     file_updated = models.DateTimeField()
     runs_on_iphone = models.BooleanField(default=False)

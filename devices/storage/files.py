@@ -114,14 +114,11 @@ def accept_upload(file: StoredFile, content: Content) -> None:
 def claim(*, tenant: Tenant, key: str, purpose: StoredFile.Purpose, field: str = "file_key") -> StoredFile:
     """Have a file stay, because something uses it from now on. In the caller's transaction, which it locks the row for.
 
-    Raises UploadProcessing for a file that is being checked, and ValidationError for the field unless this is a proven
-    file that nothing else uses.
+    Raises UploadProcessing for a file that is being checked, and ValidationError for the field unless it is proven.
     """
     file = tenant.files.select_for_update().filter(key=key, purpose=purpose).exclude(state=State.DELETED).first()
     if file is None:
         raise ValidationError({field: "No upload has this key."})
-    if file.expires_at is None:
-        raise ValidationError({field: "This file is used by another Library Item."})
     if file.state == State.UPLOADED:
         raise UploadProcessing
     if file.state != State.READY:
