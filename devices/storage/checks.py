@@ -15,7 +15,6 @@ from devices.storage.backends import CHUNK, Content, files_storage
 from devices.storage.files import accept_upload, store
 
 DAMAGED = "The checksum of the file does not match the expected value"
-TIMED_OUT = "The file validation timed out"
 LONGEST_CHECK = timedelta(hours=1)  # since the upload, with all attempts
 
 

@@ -127,8 +127,8 @@ def check_link(token: str) -> Link:
     """The file that the token opens. Raises LinkRefused."""
     text, _, signature = token.rpartition(".")
     # Every key is tried, so that nothing is parsed before the signature has proven right.
-    secrets = [secret for _, secret in derived_keyring(SETTING, LINKS)]
-    if not any(hmac.compare_digest(_encoded(_link_signature(each, text)), signature) for each in secrets):
+    signatures = [_encoded(_link_signature(secret, text)) for _, secret in derived_keyring(SETTING, LINKS)]
+    if not any(hmac.compare_digest(each.encode(), signature.encode()) for each in signatures):
         raise LinkRefused
     content = orjson.loads(_decoded(text.partition(".")[2]))
     if content["exp"] <= timezone.now().timestamp():

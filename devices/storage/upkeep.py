@@ -7,7 +7,7 @@ from django.utils import timezone
 from access.tasks.backend import task
 from devices.models import StoredFile
 from devices.storage.backends import files_storage
-from devices.storage.checks import LONGEST_CHECK, TIMED_OUT
+from devices.storage.checks import LONGEST_CHECK
 from devices.storage.files import State, delete
 
 BATCH = 500
@@ -19,9 +19,11 @@ logger = logging.getLogger(__name__)
 def clean_up_files() -> None:
     """Delete every file whose time is over. Harmless when it runs twice, or is killed in the middle."""
     now = timezone.now()
-    StoredFile.objects.filter(state=State.UPLOADED, uploaded_at__lt=now - LONGEST_CHECK).update(
-        state=State.REFUSED, reason=TIMED_OUT
-    )
+    for file in StoredFile.objects.filter(state=State.UPLOADED, uploaded_at__lt=now - LONGEST_CHECK):
+        kind = "IPA file" if file.purpose == StoredFile.Purpose.IPA_APP else "file"
+        StoredFile.objects.filter(tenant_id=file.tenant_id, pk=file.pk, state=State.UPLOADED).update(
+            state=State.REFUSED, reason=f"The {kind} validation timed out"
+        )
     removed = 0
     for file in StoredFile.objects.filter(expires_at__lt=now).order_by("expires_at")[:BATCH].iterator():
         if _condemned(file):
