@@ -234,5 +234,6 @@ def test_the_activity_names_what_changed(
     api("PATCH", f"{URL}/{app['id']}", token, json={"name": "More tools", "restart": True})
     edited, created = tenant.library_activity.order_by("-pk")
     assert (created.activity_type, edited.activity_type) == ("library_item_created", "library_item_edited")
+    assert edited.details is not None
     assert sorted(edited.details) == ["Name: Tools → More tools", "Restart: False → True"]
     assert StoredFile.objects.get().expires_at is None
