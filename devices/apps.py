@@ -12,6 +12,10 @@ class DevicesConfig(AppConfig):
         from access.keyrings import keyring
         from access.tasks.schedules import register_schedule
         from devices.api.idempotency import forget_calls
+        from devices.library import app_files
+        from devices.storage.upkeep import clean_up_files
 
         keyring("IRU_SECRET_KEYS")  # a mistake in the keys is an error at the start, not at the first secret
+        app_files.register()
+        register_schedule("clean-up-files", clean_up_files, every=timedelta(hours=1))
         register_schedule("forget-idempotent-calls", forget_calls, every=timedelta(hours=1))

@@ -13,7 +13,7 @@ from tests.scratch import scratch
 def prepared(settings: dict[str, Any]) -> Iterator[None]:
     """Complete DATABASES["default"] for this run. What was started or written for it is gone soon after leaving."""
     postgres = settings["ENGINE"].endswith("postgresql")
-    with scratch(postgres=postgres) as directory:
+    with scratch("postgres" if postgres else "") as directory:
         if postgres:
             settings.update(USER="postgres", HOST=str(directory))
             # A test holds one transaction throughout, and may compute for long between two queries.

@@ -17,6 +17,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from tests import seaweedfs
+
 ROOT = Path(__file__).parents[1]
 # A process of the superuser may not serve PostgreSQL. Every system has this user, so none is added.
 UNPRIVILEGED = "nobody"
@@ -32,9 +34,10 @@ autovacuum = off
 
 
 @contextmanager
-def scratch(*, postgres: bool = False) -> Iterator[Path]:
-    """An empty directory; with `postgres`, one with the socket of a server whose superuser is called postgres."""
-    command = [sys.executable, "-m", "tests.scratch", *(["postgres"] if postgres else [])]
+def scratch(server: str = "") -> Iterator[Path]:
+    """An empty directory; with `postgres`, one with the socket of a server whose superuser is called postgres; with
+    `seaweedfs`, one with the files of a server that speaks S3 (see tests/seaweedfs.py)."""
+    command = [sys.executable, "-m", "tests.scratch", *([server] if server else [])]
     # In a session of its own it gets no Ctrl-C: it ends after the tests, not with them.
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
@@ -43,7 +46,7 @@ def scratch(*, postgres: bool = False) -> Iterator[Path]:
         assert process.stdout is not None
         directory = process.stdout.readline().strip()
         if not directory:
-            raise RuntimeError("The databases of the tests could not be made: the messages stand above.")
+            raise RuntimeError("What the tests need could not be started: the messages stand above.")
         try:
             yield Path(directory)
         finally:
@@ -116,9 +119,13 @@ def _ready(data: Path) -> bool:
 def _main() -> None:
     os.umask(0o022)
     with tempfile.TemporaryDirectory(prefix="iru-tests-", ignore_cleanup_errors=True) as name:
-        server = _serve(Path(name)) if sys.argv[1:] == ["postgres"] else None
+        server, place = None, Path(name)
+        if sys.argv[1:] == ["postgres"]:
+            server, place = _serve(place), place / "socket"
+        elif sys.argv[1:] == ["seaweedfs"]:
+            server = seaweedfs.serve(place)
         try:
-            print(Path(name) / "socket" if server else name, flush=True)  # noqa: T201 - the answer to scratch()
+            print(place, flush=True)  # noqa: T201 - the answer to scratch()
             sys.stdin.read()
         finally:
             if server:

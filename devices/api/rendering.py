@@ -2,9 +2,14 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import orjson
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 
 JSON = "application/json"
+
+
+def origin_of(request: HttpRequest) -> str:
+    """Scheme and host at which the caller reached the API: links to files lead there too."""
+    return f"{request.scheme}://{request.get_host()}"
 
 
 def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:

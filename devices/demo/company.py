@@ -11,7 +11,7 @@ from django.utils import timezone
 from access.audit.events import Actor, Target, log_event
 from access.models import AuditEvent, Tenant
 from devices.dates import zulu
-from devices.demo import library
+from devices.demo import app_uploads, library
 from devices.enrollment import codes as enrollment_codes
 from devices.enrollment.routing import routing_of, update_routing
 from devices.models import Assignment, AssignmentNode, Blueprint, Device, LibraryItem, RoutingActivity
@@ -35,6 +35,7 @@ def set_up_company(*, tenant: Tenant, actor: Actor) -> None:
     fields = ["icon", "color", "description", "type", "params", "enrollment_code", "enrollment_code_active"]
     Blueprint.objects.bulk_update(new_blueprints, fields)
     _assign_library(tenant, {row.name: row for row in new_blueprints})
+    app_uploads.add_apps(tenant)
     if new_blueprints:
         log_event(
             target=Target.whole(tenant),

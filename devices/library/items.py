@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from access.audit.events import Actor, Target, difference, log_event
 from access.models import AuditEvent, Tenant
-from devices.library import categories
+from devices.library import app_files, categories
 from devices.library.kinds import Kind, contents_of, kind_of
 from devices.models import LibraryActivity, LibraryItem
 from devices.text import as_words
@@ -116,6 +116,8 @@ def delete_item(*, tenant: Tenant, item_id: UUID, actor: Actor, kind: Kind | Non
     item = items.select_for_update(of=("self",)).get(uuid=item_id)
     blueprints = sorted(set(item.assignments.values_list("blueprint__name", flat=True)))
     state = {"name": item.name, "type": item.type}
+    if hasattr(contents := contents_of(item), "file_id"):
+        app_files.release(contents)
     item.delete()
     record(item, actor, LibraryActivity.Type.DELETED, metadata={**state, "blueprints": blueprints})
 

@@ -61,8 +61,34 @@ class Kind:
     pending: str = "PENDING"
 
 
-CUSTOM_APP = Kind(type="custom-app", label="Custom App", plural="Custom Apps", icon="package")
-IPA_APP = Kind(type="ipa-app", label="In-House App", plural="In-House Apps", icon="layout-grid", platforms=runs_on)
+CUSTOM_APP = Kind(
+    type="custom-app",
+    label="Custom App",
+    plural="Custom Apps",
+    icon="package",
+    contents="custom_app",
+    fields=(
+        "file_key",
+        "install_type",
+        "install_enforcement",
+        "unzip_location",
+        "audit_script",
+        "preinstall_script",
+        "postinstall_script",
+        "restart",
+    ),
+    digested=frozenset({"audit_script", "preinstall_script", "postinstall_script"}),
+    self_service=True,
+)
+IPA_APP = Kind(
+    type="ipa-app",
+    label="In-House App",
+    plural="In-House Apps",
+    icon="layout-grid",
+    platforms=runs_on,
+    contents="ipa_app",
+    fields=("file_key", "runs_on_iphone", "runs_on_ipad", "runs_on_tv"),
+)
 CUSTOM_PROFILE = Kind(
     type="profile",
     label="Custom Profile",

@@ -1,8 +1,10 @@
 from devices.models.activity import DeviceActivity
+from devices.models.apps import CustomApp, IpaApp
 from devices.models.blueprint_routing import BlueprintRouting, RoutingActivity
 from devices.models.blueprints import Blueprint
 from devices.models.commands import DeviceCommand
 from devices.models.devices import APPLE, MACS, MOBILE, Device, DeviceInventory, Fleet, Platform
+from devices.models.files import StoredFile
 from devices.models.idempotency import IdempotentCall
 from devices.models.library import (
     Assignment,
@@ -27,6 +29,7 @@ __all__ = [
     "AssignmentNode",
     "Blueprint",
     "BlueprintRouting",
+    "CustomApp",
     "CustomProfile",
     "CustomScript",
     "Device",
@@ -38,6 +41,7 @@ __all__ = [
     "DirectoryIntegration",
     "Fleet",
     "IdempotentCall",
+    "IpaApp",
     "LibraryActivity",
     "LibraryItem",
     "LibraryStatus",
@@ -45,6 +49,7 @@ __all__ = [
     "Platform",
     "RoutingActivity",
     "SelfServiceCategory",
+    "StoredFile",
     "Tag",
     "User",
 ]

@@ -3,6 +3,7 @@ from typing import Any, ClassVar
 
 import factory
 from django.db.models import F
+from django.utils import timezone
 from factory.django import DjangoModelFactory
 
 from devices.fleet import records
@@ -10,6 +11,7 @@ from devices.models import (
     Assignment,
     AssignmentNode,
     Blueprint,
+    CustomApp,
     CustomProfile,
     CustomScript,
     Device,
@@ -19,11 +21,13 @@ from devices.models import (
     DeviceNote,
     DirectoryIntegration,
     Fleet,
+    IpaApp,
     LibraryActivity,
     LibraryItem,
     LibraryStatus,
     LostMode,
     Platform,
+    StoredFile,
     Tag,
     User,
 )
@@ -115,6 +119,77 @@ class CustomProfileFactory(ContentsFactory):
     type = "profile"
     contents = CustomProfile
     defaults: ClassVar = {"profile": PROFILE}
+
+    class Meta:
+        exclude = ["contents", "defaults"]
+
+
+class StoredFileFactory(DjangoModelFactory[StoredFile]):
+    """A file that was uploaded and proven, and that nothing uses. There is nothing under its key."""
+
+    class Meta:
+        model = StoredFile
+
+    tenant = factory.SubFactory(TenantFactory)
+    key = factory.Sequence(lambda number: f"tenants/test/library/custom_apps/Tools_{number:08x}.pkg")
+    purpose = StoredFile.Purpose.CUSTOM_APP
+    name = "Tools.pkg"
+    state = StoredFile.State.READY
+    upload = 1
+    size = 1000
+    sha256 = "5e" * 32
+    md5 = "d5" * 16
+    uploaded_at = ENROLLED
+    expires_at = factory.LazyFunction(lambda: timezone.now() + timedelta(hours=1))
+
+
+IPA_METADATA = {
+    "app_identifier": "test.accuhive.expenses",
+    "app_name": "Expenses",
+    "app_version": "3.2.1",
+    "icon": "tenants/test/library/ipa_apps/Expenses_0a0b0c0d-Icon.png",
+    "ipad_icon": "",
+    "icon_path": "AppIcon60x60",
+    "ipad_icon_path": "",
+    "minimum_os_version": "17.0",
+    "supported_device_families": ["iPhone", "iPad"],
+}
+
+
+class PendingUploadFactory(StoredFileFactory):
+    """An .ipa that was uploaded and proven."""
+
+    purpose = StoredFile.Purpose.IPA_APP
+    name = "Expenses.ipa"
+    metadata = IPA_METADATA
+
+
+class AppFactory(ContentsFactory):
+    """An item with a file, which `file` replaces."""
+
+    class Meta:
+        abstract = True
+
+    @classmethod
+    def _create(cls, model_class: type[LibraryItem], *args: Any, **fields: Any) -> LibraryItem:
+        make = PendingUploadFactory if cls.contents is IpaApp else StoredFileFactory
+        file = fields.pop("file", None) or make.create(tenant=fields["tenant"], expires_at=None)
+        return super()._create(model_class, *args, file=file, file_key=file.key, **{"file_updated": ENROLLED, **fields})
+
+
+class CustomAppFactory(AppFactory):
+    type = "custom-app"
+    contents = CustomApp
+    defaults: ClassVar = {"install_type": "package", "install_enforcement": "install_once"}
+
+    class Meta:
+        exclude = ["contents", "defaults"]
+
+
+class IpaAppFactory(AppFactory):
+    type = "ipa-app"
+    contents = IpaApp
+    defaults: ClassVar = {"runs_on_iphone": True, "runs_on_ipad": True}
 
     class Meta:
         exclude = ["contents", "defaults"]

@@ -19,7 +19,13 @@ from tests.factories import devices as factories
 # What an operation takes as its file.
 FILES = {"create_custom_profile": factories.PROFILE.encode()}
 # In the paths of the Library: what makes an item of that kind.
-LIBRARY = {"custom-scripts": "custom_script", "custom-profiles": "custom_profile"}
+LIBRARY = {
+    "custom-apps": "custom_app",
+    "custom-profiles": "custom_profile",
+    "custom-scripts": "custom_script",
+    "ipa-apps": "ipa_app",
+}
+EXAMPLE_TEXT = "example"
 EXAMPLE_ID = "98765000-0000-4000-8000-000000000004"
 
 # What must have happened before, for an operation that undoes something. It is given what `objects` made, by name.
@@ -27,9 +33,17 @@ BEFORE: dict[str, Callable[[dict[str, Any]], object]] = {
     "remove_library_item": lambda made: factories.AssignmentFactory(
         blueprint=made["blueprint"], library_item=made["library_item"]
     ),
+    "create_custom_app": lambda made: _upload(made["tenant"], factories.StoredFileFactory),
+    "create_ipa_app": lambda made: _upload(made["tenant"], factories.PendingUploadFactory),
     "get_device_lost_mode": lambda made: factories.LostModeFactory(device=made["device"]),
     "cancel_lost_mode": lambda made: factories.LostModeFactory(device=made["device"], status=lost_mode.ERROR),
 }
+
+
+def _upload(tenant: Tenant, make: Any) -> object:
+    """The file that the body names: a key belongs to one tenant alone, the first that asks."""
+    uploads: Any = make._meta.model.objects
+    return uploads.filter(key=EXAMPLE_TEXT).first() or make(tenant=tenant, key=EXAMPLE_TEXT)
 
 
 def parameters(operation: Operation) -> list[str]:
@@ -50,7 +64,8 @@ def objects(operation: Operation, tenant: Tenant) -> dict[str, Any]:
     for parameter in parameters(operation):
         name = parameter.removesuffix("_id")
         fitting = _fitting(operation) if name == "device" else {}
-        made[name] = _make(LIBRARY.get(operation.path.split("/")[4], name), made, **fitting)
+        kind = LIBRARY.get(operation.path.split("/")[4], name) if name == "library_item" else name
+        made[name] = _make(kind, made, **fitting)
         ids[parameter] = made[name].uuid
     for field, value in (body(operation) or {}).items():
         if value == EXAMPLE_ID:
@@ -100,5 +115,5 @@ def _required(schema: type[BaseModel]) -> dict[str, Any]:
             elif annotation is UUID:
                 values[field.alias or name] = EXAMPLE_ID
             else:
-                values[field.alias or name] = "example"
+                values[field.alias or name] = EXAMPLE_TEXT
     return values

@@ -172,6 +172,9 @@ def paths(operation: Operation, tenant: Tenant) -> Iterator[tuple[dict[str, Any]
                 items = items.exclude(**{LIBRARY[kind]: None})
             for uuid in items.values_list("uuid", flat=True):
                 yield {"library_item_id": uuid}, None
+        case ("pending_upload_id",):
+            for uuid in tenant.files.filter(purpose="ipa_apps").values_list("uuid", flat=True):
+                yield {"pending_upload_id": uuid}, None
         case (parameter,):
             related = getattr(tenant, f"{parameter.removesuffix('_id')}s")
             for uuid in related.order_by("pk").values_list("uuid", flat=True)[:50]:

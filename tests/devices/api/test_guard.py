@@ -133,7 +133,11 @@ def test_both_slash_forms_answer_without_a_redirect(
         path = examples.path(operation, examples.objects(operation, tenant)).rstrip("/") + ending
         json = examples.body(operation)
         if json and ending:
-            json = {name: f"{value} again" if value == "example" else value for name, value in json.items()}
+            # Two items may have one file.
+            json = {
+                name: f"{value} again" if value == "example" and name != "file_key" else value
+                for name, value in json.items()
+            }
         assert api(operation.method, path, token, json=json).status_code == operation.status
         assert api(operation.method, path, host=tenant.api_host).status_code == 401
 

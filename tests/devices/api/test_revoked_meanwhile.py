@@ -41,6 +41,8 @@ COMMAND = Actor.command("test")
 CHANGES: dict[str, dict[str, Any]] = {
     "update_device": {"asset_tag": "A-1"},
     "update_blueprint": {"name": "Renamed"},
+    "update_custom_app": {"name": "Renamed"},
+    "update_ipa_app": {"name": "Renamed"},
     "update_blueprint_routing": {"enrollment_code": {"code": "135790", "is_active": True}},
 }
 

@@ -1,0 +1,96 @@
+"""The files of apps: what an upload has to be, and which item uses it. The storage calls the checks in a worker."""
+
+from typing import Any, BinaryIO, Final
+
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+
+from access.models import Tenant
+from devices.library import ipa
+from devices.models import CustomApp, IpaApp, StoredFile
+from devices.storage import files
+from devices.storage.checks import Findings, NotOfItsKind, look_for_upload, register_check
+from devices.storage.keys import beside
+
+ICONS: Final = {"icon": "-Icon.png", "ipad_icon": "-IpadIcon.png"}
+TRAILER = 512  # bytes at the end of a disk image
+BEGINNINGS = {b"xar!": CustomApp.InstallType.PACKAGE, b"PK\x03\x04": CustomApp.InstallType.ZIP}
+
+Purpose = StoredFile.Purpose
+
+
+def check_custom_app(content: BinaryIO, file: StoredFile) -> Findings:
+    """What kind of file it is, as far as its bytes show. One of no known kind is left to the installer on the Mac."""
+    kind: str = BEGINNINGS.get(content.read(4), "")
+    if not kind and content.seek(0, 2) >= TRAILER:
+        content.seek(-TRAILER, 2)
+        kind = CustomApp.InstallType.IMAGE if content.read(4) == b"koly" else ""
+    return Findings({"install_type": str(kind)})
+
+
+def check_ipa(content: BinaryIO, file: StoredFile) -> Findings:
+    """What the app says about itself, with its icons. Raises NotOfItsKind."""
+    try:
+        app = ipa.read(content)
+    except ipa.InvalidIpa as error:
+        raise NotOfItsKind(str(error)) from error
+    images = {ICONS[name]: image for name, image in (("icon", app.icon), ("ipad_icon", app.ipad_icon)) if image}
+    metadata = {
+        "app_identifier": app.identifier,
+        "app_name": app.name,
+        "app_version": app.version,
+        **{name: beside(file.key, ending) if ending in images else "" for name, ending in ICONS.items()},
+        "icon_path": app.icon_path,
+        "ipad_icon_path": app.ipad_icon_path,
+        "minimum_os_version": app.minimum_os_version,
+        "supported_device_families": app.families,
+    }
+    return Findings(metadata, images)
+
+
+def register() -> None:
+    register_check(Purpose.CUSTOM_APP, check_custom_app)
+    register_check(Purpose.IPA_APP, check_ipa)
+
+
+def look(tenant: Tenant, key: str | None) -> None:
+    """Note that an upload has arrived in a bucket. Outside of the transaction in which it is used."""
+    if key and (file := tenant.files.select_related("tenant").filter(key=key).first()):
+        look_for_upload(file)
+
+
+def use(app: Any, tenant: Tenant, key: str) -> None:
+    """Have an app use the uploaded file, and no longer its former one. The caller saves the app.
+
+    Raises UploadProcessing, and ValidationError for a file that cannot be used.
+    """
+    if app.file_id:
+        release(app)
+    app.file = files.claim(tenant=tenant, key=key, purpose=_purpose(app))
+    app.file_key, app.file_updated = key, timezone.now()
+    _icons(app.file).update(expires_at=None)
+
+
+def release(app: Any) -> None:
+    """Have the file of an app and its icons deleted soon, unless another app uses it. In the caller's transaction."""
+    file = app.item.tenant.files.select_for_update().get(pk=app.file_id)
+    if not type(app).objects.filter(file=file).exclude(pk=app.pk).exists():
+        files.release(file)
+        _icons(file).update(expires_at=file.expires_at)
+
+
+def check_install_type(app: CustomApp) -> None:
+    """Raises ValidationError where the bytes of the file show that it is of another type."""
+    shown = app.file.metadata.get("install_type")
+    if shown and shown != app.install_type:
+        label = CustomApp.InstallType(shown).label
+        raise ValidationError({"install_type": f"This file is another type: {label} ({shown})."})
+
+
+def _icons(file: StoredFile) -> Any:
+    keys = [key for name in ICONS if (key := file.metadata.get(name))]
+    return file.tenant.files.filter(key__in=keys, purpose=Purpose.ICON)
+
+
+def _purpose(app: CustomApp | IpaApp) -> StoredFile.Purpose:
+    return Purpose.CUSTOM_APP if isinstance(app, CustomApp) else Purpose.IPA_APP
