@@ -71,6 +71,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         # The README's way for clients that build the address from the vendor's other domain.
         "IRU_BARE_API_HOSTS": f"localhost,{OTHER_HOST}",
         "IRU_PORT": str(port),
+        "IRU_FILES_DIR": str(directory / "files"),
     }
 
     def manage(*arguments: str) -> str:
@@ -81,18 +82,21 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     manage("migrate", "-v0")
     manage("shell", "--no-imports", "-v0", "-c", SET_UP)
     token = manage("api_token", "create", "--tenant", "accuhive", "--name", "client", "--permissions", "all")
-    server = subprocess.Popen(
-        [sys.executable, "manage.py", "serve", "--port", str(port), "--certificate", certificate, "--key", key],
-        cwd=ROOT,
-        env=environment,
-    )
+    serve = ("serve", "--port", str(port), "--certificate", certificate, "--key", key)
+    # The worker looks at what clients upload.
+    processes = [
+        subprocess.Popen([sys.executable, "manage.py", *command], cwd=ROOT, env=environment)
+        for command in (serve, ("worker",))
+    ]
     try:
         url = f"https://localhost:{port}"
         _wait(url, certificate)
         yield Service(url, certificate, token)
     finally:
-        server.terminate()
-        server.wait(20)
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait(20)
 
 
 @pytest.fixture
