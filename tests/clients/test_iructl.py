@@ -138,8 +138,9 @@ seen["app came back"] = [digest(large)] == [digest(each) for each in (repository
 # A profile and a script: pushed, edited here, pushed again.
 run("profile", "new", "--import", PROFILE, "--name", "Office Wi-Fi", "--runs-on", "mac")
 (HOME / "check.sh").write_text("#!/bin/zsh" + chr(10) + "exit 0")
-run("script", "new", "--name", "Office Check", "--import-audit", HOME / "check.sh", "--execution-frequency", "every_day")
-for kind, name, content in (("profile", "Office Wi-Fi", "profile.mobileconfig"), ("script", "Office Check", "audit.sh")):
+run("script", "new", "--name", "Office Check", "--import-audit", HOME / "check.sh", "--execution-frequency", "once")
+contents = {"profile": ("Office Wi-Fi", "profile.mobileconfig"), "script": ("Office Check", "audit.sh")}
+for kind, (name, content) in contents.items():
     path = repository / f"{kind}s" / name
     run(kind, "push", "--path", path)
     seen[f"{kind} pushed"] = name in remote(kind)
@@ -156,7 +157,8 @@ for kind in ("app", "profile", "script"):
     listed = run(kind, "list")
     seen[f"{kind} in step"] = [word for word in ("New Remote", "Updated", "Conflict") if word in listed]
     name = {"app": "Tool", "profile": "Office Wi-Fi 2", "script": "Office Check 2"}[kind]
-    path = next(each.parent for each in (repository / f"{kind}s").rglob("info.plist") if f">{name}<" in each.read_text())
+    files = (repository / f"{kind}s").rglob("info.plist")
+    path = next(each.parent for each in files if f">{name}<" in each.read_text())
     seen[f"{kind} shown"] = name in run(kind, "show", path)
     run(kind, "delete", "--path", path, "--force")
     seen[f"{kind} deleted"] = name not in remote(kind)
