@@ -8,9 +8,11 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from access.audit.events import Actor
 from access.models import Tenant
 from access.tokens.lifecycle import create_token
+from devices.models import LibraryItem
 from tests.factories.devices import (
     AssignmentFactory,
     BlueprintFactory,
+    CustomProfileFactory,
     DeviceFactory,
     LibraryItemFactory,
     NoteFactory,
@@ -49,6 +51,11 @@ def address(route: str, examples: Examples) -> str:
     return reverse(str(pattern.name), kwargs={name: values[name] for name in pattern.pattern.regex.groupindex})
 
 
+def _profile(tenant: Tenant, name: str) -> LibraryItem:
+    item: LibraryItem = CustomProfileFactory.create(tenant=tenant, name=f"{name} profile")
+    return item
+
+
 def examples_of(tenant: Tenant, name: str = "Example") -> Examples:
     """An object of the tenant for each id in a route. Every text that people may write begins with `name`."""
     user = UserFactory.create(tenant=tenant, name=f"{name} person", email=f"{name}@people.test")
@@ -62,6 +69,7 @@ def examples_of(tenant: Tenant, name: str = "Example") -> Examples:
         "device_id": device.uuid,
         "note_id": note.uuid,
         "blueprint_id": blueprint.uuid,
+        "item_id": _profile(tenant, name).uuid,
         "assignment_id": AssignmentFactory.create(blueprint=blueprint, library_item=item).pk,
         "user_id": user.uuid,
         "token_id": create_token(tenant=tenant, name=f"{name} token", actor=actor).token.id,
