@@ -79,21 +79,20 @@ def item_devices(request: PageRequest, item_id: UUID) -> HttpResponse:
     counts = statuses.counts_of(item)
     chosen = request.GET.get("status", "").upper()
     chosen = chosen if chosen in {status.upper() for status in counts} else ""
-    found = statuses.devices_of(item, status=chosen)
-    rows = item.tenant.devices.select_related("blueprint").defer("record_json")
     total = sum(count for status, count in counts.items() if not chosen or status.upper() == chosen)
-    page: Any = listing(found, rows, request.GET.get("page"), total=total)
-    page.object_list[:] = statuses.rows_of_item(item, page.object_list)
+    page = Paginator(range(total), PER_PAGE).get_page(request.GET.get("page"))
+    rows = statuses.Listed(item, status=chosen).page(page.start_index() - 1, PER_PAGE) if total else []
     bars = [
         Bar(label=as_words(status), count=count, href=f"?status={status.upper()}", tone=TONES.get(status.upper(), ""))
         for status, count in counts.items()
     ]
     context = {
         "page": page,
+        "rows": rows,
         "bars": drawn(bars),
         "chosen": chosen,
         "query": urlencode({"status": chosen}) if chosen else "",
-        "pending_is_computed": any(row.reported is None for row in page.object_list),
+        "pending_is_computed": any(row.reported is None for row in rows),
     }
     return _show(request, item, "devices", **context)
 

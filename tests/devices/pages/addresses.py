@@ -8,13 +8,11 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from access.audit.events import Actor
 from access.models import Tenant
 from access.tokens.lifecycle import create_token
-from devices.models import LibraryItem
 from tests.factories.devices import (
     AssignmentFactory,
     BlueprintFactory,
     CustomProfileFactory,
     DeviceFactory,
-    LibraryItemFactory,
     NoteFactory,
     TagFactory,
     UserFactory,
@@ -51,11 +49,6 @@ def address(route: str, examples: Examples) -> str:
     return reverse(str(pattern.name), kwargs={name: values[name] for name in pattern.pattern.regex.groupindex})
 
 
-def _profile(tenant: Tenant, name: str) -> LibraryItem:
-    item: LibraryItem = CustomProfileFactory.create(tenant=tenant, name=f"{name} profile")
-    return item
-
-
 def examples_of(tenant: Tenant, name: str = "Example") -> Examples:
     """An object of the tenant for each id in a route. Every text that people may write begins with `name`."""
     user = UserFactory.create(tenant=tenant, name=f"{name} person", email=f"{name}@people.test")
@@ -63,13 +56,13 @@ def examples_of(tenant: Tenant, name: str = "Example") -> Examples:
     tags = [TagFactory.create(tenant=tenant, name=f"{name} tag")]
     device = DeviceFactory.create(tenant=tenant, name=f"{name} device", user=user, blueprint=blueprint, tags=tags)
     note = NoteFactory.create(tenant=tenant, device=device, content=f"{name} note", author=f"{name} author")
-    item = LibraryItemFactory.create(tenant=tenant, name=f"{name} item")
+    item = CustomProfileFactory.create(tenant=tenant, name=f"{name} item")
     actor = Actor.command(f"{name} command")
     return {
         "device_id": device.uuid,
         "note_id": note.uuid,
         "blueprint_id": blueprint.uuid,
-        "item_id": _profile(tenant, name).uuid,
+        "item_id": item.uuid,
         "assignment_id": AssignmentFactory.create(blueprint=blueprint, library_item=item).pk,
         "user_id": user.uuid,
         "token_id": create_token(tenant=tenant, name=f"{name} token", actor=actor).token.id,

@@ -198,9 +198,9 @@ def test_the_status_on_devices(tenant: Tenant, sign_in: SignIn) -> None:
     ]
     assert "exit code 1" in text(answer)
     for status, name in (("ERROR", "Mac a"), ("PASS", "Mac b"), ("PENDING", "Mac c")):
-        rows = client.get(url(item, "devices/"), {"status": status}).context["page"].object_list
+        rows = client.get(url(item, "devices/"), {"status": status}).context["rows"]
         assert [row.device.name for row in rows] == [name]
-    assert len(client.get(url(item, "devices/"), {"status": "NONSENSE"}).context["page"].object_list) == 3
+    assert len(client.get(url(item, "devices/"), {"status": "NONSENSE"}).context["rows"]) == 3
 
 
 def test_an_item_is_deleted(tenant: Tenant, sign_in: SignIn) -> None:
