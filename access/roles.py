@@ -13,13 +13,19 @@ class Capability(StrEnum):
     ACT_ON_DEVICES = auto()  # commands, and deleting a device's record
     READ_SECRETS = auto()
     EDIT_BLUEPRINTS = auto()  # and which library items they install
+    EDIT_LIBRARY = auto()
     EDIT_USERS = auto()
     MANAGE_ACCESS = auto()
 
 
 _AUDITOR = frozenset({Capability.VIEW})
 _HELP_DESK = _AUDITOR | {Capability.EDIT_DEVICES, Capability.ACT_ON_DEVICES}
-_STANDARD = _HELP_DESK | {Capability.READ_SECRETS, Capability.EDIT_BLUEPRINTS, Capability.EDIT_USERS}
+_STANDARD = _HELP_DESK | {
+    Capability.READ_SECRETS,
+    Capability.EDIT_BLUEPRINTS,
+    Capability.EDIT_LIBRARY,
+    Capability.EDIT_USERS,
+}
 
 ROLES: dict[str, frozenset[Capability]] = {
     Role.OWNER: _STANDARD | {Capability.MANAGE_ACCESS},

@@ -4,7 +4,17 @@ from django.urls import path
 
 from access.http.navigation import Item, navigation
 from access.models import Administrator
-from devices.pages import blueprints, device_commands, devices, notes, reference, secrets, users
+from devices.pages import (
+    blueprints,
+    device_commands,
+    devices,
+    library,
+    library_editing,
+    notes,
+    reference,
+    secrets,
+    users,
+)
 
 
 def belongs_to_a_tenant(person: Administrator) -> bool:
@@ -15,6 +25,7 @@ def belongs_to_a_tenant(person: Administrator) -> bool:
 navigation[:0] = [
     Item("Devices", "monitor", "devices", belongs_to_a_tenant),
     Item("Blueprints", "layout-grid", "blueprints", belongs_to_a_tenant),
+    Item("Library", "library", "library", belongs_to_a_tenant),
     Item("Users", "users", "users", belongs_to_a_tenant),
 ]
 navigation.append(Item("API reference", "code-xml", "reference", belongs_to_a_tenant))
@@ -44,6 +55,15 @@ urlpatterns = [
     path(
         "blueprints/<uuid:blueprint_id>/library/<int:assignment_id>/remove/", blueprints.remove, name="blueprint-remove"
     ),
+    path("library/", library.item_list, name="library"),
+    path("library/scripts/new/", library_editing.create_script, name="script-create"),
+    path("library/profiles/new/", library_editing.create_profile, name="profile-create"),
+    path("library/<uuid:item_id>/", library.item_page, name="library-item"),
+    path("library/<uuid:item_id>/devices/", library.item_devices, name="library-item-devices"),
+    path("library/<uuid:item_id>/activity/", library.item_activity, name="library-item-activity"),
+    path("library/<uuid:item_id>/profile/", library.download_profile, name="profile-download"),
+    path("library/<uuid:item_id>/edit/", library_editing.edit, name="library-item-edit"),
+    path("library/<uuid:item_id>/delete/", library_editing.delete, name="library-item-delete"),
     path("users/", users.user_list, name="users"),
     path("users/options/", users.options, name="user-options"),
     path("users/<uuid:user_id>/", users.user_page, name="user"),

@@ -37,7 +37,7 @@ RAW_IS_RIGHT = {
     "devices/templatetags/devices.py": 2,  # `breakable` escapes by itself: the import and the call
 }
 # The start of a class whose end comes from data, by what writes it in templates and in Python.
-BUILT = {"method-": "method-{{ ", "tint-": 'f"tint-{'}
+BUILT = {"depth-": "depth-{{ ", "method-": "method-{{ ", "tint-": 'f"tint-{'}
 CLASS = re.compile(r"\.([a-zA-Z][\w-]*)")
 
 

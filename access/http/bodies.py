@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from django.core.exceptions import RequestDataTooBig
 from django.core.files.uploadedfile import UploadedFile
-from django.core.files.uploadhandler import FileUploadHandler
+from django.core.files.uploadhandler import FileUploadHandler, MemoryFileUploadHandler
 from django.http import HttpRequest, QueryDict
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 from django.http.request import UnreadablePostError
@@ -61,6 +61,34 @@ def takes_body[V: Callable[..., Any]](maximum: int) -> Callable[[V], V]:
         return view
 
     return declare
+
+
+class FilesInMemory(MemoryFileUploadHandler):
+    """The upload handler of a page that takes files: nothing is written to disk, whatever the size."""
+
+    def handle_raw_input(self, *args: Any, **kwargs: Any) -> None:
+        self.activated = True  # Django would ask the settings
+
+
+def takes_files[V: Callable[..., Any]](maximum: int) -> Callable[[V], V]:
+    """Declare that a page takes a form with files, of up to `maximum` bytes in all (not over
+    DATA_UPLOAD_MAX_MEMORY_SIZE). They stay in memory. From people who have not signed in it takes what any page takes.
+    """
+
+    def declare(view: V) -> V:
+        view.files_maximum = maximum  # type: ignore[attr-defined]
+        return view
+
+    return declare
+
+
+def read_page(request: HttpRequest, view: Callable[..., Any], *, signed_in: bool) -> None:
+    """`read_form` with what the page of this view declares."""
+    maximum: int = getattr(view, "body_maximum", PAGE_BODY)
+    if signed_in and hasattr(view, "files_maximum"):
+        maximum = view.files_maximum
+        request.upload_handlers = [FilesInMemory(request)]
+    read_form(request, maximum)
 
 
 def read_form(request: HttpRequest, maximum: int) -> None:

@@ -15,7 +15,7 @@ from django.utils.module_loading import import_string
 
 from access.addresses import client_address, is_trusted_proxy, parse, trusted_proxies
 from access.http import errors
-from access.http.bodies import PAGE_BODY, read_form
+from access.http.bodies import read_page
 from access.http.requests import RoutedRequest
 from access.http.slow_clients import AUTHENTICATED, has_body
 from access.models import Administrator
@@ -145,7 +145,7 @@ class BodyMiddleware:
         if request.user.is_authenticated:
             request.META[AUTHENTICATED] = True
         try:
-            read_form(request, getattr(view, "body_maximum", PAGE_BODY))
+            read_page(request, view, signed_in=request.user.is_authenticated)
         except UnreadablePostError:
             return errors.bad_request(request)
         except Refusal as refusal:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Hashable, Iterable
 from typing import Any, Literal
 
+import orjson
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
@@ -72,6 +73,18 @@ class Schemas:
                 return [self._cleaned(each) for each in schema]
             case _:
                 return schema
+
+
+def used(document: Any, components: dict[str, Schema]) -> dict[str, Schema]:
+    """The components that the document refers to, and those that these refer to. The body of an upload is written out
+    as its form, and its model would be one that nothing refers to."""
+    names, left = set[str](), [document]
+    while left:
+        text = orjson.dumps(left.pop()).decode()
+        new = set(re.findall(rf'"{PREFIX}(\w+)"', text)) - names
+        names |= new
+        left += [components[name] for name in new]
+    return {name: schema for name, schema in components.items() if name in names}
 
 
 def target(schema: Schema, components: dict[str, Schema]) -> Schema:

@@ -13,7 +13,7 @@ from access.labels import PRODUCT
 from access.permissions import Section, catalogue
 from access.tokens.authentication import AuthenticationFailed, PermissionMissing
 from devices.api import errors, idempotency
-from devices.api.json_schemas import Part, Schema, Schemas, without_null
+from devices.api.json_schemas import Part, Schema, Schemas, used, without_null
 from devices.api.parsing import FORMS
 from devices.api.rendering import JSON
 from devices.api.routing import Api, Operation
@@ -111,7 +111,7 @@ def build(api: Api) -> dict[str, Any]:
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer", "description": "An API token of the organization."}
             },
-            "schemas": bodies.components,
+            "schemas": used(paths, bodies.components),
             "responses": _errors(),
         },
     }

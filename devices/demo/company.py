@@ -12,9 +12,18 @@ from access.audit.events import Actor, Target, log_event
 from access.models import AuditEvent, Tenant
 from devices.dates import zulu
 from devices.demo import app_uploads, library
+from devices.demo.library_contents import add_contents
 from devices.enrollment import codes as enrollment_codes
 from devices.enrollment.routing import routing_of, update_routing
-from devices.models import Assignment, AssignmentNode, Blueprint, Device, LibraryItem, RoutingActivity
+from devices.models import (
+    Assignment,
+    AssignmentNode,
+    Blueprint,
+    CustomScript,
+    Device,
+    LibraryItem,
+    RoutingActivity,
+)
 
 ROUTED_DEVICES = 12  # the newest devices, which the routing activity lists
 FALLBACK = "Everything else"
@@ -76,6 +85,8 @@ def _assign_library(tenant: Tenant, blueprints: dict[str, Blueprint]) -> None:
         ignore_conflicts=True,
     )
     items = {item.uuid: item for item in tenant.library_items.filter(uuid__in=[item.id for item in library.ITEMS])}
+    if not CustomScript.objects.filter(item__in=items.values()).exists():  # not yet set up
+        add_contents(tenant, items)
     nodes: dict[str, AssignmentNode] = {}
     if library.MAP_BLUEPRINT in blueprints:
         map_ = blueprints[library.MAP_BLUEPRINT]

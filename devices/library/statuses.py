@@ -4,11 +4,10 @@ What a device reported is a row of LibraryStatus. A device that an item is for a
 that is computed here, so that an assignment writes nothing for a hundred thousand devices.
 """
 
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from access.models import Tenant
 from devices.library.kinds import KINDS, kind_of, platforms_of
@@ -41,23 +40,50 @@ def item_with_contents(tenant: Tenant, item_id: UUID) -> LibraryItem:
     return tenant.library_items.select_related("tenant", *CONTENTS).get(uuid=item_id)
 
 
-def devices_of(item: LibraryItem, *, status: str = "") -> DeviceQuerySet:
-    """The devices that reported on the item or that it is for, newest first; only those in a `status`, in any case."""
-    devices = item.tenant.devices.order_by("-pk")
-    reported = item.statuses.all()
-    if not status:
-        return devices.filter(_in_scope(item) | Q(pk__in=reported.values("device")))
-    matching = Q(pk__in=reported.filter(status__in={status.upper(), status.lower()}).values("device"))
-    if status.upper() == kind_of(item).pending.upper():
-        matching |= _in_scope(item) & ~Q(pk__in=reported.values("device"))
-    return devices.filter(matching)
+class Listed:
+    """The devices that reported on an item or that it is for, newest first; only those in a `status`, in any case.
 
+    Devices that reported and devices in scope are asked for one by one, each in the order of an index, and merged: one
+    question for both would look at every device of the tenant.
+    """
 
-def rows_of_item(item: LibraryItem, devices: Iterable[Device]) -> list[Row]:
-    """A row for each of these devices, which `devices_of` found, in their order."""
-    devices = list(devices)
-    reported = {row.device_id: row for row in item.statuses.filter(device__in=devices)}
-    return [Row(item, device, reported.get(device.pk)) for device in devices]
+    def __init__(self, item: LibraryItem, *, status: str = "") -> None:
+        self._item = item
+        self._reported = item.statuses.all()
+        scope = item.tenant.devices.filter(_in_scope(item))
+        answered = LibraryStatus.objects.filter(item=item, device=OuterRef("pk"))
+        self._silent = scope.filter(~Exists(answered))
+        self._in_scope = scope
+        if status:
+            self._reported = self._reported.filter(status__in={status.upper(), status.lower()})
+            pending = status.upper() == kind_of(item).pending.upper()
+            self._in_scope = self._silent = self._silent if pending else scope.none()
+
+    def __len__(self) -> int:
+        return self._reported.count() + self._silent.count()
+
+    def page(self, start: int, size: int) -> list[Row]:
+        """The rows of `size` devices, with their blueprints."""
+        end = start + size
+        reported = self._reported.order_by("-device").values_list("device", flat=True)[:end]
+        in_scope = self._in_scope.order_by("-pk").values_list("pk", flat=True)[:end]
+        keys = sorted({*reported, *in_scope}, reverse=True)[start:end]
+        return self._rows(self._item.tenant.devices.filter(pk__in=keys))
+
+    def of_device(self, device_id: UUID) -> list[Row]:
+        """The row of this device, if it is listed."""
+        devices = self._item.tenant.devices.filter(uuid=device_id)
+        keys = set(devices.values_list("pk", flat=True))
+        listed = {
+            *self._reported.filter(device__in=keys).values_list("device", flat=True),
+            *self._in_scope.filter(pk__in=keys).values_list("pk", flat=True),
+        }
+        return self._rows(devices.filter(pk__in=listed))
+
+    def _rows(self, devices: DeviceQuerySet) -> list[Row]:
+        found = list(devices.select_related("blueprint").defer("record_json").order_by("-pk"))
+        reported = {row.device_id: row for row in self._item.statuses.filter(device__in=found)}
+        return [Row(self._item, device, reported.get(device.pk)) for device in found]
 
 
 def rows_of_device(device: Device) -> list[Row]:
@@ -75,9 +101,8 @@ def rows_of_device(device: Device) -> list[Row]:
 def counts_of(item: LibraryItem) -> dict[str, int]:
     """How many devices are in each status, the most frequent first."""
     counts = dict(item.statuses.values_list("status").annotate(n=Count("pk")).order_by("-n", "status"))
-    silent = item.tenant.devices.filter(_in_scope(item)).exclude(pk__in=item.statuses.values("device")).count()
-    if silent:
-        pending = kind_of(item).pending
+    pending = kind_of(item).pending
+    if silent := len(Listed(item)) - sum(counts.values()):
         counts[pending] = counts.get(pending, 0) + silent
     return counts
 

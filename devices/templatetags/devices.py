@@ -7,9 +7,11 @@ from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString, mark_safe
 
 from devices.commands import COMMANDS
-from devices.models import Blueprint, Device, DeviceCommand, Platform
+from devices.library.kinds import KINDS, kind_of
+from devices.models import Blueprint, Device, DeviceCommand, LibraryItem, Platform
 from devices.pages.forms.blueprints import COLORS
 from devices.pages.forms.devices import PLATFORMS
+from devices.pages.library import TONES
 from devices.text import as_words
 
 register = template.Library()
@@ -77,3 +79,25 @@ def picture(blueprint: Blueprint) -> str:
 def tint(blueprint: Blueprint) -> str:
     """The class of its color; that of none for a color we have no tint of."""
     return f"tint-{blueprint.color.split('-')[0]}" if blueprint.color in COLORS else "tint-none"
+
+
+@register.filter
+def kind_label(item: LibraryItem) -> str:
+    """What kind of library item it is; a type that we do not know as words."""
+    return as_words(item.type.replace("-", "_")) if item.type not in KINDS and item.type else kind_of(item).label
+
+
+@register.filter
+def kind_icon(item: LibraryItem) -> str:
+    return kind_of(item).icon
+
+
+@register.filter
+def status_tone(status: str) -> str:
+    """The tone of a badge for a status of an item on a device."""
+    return TONES.get(status.upper(), "")
+
+
+@register.filter
+def at_most(number: int, maximum: int) -> int:
+    return min(number, maximum)

@@ -49,12 +49,13 @@ def get_library_item_activity(
 )
 def get_library_item_statuses(request: ApiRequest, library_item_id: UUID, query: ItemStatusQuery) -> ItemStatusPage:
     item = statuses.item_with_contents(request.tenant, library_item_id)
-    devices = statuses.devices_of(item, status=query.status)
+    listed = statuses.Listed(item, status=query.status)
     if query.computer_id:
-        devices = devices.filter(uuid=query.computer_id)
-    count = devices.order_by().count()
+        rows = listed.of_device(query.computer_id)
+        count, rows = len(rows), rows[query.offset :]
+    else:
+        count = len(listed)
+        rows = listed.page(query.offset, query.limit) if query.offset < count else []
     following, preceding = page_links(request, query, count)
-    page = devices.select_related("blueprint").defer("record_json")[query.offset : query.offset + query.limit]
-    rows = statuses.rows_of_item(item, page) if query.offset < count else []
     results = [ItemStatusOut.of(row) for row in rows]
     return ItemStatusPage.model_construct(count=count, next=following, previous=preceding, results=results)

@@ -69,7 +69,7 @@ class DeviceItemStatus(BaseModel):
     reported_at: str | None
     type: str
     last_audit_log: str | None
-    log: str | None
+    log: str
 
     @classmethod
     def of(cls, row: Row) -> "DeviceItemStatus":
@@ -82,7 +82,7 @@ class DeviceItemStatus(BaseModel):
             reported_at=zulu(reported.reported_at) if reported else None,
             type=row.item.type,
             last_audit_log=reported.last_audit_log if reported else None,
-            log=reported.log if reported else None,
+            log=(reported.log if reported else None) or "",
         )
 
 

@@ -11,7 +11,7 @@ from access.audit.events import Actor
 from access.models import Tenant
 from devices.imports.devices import ImportReport, Row, import_groups
 from devices.imports.problems import Problems
-from devices.imports.tenant import groups
+from devices.imports.tenant import groups, library
 from devices.imports.tenant.client import NOT_SERVED, Denied, Missing, SourceTenant, TenantImportError
 from devices.imports.tenant.groups import Written
 from devices.imports.tenant.routing import write_routing, write_routing_activity
@@ -24,13 +24,7 @@ type Documents = list[dict[str, Any]]
 # Devices that are saved together, while as many others are asked about: an interruption loses the answers of these two
 # groups at most. A smaller group costs commits and audit events.
 GROUP = 10
-# Lists of the library that the public API has, and the type of what they hold.
-LIBRARY = {
-    "library/custom-apps": "custom-app",
-    "library/ipa-apps": "ipa-app",
-    "library/custom-profiles": "profile",
-    "library/custom-scripts": "custom-script",
-}
+CATEGORIES = "self-service/categories"
 ROUTING, ROUTING_PATH = "Blueprint Routing", "blueprint-routing/"
 # Parts of the API that are read for each device, and the key under which an import takes the answer.
 DEVICE = {
@@ -102,8 +96,10 @@ def import_tenant(
     copy.group(ROUTING, copy.routing)
     activity = source.pages(f"{ROUTING_PATH}activity", limit=300)
     copy.group(f"{ROUTING} activity", lambda: copy.write(write_routing_activity, activity))
-    for path, type_ in LIBRARY.items():
-        copy.group(path, lambda path=path, type_=type_: copy.library(path, type_))  # type: ignore[misc]
+    copy.group(CATEGORIES, copy.categories)
+    for path, (kind, row) in library.LIBRARY.items():
+        write = library.writer_of(kind, row)
+        copy.group(path, lambda path=path, write=write: copy.write(write, source.pages(path)))  # type: ignore[misc]
     copy.group("library items of blueprints", copy.assignments)
     pool = ThreadPoolExecutor(workers, thread_name_prefix="import_tenant")
     try:
@@ -167,10 +163,14 @@ class _Copy:
             raise Denied(NOT_SERVED) from None
         return write_routing(tenant=self._tenant, answer=answer, actor=self._actor)
 
-    def library(self, path: str, type_: str) -> Written:
-        pages = self._source.pages(path)
-        typed = ([{**row, "type": type_} for row in rows if isinstance(row, dict)] for rows in pages)
-        return self.write(groups.write_library_items, typed)
+    def categories(self) -> Written:
+        try:
+            rows = self._source.get(CATEGORIES)
+        except Missing:
+            raise Denied(NOT_SERVED) from None
+        if not isinstance(rows, list):
+            raise TenantImportError(f"{CATEGORIES} did not answer a list.")
+        return library.write_categories(tenant=self._tenant, rows=rows, actor=self._actor)
 
     def assignments(self) -> Written:
         written = Written()
@@ -183,9 +183,9 @@ class _Copy:
                 if str(denied) == NOT_SERVED:
                     continue  # a blueprint that only this tenant has
                 raise
-            written += groups.write_library_items(tenant=self._tenant, rows=items, actor=self._actor)
+            written += library.write_library_items(tenant=self._tenant, rows=items, actor=self._actor)
             ids = [id for row in items if (id := _uuid(row, "id"))]
-            groups.write_assignments(tenant=self._tenant, blueprint_id=blueprint, items=ids, actor=self._actor)
+            library.write_assignments(tenant=self._tenant, blueprint_id=blueprint, items=ids, actor=self._actor)
         return written
 
     def devices(self, pool: ThreadPoolExecutor) -> None:

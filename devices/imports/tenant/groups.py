@@ -1,4 +1,4 @@
-"""Writes blueprints, users, tags and library items of another tenant, with the ids that they have there."""
+"""Writes blueprints, users and tags of another tenant, with the ids that they have there."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -15,9 +15,9 @@ from devices.fleet import records
 from devices.imports.errors import RowError, validated
 from devices.imports.problems import Problems
 from devices.imports.relations import imported_integration
-from devices.imports.tenant.models import BlueprintIn, IntegrationIn, LibraryItemIn, TagIn, UserIn
+from devices.imports.tenant.models import BlueprintIn, IntegrationIn, TagIn, UserIn
 from devices.imports.values import storable, uuid_or_none
-from devices.models import Assignment, Blueprint, DirectoryIntegration, LibraryItem, Tag, User
+from devices.models import Blueprint, DirectoryIntegration, Tag, User
 
 _BLUEPRINT = ("name", "icon", "color", "description", "type", "params", "enrollment_code", "enrollment_code_active")
 _USER = ("name", "email", "active", "archived", "department", "job_title", "deprecated_user_id", "integration")
@@ -45,7 +45,7 @@ def write_blueprints(*, tenant: Tenant, rows: Iterable[Any], actor: Actor) -> Wr
     written = Written()
     stored = {row.uuid: row for row in tenant.blueprints.select_for_update()}
     new, changed, renamed = list[Blueprint](), list[Blueprint](), list[int]()
-    for row, id in _read(BlueprintIn, "blueprint", rows, written):
+    for row, id in read_rows(BlueprintIn, "blueprint", rows, written):
         facts = row.model_dump()
         blueprint = stored.setdefault(id, Blueprint(tenant=tenant, uuid=id))
         code = facts["enrollment_code"]
@@ -69,7 +69,7 @@ def write_blueprints(*, tenant: Tenant, rows: Iterable[Any], actor: Actor) -> Wr
 def write_users(*, tenant: Tenant, rows: Iterable[Any], actor: Actor) -> Written:
     """Users whole, with their directory integrations and dates."""
     written = Written()
-    users = {id: row for row, id in _read(UserIn, "user", rows, written)}
+    users = {id: row for row, id in read_rows(UserIn, "user", rows, written)}
     integrations = _integrations(tenant, [row.integration for row in users.values()])
     stored = {row.uuid: row for row in tenant.users.select_for_update().filter(uuid__in=users)}
     new, changed = list[User](), list[User]()
@@ -94,7 +94,7 @@ def write_tags(*, tenant: Tenant, rows: Iterable[Any], actor: Actor) -> Written:
     stored = {row.uuid: row for row in tenant.tags.select_for_update()}
     names = {row.name for row in stored.values()}
     new, changed = list[Tag](), list[Tag]()
-    for row, id in _read(TagIn, "tag", rows, written):
+    for row, id in read_rows(TagIn, "tag", rows, written):
         if not row.name or row.name in names:
             continue
         names.add(row.name)
@@ -107,33 +107,9 @@ def write_tags(*, tenant: Tenant, rows: Iterable[Any], actor: Actor) -> Written:
     return record_import(tenant, actor, "tags", written, new=new, changed=changed)
 
 
-@transaction.atomic
-def write_library_items(*, tenant: Tenant, rows: Iterable[Any], actor: Actor) -> Written:
-    """Library items as far as devices and blueprints refer to them: `id`, `name`, and `type` where it is known."""
-    written = Written()
-    items = {id: row for row, id in _read(LibraryItemIn, "library item", rows, written)}
-    stored = {row.uuid: row for row in tenant.library_items.select_for_update().filter(uuid__in=items)}
-    new, changed = list[LibraryItem](), list[LibraryItem]()
-    for id, row in items.items():
-        item = stored.get(id) or LibraryItem(tenant=tenant, uuid=id)
-        if assign(item, {"name": row.name or item.name, "type": row.type or item.type}):
-            (changed if item.pk else new).append(item)
-    LibraryItem.objects.bulk_create(new)
-    LibraryItem.objects.bulk_update(changed, ["name", "type"])
-    return record_import(tenant, actor, "library items", written, new=new, changed=changed)
-
-
-@transaction.atomic
-def write_assignments(*, tenant: Tenant, blueprint_id: UUID, items: Iterable[UUID], actor: Actor) -> Written:
-    """What a blueprint installs. The public API does not tell the node of a map, so the items lie on the map itself."""
-    blueprint = tenant.blueprints.select_for_update().get(uuid=blueprint_id)
-    there = set(blueprint.assignments.values_list("library_item__uuid", flat=True))
-    missing = tenant.library_items.filter(uuid__in=set(items) - there).order_by("pk")
-    new = Assignment.objects.bulk_create(Assignment(blueprint=blueprint, library_item=item) for item in missing)
-    return record_import(tenant, actor, f"library items on {blueprint.name}", Written(), new=new, changed=[])
-
-
-def _read[M: BaseModel](model: type[M], noun: str, rows: Iterable[Any], written: Written) -> Iterator[tuple[M, UUID]]:
+def read_rows[M: BaseModel](
+    model: type[M], noun: str, rows: Iterable[Any], written: Written
+) -> Iterator[tuple[M, UUID]]:
     """Each usable object with its id, the first of those that have the same: pages may overlap while they are read."""
     ids: set[UUID] = set()
     for row in rows:

@@ -3,19 +3,23 @@
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AliasPath, BeforeValidator, Field, model_validator
+from pydantic import AliasPath, BeforeValidator, Field, StringConstraints, model_validator
 
 from devices.imports.models import NamedUser, Section
-from devices.imports.values import NULL_AS_EMPTY, Blankable, Boolean, Flag, Moment, column
+from devices.imports.values import LONGEST_TEXT, NULL_AS_EMPTY, Blankable, Boolean, Flag, Moment, column
 from devices.models import (
     Blueprint,
     BlueprintRouting,
+    CustomScript,
     DirectoryIntegration,
     LibraryItem,
     RoutingActivity,
+    SelfServiceCategory,
     Tag,
     User,
 )
+
+type Script = Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]  # as it is, blanks and all
 
 
 def _object_or_empty(value: Any) -> Any:
@@ -109,3 +113,46 @@ class LibraryItemIn(Section):
 
     name: Annotated[str, column(LibraryItem, "name")] = ""
     type: Annotated[str, column(LibraryItem, "type")] = ""
+
+
+class CategoryIn(Section):
+    """A row of `GET /self-service/categories`."""
+
+    name: Annotated[str, column(SelfServiceCategory, "name", required=True)]
+
+
+class AppIn(Section):
+    """A row of a list of apps, as far as it is copied."""
+
+    name: Annotated[str, column(LibraryItem, "name", required=True)]
+    active: Boolean = True
+    created_at: Moment
+    updated_at: Blankable[Moment] = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        self.updated_at = self.updated_at or self.created_at
+        return self
+
+
+class ProfileIn(AppIn):
+    """A row of `GET /library/custom-profiles`."""
+
+    profile: str
+    runs_on_mac: Flag = False
+    runs_on_iphone: Flag = False
+    runs_on_ipad: Flag = False
+    runs_on_tv: Flag = False
+    runs_on_vision: Flag = False
+
+
+class ScriptIn(AppIn):
+    """A row of `GET /library/custom-scripts`."""
+
+    execution_frequency: CustomScript.Frequency
+    script: Script
+    remediation_script: Script = ""
+    restart: Flag = False
+    show_in_self_service: Flag = False
+    self_service_category_id: Blankable[UUID] = None
+    self_service_recommended: Flag = False

@@ -14,7 +14,8 @@ from access.audit.events import Actor
 from access.models import Tenant
 from devices.imports.problems import Problems
 from devices.imports.tenant.client import SourceTenant, TenantImportError
-from devices.imports.tenant.copy import ALSO, DEVICE, LIBRARY, TenantImportReport, Watcher, import_tenant
+from devices.imports.tenant.copy import ALSO, DEVICE, TenantImportReport, Watcher, import_tenant
+from devices.imports.tenant.library import LIBRARY
 from devices.imports.tenant.state import Progress
 
 MAX_PROBLEMS = 20  # lines
@@ -25,9 +26,9 @@ ESSENTIAL = {"blueprints", "users", "tags", "devices"}
 class Command(BaseCommand):
     help = (
         "Copy a live Iru tenant through its own public API into a tenant here: blueprints, Blueprint Routing, users, "
-        "tags, library items, and devices with details, apps, parameters and notes; commands, activity and secrets "
-        "with --also. Each group of ten devices is saved at once. Running the same again goes on where it was "
-        "interrupted, with --resume-file, and brings what is new."
+        "tags, the Library (scripts and profiles whole, of apps only their names), and devices with details, apps, "
+        "parameters and notes; commands, activity and secrets with --also. Each group of ten devices is saved at once. "
+        "Running the same again goes on where it was interrupted, with --resume-file, and brings what is new."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -97,7 +97,7 @@ def _make(name: str, made: dict[str, Any], **given: Any) -> Any:
 
 def body(operation: Operation) -> dict[str, Any] | None:
     """The smallest body that the operation takes: its required fields, and its files as bytes."""
-    files = dict.fromkeys(operation.upload.files, FILES[operation.id]) if operation.upload else {}
+    files = dict.fromkeys(operation.upload.files, FILES.get(operation.id)) if operation.upload else {}
     return {**_required(operation.body), **files} if operation.body else None
 
 

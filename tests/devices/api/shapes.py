@@ -1,7 +1,8 @@
 """The language in which the contract writes what a response looks like, and where a response differs from it.
 
-A shape is an object (a key ending in `?` need not be there; `$or` says what may stand in place of the object), a list
-of one shape, null, or a text such as `string|""`, `datetime:T..Z|null`, `string: classic|map`, `string "True"|"False"`.
+A shape is an object (a key ending in `?` need not be there; `$or` says what may stand in place of the object, and
+`$array` that it is a list in truth), a list of one shape, null, or a text such as `string|""`, `datetime:T..Z|null`,
+`string: classic|map`, `string "True"|"False"`.
 What its authors only ever saw empty (`[]`, `{}`) may hold anything.
 """
 
@@ -59,6 +60,9 @@ def mismatches(value: Any, shape: Any, path: str = "") -> Iterator[Mismatch]:
 
 def _object(value: Any, shape: dict[str, Any], path: str) -> Iterator[Mismatch]:
     if "$or" in shape and any(fits(value) for fits in alternatives(shape["$or"])):
+        return
+    if "$array" in shape:
+        yield from mismatches(value, shape["$array"], path)
         return
     if not isinstance(value, dict):
         yield Mismatch(path, value, f"{value!r} is no object")

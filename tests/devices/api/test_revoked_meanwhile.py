@@ -39,6 +39,8 @@ MOMENT = 0.3  # for the call to begin its change; where it has not, the test see
 COMMAND = Actor.command("test")
 # A body that changes something, for an operation whose fields are all optional.
 CHANGES: dict[str, dict[str, Any]] = {
+    "update_custom_profile": {"name": "Renamed"},
+    "update_custom_script": {"name": "Renamed"},
     "update_device": {"asset_tag": "A-1"},
     "update_blueprint": {"name": "Renamed"},
     "update_custom_app": {"name": "Renamed"},

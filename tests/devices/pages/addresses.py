@@ -11,8 +11,8 @@ from access.tokens.lifecycle import create_token
 from tests.factories.devices import (
     AssignmentFactory,
     BlueprintFactory,
+    CustomProfileFactory,
     DeviceFactory,
-    LibraryItemFactory,
     NoteFactory,
     TagFactory,
     UserFactory,
@@ -56,12 +56,13 @@ def examples_of(tenant: Tenant, name: str = "Example") -> Examples:
     tags = [TagFactory.create(tenant=tenant, name=f"{name} tag")]
     device = DeviceFactory.create(tenant=tenant, name=f"{name} device", user=user, blueprint=blueprint, tags=tags)
     note = NoteFactory.create(tenant=tenant, device=device, content=f"{name} note", author=f"{name} author")
-    item = LibraryItemFactory.create(tenant=tenant, name=f"{name} item")
+    item = CustomProfileFactory.create(tenant=tenant, name=f"{name} item")
     actor = Actor.command(f"{name} command")
     return {
         "device_id": device.uuid,
         "note_id": note.uuid,
         "blueprint_id": blueprint.uuid,
+        "item_id": item.uuid,
         "assignment_id": AssignmentFactory.create(blueprint=blueprint, library_item=item).pk,
         "user_id": user.uuid,
         "token_id": create_token(tenant=tenant, name=f"{name} token", actor=actor).token.id,

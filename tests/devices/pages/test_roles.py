@@ -63,6 +63,15 @@ ALLOWED = {
     "/blueprints/<uuid:blueprint_id>/delete/": STANDARD,
     "/blueprints/<uuid:blueprint_id>/library/assign/": STANDARD,
     "/blueprints/<uuid:blueprint_id>/library/<int:assignment_id>/remove/": STANDARD,
+    "/library/": EVERY_ROLE,
+    "/library/scripts/new/": STANDARD,
+    "/library/profiles/new/": STANDARD,
+    "/library/<uuid:item_id>/": EVERY_ROLE,
+    "/library/<uuid:item_id>/devices/": EVERY_ROLE,
+    "/library/<uuid:item_id>/activity/": EVERY_ROLE,
+    "/library/<uuid:item_id>/profile/": STANDARD,
+    "/library/<uuid:item_id>/edit/": STANDARD,
+    "/library/<uuid:item_id>/delete/": STANDARD,
     "/users/": EVERY_ROLE,
     "/users/options/": EVERY_ROLE,
     "/users/<uuid:user_id>/": EVERY_ROLE,
@@ -118,7 +127,7 @@ def test_the_navigation_shows_what_the_role_may_open(sign_in: SignIn, mac: Devic
     shown = sign_in(Role.AUDITOR).get("/", follow=True)
     assert shown.redirect_chain[-1][0] == reverse("devices")
     content = shown.content.decode()
-    assert content.index('href="/devices/"') < content.index('href="/blueprints/"') < content.index('href="/users/"')
+    assert content.index('href="/devices/"') < content.index('href="/blueprints/"') < content.index('href="/library/"')
 
 
 def test_the_access_property_agrees_with_the_capability(tenant: Tenant) -> None:

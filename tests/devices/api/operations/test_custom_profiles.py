@@ -132,7 +132,7 @@ def test_families(api: Call, token: IssuedApiToken) -> None:
         (b"\x30\x82\x10\x00", "signed"),
         (b"nothing", "no XML"),
         (b'<!DOCTYPE plist [<!ENTITY a "b">]><plist><dict/></plist>', "entity"),
-        (b"x" * (LARGEST + 1), "at most 2 MB"),
+        (b"x" * (LARGEST + 1), "at most 1 MB"),
     ],
 )
 def test_a_file_that_is_no_profile_is_a_400_of_its_field(

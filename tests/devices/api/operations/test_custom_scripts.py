@@ -206,7 +206,7 @@ def test_the_three_ways_through_a_list(api: Call, token: IssuedApiToken, tenant:
 
 
 def test_the_first_page_is_there_without_rows(api: Call, token: IssuedApiToken) -> None:
-    empty = {"count": 0, "next": None, "previous": None, "results": []}
+    empty: dict[str, Any] = {"count": 0, "next": None, "previous": None, "results": []}
     assert api("GET", f"{URL}?page=1", token).json() == empty
 
 

@@ -171,7 +171,7 @@ def test_the_queries_do_not_grow_with_the_devices(
     for _ in range(15):
         device = DeviceFactory.create(tenant=item.tenant, blueprint=blueprint)
         LibraryStatusFactory.create(item=item, device=device)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(9):
         assert len(statuses.rows()) == 15
 
 

@@ -1,0 +1,147 @@
+"""Forms of the Library: the filters of its lists, scripts and profiles."""
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.core.files.uploadedfile import UploadedFile
+
+from access.models import Tenant
+from devices.library.categories import categories
+from devices.library.kinds import KINDS, contents_of
+from devices.library.profile_files import LARGEST
+from devices.library.profiles import FAMILIES
+from devices.library.scripts import LONGEST
+from devices.models import CustomScript, LibraryItem
+
+FAMILY_LABELS = dict(zip(FAMILIES, ("Mac", "iPhone", "iPad", "Apple TV", "Vision Pro"), strict=True))
+
+
+class LibraryFilter(forms.Form):
+    """Search and filter of the list. Every field is optional, and invalid values are ignored."""
+
+    q = forms.CharField(required=False, max_length=100)
+    kind = forms.ChoiceField(
+        required=False, choices=[("", "Any"), *((kind.type, kind.label) for kind in KINDS.values())]
+    )
+    active = forms.ChoiceField(
+        required=False, label="Status", choices=[("", "Any"), ("yes", "Active"), ("no", "Inactive")]
+    )
+
+    def __init__(self, data: Any) -> None:
+        super().__init__(data)
+        self.full_clean()
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        return {name: value for name, value in self.cleaned_data.items() if value}
+
+    @property
+    def popover_count(self) -> int:
+        return len(self.chosen.keys() - {"q"})
+
+    def conditions(self) -> dict[str, Any]:
+        """Of the items that are listed."""
+        chosen = self.chosen
+        conditions: dict[str, Any] = {"name__icontains": chosen.get("q", "").strip()}
+        if "kind" in chosen:
+            conditions["type"] = chosen["kind"]
+        if "active" in chosen:
+            conditions["active"] = chosen["active"] == "yes"
+        return conditions
+
+
+class CodeField(forms.CharField):
+    """A script. A browser ends lines with CR LF, which no shell takes; the blanks at its beginning are kept."""
+
+    def __init__(self, **options: Any) -> None:
+        attributes = {"rows": 10, "spellcheck": "false", "autocapitalize": "off"}
+        super().__init__(max_length=LONGEST, strip=False, widget=forms.Textarea(attrs=attributes), **options)
+
+    def to_python(self, value: Any) -> str:
+        text = super().to_python(value) or ""
+        return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+class ItemForm(forms.Form):
+    """What every kind of item has. `fields_of` gives what the room takes."""
+
+    name = forms.CharField(max_length=255, error_messages={"required": "Give it a name."})
+    active = forms.BooleanField(required=False, help_text="Devices get an inactive item no longer. It stays assigned.")
+
+    @classmethod
+    def initial_of(cls, item: LibraryItem | None) -> dict[str, Any]:
+        if item is None:
+            return {"active": True}
+        contents = contents_of(item)
+        own = {name: getattr(contents, name) for name in cls.base_fields if hasattr(contents, name)}
+        return {"name": item.name, "active": item.active, **own}
+
+
+class ScriptForm(ItemForm):
+    execution_frequency = forms.ChoiceField(label="Run", choices=CustomScript.Frequency.choices)
+    script = CodeField(label="Audit script", error_messages={"required": "Write the script."})
+    remediation_script = CodeField(
+        required=False,
+        label="Remediation script",
+        help_text="It runs when the audit script ends with an exit code other than 0.",
+    )
+    restart = forms.BooleanField(required=False, label="Restart the Mac afterwards")
+    show_in_self_service = forms.BooleanField(required=False, label="Show in Self Service")
+    self_service_category_id = forms.ChoiceField(required=False, label="Category in Self Service")
+    self_service_recommended = forms.BooleanField(required=False, label="Recommend in Self Service")
+
+    field_order = ("name", "execution_frequency", "script", "remediation_script", "restart", "active")
+
+    def __init__(self, data: Any = None, files: Any = None, *, tenant: Tenant, item: LibraryItem | None = None) -> None:
+        initial = self.initial_of(item)
+        if item is not None:
+            initial |= {
+                "show_in_self_service": item.show_in_self_service,
+                "self_service_category_id": str(item.category.uuid) if item.category else "",
+                "self_service_recommended": item.self_service_recommended,
+            }
+        super().__init__(data, initial=initial)
+        choices = [("", "Choose…"), *((str(each.uuid), each.name) for each in categories(tenant))]
+        self.fields["self_service_category_id"].choices = choices  # type: ignore[attr-defined]
+
+    def given(self) -> Any:
+        id = self.cleaned_data["self_service_category_id"]
+        return {**self.cleaned_data, "self_service_category_id": UUID(id) if id else None}
+
+
+class ProfileForm(ItemForm):
+    file = forms.FileField(
+        label="Profile",
+        help_text=f"A .mobileconfig without a signature, of at most {LARGEST // 1_000_000} MB.",
+        widget=forms.FileInput(attrs={"accept": ".mobileconfig,.plist,.xml"}),
+        error_messages={"required": "Choose a file.", "empty": "This file is empty."},
+    )
+    families = forms.MultipleChoiceField(
+        label="For",
+        choices=FAMILY_LABELS.items,
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": "Choose at least one."},
+    )
+
+    field_order = ("name", "file", "families")
+
+    def __init__(self, data: Any = None, files: Any = None, *, tenant: Tenant, item: LibraryItem | None = None) -> None:
+        initial = self.initial_of(item)
+        profile = item.custom_profile if item else None
+        initial["families"] = [name for name in FAMILIES if getattr(profile, name, name == "runs_on_mac")]
+        initial.pop("file", None)
+        super().__init__(data, files, initial=initial)
+        if item is not None:
+            file = self.fields["file"]
+            file.required = False
+            file.label, file.help_text = "Another profile", f"Leave it empty to keep the file. {file.help_text}"
+
+    def given(self) -> Any:
+        chosen, file = self.cleaned_data["families"], self.cleaned_data["file"]
+        return {
+            "name": self.cleaned_data["name"],
+            "active": self.cleaned_data["active"],
+            **{name: name in chosen for name in FAMILIES},
+            **({"file": file.read()} if isinstance(file, UploadedFile) else {}),
+        }
