@@ -78,7 +78,9 @@ def upload(request: HttpRequest) -> HttpResponse:
         incoming.sync()
         file = _publish(grant.key, incoming)
     location = request.build_absolute_uri(request.path) + quote(file.key, safe="")
-    return HttpResponse(status=204, headers={"ETag": f'"{file.md5}"', "Location": location})
+    response = HttpResponse(status=204, headers={"ETag": f'"{file.md5}"', "Location": location})
+    del response["Content-Type"]  # of nothing
+    return response
 
 
 @transaction.atomic
