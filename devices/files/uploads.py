@@ -86,7 +86,7 @@ def upload(request: HttpRequest) -> HttpResponse:
 @transaction.atomic
 def _publish(key: str, incoming: Incoming) -> StoredFile:
     """Put the file in its place, under the lock of its row. The same file once more changes nothing."""
-    file = StoredFile.objects.select_for_update().get(key=key, tenant__active=True)
+    file = StoredFile.objects.select_for_update(of=("self",)).get(key=key, tenant__active=True)
     content = incoming.content
     try:
         accept_upload(file, content)
