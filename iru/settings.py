@@ -9,6 +9,7 @@ from django.utils.csp import CSP
 
 from iru.databases import PrivateConnection, database
 from iru.environment import BASE_DIR, advice, env_file
+from iru.files import in_bucket, in_directory
 
 env = environ.Env()
 ENV_FILE = env_file()
@@ -210,6 +211,23 @@ if _mail["EMAIL_HOST"]:
     }
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"Iru Endpoint <no-reply@{IRU_DOMAIN}>")
 
+# --- Files: apps that are uploaded and downloaded, and exports --------------------------------------------------------
+
+IRU_FILES_MAXIMUM = env.int("IRU_FILES_MAXIMUM", default=5 * 1024**3)  # bytes; S3 takes no more in one form
+IRU_FILES_DIR = env.str("IRU_FILES_DIR", default=str(BASE_DIR / "var" / "files"))
+_bucket = env.str("IRU_FILES_BUCKET", default="")
+FILES = (
+    in_bucket(
+        _bucket,
+        endpoint=env.str("IRU_FILES_ENDPOINT", default=""),
+        region=env.str("IRU_FILES_REGION", default=""),
+        access_key=env.str("IRU_FILES_ACCESS_KEY", default=""),
+        secret_key=env.str("IRU_FILES_SECRET_KEY", default=""),
+    )
+    if _bucket
+    else in_directory(IRU_FILES_DIR, api=f"{IRU_SCHEME}://*.api.{IRU_DOMAIN}{f':{IRU_PORT}' if IRU_PORT else ''}")
+)
+
 # --- Browser security -------------------------------------------------------------------------------------------------
 
 SECURE_SSL_REDIRECT = HTTPS
@@ -223,7 +241,7 @@ SECURE_CSP = {
     "script-src": [CSP.SELF, CSP.NONCE],
     "style-src": [CSP.SELF, CSP.NONCE],
     "img-src": [CSP.SELF, "data:"],
-    "connect-src": [CSP.SELF],
+    "connect-src": [CSP.SELF, *FILES.origins],  # pages upload files there
     "form-action": [CSP.SELF],
     "base-uri": [CSP.NONE],
     "frame-ancestors": [CSP.NONE],
@@ -242,6 +260,7 @@ STATIC_URL = "/static/"
 STATIC_ROOT = env.str("STATIC_ROOT", default=str(BASE_DIR / "var" / "static"))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES: dict[str, dict[str, Any]] = {
+    "files": FILES.storage,
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": env.str(
@@ -250,28 +269,6 @@ STORAGES: dict[str, dict[str, Any]] = {
         )
     },
 }
-
-# --- Files: apps that are uploaded and downloaded, and exports --------------------------------------------------------
-
-IRU_FILES_MAXIMUM = env.int("IRU_FILES_MAXIMUM", default=5 * 1024**3)  # bytes; S3 takes no more in one form
-IRU_FILES_DIR = env.str("IRU_FILES_DIR", default=str(BASE_DIR / "var" / "files"))
-if IRU_FILES_BUCKET := env.str("IRU_FILES_BUCKET", default=""):
-    STORAGES["files"] = {
-        "BACKEND": "devices.storage.s3.BucketStorage",
-        "OPTIONS": {
-            "bucket_name": IRU_FILES_BUCKET,
-            "endpoint_url": env.str("IRU_FILES_ENDPOINT", default="") or None,
-            "region_name": env.str("IRU_FILES_REGION", default="") or None,
-            # Empty: as boto3 finds them, in AWS the role of the machine.
-            "access_key": env.str("IRU_FILES_ACCESS_KEY", default="") or None,
-            "secret_key": env.str("IRU_FILES_SECRET_KEY", default="") or None,
-        },
-    }
-else:
-    STORAGES["files"] = {
-        "BACKEND": "devices.storage.embedded.EmbeddedStorage",
-        "OPTIONS": {"location": IRU_FILES_DIR},
-    }
 
 # --- Logs: one JSON object a line on standard error, with anything shaped like a token taken out ----------------------
 

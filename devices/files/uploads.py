@@ -78,13 +78,15 @@ def upload(request: HttpRequest) -> HttpResponse:
         incoming.sync()
         file = _publish(grant.key, incoming)
     location = request.build_absolute_uri(request.path) + quote(file.key, safe="")
-    return HttpResponse(status=204, headers={"ETag": f'"{file.md5}"', "Location": location})
+    response = HttpResponse(status=204, headers={"ETag": f'"{file.md5}"', "Location": location})
+    del response["Content-Type"]  # of nothing
+    return response
 
 
 @transaction.atomic
 def _publish(key: str, incoming: Incoming) -> StoredFile:
     """Put the file in its place, under the lock of its row. The same file once more changes nothing."""
-    file = StoredFile.objects.select_for_update().get(key=key, tenant__active=True)
+    file = StoredFile.objects.select_for_update(of=("self",)).get(key=key, tenant__active=True)
     content = incoming.content
     try:
         accept_upload(file, content)

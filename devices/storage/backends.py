@@ -8,8 +8,22 @@ from typing import BinaryIO, Protocol, cast
 
 from django.core.files.storage import storages
 
+from access.refusals import Refusal
+
 ALIAS = "files"  # in STORAGES
 CHUNK = 256 * 1024
+
+
+class StorageAway(Refusal):
+    """The service that has the files does not answer."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__("The storage of files cannot be reached at the moment.")
+
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": "5"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +53,7 @@ class Storage(Protocol):
         """The address of the file for anybody who has it, until it is over. It is saved as `filename`."""
 
     def find(self, key: str) -> Content | None:
-        """What lies there; None where nothing does."""
+        """What lies there; None where nothing does. Raises StorageAway."""
 
     def local(self, key: str) -> AbstractContextManager[BinaryIO]:
         """Inside, the file on this machine, where it can be read in any order. Raises FileNotFoundError."""

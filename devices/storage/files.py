@@ -54,26 +54,23 @@ class Reservation:
     expires: datetime
 
 
-@transaction.atomic
 def reserve(*, tenant: Tenant, purpose: StoredFile.Purpose, name: str, origin: str, actor: Actor) -> Reservation:
     """Reserve a place for an upload. `origin` is the scheme and host at which the caller reached the API."""
     expires = timezone.now() + TO_UPLOAD
-    file = StoredFile.objects.create(
-        tenant=tenant,
-        key=keys.new_key(tenant, purpose, name),
-        purpose=purpose,
-        name=name,
-        expires_at=expires + TO_USE,
-    )
+    key = keys.new_key(tenant, purpose, name)
+    file = StoredFile(tenant=tenant, key=key, purpose=purpose, name=name, expires_at=expires + TO_USE)
+    # Before the transaction, because a bucket's credentials may have to be fetched for it.
     post = files_storage().presigned_post(
-        file.key, origin=origin, token=file.uuid.hex, lifetime=TO_UPLOAD, maximum=settings.IRU_FILES_MAXIMUM
+        key, origin=origin, token=file.uuid.hex, lifetime=TO_UPLOAD, maximum=settings.IRU_FILES_MAXIMUM
     )
-    log_event(
-        target=Target(tenant, "file", file.uuid, name, state=lambda: {"name": name, "file_key": file.key}),
-        actor=actor,
-        action=AuditEvent.Action.CREATE,
-        summary="Upload reserved",
-    )
+    with transaction.atomic():
+        file.save(force_insert=True)
+        log_event(
+            target=Target(tenant, "file", file.uuid, name, state=lambda: {"name": name, "file_key": key}),
+            actor=actor,
+            action=AuditEvent.Action.CREATE,
+            summary="Upload reserved",
+        )
     return Reservation(file, post, expires)
 
 

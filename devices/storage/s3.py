@@ -1,6 +1,7 @@
 """Files in a bucket of any service that speaks S3. They come and go there directly, with its own signatures."""
 
 import hashlib
+import logging
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -8,23 +9,29 @@ from datetime import timedelta
 from typing import Any, BinaryIO
 
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from django.utils.http import content_disposition_header
 from storages.backends.s3 import S3Storage
 
-from devices.storage.backends import Content, PresignedPost
+from devices.storage.backends import Content, PresignedPost, StorageAway
 
 SECONDS = 3  # to connect, and between two pieces: a call waits for the answer where it looks for an upload
 TOKEN = "x-amz-security-token"  # noqa: S105 - the name of a field
+
+
+logger = logging.getLogger(__name__)
 
 
 class BucketStorage(S3Storage):
     embedded = False
 
     def __init__(self, **options: Any) -> None:
+        # Not every service has a host name for each bucket.
+        style = "path" if options.get("endpoint_url") else "auto"
         super().__init__(
             signature_version="s3v4",
             client_config=Config(
+                s3={"addressing_style": style},
                 signature_version="s3v4",
                 connect_timeout=SECONDS,
                 read_timeout=10 * SECONDS,
@@ -60,10 +67,11 @@ class BucketStorage(S3Storage):
     def find(self, key: str) -> Content | None:
         try:
             found = self._client.head_object(Bucket=self.bucket_name, Key=key)
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+        except (BotoCoreError, ClientError) as error:
+            if _is_missing(error):
                 return None
-            raise
+            logger.exception("The bucket did not answer.")
+            raise StorageAway from error
         etag = found["ETag"].strip('"')
         return Content(found["ContentLength"], etag if len(etag) == 32 and "ServerSideEncryption" not in found else "")
 
@@ -73,7 +81,7 @@ class BucketStorage(S3Storage):
             try:
                 self._client.download_fileobj(self.bucket_name, key, file)
             except ClientError as error:
-                if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+                if _is_missing(error):
                     raise FileNotFoundError(key) from None
                 raise
             file.seek(0)
@@ -99,3 +107,7 @@ class BucketStorage(S3Storage):
     @property
     def _client(self) -> Any:
         return self.connection.meta.client
+
+
+def _is_missing(error: Exception) -> bool:
+    return isinstance(error, ClientError) and error.response["ResponseMetadata"]["HTTPStatusCode"] == 404

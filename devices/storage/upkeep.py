@@ -25,7 +25,7 @@ def clean_up_files() -> None:
             state=State.REFUSED, reason=f"The {kind} validation timed out"
         )
     removed = 0
-    for file in StoredFile.objects.filter(expires_at__lt=now).order_by("expires_at")[:BATCH].iterator():
+    for file in list(StoredFile.objects.filter(expires_at__lt=now).order_by("expires_at")[:BATCH]):
         if _condemned(file):
             delete(file)
             removed += 1

@@ -187,3 +187,108 @@ def test_an_answer_in_parts_is_handed_over_whole() -> None:
     parts = Parts()
     assert SlowClients(lambda environ, start_response: parts, 4)({}, None) == [b"ab"]
     assert parts.closed
+
+
+# --- Files ------------------------------------------------------------------------------------------------------------
+
+
+class Chunks:
+    """An answer in pieces, as Django's are."""
+
+    def __init__(self, number: int) -> None:
+        self.pieces = iter([b"x"] * number)
+        self.closed = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self.pieces
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def sending(answer: Chunks) -> Any:
+    def application(environ: dict[str, Any], start_response: Any) -> Chunks:
+        if "busy" not in environ:
+            slow_clients.stream_answer(environ)
+        return answer
+
+    return application
+
+
+def test_a_file_is_handed_over_in_pieces_and_all_else_whole() -> None:
+    answer = Chunks(3)
+    application = SlowClients(sending(answer), 2, transfers=2)
+    streamed = application({}, None)
+    assert not isinstance(streamed, list)
+    assert list(streamed) == [b"x"] * 3
+    streamed.close()  # type: ignore[attr-defined]
+    assert answer.closed == 1
+    assert application({"busy": True}, None) == [b""]
+
+
+def test_a_transfer_holds_no_place_of_the_calls() -> None:
+    application = SlowClients(sending(Chunks(1)), 1, transfers=4)
+    addresses = ["192.0.2.1", "192.0.2.1", "192.0.2.2", "192.0.2.3"]
+    streamed = [application({"REMOTE_ADDR": address}, None) for address in addresses]
+    assert application({"busy": True}, None)  # the only thread for calls is free
+    with pytest.raises(ServerBusy):  # every place is taken
+        application({"REMOTE_ADDR": "192.0.2.4"}, None)
+    streamed.pop().close()  # type: ignore[attr-defined]
+    with pytest.raises(ServerBusy):  # and this address has its half
+        application({"REMOTE_ADDR": "192.0.2.1"}, None)
+    assert application({"REMOTE_ADDR": "192.0.2.4"}, None)
+    assert application({"busy": True}, None)
+
+
+def test_no_more_calls_work_at_the_same_time_than_there_are_threads_for_them() -> None:
+    working, most = [0], [0]
+    go = Event()
+
+    def work(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        working[0] += 1
+        most[0] = max(most[0], working[0])
+        go.wait(0.05)
+        working[0] -= 1
+        return [b"done"]
+
+    application = SlowClients(work, 2, transfers=8)
+    threads = [Thread(target=application, args=({}, None)) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert most == [2]
+
+
+def test_a_call_that_fails_gives_its_place_back() -> None:
+    def broken(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        slow_clients.begin_transfer(environ)
+        raise RuntimeError
+
+    application = SlowClients(broken, 1, transfers=1)
+    for _ in range(3):
+        with pytest.raises(RuntimeError):
+            application({}, None)
+
+
+def test_an_upload_that_proved_itself_leaves_its_place_among_the_bodies() -> None:
+    def upload(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        environ["wsgi.input"].read(1)
+        slow_clients.begin_transfer(environ)
+        other = application(environ_of_another, None) if environ is first else [b""]
+        return [environ["wsgi.input"].read(3), *other]
+
+    application = SlowClients(upload, 1, transfers=2)
+    first, environ_of_another = environ(BytesIO(b"form"), **stranger(1)), environ(BytesIO(b"form"), **stranger(2))
+    # With one thread for calls, both have been read from at the same time.
+    assert application(first, None) == [b"ormorm"]
+
+
+def test_a_file_that_is_read_too_slowly_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(slow_clients, "monotonic", lambda: clock[0])
+    streamed = iter(SlowClients(sending(Chunks(100)), 1, transfers=1)({}, None))
+    assert next(streamed) == b"x"
+    clock[0] = slow_clients.SECONDS + 1
+    with pytest.raises(StopIteration):
+        next(streamed)

@@ -16,7 +16,7 @@ from access.audit.events import Actor
 from access.models import Administrator, Tenant
 from devices.models import StoredFile
 from devices.storage import files
-from devices.storage.backends import files_storage
+from devices.storage.backends import StorageAway, files_storage
 from devices.storage.checks import look_for_upload
 from devices.storage.files import Reservation
 from devices.storage.upkeep import clean_up_files
@@ -214,3 +214,17 @@ def test_a_file_that_breaks_off_while_it_is_made_is_not_there(storage: str, tena
     (file,) = StoredFile.objects.all()
     assert file.state == "reserved"
     assert files_storage().find(file.key) is None
+
+
+def test_a_bucket_that_does_not_answer_is_a_503(settings: Any, tenant: Tenant, owner: Administrator) -> None:
+    options = {"bucket_name": "apps", "endpoint_url": "http://127.0.0.1:9", "access_key": "a", "secret_key": "b"}
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "files": {"BACKEND": "devices.storage.s3.BucketStorage", "OPTIONS": options},
+    }
+    reservation = files.reserve(
+        tenant=tenant, purpose=StoredFile.Purpose.CUSTOM_APP, name=NAME, origin=ORIGIN, actor=Actor.of(owner)
+    )
+    assert reservation.post.fields["x-amz-security-token"] == ""
+    with pytest.raises(StorageAway):
+        look_for_upload(reservation.file)

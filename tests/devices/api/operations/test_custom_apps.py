@@ -5,6 +5,7 @@ import re
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+import orjson
 import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
@@ -169,6 +170,14 @@ def test_companion_fields(
     assert answer.status_code == 201
     shown = {"self_service_category_id", "self_service_recommended"} <= app.keys()
     assert shown == app["show_in_self_service"]
+
+
+def test_a_body_without_a_content_type_is_a_form_or_json(
+    api: Call, token: IssuedApiToken, fields: dict[str, Any]
+) -> None:
+    for data in (urlencode(fields), orjson.dumps(fields)):
+        assert api("POST", URL, token, data=data, content_type="").status_code == 201
+    assert api("POST", URL, token, data=b"<app/>", content_type="text/xml").status_code == 415
 
 
 def test_scripts_lose_the_blanks_at_their_end_only(api: Call, token: IssuedApiToken, fields: dict[str, Any]) -> None:
