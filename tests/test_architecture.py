@@ -21,9 +21,9 @@ FLOORS: dict[str, list[set[str]]] = {
         {"people", "webhooks"},
         {"sign_in", "tokens"},
         {"audit"},
-        {"tasks", "roles", "sql"},
+        {"tasks", "roles", "sql", "sealing"},
         {"models"},
-        {"permissions", "addresses", "checks", "keyrings", "sealing", "labels", "logs", "refusals"},
+        {"permissions", "addresses", "checks", "keyrings", "labels", "logs", "refusals"},
         {"database", "sqlite3"},
     ],
     "devices": [

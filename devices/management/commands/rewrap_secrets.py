@@ -2,7 +2,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from devices.fleet.secrets import SecretUnreadable, rewrap
+from access.sealing import SecretUnreadable
+from devices.fleet.secrets import rewrap
 
 
 class Command(BaseCommand):
