@@ -13,6 +13,11 @@ def zulu(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if moment else None
 
 
+def whole_seconds(moment: datetime | None) -> str | None:
+    """`2024-05-13T20:09:23Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+
+
 def spaced(moment: datetime | None) -> str:
     """`2024-05-13 20:09:27.374451+00:00`, and an empty text for what never happened."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00:00") if moment else ""

@@ -73,6 +73,12 @@ def _offset(value: Any) -> int:
     return offset
 
 
+def page_number(value: Any) -> int:
+    """The number of a page. What is none is the number of no page, so large that each list ends before it."""
+    number = _integer(value)
+    return number if number is not None and 1 <= number < MAX_OFFSET else MAX_OFFSET
+
+
 type Limit = Annotated[int, page_size(PAGE_SIZE), Field(ge=1, le=PAGE_SIZE)]
 type Offset = Annotated[int, BeforeValidator(_offset), Field(ge=0, le=MAX_OFFSET)]
 

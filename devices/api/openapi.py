@@ -181,23 +181,24 @@ def _query_parameters(operation: Operation, schemas: Schemas) -> list[dict[str, 
 
 
 def _request_body(operation: Operation, schemas: Schemas) -> dict[str, Any]:
-    if operation.upload:
-        return {"required": True, "content": {MULTIPART: {"schema": _upload(operation, operation.upload, schemas)}}}
+    upload = {MULTIPART: {"schema": _upload(operation, operation.upload, schemas)}} if operation.upload else {}
+    if operation.upload and (operation.upload.files or not operation.forms):
+        return {"required": True, "content": upload}  # nothing else can carry the file
     model = schemas.fields((operation.id, "body"))
     content = {JSON: {"schema": schemas.of((operation.id, "body"))}}
     if operation.forms:
         form = _dotted(model, schemas)
         content |= {media_type: {"schema": form} for media_type in FORMS}
-    return {"required": bool(model.get("required")), "content": content}
+    return {"required": bool(model.get("required")), "content": content | upload}
 
 
 def _upload(operation: Operation, limits: UploadLimits, schemas: Schemas) -> Schema:
     form: Schema = _dotted(schemas.fields((operation.id, "body")), schemas) if operation.body else {"type": "object"}
-    files: Schema = {name: {"type": "string", "format": "binary"} for name in limits.files}
+    files: Schema = {name: {"type": "string", "format": "binary"} for name in (*limits.files, *limits.optional)}
     return {
         **form,
         "properties": form.get("properties", {}) | files,
-        "required": [*form.get("required", []), *limits.files],
+        **({"required": required} if (required := [*form.get("required", []), *limits.files]) else {}),
     }
 
 

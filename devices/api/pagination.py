@@ -4,15 +4,15 @@ import base64
 import binascii
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator, Field
 
 from devices.api import errors
-from devices.inputs import PAGE_SIZE, Limit, Offset, Query
+from devices.inputs import PAGE_SIZE, Limit, Offset, Query, page_number
 
 LONGEST_POSITION = 80  # characters: a moment and a UUID, or the widest integer, with their prefix
 BETWEEN = "|"  # the columns of a position
@@ -89,6 +89,38 @@ def paginate[M: Model, R](
     next_link, previous_link = page_links(request, query, count)
     results = [result(row) for row in rows[query.offset : query.offset + query.limit]] if query.offset < count else []
     return Page(count=count, next=next_link, previous=previous_link, results=results)
+
+
+class PageNumber(LimitOffset):
+    """A page by its number, or by `limit` and `offset`. A number that is none is one past the end."""
+
+    page: Annotated[int | None, BeforeValidator(page_number), Field(ge=1)] = None
+
+    @property
+    def by_number(self) -> bool:
+        return self.page is not None or not self.model_fields_set
+
+
+def numbered_page[M: Model, R](
+    request: HttpRequest, rows: QuerySet[M], query: PageNumber, result: Callable[[M], R]
+) -> Page[R]:
+    """One page of `rows`, which must be in a total order, with links of the style in which it was asked for.
+
+    Raises the 404 for a page that is not there; the first one always is.
+    """
+    if not query.by_number:
+        return paginate(request, rows, query, result)
+    number, count = query.page or 1, rows.order_by().count()
+    last = max(-(-count // query.limit), 1)
+    if number > last:
+        raise errors.ApiError(404, {"detail": "Invalid page."})
+    start = (number - 1) * query.limit
+    return Page(
+        count=count,
+        next=link(request, page=number + 1) if number < last else None,
+        previous=link(request, page=number - 1 if number > 2 else None) if number > 1 else None,
+        results=[result(row) for row in rows[start : start + query.limit]] if count else [],
+    )
 
 
 def single_page[M: Model, R](rows: Iterable[M], result: Callable[[M], R]) -> Page[R]:

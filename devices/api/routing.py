@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Literal, cast, get_type_hints
 from uuid import UUID
 
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from pydantic import TypeAdapter
 
 from access.addresses import client_address
@@ -22,7 +22,7 @@ from access.tokens.digests import SHAPE
 from devices.api import errors
 from devices.api.parsing import body_of, form_of, query_of
 from devices.api.rendering import JSON, ResponseWithHeaders, json_text, no_content
-from devices.api.uploads import UploadLimits, upload_of
+from devices.api.uploads import MULTIPART, Upload, UploadLimits, require_files, upload_of
 from devices.inputs import Body, Query
 
 type Handler = Callable[..., Any]
@@ -132,6 +132,11 @@ class Endpoint:
     def _take_upload(
         self, request: ApiRequest, operation: Operation, limits: UploadLimits, arguments: dict[str, Any]
     ) -> HttpResponse:
+        if operation.forms and operation.body and request.content_type != MULTIPART:
+            arguments["body"] = body_of(request, operation.body, forms=True)
+            require_files(limits, ())
+            arguments["upload"] = Upload(QueryDict(), {})
+            return operation.respond(operation.handler(request, **arguments))
         with upload_of(request, limits) as upload:
             arguments["upload"] = upload
             if operation.body is not None:
@@ -207,7 +212,7 @@ class Router:
         name its type, because one function serves several operations.
 
         With `upload` the body is a multipart form that streams to disk. The handler's `upload: Upload` has its files,
-        and a `body` is parsed from its fields.
+        and a `body` is parsed from its fields. With `forms` as well, a body without files may come in any of the forms.
         """
 
         def declare(handler: H) -> H:

@@ -15,6 +15,14 @@ DEVICE_SECRETS = Section(
     "Device Secrets",
     "Permissions related to collecting sensitive authentication credentials from enrolled devices.",
 )
+CUSTOM_APPS = Section("Library", "Custom Apps", "Permissions related to apps that the organization packages itself.")
+CUSTOM_PROFILES = Section("Library", "Custom Profiles", "Permissions related to uploaded configuration profiles.")
+CUSTOM_SCRIPTS = Section("Library", "Custom Scripts", "Permissions related to the scripts that run on Macs.")
+IPA_APPS = Section(
+    "Library", "In-House Apps", "Permissions related to apps that the organization builds for iPhone and iPad."
+)
+LIBRARY_ITEMS = Section("Library", "Library Items", "Permissions related to the activity and status of Library Items.")
+SELF_SERVICE = Section("Self Service", "Self Service", "Permissions related to Self Service.")
 TAGS = Section("Tags", "Tags", "Permissions related to the tags that devices carry.")
 USERS = Section("Users", "Users", "Permissions related to the people whom devices are assigned to.")
 ADMINS = Section("Users", "Admins", "Permissions related to the people who administer the organization.")

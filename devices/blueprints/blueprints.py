@@ -13,7 +13,9 @@ from access.models import AuditEvent, Tenant
 from devices.blueprints.templates import Template, template
 from devices.enrollment import codes as enrollment_codes
 from devices.fleet import records
-from devices.models import Assignment, AssignmentNode, Blueprint
+from devices.library.assignment import library_items
+from devices.library.items import log_activity
+from devices.models import Assignment, AssignmentNode, Blueprint, LibraryActivity
 from devices.references import unknown_reference
 
 # Fields that a new blueprint copies from its source, unless the caller gives a value.
@@ -63,6 +65,7 @@ def create_blueprint(
     blueprint.save(force_insert=True)
     if isinstance(source, Blueprint):
         _copy_library(source, blueprint)
+        log_activity(list(library_items(blueprint)), actor, LibraryActivity.Type.ASSIGNMENT_CHANGED)
     log_event(target=_target(blueprint), actor=actor, action=AuditEvent.Action.CREATE, summary="Blueprint created")
     return blueprint
 
@@ -131,6 +134,7 @@ def delete_blueprint(*, tenant: Tenant, blueprint_id: UUID, actor: Actor) -> Non
     devices = list(blueprint.devices.values_list("pk", flat=True))
     blueprint.deleted_at = timezone.now()
     blueprint.save(update_fields=["deleted_at", "updated_at"])
+    log_activity(list(library_items(blueprint)), actor, LibraryActivity.Type.ASSIGNMENT_CHANGED)
     blueprint.assignments.all().delete()
     blueprint.nodes.all().delete()
     blueprint.devices.update(is_removed=True, mdm_enabled=False)

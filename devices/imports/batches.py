@@ -16,6 +16,7 @@ from devices.fleet.facts import columns_of
 from devices.imports.errors import RowError, UnknownDevice
 from devices.imports.history import Activity, Commands, Notes
 from devices.imports.inventory import Inventories, LostModes, Part, Secrets
+from devices.imports.library import LibraryStatuses
 from devices.imports.relations import Blueprints, People, Tags
 from devices.imports.rows import DeviceRow
 from devices.models import Device
@@ -53,6 +54,7 @@ class Batch:
         self._activity = Activity(tenant, stored, rows)
         self._parts: dict[str, Part] = {
             "inventories": Inventories(stored, rows),
+            "library_statuses": LibraryStatuses(tenant, stored, rows),
             "lost_modes": self._lost_modes,
             "notes": Notes(tenant, stored, rows),
             "commands": Commands(tenant, stored, rows),

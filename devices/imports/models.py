@@ -31,7 +31,18 @@ from devices.imports.values import (
     Secret,
     column,
 )
-from devices.models import Blueprint, Device, DeviceActivity, DeviceCommand, DeviceNote, LostMode, Tag, User
+from devices.models import (
+    Blueprint,
+    Device,
+    DeviceActivity,
+    DeviceCommand,
+    DeviceNote,
+    LibraryItem,
+    LibraryStatus,
+    LostMode,
+    Tag,
+    User,
+)
 
 type Text = Annotated[str, column(DeviceNote, "content")]  # of any length
 type Count = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
@@ -122,6 +133,29 @@ class ActivityIn(Section):
     details: dict[str, Any] = Field(default_factory=dict)
 
 
+class ItemStatusIn(Section):
+    """A row of `GET /devices/{id}/library-items`. The device and its blueprint, which it repeats, are not read."""
+
+    item_id: UUID
+    name: Annotated[str, column(LibraryItem, "name")] = ""
+    type: Annotated[str, column(LibraryItem, "type")] = ""
+    status: Annotated[str, column(LibraryStatus, "status")] = ""
+    reported_at: Blankable[Moment] = None
+    log: Text | None = None
+    last_audit_run: Blankable[Moment] = None
+    last_audit_log: Text | None = None
+    control_log: Text | None = None
+    control_reported_at: Blankable[Moment] = None
+    rules_present: Flag = False
+    edr_status: dict[str, Any] | None = None
+
+    @property
+    def is_report(self) -> bool:
+        """False for an item that the device has said nothing about: it is listed as pending, without a date."""
+        dates = (self.reported_at, self.last_audit_run, self.control_reported_at)
+        return self.status.upper() not in {"", "PENDING"} or any(dates)
+
+
 class LostModeIn(Section):
     """The answer of `GET /devices/{id}/details/lostmode`, or the section of the details that says the same."""
 
@@ -197,11 +231,6 @@ def _without_blank(tags: frozenset[str] | None) -> frozenset[str] | None:
     return tags if tags is None else tags - {""}
 
 
-def _without_device(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of library items repeat the device and its blueprint."""
-    return [{key: value for key, value in item.items() if key not in {"computer", "blueprint"}} for item in items]
-
-
 type Objects = list[dict[str, Any]]
 type TagName = Annotated[str, column(Tag, "name"), NULL_AS_EMPTY]
 
@@ -215,7 +244,7 @@ class Answers(Document):
     user: Annotated[Person | None, BeforeValidator(_person_section)] = None
     tags: Annotated[frozenset[TagName] | None, AfterValidator(_without_blank)] = None
     apps: Objects = Field(default_factory=list)
-    library_items: Annotated[Objects, AfterValidator(_without_device)] = Field(default_factory=list)
+    library_items: list[ItemStatusIn] = Field(default_factory=list)
     parameters: Objects = Field(default_factory=list)
     notes: list[NoteIn] = Field(default_factory=list)
     commands: Annotated[list[CommandIn], BeforeValidator(_page_rows)] = Field(default_factory=list)

@@ -7,14 +7,14 @@ from uuid import UUID
 
 from devices.fleet.facts import DETAIL_FIELDS
 from devices.imports.errors import RowError, UnreadableRow, validated
-from devices.imports.models import FIELDS, ActivityIn, CommandIn, Details, LostModeIn, NoteIn, Person, Row
+from devices.imports.models import FIELDS, ActivityIn, CommandIn, Details, ItemStatusIn, LostModeIn, NoteIn, Person, Row
 from devices.imports.values import is_blank, storable
 from devices.models import DeviceSecret
 
 # A details document calls these by other names than the list and may give them another wording (a Windows model, say).
 # The list's has the last word, or importing both would change the device every time.
 _FALLBACKS_IN_DETAILS = {"model", "serial_number"}
-_REPORTED = {"apps", "library_items", "parameters"}  # what devices report as lists
+_REPORTED = {"apps", "parameters"}  # what devices report as lists
 _HISTORY = {"notes", "commands", "activity"}
 # Under which keys the API answers secrets.
 _SECRETS = {
@@ -25,7 +25,7 @@ _SECRETS = {
     "device_based_albc": DeviceSecret.Kind.DEVICE_BYPASS_CODE,
 }
 # Keys of what stands beside a device's record and its details.
-_SUPPLEMENTS = {*_REPORTED, *_HISTORY, *_SECRETS, "lost_mode"}
+_SUPPLEMENTS = {*_REPORTED, *_HISTORY, *_SECRETS, "library_items", "lost_mode"}
 _IDENTITY = {"device_id", "serial_number"}
 _DESCRIPTION = {"device_name", "platform", "general"}  # keys of a record or a details document alone
 
@@ -47,6 +47,7 @@ class DeviceRow:
     user: Person | None
     tags: frozenset[str] | None
     reported: dict[str, Any]  # attributes of DeviceInventory
+    library_items: list[ItemStatusIn] | None
     has_lost_mode: bool
     lost_mode: LostModeIn | None
     notes: list[NoteIn]
@@ -59,7 +60,12 @@ class DeviceRow:
     @property
     def weight(self) -> int:
         """How much it takes to hold and to write it, in rows."""
-        return 1 + len(self.notes) + len(self.commands) + len(self.activity)
+        return 1 + sum(map(len, (self.notes, self.commands, self.activity, self.library_items or ())))
+
+    @property
+    def reports(self) -> list[ItemStatusIn]:
+        """The library items that the device has reported on."""
+        return [each for each in self.library_items or () if each.is_report]
 
 
 def device_row(document: object) -> DeviceRow:
@@ -130,6 +136,7 @@ def _row(document: dict[str, Any]) -> DeviceRow:
         user=answers.user,
         tags=answers.tags,
         reported={name: values[name] for name in _REPORTED & present},
+        library_items=answers.library_items if "library_items" in present else None,
         has_lost_mode="lost_mode" in present,
         lost_mode=answers.lost_mode,
         notes=answers.notes,

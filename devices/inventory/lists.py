@@ -1,7 +1,7 @@
 """The lists of a device's inventory, as the API returns them.
 
-Rows are stored as the device reported them. These functions add the keys that a row lacks, with empty values, and the
-current names of the device and its blueprint. Each function takes a device from `DeviceQuerySet.reported`.
+Rows are stored as the device reported them. These functions add the keys that a row lacks, with empty values. Each
+takes a device from `DeviceQuerySet.reported`. How library items are doing is in `devices.library.statuses`.
 """
 
 from typing import Any, TypedDict
@@ -15,18 +15,9 @@ class DeviceApps(TypedDict):
     apps: list[dict[str, Any]]
 
 
-class DeviceLibraryItems(TypedDict):
-    device_id: UUID
-    library_items: list[dict[str, Any]]
-
-
 class DeviceParameters(TypedDict):
     device_id: UUID
     parameters: list[dict[str, Any]]
-
-
-class DeviceStatus(DeviceParameters):
-    library_items: list[dict[str, Any]]
 
 
 APPLE_APP = {
@@ -70,46 +61,15 @@ EMPTY_APPS: dict[str, dict[str, Any]] = {
         "sha1_hashes": [],
     },
 }
-LIBRARY_ITEM = {
-    "id": 0,
-    "status": "",
-    "reported_at": None,
-    "log": None,
-    "last_audit_run": None,
-    "last_audit_log": None,
-    "control_log": None,
-    "control_reported_at": None,
-    "item_id": None,
-    "name": "",
-    "type": "",
-}
 PARAMETER = {"status": "", "item_id": None, "name": "", "category": "", "subcategory": ""}
-STATUS_KEYS = ("id", "item_id", "name", "status", "reported_at", "type", "last_audit_log", "log")
 
 
 def apps(device: Device) -> DeviceApps:
     return {"device_id": device.uuid, "apps": _rows(device, "apps", EMPTY_APPS[device.platform])}
 
 
-def library_items(device: Device) -> DeviceLibraryItems:
-    current = {
-        "computer": {"id": device.uuid, "name": device.name},
-        "blueprint": {"id": device.blueprint.uuid, "name": device.blueprint.name},
-    }
-    rows = [
-        {**row, **current, "rules_present": row.get("rules_present", False)}
-        for row in _rows(device, "library_items", LIBRARY_ITEM)
-    ]
-    return {"device_id": device.uuid, "library_items": rows}
-
-
 def parameters(device: Device) -> DeviceParameters:
     return {"device_id": device.uuid, "parameters": _rows(device, "parameters", PARAMETER)}
-
-
-def status(device: Device) -> DeviceStatus:
-    rows = [{key: row[key] for key in STATUS_KEYS} for row in _rows(device, "library_items", LIBRARY_ITEM)]
-    return {**parameters(device), "library_items": rows}
 
 
 def _rows(device: Device, name: str, empty: dict[str, Any]) -> list[dict[str, Any]]:

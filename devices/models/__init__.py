@@ -4,7 +4,15 @@ from devices.models.blueprints import Blueprint
 from devices.models.commands import DeviceCommand
 from devices.models.devices import APPLE, MACS, MOBILE, Device, DeviceInventory, Fleet, Platform
 from devices.models.enrollment import AdeDevice, AdeIntegration, AdeKeyPair
-from devices.models.library import Assignment, AssignmentNode, LibraryItem
+from devices.models.library import (
+    Assignment,
+    AssignmentNode,
+    LibraryActivity,
+    LibraryItem,
+    LibraryStatus,
+    SelfServiceCategory,
+)
+from devices.models.library_contents import CustomProfile, CustomScript
 from devices.models.lost_mode import LostMode
 from devices.models.notes import DeviceNote
 from devices.models.secrets import DeviceSecret
@@ -22,6 +30,8 @@ __all__ = [
     "AssignmentNode",
     "Blueprint",
     "BlueprintRouting",
+    "CustomProfile",
+    "CustomScript",
     "Device",
     "DeviceActivity",
     "DeviceCommand",
@@ -30,10 +40,13 @@ __all__ = [
     "DeviceSecret",
     "DirectoryIntegration",
     "Fleet",
+    "LibraryActivity",
     "LibraryItem",
+    "LibraryStatus",
     "LostMode",
     "Platform",
     "RoutingActivity",
+    "SelfServiceCategory",
     "Tag",
     "User",
 ]

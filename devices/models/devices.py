@@ -71,7 +71,7 @@ class DeviceQuerySet(models.QuerySet["Device"]):
     }
 
     def reported(self) -> "DeviceQuerySet":
-        """Devices with their reported lists: apps, library items and parameters, in one query."""
+        """Devices with their reported lists, apps and parameters, in one query."""
         return self.select_related("blueprint", "inventory").defer("record_json", "inventory__details")
 
     def filtered(self, filters: dict[str, Any]) -> "DeviceQuerySet":
@@ -125,7 +125,7 @@ class DeviceQuerySet(models.QuerySet["Device"]):
 
     def complete(self) -> "DeviceQuerySet":
         """Devices with everything that their details and pages show, in a constant number of queries."""
-        lists = ("inventory__apps", "inventory__library_items", "inventory__parameters")
+        lists = ("inventory__apps", "inventory__parameters")
         related = self.select_related("blueprint", "user", "inventory", "lost_mode").prefetch_related("tags")
         return related.defer("record_json", *lists)
 
@@ -197,9 +197,8 @@ class DeviceInventory(models.Model):
 
     device = models.OneToOneField(Device, on_delete=models.CASCADE, primary_key=True, related_name="inventory")
     details = models.JSONField(default=dict)
-    # Rows of GET /devices/{id}/apps, /library-items and /parameters, without the values that other tables have.
+    # Rows of GET /devices/{id}/apps and /parameters.
     apps = models.JSONField(default=list)
-    library_items = models.JSONField(default=list)
     parameters = models.JSONField(default=list)
 
     def __str__(self) -> str:

@@ -1,22 +1,60 @@
 import uuid
 
 from django.db import models
+from django.utils import timezone
 
 from access.models import Tenant
 from devices.models.blueprints import Blueprint
+from devices.models.devices import Device
+
+
+class SelfServiceCategory(models.Model):
+    """A heading under which people find items in Self Service. `position` orders those of a tenant.
+
+    A tenant without rows has the default categories: see `devices.library.categories`.
+    """
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="self_service_categories")
+    uuid = models.UUIDField(default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=100)
+    position = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        verbose_name_plural = "self-service categories"
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "uuid"], name="category_uuid"),
+            models.UniqueConstraint(fields=["tenant", "name"], name="category_name"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class LibraryItem(models.Model):
-    """An app, a profile, a script or another item that blueprints install or enforce."""
+    """An app, a profile, a script or another item that blueprints install or enforce.
+
+    Each kind that is edited here has a table of its own with a row for the item. An item without such a row is known
+    only by its name and type: another server has its content, or devices reported it.
+    """
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="library_items")
     uuid = models.UUIDField(default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=255)
     type = models.CharField(max_length=40, help_text="custom-app, profile, custom-script, automatic-app, …")
+    # An inactive item stays assigned, and no device gets it.
+    active = models.BooleanField(default=True)
+    show_in_self_service = models.BooleanField(default=False)
+    category = models.ForeignKey(SelfServiceCategory, on_delete=models.PROTECT, null=True, related_name="library_items")
+    self_service_recommended = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "uuid"], name="library_item_uuid")]
-        indexes = [models.Index(fields=["tenant", "name", "id"], name="library_item_name")]
+        indexes = [
+            models.Index(fields=["tenant", "name", "id"], name="library_item_name"),
+            models.Index(fields=["tenant", "type", "id"], name="library_item_type"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -54,3 +92,59 @@ class Assignment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.library_item_id} on {self.blueprint_id}"
+
+
+class LibraryActivity(models.Model):
+    """A change of a library item, for the activity that the API lists. It outlives the item, so it names its id."""
+
+    class Type(models.TextChoices):
+        CREATED = "library_item_created", "Created"
+        EDITED = "library_item_edited", "Edited"
+        DELETED = "library_item_deleted", "Deleted"
+        DUPLICATED = "library_item_duplicated", "Duplicated"
+        ASSIGNMENT_CHANGED = "library_item_assignment_changed", "Assignment changed"
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="library_activity")
+    item_uuid = models.UUIDField()
+    activity_time = models.DateTimeField(default=timezone.now)
+    activity_type = models.CharField(max_length=60, choices=Type.choices)
+    # Of the person or the token; empty for a management command.
+    user_id = models.CharField(max_length=36, blank=True)
+    user_email = models.CharField(max_length=254, blank=True)
+    user_name = models.CharField(max_length=310, blank=True)
+    # Lines "<Field>: <old> → <new>" of an edit, None for everything else.
+    details = models.JSONField(null=True)
+
+    class Meta:
+        verbose_name_plural = "library activity"
+        indexes = [models.Index(fields=["tenant", "item_uuid", "-id"], name="library_activity_newest")]
+
+    def __str__(self) -> str:
+        return self.activity_type
+
+
+class LibraryStatus(models.Model):
+    """The status of a library item on a device, as the device reported it last.
+
+    A device that the item is for and that has reported nothing has no row: see `devices.library.statuses`.
+    """
+
+    item = models.ForeignKey(LibraryItem, on_delete=models.CASCADE, related_name="statuses", db_index=False)
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="library_statuses")
+    status = models.CharField(max_length=60)
+    reported_at = models.DateTimeField(null=True)
+    log = models.TextField(null=True)
+    last_audit_run = models.DateTimeField(null=True)
+    last_audit_log = models.TextField(null=True)
+    control_log = models.TextField(null=True)
+    control_reported_at = models.DateTimeField(null=True)
+    rules_present = models.BooleanField(default=False)
+    edr_status = models.JSONField(null=True)
+
+    class Meta:
+        verbose_name_plural = "library statuses"
+        constraints = [models.UniqueConstraint(fields=["item", "device"], name="library_status_once")]
+        indexes = [models.Index(fields=["item", "status", "device"], name="library_status_counts")]
+
+    def __str__(self) -> str:
+        return f"{self.item_id} on device {self.device_id}: {self.status}"

@@ -16,7 +16,7 @@ from access.pages.guards import PageRequest, requires
 from access.pages.responses import form_data, fragment, push_url
 from access.roles import Capability
 from devices.blueprints import blueprints as services
-from devices.blueprints import library as blueprint_library
+from devices.library.assignment import assign_library_item, remove_library_item
 from devices.models import Assignment, Blueprint
 from devices.pages.dialogs import Dialog, refuse, saved, show
 from devices.pages.forms.blueprints import BlueprintForm, LibraryItemForm, NewBlueprintForm
@@ -131,7 +131,7 @@ def assign(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
     back = reverse("blueprint", args=[blueprint_id])
     if form.is_valid():
         try:
-            blueprint_library.assign_library_item(
+            assign_library_item(
                 tenant=request.tenant,
                 blueprint_id=blueprint_id,
                 library_item_id=form.library_item_id,
@@ -160,7 +160,7 @@ def remove(request: PageRequest, blueprint_id: UUID, assignment_id: int) -> Http
     back = reverse("blueprint", args=[blueprint_id])
     if form.is_valid():
         try:
-            blueprint_library.remove_library_item(
+            remove_library_item(
                 tenant=request.tenant,
                 blueprint_id=blueprint_id,
                 library_item_id=assignment.library_item.uuid,

@@ -1,5 +1,5 @@
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import factory
 from django.db.models import F
@@ -10,6 +10,8 @@ from devices.models import (
     Assignment,
     AssignmentNode,
     Blueprint,
+    CustomProfile,
+    CustomScript,
     Device,
     DeviceActivity,
     DeviceCommand,
@@ -17,7 +19,9 @@ from devices.models import (
     DeviceNote,
     DirectoryIntegration,
     Fleet,
+    LibraryActivity,
     LibraryItem,
+    LibraryStatus,
     LostMode,
     Platform,
     Tag,
@@ -25,6 +29,39 @@ from devices.models import (
 )
 from tests.factories.access import TenantFactory
 
+PROFILE = """\
+<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
+<plist version="1.0">
+<dict>
+	<key>PayloadContent</key>
+	<array>
+		<dict>
+			<key>PayloadIdentifier</key>
+			<string>test.accuhive.dock</string>
+			<key>PayloadType</key>
+			<string>com.apple.dock</string>
+			<key>PayloadUUID</key>
+			<string>3F0B1C52-6E2A-4D0B-9B1C-0A1B2C3D4E5F</string>
+			<key>PayloadVersion</key>
+			<integer>1</integer>
+			<key>tilesize</key>
+			<integer>48</integer>
+		</dict>
+	</array>
+	<key>PayloadDisplayName</key>
+	<string>Dock</string>
+	<key>PayloadIdentifier</key>
+	<string>test.accuhive</string>
+	<key>PayloadType</key>
+	<string>Configuration</string>
+	<key>PayloadUUID</key>
+	<string>11111111-2222-4333-8444-555555555555</string>
+	<key>PayloadVersion</key>
+	<integer>1</integer>
+</dict>
+</plist>
+"""
 ENROLLED = datetime(2024, 5, 13, 20, 9, 27, 374451, UTC)
 
 
@@ -45,6 +82,51 @@ class LibraryItemFactory(DjangoModelFactory[LibraryItem]):
     tenant = factory.SubFactory(TenantFactory)
     name = factory.Sequence(lambda n: f"Library item {n}")
     type = "custom-app"
+
+
+class ContentsFactory(LibraryItemFactory):
+    """A library item with a row in the table of its kind, whose columns may be given too."""
+
+    class Meta:
+        abstract = True
+
+    contents: type[Any]
+    defaults: ClassVar[dict[str, Any]]
+
+    @classmethod
+    def _create(cls, model_class: type[LibraryItem], *args: Any, **fields: Any) -> LibraryItem:
+        own = {field.name for field in cls.contents._meta.fields}
+        columns = {name: fields.pop(name) for name in own & fields.keys()}
+        item: LibraryItem = super()._create(model_class, *args, **fields)
+        cls.contents.objects.create(item=item, **{**cls.defaults, **columns})
+        return item
+
+
+class CustomScriptFactory(ContentsFactory):
+    type = "custom-script"
+    contents = CustomScript
+    defaults: ClassVar = {"script": "#!/bin/zsh\nexit 0", "execution_frequency": "once"}
+
+    class Meta:
+        exclude = ["contents", "defaults"]
+
+
+class CustomProfileFactory(ContentsFactory):
+    type = "profile"
+    contents = CustomProfile
+    defaults: ClassVar = {"profile": PROFILE}
+
+    class Meta:
+        exclude = ["contents", "defaults"]
+
+
+class LibraryActivityFactory(DjangoModelFactory[LibraryActivity]):
+    class Meta:
+        model = LibraryActivity
+
+    tenant = factory.SubFactory(TenantFactory)
+    item_uuid = factory.Faker("uuid4", cast_to=None)
+    activity_type = LibraryActivity.Type.CREATED
 
 
 class AssignmentNodeFactory(DjangoModelFactory[AssignmentNode]):
@@ -127,6 +209,16 @@ class DeviceFactory(DjangoModelFactory[Device]):
         records.refresh([device.pk])
         device.refresh_from_db(fields=["record_json"])
         return device
+
+
+class LibraryStatusFactory(DjangoModelFactory[LibraryStatus]):
+    class Meta:
+        model = LibraryStatus
+
+    device = factory.SubFactory(DeviceFactory)
+    item = factory.SubFactory(LibraryItemFactory, tenant=factory.SelfAttribute("..device.tenant"))
+    status = "PASS"
+    reported_at = ENROLLED
 
 
 class NoteFactory(DjangoModelFactory[DeviceNote]):

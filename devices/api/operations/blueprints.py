@@ -20,9 +20,9 @@ from devices.api.schemas.blueprints import (
 )
 from devices.api.sections import BLUEPRINTS
 from devices.blueprints import blueprints as services
-from devices.blueprints import library as blueprint_library
 from devices.blueprints.templates import CATEGORIES
 from devices.enrollment import profiles as enrollment_profiles
+from devices.library import assignment
 from devices.models import Blueprint
 
 PROFILE = "application/x-apple-aspen-config"
@@ -141,7 +141,7 @@ def create_blueprint(request: ApiRequest, body: NewBlueprint) -> BlueprintOut:
 )
 def list_blueprint_library_items(request: ApiRequest, blueprint_id: UUID) -> Page[BlueprintLibraryItem]:
     blueprint = request.tenant.blueprints.get(uuid=blueprint_id)
-    return single_page(blueprint_library.library_items(blueprint), BlueprintLibraryItem.of)
+    return single_page(assignment.library_items(blueprint), BlueprintLibraryItem.of)
 
 
 @router.operation(
@@ -153,7 +153,7 @@ def list_blueprint_library_items(request: ApiRequest, blueprint_id: UUID) -> Pag
     response=list[UUID],
 )
 def assign_library_item(request: ApiRequest, blueprint_id: UUID, body: AssignmentBody) -> list[UUID]:
-    return _change_library(blueprint_library.assign_library_item, request, blueprint_id, body)
+    return _change_library(assignment.assign_library_item, request, blueprint_id, body)
 
 
 @router.operation(
@@ -165,7 +165,7 @@ def assign_library_item(request: ApiRequest, blueprint_id: UUID, body: Assignmen
     response=list[UUID],
 )
 def remove_library_item(request: ApiRequest, blueprint_id: UUID, body: AssignmentBody) -> list[UUID]:
-    return _change_library(blueprint_library.remove_library_item, request, blueprint_id, body)
+    return _change_library(assignment.remove_library_item, request, blueprint_id, body)
 
 
 @router.operation(
@@ -220,4 +220,4 @@ def _change_library(
         if hasattr(refusal, "error_dict"):
             raise
         raise errors.refused(str(refusal.message)) from None
-    return list(blueprint_library.library_items(blueprint).values_list("uuid", flat=True))
+    return list(assignment.library_items(blueprint).values_list("uuid", flat=True))

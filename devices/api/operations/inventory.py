@@ -5,9 +5,11 @@ from uuid import UUID
 from devices.api.pagination import LIST_HEADERS, list_headers
 from devices.api.rendering import ResponseWithHeaders
 from devices.api.routing import ApiRequest, Doc, Router
+from devices.api.schemas.inventory import DeviceItemOut, DeviceItemStatus, DeviceLibraryItems, DeviceStatus
 from devices.api.sections import DEVICE_INFORMATION
 from devices.inventory import lists as inventory
-from devices.inventory.lists import DeviceApps, DeviceLibraryItems, DeviceParameters, DeviceStatus
+from devices.inventory.lists import DeviceApps, DeviceParameters
+from devices.library import statuses
 
 router = Router(DEVICE_INFORMATION)
 
@@ -35,7 +37,9 @@ def get_device_apps(request: ApiRequest, device_id: UUID) -> ResponseWithHeaders
     response=DeviceLibraryItems,
 )
 def get_device_library_items(request: ApiRequest, device_id: UUID) -> DeviceLibraryItems:
-    return inventory.library_items(request.tenant.devices.reported().get(uuid=device_id))
+    device = request.tenant.devices.select_related("blueprint").defer("record_json").get(uuid=device_id)
+    rows = [DeviceItemOut.of(row) for row in statuses.rows_of_device(device)]
+    return DeviceLibraryItems.model_construct(device_id=device_id, library_items=rows)
 
 
 @router.operation(
@@ -59,4 +63,7 @@ def get_device_parameters(request: ApiRequest, device_id: UUID) -> DeviceParamet
     response=DeviceStatus,
 )
 def get_device_status(request: ApiRequest, device_id: UUID) -> DeviceStatus:
-    return inventory.status(request.tenant.devices.reported().get(uuid=device_id))
+    device = request.tenant.devices.reported().get(uuid=device_id)
+    rows = [DeviceItemStatus.of(row) for row in statuses.rows_of_device(device)]
+    parameters = inventory.parameters(device)["parameters"]
+    return DeviceStatus.model_construct(device_id=device_id, library_items=rows, parameters=parameters)

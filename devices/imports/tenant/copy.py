@@ -139,7 +139,6 @@ class _Copy:
         self._denied_before = frozenset(progress.denied)
         self._listed: list[Listed] = []
         self._served: set[str] = set()  # parts of devices that have been answered at least once
-        self._typed = set(tenant.library_items.exclude(type="").values_list("uuid", flat=True))
 
     def group(self, name: str, copy: Callable[[], Written]) -> None:
         """One part, once; what it cannot have is no reason not to copy the rest."""
@@ -223,7 +222,6 @@ class _Copy:
         for next_devices in chain(batched(unfinished, GROUP, strict=False), [()]):
             next_futures = [pool.submit(self._ask, device) for device in next_devices]
             answers = [future.result() for future in futures]
-            self._learn_types(answers)
             yield [
                 (f"device {device.uuid}", document)
                 for device, documents in zip(devices, answers, strict=True)
@@ -266,19 +264,6 @@ class _Copy:
             yield {**identity, key: answer.get(key)}
         else:
             yield answer if part == "details" else {**answer, **identity}
-
-    def _learn_types(self, answers: Iterable[Documents]) -> None:
-        """Rows of devices tell the type of library items that no list of the public API has."""
-        rows: dict[UUID, dict[str, Any]] = {}
-        for document in chain.from_iterable(answers):
-            items = document.get("library_items") if isinstance(document, dict) else None
-            for row in items if isinstance(items, list) else ():
-                id = _uuid(row, "item_id")
-                if id and id not in self._typed and row.get("type"):
-                    rows[id] = {"id": str(id), "name": row.get("name"), "type": row["type"]}
-        if rows:
-            self._typed |= rows.keys()
-            groups.write_library_items(tenant=self._tenant, rows=rows.values(), actor=self._actor)
 
     def _remember(self, devices: Iterable[Listed]) -> None:
         # The denied parts before the devices: one is done only as far as it could be asked.

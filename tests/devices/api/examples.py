@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from enum import Enum
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,8 @@ from devices.fleet import lost_mode
 from devices.models import Platform
 from tests.factories import devices as factories
 
+# In the paths of the Library: what makes an item of that kind.
+LIBRARY = {"custom-scripts": "custom_script", "custom-profiles": "custom_profile"}
 EXAMPLE_ID = "98765000-0000-4000-8000-000000000004"
 
 # What must have happened before, for an operation that undoes something. It is given what `objects` made, by name.
@@ -44,7 +47,8 @@ def objects(operation: Operation, tenant: Tenant) -> dict[str, Any]:
     ids = {}
     for parameter in parameters(operation):
         name = parameter.removesuffix("_id")
-        made[name] = _make(name, made, **(_fitting(operation) if name == "device" else {}))
+        fitting = _fitting(operation) if name == "device" else {}
+        made[name] = _make(LIBRARY.get(operation.path.split("/")[4], name), made, **fitting)
         ids[parameter] = made[name].uuid
     for field, value in (body(operation) or {}).items():
         if value == EXAMPLE_ID:
@@ -88,6 +92,8 @@ def _required(schema: type[BaseModel]) -> dict[str, Any]:
                 values[field.alias or name] = _required(annotation)
             elif annotation is bool:
                 values[field.alias or name] = True
+            elif isinstance(annotation, type) and issubclass(annotation, Enum):
+                values[field.alias or name] = next(iter(annotation)).value
             elif annotation is UUID:
                 values[field.alias or name] = EXAMPLE_ID
             else:

@@ -13,6 +13,12 @@ from tests.contract import OPERATIONS, PERMISSIONS
 from tests.devices.api.examples import EXAMPLE_ID
 from tests.types import Call, IssueToken
 
+# Query parameters that we added. The paging of these two lists is that of the other lists of the Library.
+OUR_PARAMETERS = {
+    "get_library_item_statuses": {"status"},
+    "list_custom_profiles": {"limit", "offset"},
+    "list_custom_scripts": {"limit", "offset"},
+}
 OURS = {"get_openapi", "get_token"}  # not part of the public API
 
 
@@ -27,12 +33,14 @@ def test_every_operation_is_the_public_apis() -> None:
             described["success"],
         )
         known = {parameter["name"] for parameter in described["query"]} - {"source"}
+        known |= OUR_PARAMETERS.get(operation.id, set())
         declared = set(operation.query.parameter_names()) if operation.query else set()
         assert declared == known, operation.id
         # A form's dotted name is a field of a nested object.
         fields = {field["name"].partition(".")[0] for field in (described["body"] or {}).get("fields", [])}
         body = operation.body.model_fields.items() if operation.body else ()
-        assert {field.alias or name for name, field in body} == fields, operation.id
+        files = {*operation.upload.files, *operation.upload.optional} if operation.upload else set()
+        assert {field.alias or name for name, field in body} | files == fields, operation.id
 
 
 def test_every_operation_that_a_module_declares_is_served() -> None:
@@ -117,6 +125,7 @@ def test_the_permissions_that_the_editor_marks_as_sensitive() -> None:
     assert {permission.codename for permission in catalogue if permission.sensitive} == {
         "clear_passcode",
         "delete_blueprint",
+        "delete_custom_script",
         "delete_device",
         "delete_user_on_device",
         "enable_lost_mode",

@@ -21,6 +21,7 @@ from devices.demo.fleet import demo_fleet, load_demo_fleet
 from devices.models import Device, Platform
 from tests.contract import OPERATIONS
 from tests.devices.api import examples
+from tests.devices.api.examples import LIBRARY
 from tests.devices.api.shapes import Mismatch, mismatches
 from tests.factories.access import ApiTokenFactory, TenantFactory
 from tests.types import Call, IssuedApiToken, IssueToken, Response
@@ -164,6 +165,13 @@ def paths(operation: Operation, tenant: Tenant) -> Iterator[tuple[dict[str, Any]
         case ("device_id", "note_id"):
             for note in tenant.device_notes.select_related("device").order_by("pk"):
                 yield {"device_id": note.device.uuid, "note_id": note.uuid}, note.device
+        case ("library_item_id",):
+            kind = operation.path.split("/")[4]
+            items = tenant.library_items.order_by("pk")
+            if kind in LIBRARY:
+                items = items.exclude(**{LIBRARY[kind]: None})
+            for uuid in items.values_list("uuid", flat=True):
+                yield {"library_item_id": uuid}, None
         case (parameter,):
             related = getattr(tenant, f"{parameter.removesuffix('_id')}s")
             for uuid in related.order_by("pk").values_list("uuid", flat=True)[:50]:

@@ -88,9 +88,10 @@ def test_what_its_devices_hold(tenant: Tenant) -> None:
         elif device.platform != Platform.APPLE_TV:
             assert inventory.apps
         assert bool(inventory.parameters) == (mac and device.last_check_in is not None)
-        assigned = set(map(str, device.blueprint.assignments.values_list("library_item__uuid", flat=True)))
-        assert inventory.library_items
-        assert {row["item_id"] for row in inventory.library_items} <= assigned
+        assigned = set(device.blueprint.assignments.values_list("library_item", flat=True))
+        reported = set(device.library_statuses.values_list("item", flat=True))
+        assert bool(reported) == (device.last_check_in is not None)
+        assert reported <= assigned
 
 
 def test_how_its_company_is_set_up(tenant: Tenant) -> None:

@@ -1,14 +1,25 @@
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from access.models import Tenant
-from devices.models import Device, DeviceInventory
+from devices.dates import zulu
+from devices.models import Device, DeviceInventory, LibraryStatus
 from tests.devices.imports.importing import fleet, load, mac, reported
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
+
+
+FIREWALL = {
+    "item_id": "22222222-2222-4222-8222-222222222222",
+    "name": "Firewall",
+    "type": "profile",
+    "status": "success",
+    "reported_at": "2026-10-01T10:00:00.000000Z",
+}
 
 
 def lists(record: dict[str, Any]) -> list[dict[str, Any]]:
@@ -24,7 +35,7 @@ def lists(record: dict[str, Any]) -> list[dict[str, Any]]:
     }
     return [
         {**known, "apps": [{"app_name": "Numbers"}]},
-        {**known, "library_items": [{"id": 7, "name": "Firewall", **elsewhere}]},
+        {**known, "library_items": [{"id": 7, **FIREWALL, **elsewhere}]},
         {**known, "parameters": [{"name": "Set the clock"}]},
         {**known, "notes": [note]},
     ]
@@ -39,7 +50,9 @@ def test_lists_of_a_device_complete_its_row(tenant: Tenant, first: str) -> None:
     inventory = DeviceInventory.objects.get()
     assert inventory.details == reported(document)
     assert inventory.apps == [{"app_name": "Numbers"}]
-    assert inventory.library_items == [{"id": 7, "name": "Firewall"}]  # the rest is known from the device
+    status = LibraryStatus.objects.select_related("item").get(device=inventory.device)
+    assert (status.item.uuid, status.item.name, status.item.type) == (UUID(FIREWALL["item_id"]), "Firewall", "profile")
+    assert (status.status, zulu(status.reported_at)) == ("success", FIREWALL["reported_at"])
     assert inventory.parameters == [{"name": "Set the clock"}]
     note = tenant.device_notes.get()
     assert (str(note.uuid), note.author, note.content) == (
@@ -95,6 +108,7 @@ def test_lists_that_cannot_be_used(tenant: Tenant) -> None:
         {**known, "notes": [{"content": "x"}]},
         {**known, "library_items": [], "parameters": []},
         {**known, "apps": [{"app_name": "a\0b"}]},
+        {**known, "library_items": [{"name": "Firewall"}]},
     )
     assert dict(report.problems) == {
         "1": "device_id is of no known device",
@@ -104,8 +118,27 @@ def test_lists_that_cannot_be_used(tenant: Tenant) -> None:
         "5": "notes.note_id is missing",
         "6": "the status of a device is not needed: its library items and its parameters say the same",
         "7": "holds a NUL character",
+        "8": "library_items.item_id is missing",
     }
     assert not Device.objects.exists()
+
+
+def test_a_list_of_library_items_replaces_the_one_before(tenant: Tenant) -> None:
+    record, _ = mac()
+    other = {**FIREWALL, "item_id": "33333333-3333-4333-8333-333333333333", "name": "Wi-Fi", "type": ""}
+    silent = {**FIREWALL, "item_id": "44444444-4444-4444-8444-444444444444", "status": "pending", "reported_at": None}
+    known = {"device_id": record["device_id"]}
+    load(tenant, record, {**known, "library_items": [FIREWALL, other, silent]})
+    assert set(LibraryStatus.objects.values_list("item__name", "status")) == {
+        ("Firewall", "success"),
+        ("Wi-Fi", "success"),
+    }
+    assert tenant.library_items.count() == 3  # it is known that there is one which no device has reported on
+    changed = {**other, "status": "failed", "type": "profile"}
+    assert load(tenant, {**known, "library_items": [changed]}).updated == 1
+    (status,) = LibraryStatus.objects.select_related("item")
+    assert (status.item.name, status.item.type, status.status) == ("Wi-Fi", "profile", "failed")
+    assert load(tenant, {**known, "library_items": [changed]}).unchanged == 1
 
 
 def test_queries_do_not_grow_with_the_lists(tenant: Tenant) -> None:

@@ -3,20 +3,18 @@ from pytest_django import DjangoAssertNumQueries
 
 from access.models import Tenant
 from devices.models import DeviceInventory, Platform
-from tests.factories.devices import BlueprintFactory, DeviceFactory
+from tests.factories.devices import (
+    AssignmentFactory,
+    BlueprintFactory,
+    CustomProfileFactory,
+    CustomScriptFactory,
+    DeviceFactory,
+    LibraryItemFactory,
+    LibraryStatusFactory,
+)
 from tests.types import Call, IssuedApiToken, IssueToken
 
 LISTS = ("apps", "library-items", "parameters", "status")
-ITEM = {
-    "id": 7,
-    "status": "PASS",
-    "item_id": "98765000-0000-4000-8000-000000000004",
-    "name": "Firewall",
-    "type": "profile",
-    "log": "",
-    "rules_present": True,
-    "edr_status": {"status": "enabled"},
-}
 PARAMETER = {
     "status": "PASS",
     "item_id": "98765000-0000-4000-8000-000000000005",
@@ -70,35 +68,76 @@ def test_library_items_and_parameters_name_things_as_they_are_now(
 ) -> None:
     blueprint = BlueprintFactory.create(tenant=tenant, name="Design")
     device = DeviceFactory.create(tenant=tenant, name="Renamed", blueprint=blueprint)
-    stale = {**ITEM, "computer": {"id": "x", "name": "Old name"}}
-    DeviceInventory.objects.create(device=device, library_items=[stale], parameters=[PARAMETER])
+    DeviceInventory.objects.create(device=device, parameters=[PARAMETER])
+    policy = LibraryItemFactory.create(tenant=tenant, name="Threats", type="threat-security-policy")
+    LibraryStatusFactory.create(
+        item=policy, device=device, log="", rules_present=True, edr_status={"status": "enabled"}
+    )
     (item,) = api("GET", f"/api/v1/devices/{device.uuid}/library-items", token).json()["library_items"]
-    assert item["computer"] == {"id": str(device.uuid), "name": "Renamed"}
-    assert item["blueprint"] == {"id": str(blueprint.uuid), "name": "Design"}
-    assert {key: item[key] for key in ITEM} == ITEM
-    # Published clients index these on every row.
-    for key in ("reported_at", "last_audit_run", "last_audit_log", "control_reported_at", "control_log"):
-        assert item[key] is None
+    assert item == {
+        "id": item["id"],
+        "status": "PASS",
+        "reported_at": "2024-05-13T20:09:27.374451Z",
+        "log": "",
+        # Published clients index these on every row.
+        "last_audit_run": None,
+        "last_audit_log": None,
+        "control_log": None,
+        "control_reported_at": None,
+        "item_id": str(policy.uuid),
+        "name": "Threats",
+        "type": "threat-security-policy",
+        "computer": {"id": str(device.uuid), "name": "Renamed"},
+        "blueprint": {"id": str(blueprint.uuid), "name": "Design"},
+        "rules_present": True,
+        "edr_status": {"status": "enabled"},
+    }
     status = api("GET", f"/api/v1/devices/{device.uuid}/status", token).json()
     assert status["parameters"] == [PARAMETER]
-    assert list(status["library_items"][0]) == [
-        "id",
-        "item_id",
-        "name",
-        "status",
-        "reported_at",
-        "type",
-        "last_audit_log",
-        "log",
-    ]
+    (row,) = status["library_items"]
+    assert list(row) == ["id", "item_id", "name", "status", "reported_at", "type", "last_audit_log", "log"]
+    assert row.items() <= item.items()
     assert api("GET", f"/api/v1/devices/{device.uuid}/parameters", token).json()["parameters"] == [PARAMETER]
 
 
-@pytest.mark.parametrize("name", LISTS)
-def test_a_list_costs_one_query_after_the_token(
-    name: str, api: Call, token: IssuedApiToken, tenant: Tenant, django_assert_num_queries: DjangoAssertNumQueries
+def test_an_item_that_the_device_has_not_reported_on_is_pending(
+    api: Call, token: IssuedApiToken, tenant: Tenant
 ) -> None:
     device = DeviceFactory.create(tenant=tenant)
-    DeviceInventory.objects.create(device=device, apps=[{}] * 200, library_items=[ITEM] * 200)
-    with django_assert_num_queries(2):
+    script = CustomScriptFactory.create(tenant=tenant, name="Script")
+    profile = CustomProfileFactory.create(tenant=tenant, name="Profile")
+    others = [
+        CustomScriptFactory.create(tenant=tenant, active=False),
+        CustomProfileFactory.create(tenant=tenant, runs_on_mac=False, runs_on_ipad=True),
+    ]
+    for item in (script, profile, *others):
+        AssignmentFactory.create(blueprint=device.blueprint, library_item=item)
+    path = f"/api/v1/devices/{device.uuid}/library-items"
+    rows = api("GET", path, token).json()["library_items"]
+    assert [(row["name"], row["status"]) for row in rows] == [("Profile", "pending"), ("Script", "PENDING")]
+    told = {"id", "status", "item_id", "name", "type", "computer", "blueprint", "rules_present"}
+    assert {row[key] for row in rows for key in row.keys() - told} == {None}
+    assert "edr_status" not in rows[0]
+    LibraryStatusFactory.create(item=script, device=device, status="ERROR")
+    pending, reported = api("GET", path, token).json()["library_items"]
+    assert (pending, reported["status"], reported["id"]) == (rows[0], "ERROR", rows[1]["id"])
+
+
+@pytest.mark.parametrize(("name", "queries"), [("apps", 1), ("library-items", 3), ("parameters", 1), ("status", 3)])
+def test_the_queries_do_not_grow_with_the_list(
+    name: str,
+    queries: int,
+    api: Call,
+    token: IssuedApiToken,
+    tenant: Tenant,
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    device = DeviceFactory.create(tenant=tenant)
+    DeviceInventory.objects.create(device=device, apps=[{}] * 200)
+    for number in range(20):
+        item = CustomScriptFactory.create(tenant=tenant)
+        AssignmentFactory.create(blueprint=device.blueprint, library_item=item)
+        if number % 2:
+            LibraryStatusFactory.create(item=item, device=device)
+    with django_assert_num_queries(1 + queries):  # with the look-up of the token
         assert api("GET", f"/api/v1/devices/{device.uuid}/{name}", token).status_code == 200

@@ -9,11 +9,10 @@ from django.db.models import QuerySet
 
 from access.audit.events import Actor, Target, log_event
 from access.models import AuditEvent, Tenant
-from devices.models import Assignment, AssignmentNode, Blueprint, LibraryItem
+from devices.library.items import log_activity
+from devices.library.kinds import kind_of
+from devices.models import Assignment, AssignmentNode, Blueprint, LibraryActivity, LibraryItem
 from devices.references import get_referenced
-
-# Item types of which a blueprint, or a node of it, can have only one: two would contradict each other.
-SINGLETONS = {"macos-release", "kandji-setup", "threat-security-policy"}
 
 
 def library_items(blueprint: Blueprint) -> QuerySet[LibraryItem]:
@@ -39,7 +38,7 @@ def assign_library_item(
     here = blueprint.assignments.filter(node=node)
     if here.filter(library_item=item).exists():
         raise ValidationError(f"Library Item already exists {'in Assignment Node' if node_id else 'on Blueprint'}")
-    if item.type in SINGLETONS and here.filter(library_item__type=item.type).exists():
+    if kind_of(item).singleton and here.filter(library_item__type=item.type).exists():
         raise ValidationError("Assignment node can only have one of this Library Item type.")
     Assignment.objects.create(blueprint=blueprint, library_item=item, node=node)
     _log(blueprint, item, node, actor, "Library Item assigned to Blueprint")
@@ -84,6 +83,7 @@ def _node(blueprint: Blueprint, node_id: UUID | None) -> AssignmentNode | None:
 
 
 def _log(blueprint: Blueprint, item: LibraryItem, node: AssignmentNode | None, actor: Actor, summary: str) -> None:
+    log_activity([item], actor, LibraryActivity.Type.ASSIGNMENT_CHANGED)
     metadata: dict[str, Any] = {"library_item": {"id": str(item.uuid), "name": item.name}}
     if node:
         metadata["assignment_node"] = {"id": str(node.uuid), "name": node.name}

@@ -1,0 +1,71 @@
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from devices.api.schemas.self_service import ONLY_IN_SELF_SERVICE, SelfServiceFields, self_service
+from devices.dates import zulu
+from devices.inputs import Name
+from devices.library.scripts import LONGEST
+from devices.models import CustomScript, LibraryItem
+
+# A script is kept as it was written, but for the blanks at its end: those at its beginning may be meant.
+type ScriptText = Annotated[
+    str, StringConstraints(strip_whitespace=False, max_length=LONGEST), AfterValidator(str.rstrip)
+]
+
+
+def _not_blank(text: str) -> str:
+    if not text:
+        raise PydanticCustomError("string_too_short", "blank")
+    return text
+
+
+class ScriptUpdate(SelfServiceFields):
+    """Any subset of these; what is left out stays."""
+
+    name: Name = ""
+    execution_frequency: CustomScript.Frequency = CustomScript.Frequency.ONCE
+    script: Annotated[ScriptText, AfterValidator(_not_blank)] = ""
+    remediation_script: ScriptText = ""
+    active: bool = True
+    restart: bool = False
+
+
+class NewScript(ScriptUpdate):
+    name: Name
+    execution_frequency: CustomScript.Frequency
+    script: Annotated[ScriptText, AfterValidator(_not_blank)]
+
+
+class ScriptOut(BaseModel):
+    id: UUID
+    name: str
+    active: bool
+    execution_frequency: str
+    restart: bool
+    script: str
+    remediation_script: str
+    created_at: str
+    updated_at: str
+    show_in_self_service: bool
+    self_service_category_id: UUID | None = ONLY_IN_SELF_SERVICE
+    self_service_recommended: bool | None = ONLY_IN_SELF_SERVICE
+
+    @classmethod
+    def of(cls, item: LibraryItem) -> "ScriptOut":
+        """`item` comes with its script and its category."""
+        script = item.custom_script
+        return cls.model_construct(
+            id=item.uuid,
+            name=item.name,
+            active=item.active,
+            execution_frequency=script.execution_frequency,
+            restart=script.restart,
+            script=script.script,
+            remediation_script=script.remediation_script,
+            created_at=zulu(item.created_at),
+            updated_at=zulu(item.updated_at),
+            **self_service(item),
+        )

@@ -1,0 +1,90 @@
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from devices.api.pagination import LimitOffset, Page
+from devices.api.schemas.inventory import Reference, places, reports
+from devices.dates import whole_seconds, zulu
+from devices.library.kinds import THREAT_POLICY
+from devices.library.statuses import Row
+from devices.models import LibraryActivity
+
+
+class ItemActivityQuery(LimitOffset):
+    """All filters that are given must match."""
+
+    activity_type: str | None = None
+    user_id: UUID | None = None
+    user_email: str | None = None
+
+
+class ItemActivityOut(BaseModel):
+    """A change of the item. `details` are lines like "Name: old → new" of an edit. `user_id` is that of the person or
+    of the token, and null for a management command."""
+
+    id: int
+    activity_time: str
+    activity_type: str
+    user_id: UUID | None
+    user_email: str
+    details: list[str] | None
+
+    @classmethod
+    def of(cls, row: LibraryActivity) -> "ItemActivityOut":
+        return cls.model_construct(
+            id=row.pk,
+            activity_time=zulu(row.activity_time),
+            activity_type=row.activity_type,
+            user_id=UUID(row.user_id) if row.user_id else None,
+            user_email=row.user_email,
+            details=row.details,
+        )
+
+
+class ItemStatusQuery(LimitOffset):
+    """`computer_id` is one device; `status` a word of the answer, in either case."""
+
+    computer_id: UUID | None = None
+    status: str = ""
+
+
+class ItemStatusOut(BaseModel):
+    """The item on a device, and what the device reported last: nothing but null while it is pending."""
+
+    id: int
+    blueprint: Reference
+    computer: Reference
+    status: str
+    reported_at: str | None
+    log: str | None
+    last_audit_run: str | None
+    last_audit_log: str | None
+    control_log: str | None
+    control_reported_at: str | None
+
+    @classmethod
+    def of(cls, row: Row) -> "ItemStatusOut":
+        reported = row.reported
+        values: dict[str, Any] = {
+            "id": row.number,
+            **places(row),
+            "status": row.status,
+            "reported_at": whole_seconds(reported.reported_at) if reported else None,
+            **reports(row),
+        }
+        if row.item.type != THREAT_POLICY.type:
+            return cls.model_construct(**values)
+        values |= {"edr_status": reported.edr_status if reported else None, "type": row.item.type}
+        return ThreatPolicyStatusOut.model_construct(**values)
+
+
+class ThreatPolicyStatusOut(ItemStatusOut):
+    """A policy against threats has two more keys."""
+
+    edr_status: dict[str, Any] | None
+    type: Literal["threat-security-policy"]
+
+
+class ItemStatusPage(Page[ThreatPolicyStatusOut | ItemStatusOut]):
+    """One page of the devices that an item is for."""

@@ -1,0 +1,50 @@
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BaseModel, BeforeValidator, Field
+
+from devices.inputs import Body
+from devices.models import LibraryItem, SelfServiceCategory
+
+
+def _blank_as_none(value: Any) -> Any:
+    return None if value == "" else value
+
+
+def _is_none(value: Any) -> bool:
+    return value is None
+
+
+# The default of a key that an item has only while Self Service shows it.
+ONLY_IN_SELF_SERVICE: Any = Field(default=None, exclude_if=_is_none)
+
+
+class SelfServiceFields(Body):
+    """Whether Self Service shows an item. It needs a category then; without Self Service the other two are dropped."""
+
+    show_in_self_service: bool = False
+    self_service_category_id: Annotated[UUID | None, BeforeValidator(_blank_as_none)] = None
+    self_service_recommended: bool = False
+
+    def given(self) -> Any:
+        """The fields that the caller sent, by the names that the room knows them by."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+
+class CategoryOut(BaseModel):
+    id: UUID
+    name: str
+
+    @classmethod
+    def of(cls, category: SelfServiceCategory) -> "CategoryOut":
+        return cls.model_construct(id=category.uuid, name=category.name)
+
+
+def self_service(item: LibraryItem) -> dict[str, Any]:
+    """The last three keys of an item that Self Service may show; its schema has them with ONLY_IN_SELF_SERVICE."""
+    shown = item.show_in_self_service
+    return {
+        "show_in_self_service": shown,
+        "self_service_category_id": item.category.uuid if shown and item.category else None,
+        "self_service_recommended": item.self_service_recommended if shown else None,
+    }
