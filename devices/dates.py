@@ -13,6 +13,10 @@ def zulu(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if moment else None
 
 
+@overload
+def whole_seconds(moment: datetime) -> str: ...
+@overload
+def whole_seconds(moment: None) -> None: ...
 def whole_seconds(moment: datetime | None) -> str | None:
     """`2024-05-13T20:09:23Z`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None

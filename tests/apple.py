@@ -9,23 +9,40 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, unquote, urlsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from cryptography import x509
 from cryptography.hazmat.primitives.ciphers.algorithms import AES256
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from cryptography.hazmat.primitives.serialization.pkcs7 import PKCS7EnvelopeBuilder, PKCS7Options
 
 from access.models import Tenant
+from access.sealing import seal
 from devices.enrollment.ade_keys import public_key
+from devices.models import AdeKeyPair
 
 CREDENTIALS = {
     "consumer_key": "CK_48dd68d198350f51258e885ce9a5c37ab7f98543c4a697323d75682a6c10a32501cb247e3db08105db868f",
     "consumer_secret": "CS_34c7b2b531a600d99a0e4edcf4a78ded79b86ef318118c2f5bcfee1b011108c32d5302df801adbe2",
     "access_token": "AT_927696831c59ba510cfe4ec1a69e5267c19881257d4bca2906a99d0785b785a6f6fdeb09774954",
     "access_secret": "AS_c31afd7a09691d83548489336e8ff1cb11b82b6bca13f793344496a556b1f4972eaff4dde6deb5ac",
+}
+SERVER_UUID = UUID("a7c2f0de-5b1d-4c3e-9a40-6f2f8e1d7b90")
+FILES = Path(__file__).parent / "devices" / "enrollment" / "files"
+# The token in the files of FILES, which are encrypted for the certificate there.
+KNOWN_CREDENTIALS = {
+    "consumer_key": "CK_known",
+    "consumer_secret": "CS_known",
+    "access_token": "AT_known",
+    "access_secret": "AS_known",
 }
 SIGNED = re.compile(r'(\w+)="([^"]*)"')
 
@@ -45,6 +62,16 @@ def enveloped(tenant: Tenant, text: str) -> bytes:
     builder = PKCS7EnvelopeBuilder().set_data(message.encode()).add_recipient(certificate)
     builder = builder.set_content_encryption_algorithm(AES256)
     return builder.encrypt(Encoding.SMIME, [PKCS7Options.Binary])
+
+
+def known_key_pair(tenant: Tenant) -> AdeKeyPair:
+    """Give the tenant the key pair of FILES."""
+    key = load_pem_private_key((FILES / "private_key.pem").read_bytes(), None)
+    plain = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    number, sealed = seal(plain, "devices_adekeypair", "ciphertext", tenant.pk)
+    certificate = (FILES / "certificate.pem").read_text()
+    values = {"certificate": certificate, "key_number": number, "ciphertext": sealed}
+    return AdeKeyPair.objects.update_or_create(tenant=tenant, defaults=values)[0]
 
 
 def device(serial_number: str, **facts: Any) -> dict[str, Any]:
@@ -69,7 +96,7 @@ class Apple:
     def __init__(self) -> None:
         self.account: dict[str, Any] = {
             "server_name": "Accuhive MDM",
-            "server_uuid": uuid4().hex.upper(),
+            "server_uuid": SERVER_UUID.hex.upper(),
             "admin_id": "admin@accuhive.test",
             "facilitator_id": "admin@accuhive.test",
             "org_name": "Accuhive",

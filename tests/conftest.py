@@ -9,8 +9,10 @@ from typing import Any
 import orjson
 import pytest
 import stamina
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, connections
 from django.test import Client
+from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
 from access.models import Administrator, ApiToken, Role, Tenant
 from access.sign_in.hashing import OneAtATimeArgon2
@@ -164,12 +166,20 @@ def run_tasks(db: None) -> RunTasks:
     return run
 
 
+def multipart(fields: dict[str, Any]) -> dict[str, Any]:
+    """A body as a form, in which bytes are files under the names of their fields."""
+    files = {
+        name: SimpleUploadedFile(name, value) if isinstance(value, bytes) else value for name, value in fields.items()
+    }
+    return {"data": encode_multipart(BOUNDARY, files), "content_type": MULTIPART_CONTENT}
+
+
 @pytest.fixture
 def api() -> Call:
     """`api("GET", "/api/v1/devices", token)`: one call, as an integration makes it, on the host of the token's tenant.
 
-    `token` is one of a factory, or the bare text to send, or None. `json` is sent as body. Nothing raises: an error of
-    the server is the 500 that the caller would see.
+    `token` is one of a factory, or the bare text to send, or None. `json` is sent as body, as a multipart form if a
+    value in it is the bytes of a file. Nothing raises: an error of the server is the 500 that the caller would see.
     """
 
     def call(
@@ -185,7 +195,9 @@ def api() -> Call:
         if token is not None:
             headers["authorization"] = f"Bearer {getattr(token, 'secret', token)}"
         headers.update(options.pop("headers", {}))
-        if json is not None:
+        if isinstance(json, dict) and any(isinstance(value, bytes) for value in json.values()):
+            options = {**multipart(json), **options}
+        elif json is not None:
             options = {"data": orjson.dumps(json), "content_type": "application/json", **options}
         response: Response = Client(raise_request_exception=False).generic(method, path, headers=headers, **options)
         return response

@@ -55,6 +55,7 @@ UNSCOPED = {
     "devices/management/commands/quickstart.py": {"Administrator": "makes the operator, who has no tenant"},
     "devices/fleet/record_pages.py": {"Device": "fetches a page by the primary keys that it found in the tenant"},
     "devices/imports/devices.py": {"Fleet": "counts in the row that the tenant's fleet was just read from"},
+    "devices/enrollment/ade.py": {"AdeDevice": "counts those of integrations that its caller found in the tenant"},
     "devices/enrollment/ade_keys.py": {
         "AdeKeyPair": "a new key is for the key pairs of every tenant",
         "AdeIntegration": "and for their server tokens",

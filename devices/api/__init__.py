@@ -3,6 +3,7 @@
 from devices.api.operations import (
     actions,
     activity,
+    ade,
     admins,
     audit,
     blueprint_routing,
@@ -36,6 +37,7 @@ api = Api(
     inventory.router,
     actions.router,
     secrets.router,
+    ade.router,
     custom_scripts.router,
     library_items.router,
     self_service.router,

@@ -1,5 +1,6 @@
 """Integrations with Automated Device Enrollment: created, renewed, changed and deleted."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -8,6 +9,7 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
+from django.db.models import Count
 from django.utils import timezone
 
 from access.audit.events import Actor, Target, difference, log_event
@@ -17,7 +19,7 @@ from devices.enrollment import ade_keys
 from devices.enrollment.ade_sync import sync_ade_integration
 from devices.enrollment.apple import REQUEST, Account, AppleDevices, AppleRefused, AppleUnavailable
 from devices.enrollment.server_tokens import ServerToken, refused
-from devices.models import AdeIntegration, Blueprint
+from devices.models import AdeDevice, AdeIntegration, Blueprint
 from devices.references import get_referenced
 
 BLUEPRINT_REQUIRED = "Required when not using blueprint routing"
@@ -195,6 +197,17 @@ def request_sync(*, tenant: Tenant, integration_id: UUID, actor: Actor) -> AdeIn
         summary="ADE sync requested",
     )
     return integration
+
+
+def device_counts(integrations: Iterable[AdeIntegration]) -> dict[int, dict[str, int]]:
+    """Return how many devices of each family each integration has, by primary key. In one query."""
+    counts: dict[int, dict[str, int]] = {integration.pk: {} for integration in integrations}
+    found = AdeDevice.objects.filter(integration__in=counts).values_list("integration", "device_family")
+    rows = {(pk, family): number for pk, family, number in found.annotate(number=Count("*")).order_by()}
+    families = [*AdeDevice.Family.values, *sorted({family for _, family in rows} - {*AdeDevice.Family.values})]
+    for pk, of_families in counts.items():
+        of_families.update({family: rows[pk, family] for family in families if (pk, family) in rows})
+    return counts
 
 
 def target_of(integration: AdeIntegration) -> Target:

@@ -88,6 +88,12 @@ def enrolled(*, tenant: Tenant, ade_devices: Iterable[AdeDevice]) -> dict[str, D
     return {device.serial_number.upper(): device for device in rows}
 
 
+def enrolled_device(ade_device: AdeDevice) -> Device | None:
+    """Return the enrolled device that an ADE device became, None if it has not enrolled."""
+    found = enrolled(tenant=ade_device.tenant, ade_devices=[ade_device])
+    return found.get(ade_device.serial_number.upper())
+
+
 def place_arrival(device: Device) -> AdeDevice | None:
     """Give an enrolling device, which the caller saves, what its serial number gets: user, asset tag and Blueprint.
 

@@ -10,12 +10,21 @@ import factory
 from pydantic import BaseModel
 
 from access.models import Tenant
+from devices.api.operations import ade
 from devices.api.routing import Operation
+from devices.api.schemas.ade import OptionalUUID
 from devices.commands import COMMANDS
 from devices.fleet import lost_mode
-from devices.models import Platform
+from devices.models import AdeIntegration, Platform
+from tests import apple
 from tests.factories import devices as factories
 
+# What an operation takes as its file.
+FILES = dict.fromkeys(
+    ("create_ade_integration", "renew_ade_integration"), (apple.FILES / "aes256_ber.p7m").read_bytes()
+)
+# Fields that are optional one by one, of which an operation needs one.
+ALSO = {id: {"use_blueprint_routing": True} for id in ("create_ade_integration", "renew_ade_integration")}
 # In the paths of the Library: what makes an item of that kind.
 LIBRARY = {"custom-scripts": "custom_script", "custom-profiles": "custom_profile"}
 EXAMPLE_ID = "98765000-0000-4000-8000-000000000004"
@@ -25,6 +34,8 @@ BEFORE: dict[str, Callable[[dict[str, Any]], object]] = {
     "remove_library_item": lambda made: factories.AssignmentFactory(
         blueprint=made["blueprint"], library_item=made["library_item"]
     ),
+    "create_ade_integration": lambda made: _server_of_the_file(made["tenant"], None),
+    "renew_ade_integration": lambda made: _server_of_the_file(made["tenant"], made["ade_token"]),
     "get_device_lost_mode": lambda made: factories.LostModeFactory(device=made["device"]),
     "cancel_lost_mode": lambda made: factories.LostModeFactory(device=made["device"], status=lost_mode.ERROR),
 }
@@ -47,6 +58,8 @@ def objects(operation: Operation, tenant: Tenant) -> dict[str, Any]:
     ids = {}
     for parameter in parameters(operation):
         name = parameter.removesuffix("_id")
+        if operation.path.startswith(f"{ade.router.prefix}/devices/"):
+            name = "ade_device"
         fitting = _fitting(operation) if name == "device" else {}
         made[name] = _make(LIBRARY.get(operation.path.split("/")[4], name), made, **fitting)
         ids[parameter] = made[name].uuid
@@ -66,6 +79,15 @@ def _fitting(operation: Operation) -> dict[str, Any]:
     return {"platform": next(platform for platform in Platform if platform in command.platforms)} if command else {}
 
 
+def _server_of_the_file(tenant: Tenant, integration: AdeIntegration | None) -> None:
+    """Let the tenant open the token file, and the server in it be that of the integration, or of none."""
+    apple.known_key_pair(tenant)
+    tenant.ade_integrations.filter(server_uuid=apple.SERVER_UUID).delete()
+    if integration:
+        integration.server_uuid = apple.SERVER_UUID
+        integration.save(update_fields=["server_uuid"])
+
+
 def _factory(name: str) -> Any:
     make = getattr(factories, f"{name.title().replace('_', '')}Factory")
     assert issubclass(make, factory.Factory)
@@ -79,8 +101,9 @@ def _make(name: str, made: dict[str, Any], **given: Any) -> Any:
 
 
 def body(operation: Operation) -> dict[str, Any] | None:
-    """The smallest body that the operation takes: its required fields."""
-    return _required(operation.body) if operation.body else None
+    """The smallest body that the operation takes: its required fields, and its files as bytes."""
+    files = dict.fromkeys(operation.upload.files, FILES[operation.id]) if operation.upload else {}
+    return {**_required(operation.body), **ALSO.get(operation.id, {}), **files} if operation.body else None
 
 
 def _required(schema: type[BaseModel]) -> dict[str, Any]:
@@ -94,8 +117,10 @@ def _required(schema: type[BaseModel]) -> dict[str, Any]:
                 values[field.alias or name] = True
             elif isinstance(annotation, type) and issubclass(annotation, Enum):
                 values[field.alias or name] = next(iter(annotation)).value
-            elif annotation is UUID:
+            elif annotation is UUID or annotation == OptionalUUID:
                 values[field.alias or name] = EXAMPLE_ID
+            elif name == "email":
+                values[field.alias or name] = "example@accuhive.test"
             else:
                 values[field.alias or name] = "example"
     return values

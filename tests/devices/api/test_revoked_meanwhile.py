@@ -40,6 +40,7 @@ COMMAND = Actor.command("test")
 # A body that changes something, for an operation whose fields are all optional.
 CHANGES: dict[str, dict[str, Any]] = {
     "update_device": {"asset_tag": "A-1"},
+    "update_ade_device": {"asset_tag": "A-1"},
     "update_blueprint": {"name": "Renamed"},
     "update_blueprint_routing": {"enrollment_code": {"code": "135790", "is_active": True}},
 }

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -82,11 +83,9 @@ def test_an_encrypted_text_that_is_no_token_is_refused(tenant: Tenant, text: str
     assert refusal(tenant, enveloped(tenant, text)) == OTHER_FILE
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("access_secret", ""), ("access_token", None), ("access_token_expiry", "")]
-)
-def test_a_token_without_a_part_is_refused(tenant: Tenant, name: str, value: object) -> None:
-    assert refusal(tenant, server_token(tenant, **{name: value})) == OTHER_FILE
+@pytest.mark.parametrize("part", [{"access_secret": ""}, {"access_token": None}, {"access_token_expiry": ""}])
+def test_a_token_without_a_part_is_refused(tenant: Tenant, part: dict[str, Any]) -> None:
+    assert refusal(tenant, server_token(tenant, **part)) == OTHER_FILE
 
 
 def test_other_files_are_refused(tenant: Tenant) -> None:
