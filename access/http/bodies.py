@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
 from django.core.files.uploadedfile import UploadedFile
-from django.core.files.uploadhandler import FileUploadHandler
+from django.core.files.uploadhandler import FileUploadHandler, MemoryFileUploadHandler
 from django.http import HttpRequest, QueryDict
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 from django.http.request import UnreadablePostError
@@ -53,22 +53,28 @@ class NoFiles(FileUploadHandler):
         raise FilesRefused
 
 
-def takes_body[V: Callable[..., Any]](maximum: int) -> Callable[[V], V]:
-    """Declare that a page takes bodies of up to `maximum` bytes (not over DATA_UPLOAD_MAX_MEMORY_SIZE)."""
+def takes_body[V: Callable[..., Any]](maximum: int, *, files: bool = False) -> Callable[[V], V]:
+    """Declare that a page takes bodies of up to `maximum` bytes (not over DATA_UPLOAD_MAX_MEMORY_SIZE).
+
+    With `files` these may be forms with files, which are held in memory and never lie on the disk.
+    """
 
     def declare(view: V) -> V:
         view.body_maximum = maximum  # type: ignore[attr-defined]
+        view.takes_files = files  # type: ignore[attr-defined]
         return view
 
     return declare
 
 
-def read_form(request: HttpRequest, maximum: int) -> None:
+def read_form(request: HttpRequest, maximum: int, *, files: bool = False) -> None:
     """Read the body of a page's request, so that `request.body`, `POST` and `FILES` are in memory from now on.
 
     Raises BodyTooLarge for a Content-Length over `maximum` before a byte is read, LengthRequired for a chunked body,
-    FilesRefused for a form with a file, and UnreadablePostError for a body that breaks off.
+    FilesRefused for a form with a file unless it takes `files`, and UnreadablePostError for a body that breaks off.
     """
+    if files:
+        request.upload_handlers = [MemoryFileUploadHandler(request)]
     if "HTTP_TRANSFER_ENCODING" in request.META:
         raise LengthRequired
     length = body_length(request.META) or 0

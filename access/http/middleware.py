@@ -140,7 +140,7 @@ class BodyMiddleware:
         if request.user.is_authenticated:
             request.META[AUTHENTICATED] = True
         try:
-            read_form(request, getattr(view, "body_maximum", PAGE_BODY))
+            read_form(request, getattr(view, "body_maximum", PAGE_BODY), files=getattr(view, "takes_files", False))
         except UnreadablePostError:
             return errors.bad_request(request)
         except Refusal as refusal:

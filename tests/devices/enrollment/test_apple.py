@@ -117,7 +117,7 @@ def test_pages_of_devices(apple: Apple, client: AppleDevices) -> None:
 
 
 def test_a_row_with_less_or_more_than_the_documentation_says(apple: Apple, client: AppleDevices) -> None:
-    odd = {"model": None, "device_assigned_date": "", "color": "X" * 500, "new_in_2027": {}}
+    odd: dict[str, Any] = {"model": None, "device_assigned_date": "", "color": "X" * 500, "new_in_2027": {}}
     apple.devices = [{"serial_number": "C02A", **odd}]
     (row,) = client.fetch("").devices
     assert (row.model, row.device_assigned_date, len(row.color)) == ("", None, 60)
