@@ -12,6 +12,7 @@ from access.models import Tenant
 from devices.imports.devices import ImportReport, Row, import_groups
 from devices.imports.problems import Problems
 from devices.imports.tenant import groups
+from devices.imports.tenant.ade import write_ade_devices, write_ade_integrations
 from devices.imports.tenant.client import NOT_SERVED, Denied, Missing, SourceTenant, TenantImportError
 from devices.imports.tenant.groups import Written
 from devices.imports.tenant.routing import write_routing, write_routing_activity
@@ -31,6 +32,7 @@ LIBRARY = {
     "library/custom-profiles": "profile",
     "library/custom-scripts": "custom-script",
 }
+ADE_PATH = "integrations/apple/ade"
 ROUTING, ROUTING_PATH = "Blueprint Routing", "blueprint-routing/"
 # Parts of the API that are read for each device, and the key under which an import takes the answer.
 DEVICE = {
@@ -105,6 +107,8 @@ def import_tenant(
     for path, type_ in LIBRARY.items():
         copy.group(path, lambda path=path, type_=type_: copy.library(path, type_))  # type: ignore[misc]
     copy.group("library items of blueprints", copy.assignments)
+    copy.group("ADE integrations", lambda: copy.write(write_ade_integrations, source.pages(ADE_PATH)))
+    copy.group("ADE devices", lambda: copy.write(write_ade_devices, source.pages(f"{ADE_PATH}/devices")))
     pool = ThreadPoolExecutor(workers, thread_name_prefix="import_tenant")
     try:
         copy.devices(pool)

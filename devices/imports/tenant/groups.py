@@ -45,7 +45,7 @@ def write_blueprints(*, tenant: Tenant, rows: Iterable[Any], actor: Actor) -> Wr
     written = Written()
     stored = {row.uuid: row for row in tenant.blueprints.select_for_update()}
     new, changed, renamed = list[Blueprint](), list[Blueprint](), list[int]()
-    for row, id in _read(BlueprintIn, "blueprint", rows, written):
+    for row, id in read_rows(BlueprintIn, "blueprint", rows, written):
         facts = row.model_dump()
         blueprint = stored.setdefault(id, Blueprint(tenant=tenant, uuid=id))
         code = facts["enrollment_code"]
@@ -69,7 +69,7 @@ def write_blueprints(*, tenant: Tenant, rows: Iterable[Any], actor: Actor) -> Wr
 def write_users(*, tenant: Tenant, rows: Iterable[Any], actor: Actor) -> Written:
     """Users whole, with their directory integrations and dates."""
     written = Written()
-    users = {id: row for row, id in _read(UserIn, "user", rows, written)}
+    users = {id: row for row, id in read_rows(UserIn, "user", rows, written)}
     integrations = _integrations(tenant, [row.integration for row in users.values()])
     stored = {row.uuid: row for row in tenant.users.select_for_update().filter(uuid__in=users)}
     new, changed = list[User](), list[User]()
@@ -94,7 +94,7 @@ def write_tags(*, tenant: Tenant, rows: Iterable[Any], actor: Actor) -> Written:
     stored = {row.uuid: row for row in tenant.tags.select_for_update()}
     names = {row.name for row in stored.values()}
     new, changed = list[Tag](), list[Tag]()
-    for row, id in _read(TagIn, "tag", rows, written):
+    for row, id in read_rows(TagIn, "tag", rows, written):
         if not row.name or row.name in names:
             continue
         names.add(row.name)
@@ -111,7 +111,7 @@ def write_tags(*, tenant: Tenant, rows: Iterable[Any], actor: Actor) -> Written:
 def write_library_items(*, tenant: Tenant, rows: Iterable[Any], actor: Actor) -> Written:
     """Library items as far as devices and blueprints refer to them: `id`, `name`, and `type` where it is known."""
     written = Written()
-    items = {id: row for row, id in _read(LibraryItemIn, "library item", rows, written)}
+    items = {id: row for row, id in read_rows(LibraryItemIn, "library item", rows, written)}
     stored = {row.uuid: row for row in tenant.library_items.select_for_update().filter(uuid__in=items)}
     new, changed = list[LibraryItem](), list[LibraryItem]()
     for id, row in items.items():
@@ -133,7 +133,9 @@ def write_assignments(*, tenant: Tenant, blueprint_id: UUID, items: Iterable[UUI
     return record_import(tenant, actor, f"library items on {blueprint.name}", Written(), new=new, changed=[])
 
 
-def _read[M: BaseModel](model: type[M], noun: str, rows: Iterable[Any], written: Written) -> Iterator[tuple[M, UUID]]:
+def read_rows[M: BaseModel](
+    model: type[M], noun: str, rows: Iterable[Any], written: Written
+) -> Iterator[tuple[M, UUID]]:
     """Each usable object with its id, the first of those that have the same: pages may overlap while they are read."""
     ids: set[UUID] = set()
     for row in rows:
