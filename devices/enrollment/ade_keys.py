@@ -17,7 +17,7 @@ from django.db import transaction
 from access.audit.events import Actor, Target, log_event
 from access.models import AuditEvent, Tenant
 from access.sealing import newest_key, seal, unseal
-from devices.enrollment.server_tokens import OTHER_KEY, ServerToken, read_server_token, refused
+from devices.enrollment.server_tokens import OTHER_KEY, ServerToken, check_form, read_server_token, refused
 from devices.models import AdeIntegration, AdeKeyPair
 
 COMMON_NAME = "Iru Endpoint Automated Device Enrollment"
@@ -37,6 +37,7 @@ def open_server_token(*, tenant: Tenant, content: bytes) -> ServerToken:
     """
     pair = AdeKeyPair.objects.filter(tenant=tenant).first()
     if pair is None:  # no file can be encrypted for a key that was never made
+        check_form(content)
         raise refused(OTHER_KEY)
     private_key = load_der_private_key(unseal(pair.key_number, pair.ciphertext, *_place(pair)), None)
     assert isinstance(private_key, rsa.RSAPrivateKey)  # noqa: S101 - as `_make` made it

@@ -91,8 +91,7 @@ class _OtherKey(Exception):
 
 def read_server_token(content: bytes, certificate: x509.Certificate, private_key: RSAPrivateKey) -> ServerToken:
     """Return the token in the file. Raises a ValidationError of the field `file` that says what is wrong with it."""
-    if len(content) > LARGEST_FILE:
-        raise refused(TOO_LARGE)
+    check_form(content)
     try:
         token = _token(_decrypt(_enveloped(content), certificate, private_key))
     except _OtherKey:
@@ -102,6 +101,16 @@ def read_server_token(content: bytes, certificate: x509.Certificate, private_key
     if token.access_token_expiry <= timezone.now():
         raise refused(f"This server token expired on {_day(token.access_token_expiry)}. Download a new one from Apple.")
     return token
+
+
+def check_form(content: bytes) -> None:
+    """Raise the ValidationError for a file that is too large or not encrypted for anybody."""
+    if len(content) > LARGEST_FILE:
+        raise refused(TOO_LARGE)
+    try:
+        _enveloped(content)
+    except _NotAToken:
+        raise refused(OTHER_FILE) from None
 
 
 def refused(message: str) -> ValidationError:
