@@ -80,9 +80,9 @@ def create_integration(
     defaults.check()
     token, account = _opened(tenant, content)
     with transaction.atomic():
-        blueprint = defaults.locked_blueprint(tenant)
-        # Two creations at once must not both find the server free.
+        # Two creations at once must not both find the server free. Before the Blueprint, as every change locks them.
         Tenant.objects.select_for_update(no_key=True).only("pk").get(pk=tenant.pk)
+        blueprint = defaults.locked_blueprint(tenant)
         if tenant.ade_integrations.filter(server_uuid=account.server_uuid).exists():
             raise refused(f"The server “{account.server_name}” has an integration already. Renew that one.")
         integration = AdeIntegration(tenant=tenant)

@@ -60,7 +60,7 @@ def test_an_integration_that_was_renewed_here_stays(tenant: Tenant, answers: dic
     copy(tenant, answers)
     AdeIntegration.objects.filter(tenant=tenant).update(ciphertext=b"token", key_number=1, server_name="Ours")
     (integrations, _) = copy(tenant, answers)
-    assert integrations.problems.lines(10) == []
+    assert list(integrations.problems.lines(10)) == []
     assert tenant.ade_integrations.get().server_name == "Ours"
 
 
