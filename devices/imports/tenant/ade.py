@@ -104,7 +104,7 @@ def write_ade_devices(*, tenant: Tenant, rows: Iterable[Any], actor: Actor) -> W
     stored = {row.serial_number.upper(): row for row in rows_here.select_for_update(of=("self",))}
     integrations = {row.uuid: row for row in tenant.ade_integrations.all()}
     blueprints = {row.uuid: row for row in tenant.blueprints.all()}
-    user_ids = {row.user for row, _ in found.values()}
+    user_ids = {row.user for row, _ in found.values() if row.user}
     users = {user.uuid: user for user in tenant.users.filter(uuid__in=user_ids)}
     new, changed = list[AdeDevice](), list[AdeDevice]()
     for serial_number, (row, id) in found.items():

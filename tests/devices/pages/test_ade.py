@@ -136,11 +136,13 @@ def test_the_list_of_devices(tenant: Tenant, sign_in: SignIn) -> None:
 def test_what_a_device_gets_is_edited(tenant: Tenant, sign_in: SignIn) -> None:
     client = sign_in(Role.HELP_DESK)
     device = AdeDeviceFactory.create(tenant=tenant)
+    own = device.blueprint
+    assert own
     user = UserFactory.create(tenant=tenant, email="ann@accuhive.test")
     path = f"{DEVICES}{device.uuid}/edit/"
 
     def change(**fields: str) -> AdeDevice:
-        answer = client.post(path, {"destination": str(device.integration.blueprint.uuid), "user": "", **fields})
+        answer = client.post(path, {"destination": str(own.uuid), "user": "", **fields})
         assert answer.status_code == 302, text(answer)
         return AdeDevice.objects.get()
 

@@ -247,6 +247,7 @@ def test_filters(api: Call, token: IssuedApiToken, tenant: Tenant) -> None:
         tenant=tenant, serial_number="F17ABC", model="iPhone 16", device_family="iPhone", os="iOS", user=user
     )
     mac = AdeDeviceFactory.create(tenant=tenant, serial_number="C02XYZ", profile_status="assigned")
+    assert phone.blueprint
     named = str(phone.blueprint.uuid)
     for query, found in (
         ("serial_number=7ab", [phone]),
@@ -284,6 +285,7 @@ def test_the_five_documented_changes(api: Call, token: IssuedApiToken, tenant: T
     blueprint, user = BlueprintFactory.create(tenant=tenant), UserFactory.create(tenant=tenant)
     item = LibraryItemFactory.create(tenant=tenant)
     row = AdeDeviceFactory.create(tenant=tenant)
+    assert row.blueprint
     default = str(row.blueprint.uuid)
 
     def change(**body: Any) -> dict[str, Any]:
@@ -320,6 +322,7 @@ def test_a_change_that_is_refused(api: Call, token: IssuedApiToken, tenant: Tena
     for name, id in foreign.items():
         answer = api("PATCH", f"{ADE}/devices/{row.uuid}", token, json={name: str(id)})
         assert (answer.status_code, answer.json()) == (400, {name: [f'Invalid pk "{id}" - object does not exist.']})
+    assert row.blueprint
     both = {"blueprint_id": str(row.blueprint.uuid), "use_blueprint_routing": True}
     assert api("PATCH", f"{ADE}/devices/{row.uuid}", token, json=both).status_code == 400
     assert not tenant.audit_events.filter(target_type="ade_device").exists()
