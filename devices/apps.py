@@ -12,6 +12,7 @@ class DevicesConfig(AppConfig):
         from access.keyrings import keyring
         from access.tasks.schedules import register_schedule
         from devices.api.idempotency import forget_calls
+        from devices.enrollment.ade_sync import sync_ade_integrations
         from devices.library import app_files
         from devices.storage.upkeep import clean_up_files
 
@@ -19,3 +20,4 @@ class DevicesConfig(AppConfig):
         app_files.register()
         register_schedule("clean-up-files", clean_up_files, every=timedelta(hours=1))
         register_schedule("forget-idempotent-calls", forget_calls, every=timedelta(hours=1))
+        register_schedule("sync-ade", sync_ade_integrations, every=timedelta(minutes=30))

@@ -5,6 +5,7 @@ from django.urls import path
 from access.http.navigation import Item, navigation
 from access.models import Administrator
 from devices.pages import (
+    ade,
     blueprints,
     device_commands,
     devices,
@@ -48,6 +49,15 @@ urlpatterns = [
     path("devices/<uuid:device_id>/lost-mode/cancel/", device_commands.cancel_lost_mode, name="lost-mode-cancel"),
     path("blueprints/", blueprints.blueprint_list, name="blueprints"),
     path("blueprints/new/", blueprints.create, name="blueprint-create"),
+    path("blueprints/ade/", ade.servers, name="ade"),
+    path("blueprints/ade/public-key/", ade.download_public_key, name="ade-public-key"),
+    path("blueprints/ade/new/", ade.create, name="ade-create"),
+    path("blueprints/ade/devices/", ade.device_list, name="ade-devices"),
+    path("blueprints/ade/devices/<uuid:ade_device_id>/edit/", ade.edit_device, name="ade-device-edit"),
+    path("blueprints/ade/<uuid:ade_token_id>/renew/", ade.renew, name="ade-renew"),
+    path("blueprints/ade/<uuid:ade_token_id>/edit/", ade.edit, name="ade-edit"),
+    path("blueprints/ade/<uuid:ade_token_id>/delete/", ade.delete, name="ade-delete"),
+    path("blueprints/ade/<uuid:ade_token_id>/sync/", ade.sync, name="ade-sync"),
     path("blueprints/<uuid:blueprint_id>/", blueprints.blueprint_page, name="blueprint"),
     path("blueprints/<uuid:blueprint_id>/edit/", blueprints.edit, name="blueprint-edit"),
     path("blueprints/<uuid:blueprint_id>/delete/", blueprints.delete, name="blueprint-delete"),

@@ -2,6 +2,7 @@
 (`.env`); .env.example lists those with their reasons."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -145,6 +146,16 @@ else:
         "options": "-c statement_timeout=3s -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s",
         **DATABASES["default"].get("OPTIONS", {}),  # the options after the question mark of DATABASE_URL
     }
+
+# --- Automated Device Enrollment --------------------------------------------------------------------------------------
+
+# Apple's service. Another address is for its simulator and for tests.
+IRU_ADE_URL = env.str("IRU_ADE_URL", default="https://mdmenrollment.apple.com")
+# Where a new device gets its enrollment profile. Empty: no profile is assigned at Apple, because a device whose profile
+# names an address that does not answer stops in Setup Assistant.
+IRU_ADE_PROFILE_URL = env.str("IRU_ADE_PROFILE_URL", default="")
+if urlsplit(IRU_ADE_URL).scheme != "https" and urlsplit(IRU_ADE_URL).hostname not in {"localhost", "127.0.0.1"}:
+    raise ImproperlyConfigured("IRU_ADE_URL begins with https://: server tokens are sent there.")
 
 # --- Background work: `manage.py worker` runs these tasks -------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
+import stamina
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, connections
@@ -19,6 +20,7 @@ from access.models import Administrator, ApiToken, Role, Tenant
 from access.sign_in.hashing import OneAtATimeArgon2
 from access.tasks.worker import Worker
 from tests import chromium, database
+from tests.apple import Apple
 from tests.clients import NO_PACKAGES
 from tests.factories.access import AdministratorFactory, ApiTokenFactory, TenantFactory
 from tests.types import Call, IssuedApiToken, IssueToken, Response, RunTasks
@@ -213,3 +215,11 @@ def api() -> Call:
         return response
 
     return call
+
+
+@pytest.fixture
+def apple(settings: Any) -> Iterator[Apple]:
+    """Apple's device enrollment service, which answers at once; a request that failed is tried again at once."""
+    with Apple() as service, stamina.set_testing(True, attempts=10, cap=True):
+        settings.IRU_ADE_URL = service.url
+        yield service

@@ -23,9 +23,9 @@ FLOORS: dict[str, list[set[str]]] = {
         {"people", "webhooks"},
         {"sign_in", "tokens"},
         {"audit"},
-        {"tasks", "roles", "sql"},
+        {"tasks", "roles", "sql", "sealing"},
         {"models"},
-        {"permissions", "addresses", "checks", "keyrings", "sealing", "labels", "logs", "refusals"},
+        {"permissions", "addresses", "checks", "keyrings", "labels", "logs", "refusals"},
         {"database", "sqlite3"},
     ],
     "devices": [
@@ -38,7 +38,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"fleet", "prism"},
         {"enrollment", "storage"},
         {"models", "filters", "inputs", "references"},
-        {"dates", "text"},
+        {"dates", "text", "retries"},
     ],
 }
 LONGEST = 400  # lines: past that, a file is usually two subjects
@@ -62,6 +62,13 @@ UNSCOPED = {
     "devices/files/uploads.py": {"StoredFile": "the signed key says whose it is; it is unique across tenants"},
     "devices/storage/checks.py": {"StoredFile": "works on the primary key that its task was enqueued with"},
     "devices/storage/upkeep.py": {"StoredFile": "deletes what is over, of every tenant"},
+    "devices/enrollment/ade.py": {"AdeDevice": "counts those of integrations that its caller found in the tenant"},
+    "devices/enrollment/ade_keys.py": {
+        "AdeKeyPair": "a new key is for the key pairs of every tenant",
+        "AdeIntegration": "and for their server tokens",
+    },
+    "devices/enrollment/ade_lease.py": {"AdeIntegration": "a task names the one that it syncs; the tenant follows"},
+    "devices/enrollment/ade_sync.py": {"AdeIntegration": "the schedule has those of every tenant synced"},
     "devices/fleet/secrets.py": {"DeviceSecret": "a new key is for the secrets of every tenant"},
     "devices/fleet/records.py": {"Device": "works on the primary keys that its callers found in their tenant"},
 }

@@ -3,6 +3,7 @@
 from devices.api.operations import (
     actions,
     activity,
+    ade,
     admins,
     audit,
     blueprint_routing,
@@ -42,6 +43,7 @@ api = Api(
     custom_profiles.router,
     custom_apps.router,
     ipa_apps.router,
+    ade.router,
     custom_scripts.router,
     library_items.router,
     self_service.router,

@@ -98,7 +98,7 @@ class PageNumber(LimitOffset):
 
     @property
     def by_number(self) -> bool:
-        return self.page is not None or not self.model_fields_set
+        return self.page is not None or not {"limit", "offset"} & self.model_fields_set
 
 
 def numbered_page[M: Model, R](

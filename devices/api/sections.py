@@ -15,6 +15,11 @@ DEVICE_SECRETS = Section(
     "Device Secrets",
     "Permissions related to collecting sensitive authentication credentials from enrolled devices.",
 )
+AUTOMATED_DEVICE_ENROLLMENT = Section(
+    "Apple Integrations",
+    "Automated Device Enrollment",
+    "Permissions related to devices that Apple assigns to the organization before they are enrolled.",
+)
 CUSTOM_APPS = Section("Library", "Custom Apps", "Permissions related to apps that the organization packages itself.")
 CUSTOM_PROFILES = Section("Library", "Custom Profiles", "Permissions related to uploaded configuration profiles.")
 CUSTOM_SCRIPTS = Section("Library", "Custom Scripts", "Permissions related to the scripts that run on Macs.")

@@ -15,6 +15,7 @@ from access.models import Tenant
 from devices.demo import data
 from devices.demo.company import set_up_company
 from devices.demo.details import demo_details
+from devices.demo.enrollment import add_enrollment
 from devices.demo.history import add_history
 from devices.demo.inventory import demo_lists
 from devices.fleet.facts import FACTS
@@ -85,6 +86,7 @@ def load_demo_fleet(
         User.objects.bulk_update(users, ["department", "job_title"], batch_size=500)
         set_up_company(tenant=tenant, actor=actor)
         add_history(tenant=tenant, actor=actor, limit=complete)
+        add_enrollment(tenant=tenant, actor=actor, now=fleet.now, limit=complete)
     return report
 
 

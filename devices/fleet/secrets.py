@@ -1,36 +1,17 @@
 """Device secrets: encrypted at rest, bound to their row, and every read is in the audit trail."""
 
-import logging
-import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from hmac import compare_digest
 from uuid import UUID
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.db import transaction
 
 from access.audit.events import Actor, log_event
-from access.keyrings import keyring
 from access.models import AuditEvent, Tenant
-from access.refusals import Refusal
+from access.sealing import SecretUnreadable, newest_key, seal, unseal
 from devices.fleet.targets import device_target
 from devices.models import Device, DeviceSecret
-
-NONCE_BYTES = 12  # the length that GCM is specified for
-SETTING = "IRU_SECRET_KEYS"
-
-logger = logging.getLogger(__name__)
-
-
-class SecretUnreadable(Refusal):
-    """The stored value does not decrypt: its key is not configured, or somebody changed or moved it."""
-
-    status = 503
-
-    def __init__(self) -> None:
-        super().__init__("This secret cannot be read at the moment.")
 
 
 def store_secret(*, device: Device, kind: DeviceSecret.Kind, value: str, subject: str = "") -> None:
@@ -112,8 +93,7 @@ def rewrap(*, limit: int) -> int:
 
     Raises SecretUnreadable, and changes nothing, if the key of one of them is not configured.
     """
-    newest = keyring(SETTING)[0][0]
-    secrets = list(DeviceSecret.objects.select_for_update().exclude(key_number=newest).order_by("pk")[:limit])
+    secrets = list(DeviceSecret.objects.select_for_update().exclude(key_number=newest_key()).order_by("pk")[:limit])
     for secret in secrets:
         _encrypt(secret, _decrypt(secret))
     DeviceSecret.objects.bulk_update(secrets, ["key_number", "ciphertext"], batch_size=100)
@@ -132,35 +112,12 @@ def _store(secrets: list[DeviceSecret], values: list[str]) -> None:
 
 
 def _encrypt(secret: DeviceSecret, value: str) -> None:
-    number, key = keyring(SETTING)[0]
-    nonce = os.urandom(NONCE_BYTES)
-    secret.key_number = number
-    secret.ciphertext = nonce + AESGCM(key).encrypt(nonce, value.encode(), _associated_data(secret))
+    secret.key_number, secret.ciphertext = seal(value.encode(), *_place(secret))
 
 
 def _decrypt(secret: DeviceSecret) -> str:
-    key = dict(keyring(SETTING)).get(secret.key_number)
-    data = bytes(secret.ciphertext)
-    try:
-        if key is None:
-            raise InvalidTag
-        return AESGCM(key).decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], _associated_data(secret)).decode()
-    except (InvalidTag, ValueError):
-        logger.critical(
-            "A %s of device %s does not decrypt under key %s.", secret.kind, secret.device_id, secret.key_number
-        )
-        raise SecretUnreadable from None
+    return unseal(secret.key_number, secret.ciphertext, *_place(secret)).decode()
 
 
-def _associated_data(secret: DeviceSecret) -> bytes:
-    # Table, column, tenant and row: a ciphertext that is copied to another row does not decrypt there.
-    return "\0".join(
-        (
-            "devices_devicesecret",
-            "ciphertext",
-            str(secret.tenant_id),
-            str(secret.device_id),
-            secret.kind,
-            secret.subject,
-        )
-    ).encode()
+def _place(secret: DeviceSecret) -> tuple[object, ...]:
+    return "devices_devicesecret", "ciphertext", secret.tenant_id, secret.device_id, secret.kind, secret.subject

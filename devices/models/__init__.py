@@ -4,6 +4,7 @@ from devices.models.blueprint_routing import BlueprintRouting, RoutingActivity
 from devices.models.blueprints import Blueprint
 from devices.models.commands import DeviceCommand
 from devices.models.devices import APPLE, MACS, MOBILE, Device, DeviceInventory, Fleet, Platform
+from devices.models.enrollment import AdeDevice, AdeIntegration, AdeKeyPair
 from devices.models.files import StoredFile
 from devices.models.idempotency import IdempotentCall
 from devices.models.library import (
@@ -25,6 +26,9 @@ __all__ = [
     "APPLE",
     "MACS",
     "MOBILE",
+    "AdeDevice",
+    "AdeIntegration",
+    "AdeKeyPair",
     "Assignment",
     "AssignmentNode",
     "Blueprint",

@@ -12,7 +12,8 @@ from access.pages.forms.password import ReauthenticationForm
 from access.pages.guards import PageRequest, requires
 from access.pages.responses import fragment, no_store
 from access.roles import Capability
-from devices.fleet.secrets import SecretUnreadable, read_secrets
+from access.sealing import SecretUnreadable
+from devices.fleet.secrets import read_secrets
 from devices.models import Device, DeviceSecret
 from devices.pages.device_frame import about, own_device
 from devices.pages.secret_kinds import kinds_of

@@ -217,3 +217,38 @@ def test_library(signed_in: Visit, theme: str, width: int) -> None:
     page.locator("main").get_by_role("link", name="Activity", exact=True).click()
     check("activity")
     assert not check.found, "\n".join(check.found)
+
+
+@once
+@both_themes
+@both_widths
+@pytest.mark.complaints("422 /blueprints/ade/new/")
+def test_device_enrollment(signed_in: Visit, theme: str, width: int) -> None:
+    page = signed_in(width=width, color_scheme=theme)
+    check = Checker(page)
+    page.goto("/blueprints/ade/")
+    check("servers")
+    page.get_by_role("link", name="Add server").click()
+    page.locator("dialog input[type=file]").set_input_files(
+        {"name": "token.p7m", "mimeType": "application/pkcs7-mime", "buffer": b"no token"}
+    )
+    page.get_by_label("Support e-mail").fill("it@accuhive.example")
+    page.get_by_label("Support phone").fill("1")
+    page.get_by_role("button", name="Add server").click()
+    expect(page.get_by_text("This is not a server token file.")).to_be_visible()
+    check("a file that is no token")
+    page.goto("/blueprints/ade/")
+    page.get_by_role("link", name="Delete ").first.click()
+    expect(page.locator("dialog form")).to_be_visible()
+    check("delete a server")
+    page.goto("/blueprints/ade/devices/")
+    check("devices")
+    page.get_by_role("button", name="Filter").click()
+    check("filter menu")
+    page.goto("/blueprints/ade/devices/?q=nothing+is+called+this")
+    check("no device found")
+    page.goto("/blueprints/ade/devices/")
+    page.get_by_role("link", name="Edit ").first.click()
+    expect(page.locator("dialog form")).to_be_visible()
+    check("edit a device")
+    assert not check.found, "\n".join(check.found)

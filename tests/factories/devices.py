@@ -1,3 +1,4 @@
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -8,6 +9,8 @@ from factory.django import DjangoModelFactory
 
 from devices.fleet import records
 from devices.models import (
+    AdeDevice,
+    AdeIntegration,
     Assignment,
     AssignmentNode,
     Blueprint,
@@ -249,6 +252,39 @@ class TagFactory(DjangoModelFactory[Tag]):
 
     tenant = factory.SubFactory(TenantFactory)
     name = factory.Sequence(lambda n: f"tag-{n}")
+
+
+class AdeTokenFactory(DjangoModelFactory[AdeIntegration]):
+    """With a server token that does not decrypt; tests that need a real one create the integration by the room."""
+
+    class Meta:
+        model = AdeIntegration
+
+    tenant = factory.SubFactory(TenantFactory)
+    blueprint = factory.SubFactory(BlueprintFactory, tenant=factory.SelfAttribute("..tenant"))
+    email = "it@accuhive.test"
+    phone = "555 0100"
+    server_name = factory.Sequence(lambda n: f"Server {n}")
+    server_uuid = factory.LazyFunction(uuid.uuid4)
+    org_name = "Accuhive"
+    access_token_expiry = factory.LazyFunction(lambda: timezone.now() + timedelta(days=365))
+    key_number = 1
+    ciphertext = b"not a token"
+
+
+class AdeDeviceFactory(DjangoModelFactory[AdeDevice]):
+    class Meta:
+        model = AdeDevice
+
+    tenant = factory.SubFactory(TenantFactory)
+    integration = factory.SubFactory(AdeTokenFactory, tenant=factory.SelfAttribute("..tenant"))
+    serial_number = factory.Sequence(lambda n: f"F02{n:09}")
+    model = "MacBook Air"
+    device_family = "Mac"
+    os = "OSX"
+    blueprint = factory.SelfAttribute("integration.blueprint")
+    device_assigned_date = ENROLLED
+    listed_at = ENROLLED
 
 
 class DeviceFactory(DjangoModelFactory[Device]):

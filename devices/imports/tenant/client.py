@@ -1,16 +1,15 @@
 """Reading another tenant through its public API: patiently, at its pace, and without giving its token away."""
 
 import ipaddress
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
 import stamina
+
+from devices.retries import retry_after
 
 RATE = 40  # requests a second: the public API allows 50, and others call it too
 TIMEOUT = httpx.Timeout(60, connect=15)
@@ -19,10 +18,6 @@ LONGEST_WAIT = 3700  # seconds; the limit per hour is over by then
 PASSING = {429, 502, 503, 504}
 REDIRECTS = 5
 NOT_SERVED = "the tenant does not serve it (404)"
-
-# httpx logs every request and stamina every retry, which would drown the progress of a hundred thousand requests.
-logging.getLogger("httpx").setLevel(logging.WARNING)
-logging.getLogger("stamina").setLevel(logging.ERROR)
 
 
 class TenantImportError(Exception):
@@ -192,7 +187,7 @@ class SourceTenant:
             raise _Transient(reason) from None
         self._reached = True
         if response.status_code in PASSING:
-            raise _Transient(f"answered {response.status_code}", _retry_after(response))
+            raise _Transient(f"answered {response.status_code}", retry_after(response))
         return response
 
     def _back_off(self, error: _Transient, seconds: float) -> None:
@@ -270,18 +265,6 @@ def _local(host: str) -> bool:
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port or {"https": 443, "http": 80}.get(url.scheme)
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    """Seconds that the answer asks to wait: as a number, or as the moment when they are over."""
-    value = response.headers.get("Retry-After", "").strip()
-    if value.isdecimal():
-        return float(value)
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return max(0.0, ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds())
 
 
 def _body(response: httpx.Response) -> Any:

@@ -12,6 +12,7 @@ from access.models import Tenant
 from devices.imports.devices import ImportReport, Row, import_groups
 from devices.imports.problems import Problems
 from devices.imports.tenant import groups, library
+from devices.imports.tenant.ade import write_ade_devices, write_ade_integrations
 from devices.imports.tenant.client import NOT_SERVED, Denied, Missing, SourceTenant, TenantImportError
 from devices.imports.tenant.groups import Written
 from devices.imports.tenant.routing import write_routing, write_routing_activity
@@ -25,6 +26,7 @@ type Documents = list[dict[str, Any]]
 # groups at most. A smaller group costs commits and audit events.
 GROUP = 10
 CATEGORIES = "self-service/categories"
+ADE_PATH = "integrations/apple/ade"
 ROUTING, ROUTING_PATH = "Blueprint Routing", "blueprint-routing/"
 # Parts of the API that are read for each device, and the key under which an import takes the answer.
 DEVICE = {
@@ -101,6 +103,8 @@ def import_tenant(
         write = library.writer_of(kind, row)
         copy.group(path, lambda path=path, write=write: copy.write(write, source.pages(path)))  # type: ignore[misc]
     copy.group("library items of blueprints", copy.assignments)
+    copy.group("ADE integrations", lambda: copy.write(write_ade_integrations, source.pages(ADE_PATH)))
+    copy.group("ADE devices", lambda: copy.write(write_ade_devices, source.pages(f"{ADE_PATH}/devices")))
     pool = ThreadPoolExecutor(workers, thread_name_prefix="import_tenant")
     try:
         copy.devices(pool)

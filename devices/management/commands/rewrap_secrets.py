@@ -2,19 +2,23 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from devices.fleet.secrets import SecretUnreadable, rewrap
+from access.sealing import SecretUnreadable
+from devices.enrollment import ade_keys
+from devices.fleet import secrets
 
 
 class Command(BaseCommand):
     help = (
-        "Re-encrypt every device secret with the newest of IRU_SECRET_KEYS. The older keys can be removed afterwards."
+        "Re-encrypt device secrets, and keys and server tokens of Automated Device Enrollment, with the newest of "
+        "IRU_SECRET_KEYS. The older keys can be removed afterwards."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
         total = 0
         try:
-            while count := rewrap(limit=1000):
-                total += count
+            for rewrap in (secrets.rewrap, ade_keys.rewrap):
+                while count := rewrap(limit=1000):
+                    total += count
         except SecretUnreadable:
             raise CommandError(
                 "A secret cannot be decrypted. Is its key missing from IRU_SECRET_KEYS? The log names the key."

@@ -7,13 +7,13 @@ from uuid import UUID
 from django import forms
 from django.db.models import F, Q
 from django.db.models.functions import Upper
-from django.urls import reverse_lazy
 from django.utils import timezone
 
 from access.models import Tenant
 from devices.fleet.devices import UNSET, Unset
 from devices.models import Blueprint, Device, Platform, Tag
 from devices.models.devices import DeviceQuerySet
+from devices.pages.forms.people import PersonField, find_person
 
 OFFERED_TAGS = 200
 # As people write them: Django makes the labels of the model's choices from their names.
@@ -115,21 +115,7 @@ def _seen(span: str) -> Q:
 class DeviceForm(forms.Form):
     """The fields that the API's `Update a device` changes."""
 
-    user = forms.CharField(
-        required=False,
-        max_length=254,
-        label="Assigned user",
-        help_text="E-mail address of a user. Leave it empty to unassign the device.",
-        widget=forms.TextInput(
-            attrs={
-                "autocomplete": "off",
-                "list": "people",
-                "hx-get": reverse_lazy("user-options"),
-                "hx-trigger": "input changed delay:200ms",
-                "hx-target": "#people",
-            }
-        ),
-    )
+    user = PersonField()
     blueprint: "forms.ModelChoiceField[Blueprint]" = forms.ModelChoiceField(
         None, to_field_name="uuid", empty_label=None
     )
@@ -167,18 +153,8 @@ class DeviceForm(forms.Form):
             blueprint.empty_label = f"{device.blueprint.name} (deleted)"  # type: ignore[attr-defined]
 
     def clean_user(self) -> UUID | Unset | None:
-        email = self.cleaned_data["user"].strip()
-        if email == self.initial["user"]:
-            return UNSET
-        if not email:
-            return None
-        people = self.device.tenant.users.filter(email__iexact=email)
-        matches = list(people.filter(archived=False)[:2]) or list(people[:2])
-        if not matches:
-            raise forms.ValidationError("No user has this e-mail address.")
-        if len(matches) > 1:
-            raise forms.ValidationError("Several users have this e-mail address. Assign the device through the API.")
-        return matches[0].uuid
+        found = find_person(self.device.tenant, self.cleaned_data["user"], self.initial["user"])
+        return UNSET if found is None else found or None
 
     def changes(self) -> dict[str, Any]:
         """The arguments for `update_device`."""

@@ -5,8 +5,20 @@ from typing import Any
 import pytest
 
 from access.models import Tenant
+from devices.api.operations import ade
+from devices.api.routing import Operation
 from devices.models import Platform
+from tests.apple import KNOWN_CREDENTIALS
 from tests.factories.devices import ENROLLED, BlueprintFactory, DeviceFactory, TagFactory, UserFactory
+
+
+@pytest.fixture(autouse=True)
+def apple_of_operations(request: pytest.FixtureRequest) -> None:
+    """Apple's service, for a generated test of an operation that asks it about a token."""
+    callspec = getattr(request.node, "callspec", None)
+    operation = callspec.params.get("operation") if callspec else None
+    if isinstance(operation, Operation) and operation.upload is ade.TOKEN_FILE:
+        request.getfixturevalue("apple").credentials = KNOWN_CREDENTIALS
 
 
 @pytest.fixture

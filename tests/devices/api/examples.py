@@ -10,14 +10,24 @@ import factory
 from pydantic import BaseModel
 
 from access.models import Tenant
+from devices.api.operations import ade
 from devices.api.routing import Operation
+from devices.api.schemas.ade import OptionalUUID
 from devices.commands import COMMANDS
 from devices.fleet import lost_mode
-from devices.models import Platform
+from devices.models import AdeIntegration, Platform
+from tests import apple
 from tests.factories import devices as factories
 
 # What an operation takes as its file.
-FILES = {"create_custom_profile": factories.PROFILE.encode()}
+SERVER_TOKEN = (apple.FILES / "aes256_ber.p7m").read_bytes()
+FILES = {
+    "create_custom_profile": factories.PROFILE.encode(),
+    "create_ade_integration": SERVER_TOKEN,
+    "renew_ade_integration": SERVER_TOKEN,
+}
+# Fields that are optional one by one, of which an operation needs one.
+ALSO = {id: {"use_blueprint_routing": True} for id in ("create_ade_integration", "renew_ade_integration")}
 # In the paths of the Library: what makes an item of that kind.
 LIBRARY = {
     "custom-apps": "custom_app",
@@ -35,6 +45,8 @@ BEFORE: dict[str, Callable[[dict[str, Any]], object]] = {
     ),
     "create_custom_app": lambda made: _upload(made["tenant"], factories.StoredFileFactory),
     "create_ipa_app": lambda made: _upload(made["tenant"], factories.PendingUploadFactory),
+    "create_ade_integration": lambda made: _server_of_the_file(made["tenant"], None),
+    "renew_ade_integration": lambda made: _server_of_the_file(made["tenant"], made["ade_token"]),
     "get_device_lost_mode": lambda made: factories.LostModeFactory(device=made["device"]),
     "cancel_lost_mode": lambda made: factories.LostModeFactory(device=made["device"], status=lost_mode.ERROR),
 }
@@ -63,6 +75,8 @@ def objects(operation: Operation, tenant: Tenant) -> dict[str, Any]:
     ids = {}
     for parameter in parameters(operation):
         name = parameter.removesuffix("_id")
+        if operation.path.startswith(f"{ade.router.prefix}/devices/"):
+            name = "ade_device"
         fitting = _fitting(operation) if name == "device" else {}
         kind = LIBRARY.get(operation.path.split("/")[4], name) if name == "library_item" else name
         made[name] = _make(kind, made, **fitting)
@@ -83,6 +97,15 @@ def _fitting(operation: Operation) -> dict[str, Any]:
     return {"platform": next(platform for platform in Platform if platform in command.platforms)} if command else {}
 
 
+def _server_of_the_file(tenant: Tenant, integration: AdeIntegration | None) -> None:
+    """Let the tenant open the token file, and the server in it be that of the integration, or of none."""
+    apple.known_key_pair(tenant)
+    tenant.ade_integrations.filter(server_uuid=apple.SERVER_UUID).delete()
+    if integration:
+        integration.server_uuid = apple.SERVER_UUID
+        integration.save(update_fields=["server_uuid"])
+
+
 def _factory(name: str) -> Any:
     make = getattr(factories, f"{name.title().replace('_', '')}Factory")
     assert issubclass(make, factory.Factory)
@@ -98,7 +121,7 @@ def _make(name: str, made: dict[str, Any], **given: Any) -> Any:
 def body(operation: Operation) -> dict[str, Any] | None:
     """The smallest body that the operation takes: its required fields, and its files as bytes."""
     files = dict.fromkeys(operation.upload.files, FILES.get(operation.id)) if operation.upload else {}
-    return {**_required(operation.body), **files} if operation.body else None
+    return {**_required(operation.body), **ALSO.get(operation.id, {}), **files} if operation.body else None
 
 
 def _required(schema: type[BaseModel]) -> dict[str, Any]:
@@ -112,8 +135,10 @@ def _required(schema: type[BaseModel]) -> dict[str, Any]:
                 values[field.alias or name] = True
             elif isinstance(annotation, type) and issubclass(annotation, Enum):
                 values[field.alias or name] = next(iter(annotation)).value
-            elif annotation is UUID:
+            elif annotation is UUID or annotation == OptionalUUID:
                 values[field.alias or name] = EXAMPLE_ID
+            elif name == "email":
+                values[field.alias or name] = "example@accuhive.test"
             else:
                 values[field.alias or name] = EXAMPLE_TEXT
     return values

@@ -17,6 +17,9 @@ OURS = {operation.id for operation in endpoint_api.operations if operation.ours}
 # Query parameters that we added. The paging of these two lists is that of the other lists of the Library.
 OUR_PARAMETERS = {
     "get_library_item_statuses": {"status"},
+    "list_ade_devices": {"limit", "offset"},
+    "list_ade_integration_devices": {"limit", "offset"},
+    "list_ade_integrations": {"limit", "offset"},
     "list_custom_profiles": {"limit", "offset"},
     "list_custom_scripts": {"limit", "offset"},
 }
@@ -127,6 +130,7 @@ def test_the_permissions_that_the_editor_marks_as_sensitive() -> None:
     """Written by hand: the mark is the declaration's own, so nothing else says where it belongs."""
     assert {permission.codename for permission in catalogue if permission.sensitive} == {
         "clear_passcode",
+        "delete_ade_integration",
         "delete_blueprint",
         "delete_custom_profile",
         "delete_custom_app",

@@ -16,6 +16,7 @@ from access.audit.events import Actor
 from access.models import Tenant
 from access.permissions import catalogue
 from devices.api import api as declared
+from devices.api.operations import ade
 from devices.api.routing import Operation
 from devices.demo.fleet import demo_fleet, load_demo_fleet
 from devices.models import Device, Platform
@@ -119,6 +120,12 @@ DEVIATIONS = (
     ),
     Deviation("list_audit_events", r"results\[\]\.actor_id", ("",), "a management command has no signed-in person"),
     Deviation("list_audit_events", r"results\[\]\.target_id", (str,), "a tenant is known by a number, not by a UUID"),
+    Deviation(
+        "(list|get|update)_ade_.*",
+        r"(results\[\]\.)?(profile_assign_time|assignment_status_received_at)",
+        (None,),
+        "a device to which no profile was ever assigned",
+    ),
     Deviation("update_blueprint", "type", (str,), "the contract says that sending it is safe"),
     Deviation(
         "create_blueprint", "(missing_)?computers_count", (int,), "one shape for all answers that show a blueprint"
@@ -164,6 +171,9 @@ def paths(operation: Operation, tenant: Tenant) -> Iterator[tuple[dict[str, Any]
     match tuple(examples.parameters(operation)):
         case ():
             yield {}, None
+        case ("device_id",) if operation.path.startswith(f"{ade.router.prefix}/"):
+            for uuid in tenant.ade_devices.order_by("-pk").values_list("uuid", flat=True)[:50]:
+                yield {"device_id": uuid}, None
         case ("device_id",):
             lost = operation.id == "get_device_lost_mode"
             for device in devices.filter(lost_mode__isnull=False) if lost else devices:
@@ -181,6 +191,9 @@ def paths(operation: Operation, tenant: Tenant) -> Iterator[tuple[dict[str, Any]
         case ("pending_upload_id",):
             for uuid in tenant.files.filter(purpose="ipa_apps").values_list("uuid", flat=True):
                 yield {"pending_upload_id": uuid}, None
+        case ("ade_token_id",):
+            for uuid in tenant.ade_integrations.order_by("pk").values_list("uuid", flat=True):
+                yield {"ade_token_id": uuid}, None
         case (parameter,):
             related = getattr(tenant, f"{parameter.removesuffix('_id')}s")
             for uuid in related.order_by("pk").values_list("uuid", flat=True)[:50]:
@@ -219,6 +232,11 @@ def differences(operation: str, answer: Answer) -> Iterator[Mismatch]:
     if isinstance(shape, str) and shape.startswith("raw .mobileconfig"):
         if answer.response.headers["Content-Type"] != "application/x-apple-aspen-config":
             yield Mismatch("", None, "is no profile")
+        return
+    if isinstance(shape, str) and shape.startswith("PEM text"):
+        pem = answer.response.content.startswith(b"-----BEGIN CERTIFICATE-----")
+        if not pem or answer.response.headers["Content-Type"] != "application/x-x509-ca-cert":
+            yield Mismatch("", None, "is no certificate")
         return
     document = answer.response.json()
     yield from mismatches(document, shape)

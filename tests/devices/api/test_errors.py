@@ -8,11 +8,11 @@ from django.db import InterfaceError, OperationalError
 from django.test import RequestFactory
 
 from access.refusals import Refusal
+from access.sealing import SecretUnreadable
 from access.tokens.authentication import AuthenticationFailed
 from devices.api import errors
 from devices.commands import CommandRefused
 from devices.fleet.lost_mode import LostModeRefused
-from devices.fleet.secrets import SecretUnreadable
 from devices.models import Device
 
 NO_TOKEN = {"detail": "A valid API token is required."}

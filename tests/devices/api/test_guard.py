@@ -155,7 +155,7 @@ def test_unknown_query_parameters_are_ignored(
 
 @pytest.mark.parametrize("path", sorted({operation.path for operation in GUARDED}))
 def test_a_method_that_a_path_does_not_have(path: str, api: Call, issue_token: IssueToken) -> None:
-    known = {operation.method for operation in GUARDED if operation.path == path}
+    known = {operation.method for operation in GUARDED if operation.path.rstrip("/") == path.rstrip("/")}
     allowed = {*known, "HEAD"} if "GET" in known else known
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"} - known:
         answer = api(method, path, issue_token())

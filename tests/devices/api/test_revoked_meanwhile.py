@@ -42,6 +42,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "update_custom_profile": {"name": "Renamed"},
     "update_custom_script": {"name": "Renamed"},
     "update_device": {"asset_tag": "A-1"},
+    "update_ade_device": {"asset_tag": "A-1"},
     "update_blueprint": {"name": "Renamed"},
     "update_custom_app": {"name": "Renamed"},
     "update_ipa_app": {"name": "Renamed"},

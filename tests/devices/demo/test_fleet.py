@@ -11,6 +11,7 @@ from access.models import Tenant
 from access.people.tenants import create_tenant
 from devices.commands import COMMANDS
 from devices.demo.fleet import demo_fleet, load_demo_fleet
+from devices.enrollment.ade_lease import Lease
 from devices.fleet import records
 from devices.fleet.secrets import read_secrets
 from devices.models import (
@@ -108,6 +109,25 @@ def test_how_its_company_is_set_up(tenant: Tenant) -> None:
     )
     types = set(tenant.routing_activity.values_list("activity_type", flat=True))
     assert types == {"enrollment_settings_changed", "routing_departure", "computer_enrollment"}
+
+
+def test_its_devices_from_apple(tenant: Tenant) -> None:
+    load_demo_fleet(tenant=tenant, actor=ACTOR, count=200)
+    works, broken = tenant.ade_integrations.order_by("server_name")
+    assert (works.status, broken.status, broken.devices.count()) == ("SUCCESS", "BROKEN", 0)
+    known = {device.serial_number: device for device in tenant.devices.all()}
+    rows = list(tenant.ade_devices.all())
+    enrolled = [row for row in rows if row.serial_number in known]
+    assert 60 < len(enrolled) < 200
+    assert 5 < len(rows) - len(enrolled) < 30
+    for row in enrolled:
+        device = known[row.serial_number]
+        assert (row.device_family, row.user) == (device.platform, device.user)
+        assert row.use_blueprint_routing or row.blueprint == device.blueprint
+    assert {row.profile_status for row in rows} == {"pushed", "assigned", "empty"}
+    # No worker sends the demo's tokens to Apple.
+    assert Lease.take(works.pk) is None
+    assert Lease.take(broken.pk) is None
 
 
 def test_what_happened_to_its_devices(tenant: Tenant) -> None:

@@ -9,6 +9,8 @@ from access.audit.events import Actor
 from access.models import Tenant
 from access.tokens.lifecycle import create_token
 from tests.factories.devices import (
+    AdeDeviceFactory,
+    AdeTokenFactory,
     AssignmentFactory,
     BlueprintFactory,
     CustomProfileFactory,
@@ -57,6 +59,10 @@ def examples_of(tenant: Tenant, name: str = "Example") -> Examples:
     device = DeviceFactory.create(tenant=tenant, name=f"{name} device", user=user, blueprint=blueprint, tags=tags)
     note = NoteFactory.create(tenant=tenant, device=device, content=f"{name} note", author=f"{name} author")
     item = CustomProfileFactory.create(tenant=tenant, name=f"{name} item")
+    server = AdeTokenFactory.create(tenant=tenant, server_name=f"{name} server", blueprint=blueprint)
+    ade_device = AdeDeviceFactory.create(
+        tenant=tenant, integration=server, user=user, model=f"{name} model", asset_tag=f"{name} asset"
+    )
     actor = Actor.command(f"{name} command")
     return {
         "device_id": device.uuid,
@@ -65,5 +71,7 @@ def examples_of(tenant: Tenant, name: str = "Example") -> Examples:
         "item_id": item.uuid,
         "assignment_id": AssignmentFactory.create(blueprint=blueprint, library_item=item).pk,
         "user_id": user.uuid,
+        "ade_token_id": server.uuid,
+        "ade_device_id": ade_device.uuid,
         "token_id": create_token(tenant=tenant, name=f"{name} token", actor=actor).token.id,
     }

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import pytest
 from django.core.files import uploadedfile
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.urls import URLPattern, URLResolver, get_resolver, resolve, reverse
 
 from access.http.bodies import PAGE_BODY
 from access.http.slow_clients import AUTHENTICATED
@@ -102,6 +102,12 @@ def test_a_page_takes_no_file(written: list[str]) -> None:
             wrong.append(f"{path}: {response.status_code}")
     assert not wrong, "\n".join(wrong)
     assert not written
+
+
+def test_the_pages_that_take_files() -> None:
+    """Written by hand: a page that takes files without need is found here."""
+    names = {resolve(path).view_name for path in PATHS if hasattr(resolve(path).func, "files_maximum")}
+    assert names == {"ade-create", "ade-renew", "library-profile-create", "library-edit"}
 
 
 def test_an_empty_file_field_is_no_file(client: Client) -> None:

@@ -96,7 +96,7 @@ def test_nothing_is_decrypted_before_its_event(
         steps.append("event")
         return log_event(**event)
 
-    monkeypatch.setattr("devices.fleet.secrets.AESGCM", Cipher)
+    monkeypatch.setattr("access.sealing.AESGCM", Cipher)
     monkeypatch.setattr("devices.fleet.secrets.log_event", logged)
     assert api("GET", f"/api/v1/devices/{device.uuid}/secrets/{endpoint}", token).status_code == 200
     assert steps == ["event"] + ["decrypted"] * len(ENDPOINTS[endpoint])

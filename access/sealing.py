@@ -1,0 +1,57 @@
+"""Encryption of secrets at rest: AES-256-GCM under IRU_SECRET_KEYS, bound to the place that stores the ciphertext."""
+
+import logging
+import os
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from access.keyrings import keyring
+from access.refusals import Refusal
+
+NONCE_BYTES = 12  # the length that GCM is specified for
+SETTING = "IRU_SECRET_KEYS"
+
+logger = logging.getLogger(__name__)
+
+
+class SecretUnreadable(Refusal):
+    """The stored value does not decrypt: its key is not configured, or somebody changed or moved it."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__("This secret cannot be read at the moment.")
+
+
+def newest_key() -> int:
+    """Return the number of the key that new values are encrypted with."""
+    return keyring(SETTING)[0][0]
+
+
+def seal(value: bytes, *place: object) -> tuple[int, bytes]:
+    """Encrypt a value for its place: table, column, tenant and what else names the row.
+
+    Returns the number of the key, and nonce, ciphertext and tag as one. A ciphertext that is copied to another place
+    does not decrypt there.
+    """
+    number, key = keyring(SETTING)[0]
+    nonce = os.urandom(NONCE_BYTES)
+    return number, nonce + AESGCM(key).encrypt(nonce, value, _associated_data(place))
+
+
+def unseal(number: int, sealed: bytes | memoryview, *place: object) -> bytes:
+    """Decrypt what `seal` returned for the same place. Raises SecretUnreadable, and alerts the operator in the log."""
+    key = dict(keyring(SETTING)).get(number)
+    data = bytes(sealed)
+    try:
+        if key is None:
+            raise InvalidTag
+        return AESGCM(key).decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], _associated_data(place))
+    except (InvalidTag, ValueError):
+        logger.critical("A secret of %s does not decrypt under key %s.", " ".join(map(str, place)), number)
+        raise SecretUnreadable from None
+
+
+def _associated_data(place: tuple[object, ...]) -> bytes:
+    return "\0".join(map(str, place)).encode()
