@@ -15,6 +15,7 @@ DEVICE_SECRETS = Section(
     "Device Secrets",
     "Permissions related to collecting sensitive authentication credentials from enrolled devices.",
 )
+PRISM = Section("Prism", "Prism", "Permissions related to what all devices report, category by category.")
 TAGS = Section("Tags", "Tags", "Permissions related to the tags that devices carry.")
 USERS = Section("Users", "Users", "Permissions related to the people whom devices are assigned to.")
 ADMINS = Section("Users", "Admins", "Permissions related to the people who administer the organization.")

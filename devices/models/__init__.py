@@ -6,6 +6,7 @@ from devices.models.devices import APPLE, MACS, MOBILE, Device, DeviceInventory,
 from devices.models.library import Assignment, AssignmentNode, LibraryItem
 from devices.models.lost_mode import LostMode
 from devices.models.notes import DeviceNote
+from devices.models.prism.tables import PrismExport, PrismReport, PrismTotal
 from devices.models.secrets import DeviceSecret
 from devices.models.tags import Tag
 from devices.models.users import DirectoryIntegration, User
@@ -29,6 +30,9 @@ __all__ = [
     "LibraryItem",
     "LostMode",
     "Platform",
+    "PrismExport",
+    "PrismReport",
+    "PrismTotal",
     "RoutingActivity",
     "Tag",
     "User",

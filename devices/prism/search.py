@@ -1,0 +1,275 @@
+"""Reading rows of Prism: the page after a position or at an offset, and how many rows match.
+
+A query first tries its conditions where they are cheap: on the few contents, and on the reports, one for each device.
+Both know the number of their rows. So the number of matching rows is mostly a sum, and it decides how they are found:
+few are gathered by the index of their content or report and sorted, many are met soon enough on a walk along the index
+of all rows. docs/decisions/prism-rows.md has the figures.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.db.models import F, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
+
+from access.models import Tenant
+from devices.dates import with_offset
+from devices.filters import Comparison
+from devices.models import Blueprint, Platform, PrismReport, PrismTotal
+from devices.models.prism.columns import Category, Column
+from devices.models.prism.tables import CONTENTS, ROWS, PrismContent, PrismRow
+from devices.prism.columns import NONE, Conditions, ordering
+from devices.prism.values import EMPTY
+
+SPARSE = 50  # rows that are fewer than one in this many are gathered and sorted
+MOST_NAMED = 1000  # contents that a query names one by one
+COUNTED = 200_000  # rows: more than these are not counted one by one
+MOST_SORTED = 200_000  # rows: more than these are sorted by no column of theirs
+
+# Device families as the public API names them in a parameter; its rows say AppleTV.
+FAMILIES = {"Mac": Platform.MAC, "iPhone": Platform.IPHONE, "iPad": Platform.IPAD, "tvOS": Platform.APPLE_TV}
+
+type Row = dict[str, Any]
+
+
+class Position(NamedTuple):
+    """The row after which a page begins."""
+
+    created_at: datetime
+    pk: int
+
+
+class TooManyToSort(ValidationError):
+    """A sorting of more rows than a request can sort."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """The rows of a category in a tenant that match `conditions`."""
+
+    tenant: Tenant
+    category: Category
+    conditions: Conditions
+
+    @cached_property
+    def total(self) -> int:
+        """How many rows match: exact up to COUNTED, and beyond it wherever the numbers of contents or reports say it.
+
+        Past that it is estimated, as if the values of a row and the device that has it were independent.
+        """
+        all_, contents, reports = self._all, self._in_contents, self._in_reports
+        if self.conditions.rows is None and contents is None:
+            return all_ if reports is None else reports
+        if self.conditions.rows is None and reports is None:
+            return contents or 0
+        if 0 in (all_, contents, reports):
+            return 0
+        counted = self._found[: COUNTED + 1].count()
+        if counted <= COUNTED:
+            return counted
+        estimate = (all_ if contents is None else contents) * (all_ if reports is None else reports) // all_
+        return max(counted, estimate)
+
+    def after(self, position: Position | None, limit: int) -> list[int]:
+        """The primary keys of the next rows in the order of a walk: by `created_at`, then by number."""
+        rows = self._found
+        if position is not None:
+            created_at, pk = position
+            rows = rows.filter(
+                Q(moment__gt=created_at) | Q(moment=created_at, pk__gt=pk),
+                moment__gte=created_at,  # says nothing more; an index finds the place by it
+            )
+        return list(rows.order_by("moment", "pk").values_list("pk", flat=True)[:limit])
+
+    def at(self, offset: int, limit: int) -> list[int]:
+        """The primary keys of the rows from `offset` on, in the order of a walk."""
+        return list(self._found.order_by("moment", "pk").values_list("pk", flat=True)[offset : offset + limit])
+
+    def sorted_at(self, column: Column, offset: int, limit: int, *, descending: bool) -> list[int]:
+        """The primary keys of the rows from `offset` on, sorted by a column. Raises TooManyToSort."""
+        if column.place == "nowhere":
+            return self.at(offset, limit)
+        only = self.conditions.rows is None
+        if only and column.place == "content" and self.conditions.reports is None:
+            contents = self._matching_contents.order_by(ordering(_short(column), descending=descending), "pk")
+            return self._in_groups("content", contents, offset, limit)
+        if only and column.place in {"device", "report"} and self.conditions.contents is None:
+            reports = self._matching_reports.order_by(ordering(_short(column), descending=descending), "pk")
+            return self._in_groups("report", reports, offset, limit)
+        if column.place != "row" and self.total > MOST_SORTED:
+            raise TooManyToSort(
+                f'{self.total:,} rows are too many to sort by "{column.key}": add to the filter, or leave out sort_by.'
+            )
+        found = self._found.order_by(ordering(column.field, descending=descending), "pk")
+        return list(found.values_list("pk", flat=True)[offset : offset + limit])
+
+    def pages(self, size: int) -> Iterator[list[tuple[Any, ...]]]:
+        """The fields of all matching rows, `size` at a time, in the order of a walk."""
+        position: Position | None = None
+        while pks := self.after(position, size):
+            rows = self.fields(pks)
+            yield rows
+            position = Position(rows[-1][1], rows[-1][0])
+
+    def fields(self, pks: Sequence[int]) -> list[tuple[Any, ...]]:
+        """(primary key, created_at, extra, the value of each column that has a field …) of these rows, in this order."""
+        paths = [column.field for column in self.category.columns if _has_field(column)]
+        rows = self._rows.filter(pk__in=pks).values_list("pk", "created_at", "content__extra", *paths)
+        place = {pk: number for number, pk in enumerate(pks)}
+        return sorted(rows, key=lambda row: place[row[0]])
+
+    @property
+    def _rows(self) -> QuerySet[PrismRow]:
+        return ROWS[self.category.name]._default_manager.filter(tenant=self.tenant)
+
+    @property
+    def _matching_contents(self) -> QuerySet[PrismContent]:
+        contents = CONTENTS[self.category.name]._default_manager.filter(tenant=self.tenant)
+        return contents.filter(self.conditions.contents or Q(), row_count__gt=0)
+
+    @property
+    def _matching_reports(self) -> QuerySet[PrismReport]:
+        reports = PrismReport.objects.filter(tenant=self.tenant, category=self.category.name)
+        return reports.filter(self.conditions.reports or Q(), row_count__gt=0)
+
+    @cached_property
+    def _all(self) -> int:
+        totals = PrismTotal.objects.filter(tenant=self.tenant, category=self.category.name)
+        return totals.values_list("row_count", flat=True).first() or 0
+
+    @cached_property
+    def _named_contents(self) -> list[tuple[int, int]]:
+        """(primary key, number of rows) of the matching contents, and one more than MOST_NAMED where those are more."""
+        return list(self._matching_contents.values_list("pk", "row_count")[: MOST_NAMED + 1])
+
+    @cached_property
+    def _in_contents(self) -> int | None:
+        """How many rows the matching contents have. None where the filter says nothing of contents."""
+        if self.conditions.contents is None:
+            return None
+        if len(self._named_contents) <= MOST_NAMED:
+            return sum(number for _, number in self._named_contents)
+        return _sum(self._matching_contents)
+
+    @cached_property
+    def _in_reports(self) -> int | None:
+        return None if self.conditions.reports is None else _sum(self._matching_reports)
+
+    @cached_property
+    def _found(self) -> QuerySet[PrismRow]:
+        """The matching rows, by the way that reads the fewest. `moment` is what to sort them by."""
+        all_, contents, reports = self._all, self._in_contents, self._in_reports
+        if 0 in (all_, contents, reports):
+            return self._rows.alias(moment=F("created_at")).filter(NONE)
+        by_content = contents is not None and contents * SPARSE <= all_ and (reports is None or contents <= reports)
+        by_report = not by_content and reports is not None and reports * SPARSE <= all_
+        if by_content or by_report or self._few_rows:
+            # What is no plain column is in no index: the few rows are found by what they have, and then sorted.
+            found = self._rows.alias(moment=Coalesce("created_at", "created_at"))
+        else:
+            found = self._rows.alias(moment=F("created_at"))
+        if contents is not None:
+            named = self._named_contents
+            pks: Any = [pk for pk, _ in named] if len(named) <= MOST_NAMED else self._matching_contents.values("pk")
+            # As a sum the number is in no index, so that the rows are not looked up by content.
+            found = (
+                found.filter(content__in=pks) if by_content else found.alias(c=F("content_id") + 0).filter(c__in=pks)
+            )
+        if by_report:
+            found = found.filter(report__in=self._matching_reports.values("pk"))
+        elif reports is not None:
+            found = found.filter(self.conditions.all_reports)
+        return found.filter(self.conditions.rows or Q())
+
+    @cached_property
+    def _few_rows(self) -> bool:
+        """Whether the condition on the rows' own columns leaves few of them."""
+        if self.conditions.rows is None:
+            return False
+        few = self._all // SPARSE
+        return self._rows.filter(self.conditions.rows)[: few + 1].count() <= few
+
+    def _in_groups(self, name: str, groups: QuerySet[Any], offset: int, limit: int) -> list[int]:
+        """Rows sorted by a value of their content or report: these are sorted, and count the rows to skip."""
+        chosen: list[int] = []
+        skipped, taken = offset, 0
+        for pk, number in groups.values_list("pk", "row_count").iterator(chunk_size=2000):
+            if not chosen and skipped >= number:
+                skipped -= number
+                continue
+            chosen.append(pk)
+            taken += number
+            if taken >= skipped + limit:
+                break
+        pks: list[int] = []
+        if not chosen:
+            return pks
+        first, *others = chosen
+        rows = self._rows.order_by("created_at", "pk")
+        pks += rows.filter(**{name: first}).values_list("pk", flat=True)[skipped : skipped + limit]
+        if last := others[-1:]:
+            middle = others[:-1]
+            by_group: dict[int, list[int]] = {group: [] for group in middle}
+            for group, pk in rows.filter(**{f"{name}__in": middle}).values_list(f"{name}_id", "pk"):
+                by_group[group].append(pk)
+            pks += [pk for group in middle for pk in by_group[group]]
+            pks += rows.filter(**{name: last[0]}).values_list("pk", flat=True)[: limit - len(pks)]
+        return pks
+
+
+def find(
+    *,
+    tenant: Tenant,
+    category: Category,
+    comparisons: Iterable[Comparison] = (),
+    blueprint_ids: Sequence[UUID] = (),
+    families: Sequence[str] = (),
+) -> Search:
+    """The rows that match all of these. No Blueprint and no family (a key of FAMILIES) stand for every one."""
+    blueprints = Blueprint.with_deleted.filter(tenant=tenant, uuid__in=blueprint_ids) if blueprint_ids else None
+    conditions = Conditions.of(
+        category,
+        comparisons,
+        blueprints=None if blueprints is None else list(blueprints.values_list("pk", flat=True)),
+        families=[FAMILIES[name] for name in families] or None,
+    )
+    return Search(tenant, category, conditions)
+
+
+def as_row(category: Category, fields: Sequence[Any]) -> Row:
+    """The row as the API shows it, from what `Search.fields` returned."""
+    _, _, extra, *values = fields
+    remaining = iter(values)
+    return {
+        column.key: shown(column, next(remaining)) if _has_field(column) else extra.get(column.key)
+        for column in category.columns
+    }
+
+
+def shown(column: Column, value: Any) -> Any:
+    """A value as JSON has it."""
+    if isinstance(value, datetime):
+        return with_offset(value)
+    if value is None:
+        return None if column.null else EMPTY.get(column.kind)  # a device without a user has no user id
+    if value == "" and column.blank_is_null:
+        return None
+    return str(value) if column.kind == "uuid" else value
+
+
+def _has_field(column: Column) -> bool:
+    return column.place != "nowhere" and column.kind != "unseen"
+
+
+def _short(column: Column) -> str:
+    """Its path as seen from the content or the report."""
+    return column.field.removeprefix("content__" if column.place == "content" else "report__")
+
+
+def _sum(rows: QuerySet[Any]) -> int:
+    return rows.aggregate(rows=Sum("row_count"))["rows"] or 0
