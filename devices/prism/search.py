@@ -117,7 +117,7 @@ class Search:
             position = Position(rows[-1][1], rows[-1][0])
 
     def fields(self, pks: Sequence[int]) -> list[tuple[Any, ...]]:
-        """(primary key, created_at, extra, the value of each column that has a field …) of these rows, in this order."""
+        """(primary key, created_at, extra, the value of each column that has a field …) of these rows."""
         paths = [column.field for column in self.category.columns if _has_field(column)]
         rows = self._rows.filter(pk__in=pks).values_list("pk", "created_at", "content__extra", *paths)
         place = {pk: number for number, pk in enumerate(pks)}
