@@ -3,6 +3,8 @@
 import re
 from functools import lru_cache
 
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
@@ -23,3 +25,13 @@ def _parse(setting: str, entries: tuple[str, ...]) -> list[tuple[int, bytes]]:
     if not keys or len({number for number, _ in keys}) < len(keys):
         raise ImproperlyConfigured(f"{setting} needs at least one key, and a number of its own for each.")
     return keys
+
+
+@lru_cache(maxsize=32)
+def _derived(key: bytes, label: str) -> bytes:
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=label.encode()).derive(key)
+
+
+def derived_keyring(setting: str, label: str) -> list[tuple[int, bytes]]:
+    """`keyring`, with a key of its own derived for `label` from each: a use of one tells nothing about another."""
+    return [(number, _derived(key, label)) for number, key in keyring(setting)]

@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 from django.apps import AppConfig
 
 
@@ -8,5 +10,8 @@ class DevicesConfig(AppConfig):
         # The import declares the operations of the API, which fill the catalogue of permissions.
         import devices.api  # noqa: F401
         from access.keyrings import keyring
+        from access.tasks.schedules import register_schedule
+        from devices.storage.upkeep import clean_up_files
 
         keyring("IRU_SECRET_KEYS")  # a mistake in the keys is an error at the start, not at the first secret
+        register_schedule("clean-up-files", clean_up_files, every=timedelta(hours=1))

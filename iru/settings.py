@@ -50,6 +50,7 @@ if not IRU_AUDIT_KEY:
 
 ROOT_URLCONF = "iru.urls"
 IRU_API = "devices.api.api"  # HostMiddleware calls it for the API; a name, because access does not import devices
+IRU_FILES = "devices.files.door.files"  # and this for files, at the same hosts
 WSGI_APPLICATION = "iru.wsgi.application"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "access.http.reports.ReportFilter"  # no PIN or password in a mailed report
 
@@ -240,7 +241,7 @@ FILE_UPLOAD_HANDLERS = ["access.http.bodies.NoFiles"]
 STATIC_URL = "/static/"
 STATIC_ROOT = env.str("STATIC_ROOT", default=str(BASE_DIR / "var" / "static"))
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STORAGES = {
+STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": env.str(
@@ -249,6 +250,28 @@ STORAGES = {
         )
     },
 }
+
+# --- Files: apps that are uploaded and downloaded, and exports --------------------------------------------------------
+
+IRU_FILES_MAXIMUM = env.int("IRU_FILES_MAXIMUM", default=5 * 1024**3)  # bytes; S3 takes no more in one form
+IRU_FILES_DIR = env.str("IRU_FILES_DIR", default=str(BASE_DIR / "var" / "files"))
+if IRU_FILES_BUCKET := env.str("IRU_FILES_BUCKET", default=""):
+    STORAGES["files"] = {
+        "BACKEND": "devices.storage.s3.BucketStorage",
+        "OPTIONS": {
+            "bucket_name": IRU_FILES_BUCKET,
+            "endpoint_url": env.str("IRU_FILES_ENDPOINT", default="") or None,
+            "region_name": env.str("IRU_FILES_REGION", default="") or None,
+            # Empty: as boto3 finds them, in AWS the role of the machine.
+            "access_key": env.str("IRU_FILES_ACCESS_KEY", default="") or None,
+            "secret_key": env.str("IRU_FILES_SECRET_KEY", default="") or None,
+        },
+    }
+else:
+    STORAGES["files"] = {
+        "BACKEND": "devices.storage.embedded.EmbeddedStorage",
+        "OPTIONS": {"location": IRU_FILES_DIR},
+    }
 
 # --- Logs: one JSON object a line on standard error, with anything shaped like a token taken out ----------------------
 

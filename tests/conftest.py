@@ -4,10 +4,12 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from django.conf import settings
 from django.db import connection, connections
 from django.test import Client
 
@@ -48,6 +50,16 @@ def cheap_passwords() -> Iterator[None]:
         patch.setattr(OneAtATimeArgon2, "time_cost", 1)
         patch.setattr(OneAtATimeArgon2, "memory_cost", 8)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def files_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the embedded storage has its files, also that of processes which a test starts. It is made when needed."""
+    directory = tmp_path_factory.mktemp("files")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(settings.STORAGES["files"]["OPTIONS"], "location", str(directory))
+        patch.setenv("IRU_FILES_DIR", str(directory))
+        yield directory
 
 
 NO_BROWSER = "no Chromium: nothing that people see or click is tested. Install one, or name it in IRU_CHROMIUM"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 from django.core.exceptions import RequestDataTooBig
 from django.core.files.uploadedfile import UploadedFile
@@ -118,6 +118,24 @@ class BodyStream:
         return b"".join(iter(self.read, b""))
 
 
+class FormParser(MultiPartParser):
+    """Django's parser, which also shows the fields that have arrived so far."""
+
+    @property
+    def fields(self) -> QueryDict:
+        return cast("QueryDict", getattr(self, "_post", QueryDict()))
+
+
+class FormHandler(FileUploadHandler):
+    """An upload handler that looks into the form: `fields` has those that came before the file."""
+
+    parser: FormParser
+
+    @property
+    def fields(self) -> QueryDict:
+        return self.parser.fields
+
+
 @contextmanager
 def multipart(
     request: HttpRequest, stream: BodyStream, handlers: list[FileUploadHandler]
@@ -130,7 +148,10 @@ def multipart(
     # The parser takes a length of 0 for an empty body, and looks at no other.
     meta: dict[str, Any] = {"CONTENT_TYPE": request.META["CONTENT_TYPE"], "CONTENT_LENGTH": stream.length or CHUNK}
     source: Any = stream  # the parser calls nothing but read()
-    parser = MultiPartParser(meta, source, handlers, request.encoding)
+    parser = FormParser(meta, source, handlers, request.encoding)
+    for handler in handlers:
+        if isinstance(handler, FormHandler):
+            handler.parser = parser
     try:
         fields, files = parser.parse()
         # The parser accepts a body that breaks off between two parts or in a field.

@@ -27,6 +27,7 @@ from access.sign_in.sessions import SessionStore
 type GetResponse = Callable[[HttpRequest], HttpResponse]
 # More slashes than one make the path unknown, not a page.
 API_PATH = re.compile(r"/+(?:api/+v\d+|app/+v1)(?:/|\Z)")
+FILES_PATH = re.compile(r"/(?:files|tenants)/")
 
 
 class ProxyMiddleware:
@@ -57,12 +58,14 @@ class HostMiddleware:
     """Give each request to the door that its host and path name, and name the tenant that an API host stands for.
 
     The API is called here, so that it passes none of the middleware below: together they cost more than answering one
-    device, and an API host neither sets nor reads a cookie. Pages are shown by the hosts of IRU_WEB_HOSTS alone.
+    device, and an API host neither sets nor reads a cookie. Files go up and down at the same hosts. Pages are shown by
+    the hosts of IRU_WEB_HOSTS alone.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.pages = get_response
         self.api: GetResponse = import_string(settings.IRU_API)
+        self.files: GetResponse = import_string(settings.IRU_FILES)
         self.suffix = f".api.{settings.IRU_DOMAIN}".lower()
         # No browser or proxy may store records and secrets, also where a person opens them in a browser.
         self.api_headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -81,8 +84,10 @@ class HostMiddleware:
             host = ""
         request.subdomain = host.removesuffix(self.suffix) if host.endswith(self.suffix) else None
         # Each door is one condition here.
+        if FILES_PATH.match(request.path_info):
+            return self._call_api(request, host, self.files)
         if self._names_the_api(host) or API_PATH.match(request.path_info):
-            return self._call_api(request, host)
+            return self._call_api(request, host, self.api)
         return self.pages(request) if validate_host(host, settings.IRU_WEB_HOSTS) else self.refuse(request)
 
     def _names_the_api(self, host: str) -> bool:
@@ -90,13 +95,13 @@ class HostMiddleware:
         bare = validate_host(host, settings.IRU_BARE_API_HOSTS) and not validate_host(host, settings.IRU_WEB_HOSTS)
         return bare or f".{host}".endswith(self.suffix)
 
-    def _call_api(self, request: RoutedRequest, host: str) -> HttpResponse:
-        response = self._answer_call(request, host)
+    def _call_api(self, request: RoutedRequest, host: str, door: GetResponse) -> HttpResponse:
+        response = self._answer_call(request, host, door)
         for name, value in self.api_headers.items():
             response.headers.setdefault(name, value)
         return response
 
-    def _answer_call(self, request: RoutedRequest, host: str) -> HttpResponse:
+    def _answer_call(self, request: RoutedRequest, host: str, door: GetResponse) -> HttpResponse:
         if request.subdomain is None and not validate_host(host, settings.IRU_BARE_API_HOSTS):
             return JsonResponse({"message": "no Route matched with those values"}, status=404)
         if settings.HTTPS and not request.is_secure() and not settings.DEBUG:
@@ -104,7 +109,7 @@ class HostMiddleware:
             return JsonResponse(
                 {"detail": "This API is served over HTTPS only. Replace the token you sent."}, status=403
             )
-        return self.api(request)
+        return door(request)
 
 
 class HeadMiddleware:

@@ -7,7 +7,7 @@ granian 2.8 wait for it with the interpreter's lock held, and the whole process 
 """
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from io import IOBase
 from time import monotonic
 from typing import Any
@@ -16,7 +16,9 @@ from access.addresses import network
 from access.http.bodies import body_length
 from access.refusals import Refusal
 
-THREADS = "IRU_SERVER_THREADS"  # the environment variable in which `serve` tells its processes their number of threads
+# The environment variables in which `serve` tells its processes their number of threads, and of those for transfers.
+THREADS, TRANSFERS = "IRU_SERVER_THREADS", "IRU_SERVER_TRANSFERS"
+TRANSFER = "iru.transfer"  # in a request's META: the Transfer that it may become
 AUTHENTICATED = "iru.authenticated"  # set in a request's META as soon as its sender is known
 
 MOMENT = 0.05  # seconds in which a body has arrived, unless its client or the network is slow
@@ -25,6 +27,7 @@ RATE = 16 * 1024  # and one second more for each so many bytes of it
 # Bytes that are read between two looks at the clock: few at first, because a client that sends one byte a second holds
 # its thread until they are there.
 FIRST, PIECE = 16, 1024
+TRANSFER_PIECE = 16 * 1024  # of a transfer, which may have gigabytes: what the slowest client sends in a second
 
 type Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -57,21 +60,128 @@ class SlowClients:
 
     Strangers hold at most half of the threads with their bodies, and one address of theirs at most half of that. Known
     clients hold at most half as well, and all together at most all but one. Others are refused with ServerBusy.
+
+    A file that goes up or down is a transfer: it holds one of `transfers` further threads, and none of the others.
     """
 
-    def __init__(self, application: Application, threads: int) -> None:
+    def __init__(self, application: Application, threads: int, transfers: int = 0) -> None:
         self._application = application
         self._places = Places(threads)
+        # Threads for transfers must not mean that more calls work at the same time.
+        self._turns = threading.Semaphore(threads) if transfers else None
+        self._transfers = TransferPlaces(transfers or max(1, threads // 4))
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        if not has_body(environ):
-            return _whole(self._application(environ, start_response))
-        body = TimedBody(environ, self._places)
-        environ["wsgi.input"] = body
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if self._turns is not None:
+            self._turns.acquire()
+        transfer = environ[TRANSFER] = Transfer(environ, self._turns, self._transfers)
         try:
-            return _whole(self._application(environ, start_response))
-        finally:
-            body.release()
+            if not has_body(environ):
+                return _handed_over(self._application(environ, start_response), transfer)
+            body = transfer.body = TimedBody(environ, self._places)
+            environ["wsgi.input"] = body
+            try:
+                return _handed_over(self._application(environ, start_response), transfer)
+            finally:
+                body.release()
+        except BaseException:
+            transfer.end()
+            raise
+
+
+class TransferPlaces:
+    """The threads that send or receive files now. One network has at most half of them."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._lock = threading.Lock()
+        self._held: list[str] = []
+
+    def take(self, network: str) -> None:
+        """Raise ServerBusy, unless a place is free."""
+        with self._lock:
+            share = max(1, self._number // 2)
+            if len(self._held) >= self._number or self._held.count(network) >= share:
+                raise ServerBusy
+            self._held.append(network)
+
+    def release(self, network: str) -> None:
+        with self._lock:
+            self._held.remove(network)
+
+
+class Transfer:
+    """A request as one that sends or receives a file, once it has proven that it may: `begin`."""
+
+    def __init__(self, environ: dict[str, Any], turns: threading.Semaphore | None, places: TransferPlaces) -> None:
+        self.body: TimedBody | None = None
+        self.active = False  # whether the answer is a file
+        self._environ, self._turns, self._places = environ, turns, places
+        self._network: str | None = None
+        self._over = False
+
+    def begin(self) -> None:
+        """Take a place among the transfers, and give that among the calls back. Raises ServerBusy."""
+        if self._network is None:
+            address = network(self._environ.get("REMOTE_ADDR", "")) or "?"
+            self._places.take(address)
+            self._network = address
+            self._end_turn()
+            if self.body is not None:
+                self.body.transfer()
+
+    def end(self) -> None:
+        """Give the place back, whichever it is."""
+        if self._over:
+            return
+        self._over = True
+        if self._network is None:
+            self._end_turn()
+        else:
+            self._places.release(self._network)
+
+    def _end_turn(self) -> None:
+        if self._turns is not None:
+            self._turns.release()
+
+
+class StreamedAnswer:
+    """The answer in pieces, which hold the thread until the client has them. One that reads too slowly gets no more."""
+
+    def __init__(self, answer: Iterable[bytes], transfer: Transfer) -> None:
+        self._answer, self._pieces, self._transfer = answer, iter(answer), transfer
+        self._start = monotonic()
+        self._position = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if monotonic() - self._start > SECONDS + self._position / RATE:
+            raise StopIteration  # the Content-Length shows the client that the file is not whole
+        piece = next(self._pieces)
+        self._position += len(piece)
+        return piece
+
+    def close(self) -> None:
+        _close(self._answer)
+        self._transfer.end()
+
+
+def begin_transfer(environ: Mapping[str, Any]) -> None:
+    """Have this request hold a thread for files from now on, and no other. Raises ServerBusy.
+
+    For senders who have proven that they may. An answer in pieces is then handed over as it is read.
+    """
+    if transfer := environ.get(TRANSFER):
+        transfer.begin()
+
+
+def stream_answer(environ: Mapping[str, Any]) -> None:
+    """`begin_transfer`, for a request whose answer is a file: it is handed over in pieces."""
+    if transfer := environ.get(TRANSFER):
+        transfer.begin()
+        transfer.active = True
 
 
 class Places:
@@ -118,6 +228,12 @@ class TimedBody(IOBase):
         self._places = places
         self._start: float | None = None
         self._position = 0
+        self._piece = PIECE
+
+    def transfer(self) -> None:
+        """Hold a place among the transfers instead."""
+        self.release()
+        self._piece = TRANSFER_PIECE
 
     def read(self, size: int = -1, /) -> bytes:
         """`size` bytes, and fewer only at the end: as the server's own input has it."""
@@ -125,7 +241,7 @@ class TimedBody(IOBase):
             self._start = self._begin()
         data = bytearray()
         while size < 0 or len(data) < size:
-            asked = FIRST if self._position < PIECE else PIECE
+            asked = FIRST if self._position < PIECE else self._piece
             asked = asked if size < 0 else min(asked, size - len(data))
             piece = self._input.read(asked)
             data += piece
@@ -144,6 +260,8 @@ class TimedBody(IOBase):
         self._places.release(self)
 
     def _begin(self) -> float:
+        if self._piece == TRANSFER_PIECE:
+            return monotonic()
         # By now ProxyMiddleware has found the client's address, and the caller knows who sends the body.
         if AUTHENTICATED not in self._environ:
             self.stranger = network(self._environ.get("REMOTE_ADDR", "")) or "?"
@@ -151,10 +269,17 @@ class TimedBody(IOBase):
         return monotonic()
 
 
-def _whole(answer: Iterable[bytes]) -> list[bytes]:
+def _handed_over(answer: Iterable[bytes], transfer: Transfer) -> Iterable[bytes]:
     """The answer in one piece. Granian sends that by itself, and keeps the thread of one in several pieces waiting."""
+    if transfer.active:
+        return StreamedAnswer(answer, transfer)
     try:
         return [b"".join(answer)]
     finally:
-        if close := getattr(answer, "close", None):
-            close()
+        _close(answer)
+        transfer.end()
+
+
+def _close(answer: Iterable[bytes]) -> None:
+    if close := getattr(answer, "close", None):
+        close()

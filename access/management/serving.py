@@ -25,7 +25,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from access.checks import NAME_IT, NO_PROXY, lacks_proxy
-from access.http.slow_clients import THREADS
+from access.http.slow_clients import THREADS, TRANSFERS
 
 MAX_HEAD = 64 * 1024  # bytes of request line and headers that are always accepted; beyond twice that the answer is 431
 WORKER_TIMEOUT = 10  # seconds until a worker that was asked to stop is killed; it gives its task half of them
@@ -42,6 +42,7 @@ class Server:
     port: int
     processes: int = 1
     threads: int = 4
+    transfers: int = 8  # further threads, for files that go up and down
     backpressure: int | None = None  # connections a process accepts at once; None: granian's 1,024 shared by all
     header_timeout: int = 30  # seconds that a client has for its headers, and a connection between two requests
     kill_timeout: int = 5  # seconds that requests under way have to finish
@@ -53,7 +54,7 @@ class Server:
         """Serve until SIGINT or SIGTERM. Raises CommandError if the port is taken or the server ends by itself."""
         free_address(self.address, self.port)  # once more: a set-up takes seconds, and another server may have started
         connections.close_all()  # a server process must not inherit an open one
-        os.environ[THREADS] = str(self.threads)
+        os.environ |= {THREADS: str(self.threads), TRANSFERS: str(self.transfers)}
         granian = Granian(
             "iru.wsgi:application",
             address=self.address,
@@ -62,7 +63,7 @@ class Server:
             http=HTTPModes.http1,
             http1_settings=HTTP1Settings(header_read_timeout=self.header_timeout * 1000, max_buffer_size=MAX_HEAD),
             workers=self.processes,
-            blocking_threads=self.threads,
+            blocking_threads=self.threads + self.transfers,  # started when they are needed
             backpressure=self.backpressure,
             websockets=False,
             # Ctrl-C reaches the server processes as well, and granian would report their exit as an error.

@@ -3,6 +3,7 @@ from devices.models.blueprint_routing import BlueprintRouting, RoutingActivity
 from devices.models.blueprints import Blueprint
 from devices.models.commands import DeviceCommand
 from devices.models.devices import APPLE, MACS, MOBILE, Device, DeviceInventory, Fleet, Platform
+from devices.models.files import StoredFile
 from devices.models.library import Assignment, AssignmentNode, LibraryItem
 from devices.models.lost_mode import LostMode
 from devices.models.notes import DeviceNote
@@ -34,6 +35,7 @@ __all__ = [
     "PrismReport",
     "PrismTotal",
     "RoutingActivity",
+    "StoredFile",
     "Tag",
     "User",
 ]

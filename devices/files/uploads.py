@@ -1,0 +1,103 @@
+"""One file in a presigned form, as S3 takes it: streamed to the disk, hashed on the way, visible when it is whole."""
+
+from contextlib import ExitStack
+from typing import Any
+from urllib.parse import quote
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.db import connection, transaction
+from django.http import HttpRequest, HttpResponse
+
+from access.http.bodies import BodyStream, FormHandler, multipart
+from access.http.slow_clients import begin_transfer
+from devices.files import errors
+from devices.models import StoredFile
+from devices.storage.backends import files_storage
+from devices.storage.checks import check_file
+from devices.storage.embedded import EmbeddedStorage, Incoming
+from devices.storage.files import AlreadyUploaded, accept_upload
+from devices.storage.signatures import Grant, check_upload
+
+FIELDS = 64 * 1024  # bytes of a form beside its file
+
+
+class Receiver(FormHandler):
+    """Checks the form when its file begins, and writes that one. Everything else is refused."""
+
+    chunk_size = 256 * 1024
+
+    def __init__(self, request: HttpRequest, storage: EmbeddedStorage, stack: ExitStack) -> None:
+        super().__init__(request)
+        self._storage, self._stack, self._meta = storage, stack, request.META
+        self._begun: tuple[Grant, Incoming] | None = None
+
+    @property
+    def received(self) -> tuple[Grant, Incoming]:
+        if self._begun is None:
+            raise errors.one_file()
+        return self._begun
+
+    def new_file(self, field_name: str, *args: Any, **kwargs: Any) -> None:
+        if self._begun is not None or field_name != "file":
+            raise errors.one_file()
+        grant = check_upload({name: str(value) for name, value in self.fields.items()})
+        begin_transfer(self._meta)
+        if not StoredFile.objects.filter(key=grant.key, tenant__active=True).exists():
+            raise errors.access_denied()
+        let_go_of_the_database()
+        self._begun = grant, self._stack.enter_context(self._storage.incoming(grant.key))
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        grant, incoming = self.received
+        if incoming.size + len(raw_data) > grant.maximum:
+            raise errors.too_large()
+        incoming.write(raw_data)
+
+    def file_complete(self, file_size: int) -> UploadedFile[Any] | None:
+        return None
+
+
+def upload(request: HttpRequest) -> HttpResponse:
+    """Receive a file. 204 says that it is on the disk, whole, and that its row knows it."""
+    storage = files_storage()
+    if not isinstance(storage, EmbeddedStorage):
+        raise errors.no_such_key()  # it is uploaded to S3
+    if request.content_type != "multipart/form-data":
+        raise errors.FileError(
+            412, "PreconditionFailed", "Bucket POST must be of the enclosure-type multipart/form-data."
+        )
+    with ExitStack() as stack:
+        receiver = Receiver(request, storage, stack)
+        stream = BodyStream(request, settings.IRU_FILES_MAXIMUM + FIELDS)
+        with multipart(request, stream, [receiver]):
+            pass
+        grant, incoming = receiver.received
+        if incoming.size < grant.minimum:
+            raise errors.too_small()
+        incoming.sync()
+        file = _publish(grant.key, incoming)
+    location = request.build_absolute_uri(request.path) + quote(file.key, safe="")
+    return HttpResponse(status=204, headers={"ETag": f'"{file.md5}"', "Location": location})
+
+
+@transaction.atomic
+def _publish(key: str, incoming: Incoming) -> StoredFile:
+    """Put the file in its place, under the lock of its row. The same file once more changes nothing."""
+    file = StoredFile.objects.select_for_update().get(key=key, tenant__active=True)
+    content = incoming.content
+    try:
+        accept_upload(file, content)
+    except AlreadyUploaded:
+        if file.state == StoredFile.State.READY and file.sha256 == content.sha256:
+            return file
+        raise
+    incoming.publish()
+    check_file.enqueue(file.pk, file.upload)
+    return file
+
+
+def let_go_of_the_database() -> None:
+    """A file may take hours to go up or down, in which its thread needs no connection."""
+    if not connection.in_atomic_block:
+        connection.close()

@@ -1,0 +1,107 @@
+"""After an upload: is it whole, and is it of its kind? A task answers both, because a file may have gigabytes."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, BinaryIO
+
+from django.db import transaction
+
+from access.tasks.backend import task
+from devices.models import StoredFile
+from devices.storage import keys
+from devices.storage.backends import CHUNK, Content, files_storage
+from devices.storage.files import accept_upload, store
+
+DAMAGED = "The checksum of the file does not match the expected value"
+TIMED_OUT = "The file validation timed out"
+LONGEST_CHECK = timedelta(hours=1)  # since the upload, with all attempts
+
+
+class NotOfItsKind(Exception):
+    """The file is not what it was uploaded as; the message is the reason, for the person who uploaded it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a check read in a file: values to keep, and images to store beside it, by the ending of their key."""
+
+    metadata: dict[str, Any] = field(default_factory=dict)
+    images: Mapping[str, bytes] = field(default_factory=dict)
+
+
+State = StoredFile.State
+
+type Check = Callable[[BinaryIO, StoredFile], Findings]
+
+_checks: dict[StoredFile.Purpose, Check] = {}
+
+
+def register_check(purpose: StoredFile.Purpose, check: Check) -> None:
+    """Have `check` look at each upload for this purpose, in a worker. It raises NotOfItsKind."""
+    _checks[purpose] = check
+
+
+@transaction.atomic
+def look_for_upload(file: StoredFile) -> StoredFile:
+    """The row as it is now. A file that has arrived in S3, which tells nobody, is noted and checked from here on."""
+    storage = files_storage()
+    if storage.embedded or file.state != State.RESERVED or (content := storage.find(file.key)) is None:
+        return file
+    file = file.tenant.files.select_for_update().get(pk=file.pk)
+    if file.state == State.RESERVED:
+        accept_upload(file, content)
+        check_file.enqueue(file.pk, file.upload)
+    return file
+
+
+@task(retries=3)
+def check_file(file_id: int, upload: int) -> None:
+    """Prove this upload of a file. A second run finds it proven, and changes nothing."""
+    file = StoredFile.objects.select_related("tenant").filter(pk=file_id, upload=upload, state=State.UPLOADED).first()
+    if file is None:
+        return
+    state, reason, findings = State.READY, "", Findings()
+    try:
+        with files_storage().local(file.key) as content:
+            digest = _digest(content)
+            if _differs(file, digest):
+                state, reason = State.DAMAGED, DAMAGED
+            elif check := _checks.get(StoredFile.Purpose(file.purpose)):
+                content.seek(0)
+                findings = check(content, file)
+    except FileNotFoundError:
+        digest, state, reason = Content(0), State.DAMAGED, DAMAGED
+    except NotOfItsKind as error:
+        state, reason = State.REFUSED, str(error)
+    _note(file, digest, state, reason, findings)
+
+
+def _note(file: StoredFile, digest: Content, state: StoredFile.State, reason: str, findings: Findings) -> None:
+    for ending, image in findings.images.items():
+        key = keys.beside(file.key, ending)
+        StoredFile.objects.filter(tenant=file.tenant, key=key).delete()  # of a former attempt
+        store(tenant=file.tenant, purpose=StoredFile.Purpose.ICON, name=key.rpartition("/")[2], chunks=[image], key=key)
+    with transaction.atomic():
+        locked = file.tenant.files.select_for_update().get(pk=file.pk)
+        if (locked.upload, locked.state) != (file.upload, State.UPLOADED):
+            return  # it was uploaded once more meanwhile
+        locked.state, locked.reason, locked.metadata = state, reason[:255], findings.metadata
+        locked.size, locked.sha256, locked.md5 = digest.size, digest.sha256, digest.md5
+        locked.save(update_fields=["state", "reason", "metadata", "size", "sha256", "md5"])
+
+
+def _digest(content: BinaryIO) -> Content:
+    sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
+    while chunk := content.read(CHUNK):
+        sha256.update(chunk)
+        md5.update(chunk)
+        size += len(chunk)
+    return Content(size, md5.hexdigest(), sha256.hexdigest())
+
+
+def _differs(file: StoredFile, digest: Content) -> bool:
+    """Whether the file is another one than was noted when it arrived, as far as anything was."""
+    noted = ((file.size, digest.size), (file.md5, digest.md5), (file.sha256, digest.sha256))
+    return any(before and before != now for before, now in noted)

@@ -1,0 +1,135 @@
+"""Files in a directory. They come and go through our own door, with forms and links that are signed here."""
+
+import hashlib
+import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import quote, urlencode
+from uuid import uuid4
+
+from django.core.files.storage import FileSystemStorage
+from django.utils._os import safe_join
+
+from devices.storage import signatures
+from devices.storage.backends import Content, PresignedPost
+
+POST_PATH = "/files/"
+INCOMING = "incoming"  # the directory of files that are still being written
+STALE = 24 * 60 * 60  # seconds since a file there was last written to: its writer is gone
+
+
+class Incoming:
+    """A file that is being written, hashed on the way. Nobody sees it until `publish`."""
+
+    def __init__(self, file: BinaryIO, path: Path, target: Path) -> None:
+        self._file, self._path, self._target = file, path, target
+        self._sha256, self._md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+        self.size = 0
+
+    def write(self, chunk: bytes) -> None:
+        self._file.write(chunk)
+        self._sha256.update(chunk)
+        self._md5.update(chunk)
+        self.size += len(chunk)
+
+    @property
+    def content(self) -> Content:
+        return Content(self.size, self._md5.hexdigest(), self._sha256.hexdigest())
+
+    def sync(self) -> None:
+        """Have the bytes on the disk. It takes long, so it is done before `publish`, which may be under a lock."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def publish(self) -> None:
+        """Put the file in its place, in one step. It outlives a power cut."""
+        self._path.replace(self._target)
+        _sync_directory(self._target.parent)
+
+
+class EmbeddedStorage(FileSystemStorage):
+    embedded = True
+
+    def presigned_post(self, key: str, *, origin: str, token: str, lifetime: timedelta, maximum: int) -> PresignedPost:
+        fields = signatures.sign_upload(key=key, token=token, lifetime=lifetime, maximum=maximum)
+        return PresignedPost(origin + POST_PATH, fields)
+
+    def signed_url(self, key: str, *, origin: str, lifetime: timedelta, filename: str) -> str:
+        token = signatures.sign_link(key=key, filename=filename, lifetime=lifetime)
+        return f"{origin}/{quote(key)}?{urlencode({'auth': token})}"
+
+    def find(self, key: str) -> Content | None:
+        try:
+            return Content(self._path(key).stat().st_size)
+        except FileNotFoundError:
+            return None
+
+    @contextmanager
+    def local(self, key: str) -> Iterator[BinaryIO]:
+        with self._path(key).open("rb") as file:
+            yield file
+
+    def write(self, key: str, chunks: Iterable[bytes]) -> Content:
+        with self.incoming(key) as incoming:
+            for chunk in chunks:
+                incoming.write(chunk)
+            incoming.sync()
+            incoming.publish()
+            return incoming.content
+
+    @contextmanager
+    def incoming(self, key: str) -> Iterator[Incoming]:
+        """Inside, a file that will lie under `key` once it is published. Without that it is gone on leaving."""
+        target = self._path(key)
+        for directory in (target.parent, waiting := self._path(INCOMING)):
+            _make_directory(directory)
+        path = waiting / uuid4().hex
+        with open(path, "xb", opener=_private) as file:
+            try:
+                yield Incoming(file, path, target)
+            finally:
+                with suppress(FileNotFoundError):
+                    path.unlink()
+
+    def delete(self, name: str) -> None:
+        with suppress(FileNotFoundError):
+            self._path(name).unlink()
+
+    def clean_up(self) -> int:
+        removed = 0
+        with suppress(FileNotFoundError):
+            for path in self._path(INCOMING).iterdir():
+                with suppress(FileNotFoundError):
+                    if time.time() - path.stat().st_mtime > STALE:
+                        path.unlink()
+                        removed += 1
+        return removed
+
+    def _path(self, key: str) -> Path:
+        return Path(safe_join(self.location, key))
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _make_directory(directory: Path) -> None:
+    """The directory, readable by its owner alone, and known to the disk: a file in it must not be lost with it."""
+    if directory.is_dir():
+        return
+    _make_directory(directory.parent)
+    with suppress(FileExistsError):
+        directory.mkdir(mode=0o700)
+    _sync_directory(directory.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
