@@ -12,7 +12,7 @@ from django.template.loader import get_template
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATES, SHEETS, SCRIPTS = ROOT / "templates", ROOT / "static" / "css", ROOT / "static" / "js"
 NAMES = sorted(str(path.relative_to(TEMPLATES)) for path in TEMPLATES.rglob("*") if path.is_file())
-COMPONENTS = {"action_bar", "dialog_link", "empty", "field", "list_page", "page_head", "pager", "table"}
+COMPONENTS = {"action_bar", "bars", "dialog_link", "empty", "field", "list_page", "page_head", "pager", "table"}
 LONGEST_LINE = 160
 # The layer of a sheet, by its folder or its name.
 LAYERS = {

@@ -10,12 +10,14 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
 from access.http.context_processors import THEMES
+from access.pages.bars import Bar, drawn
 from access.pages.responses import fragment
 
 LONG = "Compliance export for the EU auditors, quarterly evidence collection and every later need"
 WORD = "Featherstonehaugh" * 8
 NAMES = ["Okta Workflows", LONG, WORD, *(f"Integration {number}" for number in range(1, 58))]
 PER_PAGE = 25
+TONES_OF_BARS = {"danger": 12, "warning": 1840, "info": 90_210, "success": 3, "": 40_000, "muted": 0}
 
 
 class ExampleForm(forms.Form):
@@ -52,6 +54,12 @@ def styleguide(request: HttpRequest) -> HttpResponse:
         "refused": _refused(),
         "long": LONG,
         "word": WORD,
+        "bars": drawn(
+            Bar(label=tone or "plain", count=count, href="?bar", tone=tone) for tone, count in TONES_OF_BARS.items()
+        ),
+        "long_bars": drawn(
+            Bar(label=label, count=count) for label, count in {LONG: 7, WORD: 1_000_000, "macOS 26.1": 1}.items()
+        ),
         "looks": ["button", "button primary", "button danger", "button danger solid", "button small", "link"],
         "tones": ["", "success", "info", "warning", "danger"],
     }
