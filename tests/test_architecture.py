@@ -36,6 +36,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"fleet"},
         {"enrollment", "prism"},
         {"storage"},
+        {"models", "filters", "inputs", "references"},
         {"dates", "text"},
     ],
 }
