@@ -11,7 +11,11 @@ class DevicesConfig(AppConfig):
         import devices.api  # noqa: F401
         from access.keyrings import keyring
         from access.tasks.schedules import register_schedule
+        from devices.prism.exports import clean_up_exports
+        from devices.prism.upkeep import delete_unused_contents
         from devices.storage.upkeep import clean_up_files
 
         keyring("IRU_SECRET_KEYS")  # a mistake in the keys is an error at the start, not at the first secret
         register_schedule("clean-up-files", clean_up_files, every=timedelta(hours=1))
+        register_schedule("clean-up-prism-exports", clean_up_exports, every=timedelta(hours=1))
+        register_schedule("delete-unused-prism-contents", delete_unused_contents, every=timedelta(days=1))

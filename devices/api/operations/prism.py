@@ -1,11 +1,13 @@
 """What all devices report, category by category: one read for each category, declared in a loop, and a count."""
 
+from uuid import UUID
+
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 
 from devices.api.rendering import json_response
 from devices.api.routing import ApiRequest, Router
-from devices.api.schemas.prism import CategoryCount, CountQuery, PrismPage, PrismQuery, row_model
+from devices.api.schemas.prism import CategoryCount, CountQuery, ExportIn, ExportOut, PrismPage, PrismQuery, row_model
 from devices.api.sections import PRISM
 from devices.filters import read_filter
 from devices.models.prism.categories import CATEGORIES
@@ -13,6 +15,7 @@ from devices.models.prism.columns import Category
 from devices.prism.categories import category_named, count_of
 from devices.prism.columns import filter_columns, sort_column
 from devices.prism.cursors import Cursor, read_cursor
+from devices.prism.exports import request_export
 from devices.prism.search import Position, Row, Search, as_row, find
 
 router = Router(PRISM)
@@ -55,6 +58,36 @@ for _category in CATEGORIES.values():
 )
 def prism_count(request: ApiRequest, query: CountQuery) -> CategoryCount:
     return CategoryCount(count=count_of(request.tenant, category_named(query.category)), approximate=False)
+
+
+@router.operation(
+    "POST",
+    "/prism/export",
+    id="prism_request_export",
+    label="Request category export",
+    about="Have a category written as a CSV file",
+    response=ExportOut,
+)
+def prism_request_export(request: ApiRequest, body: ExportIn) -> ExportOut:
+    export = request_export(tenant=request.tenant, actor=request.actor, **body.model_dump())
+    return ExportOut.of(export, origin=_origin(request))
+
+
+@router.operation(
+    "GET",
+    "/prism/export/{export_id}",
+    id="prism_get_export",
+    label="Get category export",
+    about="Get the state of an export, and the address of its file",
+    response=ExportOut,
+)
+def prism_get_export(request: ApiRequest, export_id: UUID) -> ExportOut:
+    export = request.tenant.exports.select_related("tenant", "file").get(uuid=export_id)
+    return ExportOut.of(export, origin=_origin(request))
+
+
+def _origin(request: ApiRequest) -> str:
+    return request.build_absolute_uri("/").rstrip("/")
 
 
 def _walked(search: Search, query: PrismQuery) -> Row:

@@ -5,8 +5,11 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, create_model, field_validator
 
-from devices.inputs import PAGE_SIZE, Listed, Offset, Query, page_size
+from devices.dates import with_offset
+from devices.inputs import PAGE_SIZE, Body, Listed, Offset, Query, page_size
+from devices.models import PrismExport
 from devices.models.prism.columns import Category, Column
+from devices.prism.exports import link_of, path_of
 
 DEFAULT_SIZE = 25
 LONGEST_FILTER = 20_000  # characters
@@ -47,6 +50,55 @@ class PrismQuery(Query):
 
 class CountQuery(Query):
     category: Annotated[str, Field(examples=["apps"])]
+
+
+class ExportIn(Body):
+    """What is left out, or empty, stands for all: every Blueprint, family, row and column."""
+
+    category: Annotated[str, Field(examples=["apps"])]
+    blueprint_ids: list[UUID] = []
+    device_families: list[Family] = []
+    filter: dict[str, Any] = {}
+    columns: list[str] = []
+    sort_by: str = ""
+
+
+class ExportArgs(BaseModel):
+    filter: dict[str, Any]
+    columns: list[str]
+    sort_by: str
+    blueprint_ids: list[str]
+    device_families: list[str]
+
+
+class ExportOut(BaseModel):
+    """`row_count` is ours: the number of rows in the file, once there is one."""
+
+    id: UUID
+    status: Literal["pending", "success", "failed"]
+    category: str
+    args: ExportArgs
+    error_msg: str | None
+    path: str | None
+    signed_url: str | None
+    created_at: str
+    updated_at: str
+    row_count: int | None
+
+    @classmethod
+    def of(cls, export: PrismExport, *, origin: str) -> "ExportOut":
+        return cls(
+            id=export.uuid,
+            status=export.status,
+            category=export.category,
+            args=export.args,
+            error_msg=export.error_message or None,
+            path=path_of(export),
+            signed_url=link_of(export, origin=origin),
+            created_at=with_offset(export.created_at),
+            updated_at=with_offset(export.updated_at),
+            row_count=export.row_count,
+        )
 
 
 class PrismPage[R](BaseModel):

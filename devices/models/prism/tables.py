@@ -13,6 +13,7 @@ from django.db import models
 
 from access.models import Tenant
 from devices.models.devices import Device
+from devices.models.files import StoredFile
 from devices.models.prism.categories import CATEGORIES
 from devices.models.prism.columns import Category, Column
 
@@ -90,7 +91,7 @@ class PrismExport(models.Model):
         SUCCESS = "success"
         FAILED = "failed"
 
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="prism_exports", db_index=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="exports", db_index=False)
     uuid = models.UUIDField(default=uuid.uuid4, editable=False)
     category = models.CharField(max_length=40)
     # What was asked for: filter, columns, sort_by, blueprint_ids and device_families, as the API shows them.
@@ -98,6 +99,8 @@ class PrismExport(models.Model):
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
     error_message = models.TextField(blank=True)
     row_count = models.PositiveBigIntegerField(null=True)
+    file = models.ForeignKey(StoredFile, on_delete=models.SET_NULL, null=True, related_name="+")
+    attempts = models.PositiveSmallIntegerField(default=0)
     requested_by = models.CharField(max_length=255, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
