@@ -4,7 +4,7 @@ from django.urls import path
 
 from access.http.navigation import Item, navigation
 from access.models import Administrator
-from devices.pages import blueprints, device_commands, devices, notes, reference, secrets, users
+from devices.pages import blueprints, device_commands, devices, notes, prism, reference, secrets, users
 
 
 def belongs_to_a_tenant(person: Administrator) -> bool:
@@ -15,6 +15,7 @@ def belongs_to_a_tenant(person: Administrator) -> bool:
 navigation[:0] = [
     Item("Devices", "monitor", "devices", belongs_to_a_tenant),
     Item("Blueprints", "layout-grid", "blueprints", belongs_to_a_tenant),
+    Item("Prism", "table-properties", "prism", belongs_to_a_tenant),
     Item("Users", "users", "users", belongs_to_a_tenant),
 ]
 navigation.append(Item("API reference", "code-xml", "reference", belongs_to_a_tenant))
@@ -44,6 +45,10 @@ urlpatterns = [
     path(
         "blueprints/<uuid:blueprint_id>/library/<int:assignment_id>/remove/", blueprints.remove, name="blueprint-remove"
     ),
+    path("prism/", prism.index, name="prism"),
+    path("prism/exports/", prism.exports, name="prism-exports"),
+    path("prism/<slug:category>/", prism.category_page, name="prism-category"),
+    path("prism/<slug:category>/export/", prism.export, name="prism-export"),
     path("users/", users.user_list, name="users"),
     path("users/options/", users.options, name="user-options"),
     path("users/<uuid:user_id>/", users.user_page, name="user"),

@@ -15,7 +15,7 @@ from access.models import Tenant
 from devices.models import Device, PrismReport, PrismTotal
 from devices.models.prism.categories import CATEGORIES
 from devices.models.prism.columns import Category
-from devices.models.prism.tables import CONTENTS, ROWS, PrismRow
+from devices.models.prism.tables import CONTENTS, ROWS
 from devices.prism.values import Values, values_of
 
 CHUNK = 5000  # parameters of a statement
@@ -87,12 +87,12 @@ class _Writer:
                     changed.append((row, values[key]))
             deleted += before.values()
         contents = self._content_pks([values for _, values in (*added, *changed)])
-        self._rows._default_manager.bulk_create(
+        self._rows.objects.bulk_create(
             [self._row(report, values, contents[values.digest]) for report, values in added], batch_size=CHUNK
         )
         self._change(changed, contents)
         for part in batched((row.pk for row in deleted), CHUNK, strict=False):
-            self._rows._default_manager.filter(pk__in=part).delete()
+            self._rows.objects.filter(pk__in=part).delete()
         self._count(
             Counter(contents[values.digest] for _, values in (*added, *changed)),
             Counter(row.content for row in (*deleted, *(row for row, _ in changed))),
@@ -135,7 +135,7 @@ class _Writer:
     def _stored(self, reports: Iterable[int]) -> dict[int, dict[str, Stored]]:
         found: dict[int, dict[str, Stored]] = defaultdict(dict)
         for part in batched(reports, CHUNK, strict=False):
-            rows = self._rows._default_manager.filter(report__in=part)
+            rows = self._rows.objects.filter(report__in=part)
             for report, key, pk, content, digest, *own in rows.values_list(
                 "report_id", "content__key", "pk", "content_id", "content__digest", *self._own
             ):
@@ -149,7 +149,7 @@ class _Writer:
         for part in batched(sorted(wanted), CHUNK, strict=False):
             found |= self._known(part)
             missing = [wanted[digest] for digest in part if digest not in found]
-            self._contents._default_manager.bulk_create(
+            self._contents.objects.bulk_create(
                 [
                     self._contents(tenant=self._tenant, digest=each.digest, key=each.key, **each.content)
                     for each in missing
@@ -163,11 +163,11 @@ class _Writer:
     def _known(self, digests: Sequence[str]) -> dict[str, int]:
         if not digests:
             return {}
-        contents = self._contents._default_manager.filter(tenant=self._tenant, digest__in=digests)
+        contents = self._contents.objects.filter(tenant=self._tenant, digest__in=digests)
         # Locked, so that the clean-up does not delete one that gets its first row now.
         return dict(contents.select_for_update().order_by("pk").values_list("digest", "pk"))
 
-    def _row(self, report: int, values: Values, content: int) -> PrismRow:
+    def _row(self, report: int, values: Values, content: int) -> Any:
         created_at = values.created_at or self._at
         return self._rows(
             tenant=self._tenant,
@@ -185,14 +185,14 @@ class _Writer:
             )
             for row, values in changed
         ]
-        self._rows._default_manager.bulk_update(rows, ["content", "updated_at", *self._own], batch_size=200)
+        self._rows.objects.bulk_update(rows, ["content", "updated_at", *self._own], batch_size=200)
 
     def _count(self, more: Counter[int], fewer: Counter[int]) -> None:
         deltas: dict[int, list[int]] = defaultdict(list)
         for pk in {*more, *fewer}:
             if delta := more[pk] - fewer[pk]:
                 deltas[delta].append(pk)
-        contents = self._contents._default_manager.filter(tenant=self._tenant)
+        contents = self._contents.objects.filter(tenant=self._tenant)
         for part in batched(sorted(pk for pks in deltas.values() for pk in pks), CHUNK, strict=False):
             list(contents.filter(pk__in=part).select_for_update().order_by("pk").values_list("pk"))
         for delta, pks in deltas.items():

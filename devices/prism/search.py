@@ -22,7 +22,7 @@ from devices.dates import with_offset
 from devices.filters import Comparison
 from devices.models import Blueprint, Platform, PrismReport, PrismTotal
 from devices.models.prism.columns import Category, Column
-from devices.models.prism.tables import CONTENTS, ROWS, PrismContent, PrismRow
+from devices.models.prism.tables import CONTENTS, ROWS
 from devices.prism.columns import NONE, Conditions, ordering
 from devices.prism.values import EMPTY
 
@@ -119,17 +119,22 @@ class Search:
     def fields(self, pks: Sequence[int]) -> list[tuple[Any, ...]]:
         """(primary key, created_at, extra, the value of each column that has a field …) of these rows."""
         paths = [column.field for column in self.category.columns if _has_field(column)]
-        rows = self._rows.filter(pk__in=pks).values_list("pk", "created_at", "content__extra", *paths)
+        # By their keys alone, which were found in the tenant: told of the tenant too, SQLite reads all of its rows.
+        rows = (
+            ROWS[self.category.name]
+            .objects.filter(pk__in=pks)
+            .values_list("pk", "created_at", "content__extra", *paths)
+        )
         place = {pk: number for number, pk in enumerate(pks)}
         return sorted(rows, key=lambda row: place[row[0]])
 
     @property
-    def _rows(self) -> QuerySet[PrismRow]:
-        return ROWS[self.category.name]._default_manager.filter(tenant=self.tenant)
+    def _rows(self) -> QuerySet[Any]:
+        return ROWS[self.category.name].objects.filter(tenant=self.tenant)
 
     @property
-    def _matching_contents(self) -> QuerySet[PrismContent]:
-        contents = CONTENTS[self.category.name]._default_manager.filter(tenant=self.tenant)
+    def _matching_contents(self) -> QuerySet[Any]:
+        contents = CONTENTS[self.category.name].objects.filter(tenant=self.tenant)
         return contents.filter(self.conditions.contents or Q(), row_count__gt=0)
 
     @property
@@ -161,7 +166,7 @@ class Search:
         return None if self.conditions.reports is None else _sum(self._matching_reports)
 
     @cached_property
-    def _found(self) -> QuerySet[PrismRow]:
+    def _found(self) -> QuerySet[Any]:
         """The matching rows, by the way that reads the fewest. `moment` is what to sort them by."""
         all_, contents, reports = self._all, self._in_contents, self._in_reports
         if 0 in (all_, contents, reports):

@@ -20,7 +20,7 @@ def delete_unused_contents() -> None:
 @transaction.atomic
 def _delete_some(category: str) -> bool:
     """Whether there may be more."""
-    contents = CONTENTS[category]._default_manager
+    contents = CONTENTS[category].objects
     # Locked: a report that takes one of them into use does the same, so each is used or deleted.
     unused = contents.filter(row_count=0).select_for_update(skip_locked=True).order_by("pk")
     pks = list(unused.values_list("pk", flat=True)[:BATCH])

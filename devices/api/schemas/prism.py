@@ -121,7 +121,7 @@ def row_model(category: Category) -> type[BaseModel]:
     """The rows of a category. They are written without it: it is what the OpenAPI document says of them."""
     fields: dict[str, Any] = {column.key: _field(column) for column in category.columns}
     name = f"Prism{category.name.title().replace('_', '')}Out"
-    return create_model(name, **fields)  # type: ignore[no-any-return]
+    return create_model(name, **fields)
 
 
 def _field(column: Column) -> Any:

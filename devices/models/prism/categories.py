@@ -91,12 +91,12 @@ CATEGORIES: dict[str, Category] = {
                 *flags("data_roaming_enabled voice_roaming_enabled"),
                 *texts("modem_firmware_version"),
                 *flags("personal_hotspot_enabled"),
-                *texts("meid"),
+                *texts("meid", place="row"),
                 *unseen(
                     "carrier_settings_version_slot_1 current_carrier_network_slot_1 current_mcc_slot_1 "
                     "current_mnc_slot_1 eid_slot_1 iccid_slot_1"
                 ),
-                *texts("imei_slot_1"),
+                *texts("imei_slot_1", place="row"),
                 *unseen(
                     "is_data_preferred_slot_1 is_roaming_slot_1 is_voice_preferred_slot_1 label_slot_1 "
                     "label_id_slot_1 phone_number_slot_1"
@@ -155,7 +155,8 @@ CATEGORIES: dict[str, Category] = {
             natural_key=(),
             own=(
                 *columns("number", "device_capacity"),
-                *texts("host_name local_hostname", null=True),
+                # What differs from device to device stands in the row, so that devices share the rest.
+                *texts("host_name local_hostname", null=True, place="row"),
                 *flags("apple_silicon", null=True),
                 of_device("model", "text", "model"),
                 *texts("model_name"),
@@ -186,7 +187,7 @@ CATEGORIES: dict[str, Category] = {
                 *unseen("battery_health"),
                 of_device("lost_mode_status", "text", "lost_mode_status", null=True, blank_is_null=True),
             ),
-            charts=("os_version", "model", "apple_silicon"),
+            charts=("display_os_version", "model_name", "apple_silicon"),
             shown=("model", "os_version", "last_checkin"),
         ),
         Category(
@@ -292,7 +293,8 @@ CATEGORIES: dict[str, Category] = {
             own=(
                 *integers("uid"),
                 *unseen("user_created_at failed_logins failed_login_time password_last_set"),
-                *texts("generated_uid directory home_directory shell type"),
+                *texts("generated_uid", place="row"),
+                *texts("directory home_directory shell type"),
                 *flags("hidden_user"),
                 *unseen("secure_token"),
                 *flags("filevault_user volume_owner"),
@@ -301,7 +303,7 @@ CATEGORIES: dict[str, Category] = {
                 *unseen("logged_in_time"),
                 *flags("mobile_account home_folder_secure"),
             ),
-            charts=("username", "filevault_user", "type"),
+            charts=("type", "filevault_user", "shell"),
             shown=("username", "type", "filevault_user"),
         ),
         Category(

@@ -79,8 +79,8 @@ def columns(kind: Kind, names: str, *, null: bool = False, place: Place = "conte
     yield from (Column(key=name, kind=kind, null=null, place=place) for name in names.split())
 
 
-def texts(names: str, *, null: bool = False) -> Iterator[Column]:
-    return columns("text", names, null=null)
+def texts(names: str, *, null: bool = False, place: Place = "content") -> Iterator[Column]:
+    return columns("text", names, null=null, place=place)
 
 
 def flags(names: str, *, null: bool = False) -> Iterator[Column]:

@@ -138,8 +138,8 @@ def _model(name: str, base: type[models.Model], fields: dict[str, Any], meta: di
     return type(name, (base,), {"__module__": __name__, **fields, "Meta": type("Meta", (), meta)})
 
 
-def _content_table(category: Category) -> type[PrismContent]:
-    table: type[PrismContent] = _model(
+def _content_table(category: Category) -> Any:
+    return _model(
         f"Prism{category.table.title()}Content",
         PrismContent,
         {column.key: _field(column) for column in category.stored("content")},
@@ -149,13 +149,12 @@ def _content_table(category: Category) -> type[PrismContent]:
             ],
         },
     )
-    return table
 
 
-def _row_table(category: Category, contents: type[PrismContent]) -> type[PrismRow]:
+def _row_table(category: Category, contents: Any) -> Any:
     short = f"prism_{category.table}"
     content = models.ForeignKey(contents, on_delete=models.RESTRICT, related_name="rows", db_index=False)
-    table: type[PrismRow] = _model(
+    return _model(
         f"Prism{category.table.title()}Row",
         PrismRow,
         {"content": content, **{column.key: _field(column) for column in category.stored("row")}},
@@ -169,8 +168,8 @@ def _row_table(category: Category, contents: type[PrismContent]) -> type[PrismRo
             ],
         },
     )
-    return table
 
 
-CONTENTS: dict[str, type[PrismContent]] = {name: _content_table(category) for name, category in CATEGORIES.items()}
-ROWS: dict[str, type[PrismRow]] = {name: _row_table(category, CONTENTS[name]) for name, category in CATEGORIES.items()}
+# By the name of the category. Their fields are made at the start, so that a type checker knows none of them.
+CONTENTS: dict[str, Any] = {name: _content_table(category) for name, category in CATEGORIES.items()}
+ROWS: dict[str, Any] = {name: _row_table(category, CONTENTS[name]) for name, category in CATEGORIES.items()}
