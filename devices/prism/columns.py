@@ -46,6 +46,17 @@ class BlankIsNull(filters.Column):
         return ~Q(**{self.path: ""}) & super().where(lookup, value)
 
 
+class NullIsBlank(filters.Column):
+    """A text whose field is null where the row shows an empty one."""
+
+    def where(self, lookup: str, value: object) -> Q:
+        if lookup == "isnull":
+            return NONE if value else ALL
+        found = super().where(lookup, value)
+        blank = "" in value if isinstance(value, list) else value == ""
+        return found | Q(**{f"{self.path}__isnull": True}) if blank else found
+
+
 class Document(filters.Column):
     """A column of JSON, which is compared as its text."""
 
@@ -145,6 +156,8 @@ def _filter_column(column: Column, path: str) -> filters.Column:
         return Nothing(kind, path)
     if column.blank_is_null:
         return BlankIsNull(kind, path)
+    if column.null_is_blank:
+        return NullIsBlank(kind, path)
     if column.kind == "json":
         return Document(kind, path)
     return filters.Column(kind, path)

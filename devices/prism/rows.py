@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import orjson
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from access.models import Tenant
@@ -39,17 +39,18 @@ def store_rows(
     category: str,
     reports: Mapping[int, Sequence[Reported]],
     collected_at: datetime | None = None,
+    whole: bool = True,
 ) -> int:
     """Store what devices reported of one category: all their rows of it, by the primary key of the device.
 
     A row is found again by the natural key of its category. It keeps `created_at`, and changes only where its values
     did; a row that was not reported again is deleted. A reported row may carry `created_at` and `updated_at` of its
     own, as those of another tenant do. Returns how many rows were added, changed or deleted. The same report twice
-    changes nothing but the moment of the report.
+    changes nothing but the moment of the report. Without `whole` these are some of the rows, and none is deleted.
     """
     if not reports:
         return 0
-    return _Writer(tenant, CATEGORIES[category], collected_at or timezone.now()).write(reports)
+    return _Writer(tenant, CATEGORIES[category], collected_at or timezone.now()).write(reports, whole=whole)
 
 
 @transaction.atomic
@@ -70,13 +71,14 @@ class _Writer:
         self._own = [column.key for column in category.stored("row")]
         self._read: dict[bytes, Values] = {}  # most devices report the same apps
 
-    def write(self, reports: Mapping[int, Sequence[Reported]]) -> int:
+    def write(self, reports: Mapping[int, Sequence[Reported]], *, whole: bool) -> int:
         reads = {device: self._values(rows) for device, rows in reports.items()}
         pks = self._save_reports(reads)
         stored = self._stored(pks.values())
         added: list[tuple[int, Values]] = []
         changed: list[tuple[Stored, Values]] = []
         deleted: list[Stored] = []
+        sizes: Counter[int] = Counter()  # of the reports, as they change
         for device, values in reads.items():
             before = stored.get(pks[device], {})
             for key in sorted(values):
@@ -85,7 +87,10 @@ class _Writer:
                     added.append((pks[device], values[key]))
                 elif row.digest != values[key].digest or row.own != tuple(values[key].own.values()):
                     changed.append((row, values[key]))
-            deleted += before.values()
+                sizes[pks[device]] += row is None
+            if whole:
+                deleted += before.values()
+                sizes[pks[device]] -= len(before)
         contents = self._content_pks([values for _, values in (*added, *changed)])
         self._rows.objects.bulk_create(
             [self._row(report, values, contents[values.digest]) for report, values in added], batch_size=CHUNK
@@ -93,6 +98,7 @@ class _Writer:
         self._change(changed, contents)
         for part in batched((row.pk for row in deleted), CHUNK, strict=False):
             self._rows.objects.filter(pk__in=part).delete()
+        _add(PrismReport.objects.filter(tenant=self._tenant), sizes)
         self._count(
             Counter(contents[values.digest] for _, values in (*added, *changed)),
             Counter(row.content for row in (*deleted, *(row for row, _ in changed))),
@@ -102,8 +108,8 @@ class _Writer:
     def _values(self, rows: Sequence[Reported]) -> dict[str, Values]:
         values: dict[str, Values] = {}
         for row in rows:
-            text = orjson.dumps(row, default=str)
-            read = self._read.get(text)
+            text = _text_of(row)
+            read = self._read.get(text) if text else None
             if read is None:
                 read = self._read[text] = values_of(self._category, row)
             number = 1
@@ -121,16 +127,18 @@ class _Writer:
                     tenant=self._tenant,
                     device_id=device,
                     category=self._category.name,
-                    row_count=len(reads[device]),
-                    collected_at=self._at,
+                    collected_at=self._collected_at(reads[device].values()),
                 )
                 for device in sorted(reads)
             ],
             update_conflicts=True,
             unique_fields=["device", "category"],
-            update_fields=["row_count", "collected_at"],
+            update_fields=["collected_at"],
         )
         return {report.device_id: report.pk for report in saved}
+
+    def _collected_at(self, values: Iterable[Values]) -> datetime:
+        return max((each.collected_at for each in values if each.collected_at), default=self._at)
 
     def _stored(self, reports: Iterable[int]) -> dict[int, dict[str, Stored]]:
         found: dict[int, dict[str, Stored]] = defaultdict(dict)
@@ -188,18 +196,33 @@ class _Writer:
         self._rows.objects.bulk_update(rows, ["content", "updated_at", *self._own], batch_size=200)
 
     def _count(self, more: Counter[int], fewer: Counter[int]) -> None:
-        deltas: dict[int, list[int]] = defaultdict(list)
-        for pk in {*more, *fewer}:
-            if delta := more[pk] - fewer[pk]:
-                deltas[delta].append(pk)
+        sizes = more.copy()
+        sizes.subtract(fewer)
         contents = self._contents.objects.filter(tenant=self._tenant)
-        for part in batched(sorted(pk for pks in deltas.values() for pk in pks), CHUNK, strict=False):
+        for part in batched(sorted(pk for pk, size in sizes.items() if size), CHUNK, strict=False):
             list(contents.filter(pk__in=part).select_for_update().order_by("pk").values_list("pk"))
-        for delta, pks in deltas.items():
-            for part in batched(pks, CHUNK, strict=False):
-                contents.filter(pk__in=part).update(row_count=F("row_count") + delta)
-        if total := sum(delta * len(pks) for delta, pks in deltas.items()):
+        _add(contents, sizes)
+        if total := sizes.total():
             PrismTotal.objects.get_or_create(tenant=self._tenant, category=self._category.name)
             PrismTotal.objects.filter(tenant=self._tenant, category=self._category.name).update(
                 row_count=F("row_count") + total
             )
+
+
+def _text_of(row: Reported) -> bytes:
+    """The same for the same values; empty for a row that is no JSON."""
+    try:
+        return orjson.dumps(row, default=str)
+    except TypeError:
+        return b""
+
+
+def _add(rows: QuerySet[Any], sizes: Counter[int]) -> None:
+    """Change the numbers of rows by these, by primary key: one statement for all that change alike."""
+    alike: dict[int, list[int]] = defaultdict(list)
+    for pk, size in sizes.items():
+        if size:
+            alike[size].append(pk)
+    for size, pks in alike.items():
+        for part in batched(pks, CHUNK, strict=False):
+            rows.filter(pk__in=part).update(row_count=F("row_count") + size)

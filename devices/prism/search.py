@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from math import isqrt
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -26,13 +27,16 @@ from devices.models.prism.tables import CONTENTS, ROWS
 from devices.prism.columns import NONE, Conditions, ordering
 from devices.prism.values import EMPTY
 
-SPARSE = 50  # rows that are fewer than one in this many are gathered and sorted
+PAGE = 300  # rows that a walk has to meet
 MOST_NAMED = 1000  # contents that a query names one by one
-COUNTED = 200_000  # rows: more than these are not counted one by one
+COUNTED = 20_000  # rows: more than these are not counted one by one
 MOST_SORTED = 200_000  # rows: more than these are sorted by no column of theirs
 
 # Device families as the public API names them in a parameter; its rows say AppleTV.
 FAMILIES = {"Mac": Platform.MAC, "iPhone": Platform.IPHONE, "iPad": Platform.IPAD, "tvOS": Platform.APPLE_TV}
+
+# What is no plain column is in no index: few rows are found by what they have, and then sorted.
+UNINDEXED = Coalesce("created_at", "created_at")
 
 type Row = dict[str, Any]
 
@@ -168,14 +172,16 @@ class Search:
     @cached_property
     def _found(self) -> QuerySet[Any]:
         """The matching rows, by the way that reads the fewest. `moment` is what to sort them by."""
-        all_, contents, reports = self._all, self._in_contents, self._in_reports
+        all_, contents, reports, few = self._all, self._in_contents, self._in_reports, self._few
         if 0 in (all_, contents, reports):
             return self._rows.alias(moment=F("created_at")).filter(NONE)
-        by_content = contents is not None and contents * SPARSE <= all_ and (reports is None or contents <= reports)
-        by_report = not by_content and reports is not None and reports * SPARSE <= all_
-        if by_content or by_report or self._few_rows:
-            # What is no plain column is in no index: the few rows are found by what they have, and then sorted.
-            found = self._rows.alias(moment=Coalesce("created_at", "created_at"))
+        by_content = contents is not None and contents <= few and (reports is None or contents <= reports)
+        by_report = not by_content and reports is not None and reports <= few
+        if by_content or by_report:
+            # The contents and reports are the tenant's own. Told of the tenant too, SQLite would read all of its rows.
+            found = ROWS[self.category.name].objects.alias(moment=UNINDEXED)
+        elif self._few_rows:
+            found = self._rows.alias(moment=UNINDEXED)
         else:
             found = self._rows.alias(moment=F("created_at"))
         if contents is not None:
@@ -191,13 +197,17 @@ class Search:
             found = found.filter(self.conditions.all_reports)
         return found.filter(self.conditions.rows or Q())
 
+    @property
+    def _few(self) -> int:
+        """Rows that are gathered sooner than a walk would meet PAGE of them: both read as many."""
+        return isqrt(PAGE * self._all)
+
     @cached_property
     def _few_rows(self) -> bool:
         """Whether the condition on the rows' own columns leaves few of them."""
         if self.conditions.rows is None:
             return False
-        few = self._all // SPARSE
-        return self._rows.filter(self.conditions.rows)[: few + 1].count() <= few
+        return self._rows.filter(self.conditions.rows)[: self._few + 1].count() <= self._few
 
     def _in_groups(self, name: str, groups: QuerySet[Any], offset: int, limit: int) -> list[int]:
         """Rows sorted by a value of their content or report: these are sorted, and count the rows to skip."""
@@ -215,7 +225,7 @@ class Search:
         if not chosen:
             return pks
         first, *others = chosen
-        rows = self._rows.order_by("created_at", "pk")
+        rows = ROWS[self.category.name].objects.order_by("created_at", "pk")  # the groups are the tenant's own
         pks += rows.filter(**{name: first}).values_list("pk", flat=True)[skipped : skipped + limit]
         if last := others[-1:]:
             middle = others[:-1]

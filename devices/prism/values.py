@@ -30,6 +30,7 @@ class Values:
     own: dict[str, Any]
     created_at: datetime | None
     updated_at: datetime | None
+    collected_at: datetime | None
 
 
 def values_of(category: Category, reported: Mapping[str, Any], number: int = 0) -> Values:
@@ -51,6 +52,7 @@ def values_of(category: Category, reported: Mapping[str, Any], number: int = 0) 
         own={column.key: _read(column, reported.get(column.key)) for column in fields.own},
         created_at=_date(reported.get("created_at")),
         updated_at=_date(reported.get("last_changed_at")) or _date(reported.get("updated_at")),
+        collected_at=_date(reported.get("last_collected_at")),
     )
 
 
@@ -83,7 +85,7 @@ def _read(column: Column, value: Any) -> Any:
 
 def _text(value: Any) -> str | None:
     if isinstance(value, str):
-        return value.replace("\0", "")
+        return value.replace("\0", "").encode("utf-8", "replace").decode()  # without lone surrogates
     if isinstance(value, bool | int | float):
         return str(value)
     return None
@@ -125,8 +127,9 @@ def _json(value: Any) -> Any:
 
 def _storable(value: Any) -> Any:
     try:
+        orjson.dumps(value)  # refuses lone surrogates, endless nesting and numbers beyond 64 bits
         return None if has_null_character(value) else value
-    except RecursionError:
+    except (TypeError, RecursionError):
         return None
 
 

@@ -14,16 +14,19 @@ from devices.imports.problems import Problems
 from devices.imports.tenant import groups
 from devices.imports.tenant.client import NOT_SERVED, Denied, Missing, SourceTenant, TenantImportError
 from devices.imports.tenant.groups import Written
+from devices.imports.tenant.prism import write_prism_rows
 from devices.imports.tenant.routing import write_routing, write_routing_activity
 from devices.imports.tenant.state import Progress
 from devices.imports.values import uuid_or_none
 from devices.models import Platform
+from devices.models.prism.categories import CATEGORIES
 
 type Documents = list[dict[str, Any]]
 
 # Devices that are saved together, while as many others are asked about: an interruption loses the answers of these two
 # groups at most. A smaller group costs commits and audit events.
 GROUP = 10
+PAGES = 10  # of Prism, which are written together
 # Lists of the library that the public API has, and the type of what they hold.
 LIBRARY = {
     "library/custom-apps": "custom-app",
@@ -115,6 +118,8 @@ def import_tenant(
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+    for category in CATEGORIES:  # after the devices that their rows are about
+        copy.group(f"prism/{category}", lambda category=category: copy.prism(category))  # type: ignore[misc]
     progress.finish()
     return copy.report
 
@@ -172,6 +177,14 @@ class _Copy:
         pages = self._source.pages(path)
         typed = ([{**row, "type": type_} for row in rows if isinstance(row, dict)] for rows in pages)
         return self.write(groups.write_library_items, typed)
+
+    def prism(self, category: str) -> Written:
+        written = Written()
+        for pages in batched(self._source.walk(f"prism/{category}"), PAGES, strict=False):
+            written += write_prism_rows(
+                tenant=self._tenant, category=category, rows=chain.from_iterable(pages), actor=self._actor
+            )
+        return written
 
     def assignments(self) -> Written:
         written = Written()

@@ -22,6 +22,8 @@ class Column:
     path: str = ""
     # The field is an empty text where there is no value; the row shows null then.
     blank_is_null: bool = False
+    # The other way around: the field is null, and the row shows an empty text.
+    null_is_blank: bool = False
     filtered: bool = True
 
     @property
@@ -119,7 +121,7 @@ COMMON = (
     of_device("device__name", "text", "name"),
     # The public API has parameters for the family and the Blueprint, and takes no filter of them.
     Column(key="device__family", kind="text", place="device", path="platform", filtered=False),
-    of_device("device__user_id", "text", "user__deprecated_user_id"),
+    Column(key="device__user_id", kind="text", place="device", path="user__deprecated_user_id", null_is_blank=True),
     of_device("device__user_name", "text", "user__name", null=True),
     of_device("device__user_email", "text", "user__email", null=True),
     Column(key="blueprint_id", kind="uuid", place="device", path="blueprint__uuid", filtered=False),

@@ -19,6 +19,7 @@ from devices.imports.tenant.client import SourceTenant, TenantImportError
 from devices.imports.tenant.copy import GROUP, TenantImportReport, import_tenant
 from devices.imports.tenant.state import Progress
 from devices.models import BlueprintRouting
+from devices.models.prism.categories import CATEGORIES
 from tests.factories.devices import BlueprintFactory, TagFactory
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
@@ -58,6 +59,7 @@ class Source:
             "blueprint-routing/": {"enrollment_code": {"code": "", "is_active": False}},
             "blueprint-routing/activity": page(),
             "devices": [record for record, _ in self.pairs],
+            **{f"prism/{name}": {"data": [], "cursor": None} for name in CATEGORIES},
         }
         for record, details in self.pairs:
             path = f"devices/{record['device_id']}"
