@@ -57,6 +57,14 @@ class NullIsBlank(filters.Column):
         return found | Q(**{f"{self.path}__isnull": True}) if blank else found
 
 
+class Unseen(filters.Column):
+    """A value in a JSON object, which may lack it. What is lacking is said, or the opposite would not find it."""
+
+    def where(self, lookup: str, value: object) -> Q:
+        found = super().where(lookup, value)
+        return found if lookup == "isnull" else found & Q(**{f"{self.path}__isnull": False})
+
+
 class Document(filters.Column):
     """A column of JSON, which is compared as its text."""
 
@@ -64,7 +72,7 @@ class Document(filters.Column):
         if lookup == "isnull":
             return super().where(lookup, value)
         compare = IContains if lookup == "icontains" else In
-        return Q(compare(Cast(F(self.path), TextField()), value))
+        return Q(compare(Cast(F(self.path), TextField()), value)) & Q(**{f"{self.path}__isnull": False})
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +166,8 @@ def _filter_column(column: Column, path: str) -> filters.Column:
         return BlankIsNull(kind, path)
     if column.null_is_blank:
         return NullIsBlank(kind, path)
+    if column.kind == "unseen":
+        return Unseen(kind, path)
     if column.kind == "json":
         return Document(kind, path)
     return filters.Column(kind, path)

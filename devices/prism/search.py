@@ -109,7 +109,11 @@ class Search:
             raise TooManyToSort(
                 f'{self.total:,} rows are too many to sort by "{column.key}": add to the filter, or leave out sort_by.'
             )
-        found = self._found.order_by(ordering(column.field, descending=descending), "pk")
+        if column.field in {"created_at", "updated_at"}:  # never null: the plain order, which an index has
+            order: tuple[Any, ...] = ("-" * descending + column.field, "-" * descending + "pk")
+        else:
+            order = ordering(column.field, descending=descending), "pk"
+        found = self._found.order_by(*order)
         return list(found.values_list("pk", flat=True)[offset : offset + limit])
 
     def pages(self, size: int) -> Iterator[list[tuple[Any, ...]]]:
