@@ -26,6 +26,7 @@ from devices.prism.search import FAMILIES, TooManyToSort, as_row
 
 BARS = 6
 NEWEST_EXPORTS = 50
+LOOKS = {"date": "moment", "boolean": "short", "integer": "short"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Heading:
     label: str
     url: str
     direction: str  # as aria-sort has it
+    look: str  # the width of its column
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ def category_page(request: PageRequest, category: str) -> HttpResponse:
         "form": form,
         "error": filters.error or error,
         "charts": _charts(request, filters),
+        "charts_of_all": filters.narrowing and not filters.search().conditions.only_contents,
         "headings": [_heading(filters, column) for column in _shown(declared)],
         "page": page,
         "query": filters.query,
@@ -148,7 +151,7 @@ def export(request: PageRequest, category: str) -> HttpResponse:
         "Export",
         back,
         about="A CSV file with all columns is made in the background. It can be downloaded for seven days.",
-        facts={"Rows": f"{rows:,}", "Filter": ", ".join(chip.text for chip in filters.chips()) or "None"},
+        facts={"Rows": f"{rows:,}", "Filter": filters.words or "None"},
     )
     return show(request, dialog, form)
 
@@ -217,15 +220,18 @@ def _text(value: Any) -> str:
 
 def _heading(filters: PrismFilter, column: Column) -> Heading:
     directions = {column.key: "ascending", f"-{column.key}": "descending"}
-    return Heading(column.label, filters.sorted_by(column), directions.get(filters.sort, ""))
+    return Heading(
+        column.label, filters.sorted_by(column), directions.get(filters.sort, ""), LOOKS.get(column.kind, "")
+    )
 
 
 def _charts(request: PageRequest, filters: PrismFilter) -> list[Chart]:
-    """Of the whole category: what a filter leaves is in the rows."""
+    """Of the rows that the filter finds, where it looks only at contents; else of the whole category."""
     known = columns_of(filters.category.name)
+    conditions = filters.search().conditions
     charts = []
     for column in (known[name] for name in filters.category.charts):
-        counts = value_counts(request.tenant, filters.category, column, BARS)
+        counts = value_counts(request.tenant, filters.category, column, BARS, conditions)
         bars = [
             Bar(
                 label=_text(value) or "None",

@@ -88,6 +88,10 @@ class Conditions:
     rows: Q | None
     all_reports: Q
 
+    @property
+    def only_contents(self) -> bool:
+        return self.contents is not None and self.reports is None and self.rows is None
+
     @classmethod
     def of(
         cls,

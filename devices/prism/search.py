@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from math import isqrt
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -39,6 +39,7 @@ FAMILIES = {"Mac": Platform.MAC, "iPhone": Platform.IPHONE, "iPad": Platform.IPA
 UNINDEXED = Coalesce("created_at", "created_at")
 
 type Row = dict[str, Any]
+type Way = Literal["walk", "content", "report"]
 
 
 class Position(NamedTuple):
@@ -73,7 +74,7 @@ class Search:
             return contents or 0
         if 0 in (all_, contents, reports):
             return 0
-        counted = self._found[: COUNTED + 1].count()
+        counted = self._by(self._fewest)[: COUNTED + 1].count()
         if counted <= COUNTED:
             return counted
         estimate = (all_ if contents is None else contents) * (all_ if reports is None else reports) // all_
@@ -175,29 +176,35 @@ class Search:
 
     @cached_property
     def _found(self) -> QuerySet[Any]:
-        """The matching rows, by the way that reads the fewest. `moment` is what to sort them by."""
-        all_, contents, reports, few = self._all, self._in_contents, self._in_reports, self._few
-        if 0 in (all_, contents, reports):
-            return self._rows.alias(moment=F("created_at")).filter(NONE)
-        by_content = contents is not None and contents <= few and (reports is None or contents <= reports)
-        by_report = not by_content and reports is not None and reports <= few
-        if by_content or by_report:
-            # The contents and reports are the tenant's own. Told of the tenant too, SQLite would read all of its rows.
-            found = ROWS[self.category.name].objects.alias(moment=UNINDEXED)
-        elif self._few_rows:
-            found = self._rows.alias(moment=UNINDEXED)
-        else:
-            found = self._rows.alias(moment=F("created_at"))
-        if contents is not None:
+        """The matching rows, by the way that reads the fewest for a page. `moment` is what to sort them by."""
+        way = self._fewest
+        rows = {"content": self._in_contents, "report": self._in_reports}.get(way) or 0
+        if rows > self._few:
+            way = "walk"
+        return self._by(way, moment=F("created_at") if way == "walk" and not self._few_rows else UNINDEXED)
+
+    @cached_property
+    def _fewest(self) -> Way:
+        """Where the conditions leave the fewest rows. To count them that is the best place to begin."""
+        contents, reports = self._in_contents, self._in_reports
+        if contents is None:
+            return "walk" if reports is None else "report"
+        return "content" if reports is None or contents <= reports else "report"
+
+    def _by(self, way: Way, **alias: Any) -> QuerySet[Any]:
+        if 0 in (self._all, self._in_contents, self._in_reports):
+            return self._rows.alias(**alias).filter(NONE)
+        # The contents and reports are the tenant's own. Told of the tenant too, SQLite would read all of its rows.
+        found = (self._rows if way == "walk" else ROWS[self.category.name].objects).alias(**alias)
+        if self.conditions.contents is not None:
             named = self._named_contents
             pks: Any = [pk for pk, _ in named] if len(named) <= MOST_NAMED else self._matching_contents.values("pk")
             # As a sum the number is in no index, so that the rows are not looked up by content.
-            found = (
-                found.filter(content__in=pks) if by_content else found.alias(c=F("content_id") + 0).filter(c__in=pks)
-            )
-        if by_report:
+            place = found if way == "content" else found.alias(number=F("content_id") + 0)
+            found = place.filter(**{"content__in" if way == "content" else "number__in": pks})
+        if way == "report":
             found = found.filter(report__in=self._matching_reports.values("pk"))
-        elif reports is not None:
+        elif self.conditions.reports is not None:
             found = found.filter(self.conditions.all_reports)
         return found.filter(self.conditions.rows or Q())
 

@@ -10,10 +10,11 @@ from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
 from access.models import Tenant
-from devices.filters import FilterError, comparisons_of, read_filter
+from devices.filters import OPERATORS as KIND_OPERATORS
+from devices.filters import FilterError, Kind, comparisons_of, read_filter
 from devices.models import Blueprint
 from devices.models.prism.columns import Category, Column
-from devices.prism.columns import columns_of, filter_columns, sort_column
+from devices.prism.columns import KINDS, columns_of, filter_columns, sort_column
 from devices.prism.search import FAMILIES, Search, find
 
 type Tests = dict[str, dict[str, Any]]
@@ -41,6 +42,12 @@ WORDS = {
     "lte": "is until",
     "or": "is",
 }
+VALUES = {
+    Kind.BOOLEAN: "yes or no",
+    Kind.DATE: "a date, such as 2026-09-03",
+    Kind.NUMBER: "a number",
+    Kind.TEXT: "a text of up to 500 characters",
+}
 TRUTHS = {"yes": True, "true": True, "no": False, "false": False}
 
 
@@ -49,10 +56,12 @@ class AddForm(forms.Form):
 
     column = forms.ChoiceField()
     operator = forms.ChoiceField(choices=[(name, words) for name, (words, _) in OPERATORS.items()])
-    value = forms.CharField(required=False, max_length=500)
+    value = forms.CharField(
+        required=False, max_length=500, widget=forms.TextInput(attrs={"placeholder": "Value", "autocomplete": "off"})
+    )
 
     def __init__(self, data: Any, *, category: Category) -> None:
-        super().__init__(data)
+        super().__init__(data, initial={"column": category.shown[0]})
         shown = [column for column in category.columns if column.filtered and column.place != "nowhere"]
         # The category's own columns first: the common ones are the same everywhere.
         own = [(column.key, column.label) for column in category.own if column in shown]
@@ -112,8 +121,8 @@ class PrismFilter:
         _put(tests[name], column, operator, value.strip())
         try:
             comparisons_of(tests, filter_columns(self.category.name))
-        except FilterError as error:
-            form.add_error("value", error)
+        except FilterError:
+            form.add_error("value", _refusal(column, operator))
             return False
         self.tests = tests
         return True
@@ -157,6 +166,13 @@ class PrismFilter:
         sort = f"-{column.key}" if self.sort == column.key else column.key
         return urlencode({**self.chosen, "sort": sort})
 
+    @property
+    def words(self) -> str:
+        """All that is chosen, but the order."""
+        family = [f"Family is {self.family}"] if self.family else []
+        blueprint = [f"Blueprint is {self.blueprint.name}"] if self.blueprint else []
+        return ", ".join([*(chip.text for chip in self.chips()), *family, *blueprint])
+
     def chips(self) -> list[Chip]:
         known = columns_of(self.category.name)
         return [
@@ -178,6 +194,16 @@ class PrismFilter:
             "sort": self.sort,
         }
         return {name: value for name, value in parameters.items() if value}
+
+
+def _refusal(column: Column, operator: str) -> str:
+    """Why a condition cannot be added, in the words of the form."""
+    kind = KINDS[column.kind]
+    allowed = {*KIND_OPERATORS[kind], *(("in", "not_in") if kind is Kind.BOOLEAN else ())}
+    if OPERATORS[operator][1] in allowed:
+        return f"“{column.label}” is compared with {VALUES.get(kind, 'other values')}."
+    words = [words for words, name in OPERATORS.values() if name in allowed]
+    return f"“{column.label}” can be asked for with: {', '.join(words)}."
 
 
 def _put(tests: dict[str, Any], column: Column, operator: str, value: str) -> None:
