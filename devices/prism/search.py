@@ -6,10 +6,10 @@ few are gathered by the index of their content or report and sorted, many are me
 of all rows. docs/decisions/prism-rows.md has the figures.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from math import isqrt
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
@@ -25,7 +25,6 @@ from devices.models import Blueprint, Platform, PrismReport, PrismTotal
 from devices.models.prism.columns import Category, Column
 from devices.models.prism.tables import CONTENTS, ROWS
 from devices.prism.columns import NONE, Conditions, ordering
-from devices.prism.values import EMPTY
 
 PAGE = 300  # rows that a walk has to meet
 MOST_NAMED = 1000  # contents that a query names one by one
@@ -267,25 +266,50 @@ def find(
     return Search(tenant, category, conditions)
 
 
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """The keys of a row, which of them have a field, and how some values are written. Made once for each category."""
+
+    empty: Row
+    fields: tuple[str, ...]
+    conversions: tuple[tuple[str, Callable[[Any], Any]], ...]
+    unseen: tuple[str, ...]
+
+
+@cache
+def _layout(category: Category) -> _Layout:
+    fields = [column for column in category.columns if _has_field(column)]
+    return _Layout(
+        empty=dict.fromkeys(column.key for column in category.columns),
+        fields=tuple(column.key for column in fields),
+        conversions=tuple((column.key, convert) for column in fields if (convert := _conversion(column))),
+        unseen=tuple(column.key for column in category.own if column.kind == "unseen"),
+    )
+
+
 def as_row(category: Category, fields: Sequence[Any]) -> Row:
     """The row as the API shows it, from what `Search.fields` returned."""
-    _, _, extra, *values = fields
-    remaining = iter(values)
-    return {
-        column.key: shown(column, next(remaining)) if _has_field(column) else extra.get(column.key)
-        for column in category.columns
-    }
+    layout = _layout(category)
+    row = layout.empty.copy()
+    row.update(zip(layout.fields, fields[3:], strict=True))
+    for key, convert in layout.conversions:
+        row[key] = convert(row[key])
+    if extra := fields[2]:
+        row.update((key, extra[key]) for key in layout.unseen if key in extra)
+    return row
 
 
-def shown(column: Column, value: Any) -> Any:
-    """A value as JSON has it."""
-    if isinstance(value, datetime):
-        return with_offset(value)
-    if value is None:
-        return None if column.null else EMPTY.get(column.kind)  # a device without a user has no user id
-    if value == "" and column.blank_is_null:
-        return None
-    return str(value) if column.kind == "uuid" else value
+def _conversion(column: Column) -> Callable[[Any], Any] | None:
+    """How a value is written in JSON; None where it is written as it is."""
+    if column.kind == "date":
+        return lambda moment: moment and with_offset(moment)
+    if column.kind == "uuid":
+        return str
+    if column.blank_is_null:
+        return lambda text: text or None
+    if column.null_is_blank:
+        return lambda text: text or ""
+    return None
 
 
 def _has_field(column: Column) -> bool:

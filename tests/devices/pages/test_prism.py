@@ -38,12 +38,13 @@ def shown(client: Client, path: str) -> list[list[str]]:
     content = client.get(path).content.decode()
     body = content.partition("<tbody")[2].partition("</tbody>")[0]
     return [
-        [
-            " ".join(unescape(re.sub(r"<[^>]+>", " ", cell)).split())
-            for cell in re.findall(r"<td.*?</td>", row, re.DOTALL)
-        ]
+        [_text(cell) for cell in re.findall(r"<td.*?</td>", row, re.DOTALL)]
         for row in re.findall(r"<tr.*?</tr>", body, re.DOTALL)
     ]
+
+
+def _text(markup: str) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", markup)).split())
 
 
 def filter_of(link: str) -> Any:
@@ -163,7 +164,7 @@ def test_an_export_of_what_is_filtered_is_made_and_downloaded(
     response = client.post(path)
     assert (response.status_code, response["Location"]) == (302, "/prism/exports/")
     assert PrismExport.objects.get().args["filter"] == {"name": {"in": ["Slack"]}}
-    assert [row[:3] for row in shown(client, "/prism/exports/")] == [["Applications", "Waiting", "– None"]]
+    assert [row[:3] for row in shown(client, "/prism/exports/")] == [["Applications", "Waiting", "\N{EN DASH} None"]]
     run_tasks()
     assert [row[:3] for row in shown(client, "/prism/exports/")] == [["Applications", "Ready", "1"]]
     (link,) = [link for link in links(client.get("/prism/exports/").content.decode()) if "auth=" in link]
