@@ -87,6 +87,8 @@ class Conditions:
     contents: Q | None
     rows: Q | None
     all_reports: Q
+    # Of the rows' own columns, the filter names those alone that say when a row last changed.
+    by_change: bool
 
     @property
     def only_contents(self) -> bool:
@@ -113,7 +115,8 @@ class Conditions:
         )
         contents = filters.condition(parts["content"], _paths(category.name, "content"))
         rows = filters.condition(parts["row"], from_rows)
-        return cls(reports or None, contents or None, rows or None, all_reports)
+        by_change = {known[test.column].field for test in parts["row"]} == {"updated_at"}
+        return cls(reports or None, contents or None, rows or None, all_reports, by_change)
 
 
 @cache

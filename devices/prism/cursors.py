@@ -23,8 +23,8 @@ class Cursor(NamedTuple):
     total: int
 
     def __str__(self) -> str:
-        (created_at, pk), total = self
-        return base64.b64encode(f"{with_offset(created_at)}|{pk}|{total}".encode()).decode()
+        (moment, pk), total = self
+        return base64.b64encode(f"{with_offset(moment)}|{pk}|{total}".encode()).decode()
 
 
 def read_cursor(text: str) -> Cursor:
@@ -32,8 +32,8 @@ def read_cursor(text: str) -> Cursor:
     try:
         if len(text) > LONGEST:
             raise ValueError(text)
-        created_at, pk, total = base64.b64decode(text, validate=True).decode("ascii").split("|")
-        return Cursor(Position(_moment(created_at), _number(pk)), _number(total))
+        moment, pk, total = base64.b64decode(text, validate=True).decode("ascii").split("|")
+        return Cursor(Position(_moment(moment), _number(pk)), _number(total))
     except (binascii.Error, ValueError, OverflowError):
         raise ValidationError("This cursor cannot be read.") from None
 

@@ -34,17 +34,15 @@ MOST_SORTED = 200_000  # rows: more than these are sorted by no column of theirs
 # Device families as the public API names them in a parameter; its rows say AppleTV.
 FAMILIES = {"Mac": Platform.MAC, "iPhone": Platform.IPHONE, "iPad": Platform.IPAD, "tvOS": Platform.APPLE_TV}
 
-# What is no plain column is in no index: few rows are found by what they have, and then sorted.
-UNINDEXED = Coalesce("created_at", "created_at")
 
 type Row = dict[str, Any]
 type Way = Literal["walk", "content", "report"]
 
 
 class Position(NamedTuple):
-    """The row after which a page begins."""
+    """The row after which a page begins, by the moment that its walk is ordered by."""
 
-    created_at: datetime
+    moment: datetime
     pk: int
 
 
@@ -80,13 +78,13 @@ class Search:
         return max(counted, estimate)
 
     def after(self, position: Position | None, limit: int) -> list[int]:
-        """The primary keys of the next rows in the order of a walk: by `created_at`, then by number."""
+        """The primary keys of the next rows in the order of a walk: by moment, then by number."""
         rows = self._found
         if position is not None:
-            created_at, pk = position
+            moment, pk = position
             rows = rows.filter(
-                Q(moment__gt=created_at) | Q(moment=created_at, pk__gt=pk),
-                moment__gte=created_at,  # says nothing more; an index finds the place by it
+                Q(moment__gt=moment) | Q(moment=moment, pk__gt=pk),
+                moment__gte=moment,  # says nothing more; an index finds the place by it
             )
         return list(rows.order_by("moment", "pk").values_list("pk", flat=True)[:limit])
 
@@ -125,16 +123,24 @@ class Search:
             position = Position(rows[-1][1], rows[-1][0])
 
     def fields(self, pks: Sequence[int]) -> list[tuple[Any, ...]]:
-        """(primary key, created_at, extra, the value of each column that has a field …) of these rows."""
+        """(primary key, moment, extra, the value of each column that has a field …) of these rows."""
         paths = [column.field for column in self.category.columns if _has_field(column)]
         # By their keys alone, which were found in the tenant: told of the tenant too, SQLite reads all of its rows.
         rows = (
             ROWS[self.category.name]
             .objects.filter(pk__in=pks)
-            .values_list("pk", "created_at", "content__extra", *paths)
+            .values_list("pk", self._moment, "content__extra", *paths)
         )
         place = {pk: number for number, pk in enumerate(pks)}
         return sorted(rows, key=lambda row: place[row[0]])
+
+    @property
+    def _moment(self) -> str:
+        """The order of a walk: that of creation. What changed since some moment lies together in the order of change.
+
+        It depends on the filter alone, because a cursor is read with the same filter.
+        """
+        return "updated_at" if self.conditions.by_change else "created_at"
 
     @property
     def _rows(self) -> QuerySet[Any]:
@@ -180,7 +186,9 @@ class Search:
         rows = {"content": self._in_contents, "report": self._in_reports}.get(way) or 0
         if rows > self._few:
             way = "walk"
-        return self._by(way, moment=F("created_at") if way == "walk" and not self._few_rows else UNINDEXED)
+        # What is no plain column is in no index: few rows are found by what they have, and then sorted.
+        sorted_ = way != "walk" or self._few_rows
+        return self._by(way, moment=Coalesce(self._moment, self._moment) if sorted_ else F(self._moment))
 
     @cached_property
     def _fewest(self) -> Way:
@@ -215,7 +223,7 @@ class Search:
     @cached_property
     def _few_rows(self) -> bool:
         """Whether the condition on the rows' own columns leaves few of them."""
-        if self.conditions.rows is None:
+        if self.conditions.rows is None or self.conditions.by_change:
             return False
         return self._rows.filter(self.conditions.rows)[: self._few + 1].count() <= self._few
 

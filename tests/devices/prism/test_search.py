@@ -183,3 +183,19 @@ def test_sorting_more_rows_than_can_be_sorted_is_refused(tenant: Tenant, monkeyp
     with pytest.raises(searching.TooManyToSort, match='3 rows are too many to sort by "version"'):
         both.sorted_at(sort_column("apps", "version"), 0, 10, descending=False)
     assert len(search(tenant, {}).sorted_at(sort_column("apps", "version"), 0, 10, descending=False)) == 6
+
+
+def test_what_changed_is_walked_in_the_order_of_change(tenant: Tenant) -> None:
+    """So that the many rows which did not change need not be passed."""
+    early, late = fleet_with_apps(tenant, 2, "Slack", "Zoom")
+    for device, name, hours in ((late, "Slack", 1), (early, "Zoom", 2)):
+        rows = [app(each, "2.0" if each == name else "1.0") for each in ("Slack", "Zoom")]
+        at = REPORTED + timedelta(hours=hours)
+        store_rows(tenant=tenant, category="apps", reports={device.pk: rows}, collected_at=at)
+    since = (REPORTED + timedelta(minutes=30)).isoformat()
+    rows = walked(search(tenant, {"updated_at": {"gte": since}}), 1)
+    assert [(row["device__name"], row["name"], row["version"]) for row in rows] == [
+        (late.name, "Slack", "2.0"),
+        (early.name, "Zoom", "2.0"),
+    ]
+    assert walked(search(tenant, {"created_at": {"gte": since}}), 1) == []
