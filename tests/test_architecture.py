@@ -60,6 +60,9 @@ UNSCOPED = {
     "devices/files/uploads.py": {"StoredFile": "the signed key says whose it is; it is unique across tenants"},
     "devices/storage/checks.py": {"StoredFile": "works on the primary key that its task was enqueued with"},
     "devices/storage/upkeep.py": {"StoredFile": "deletes what is over, of every tenant"},
+    "devices/prism/exports.py": {
+        "PrismExport": "a task names one by its primary key, and the clean-up is for every tenant"
+    },
     "devices/fleet/secrets.py": {"DeviceSecret": "a new key is for the secrets of every tenant"},
     "devices/fleet/records.py": {"Device": "works on the primary keys that its callers found in their tenant"},
 }

@@ -63,8 +63,7 @@ def _of_details(device: Device, details: Document) -> dict[str, Rows]:
         derived["cellular"] = [_cellular(cellular)]
     if profiles := _rows(details, "installed_profiles"):
         derived["installed_profiles"] = [_profile(row) for row in profiles]
-    users = _section(details, "users")
-    if accounts := [*_rows(users, "regular_users"), *_rows(users, "system_users")]:
+    if accounts := _rows(_section(details, "users"), "regular_users"):
         derived["local_users"] = [_user(row) for row in accounts]
     return derived
 
