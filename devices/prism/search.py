@@ -143,11 +143,11 @@ class Search:
         return "updated_at" if self.conditions.by_change else "created_at"
 
     @property
-    def _rows(self) -> QuerySet[Any]:
+    def _rows(self) -> Any:
         return ROWS[self.category.name].objects.filter(tenant=self.tenant)
 
     @property
-    def _matching_contents(self) -> QuerySet[Any]:
+    def _matching_contents(self) -> Any:
         contents = CONTENTS[self.category.name].objects.filter(tenant=self.tenant)
         return contents.filter(self.conditions.contents or Q(), row_count__gt=0)
 
@@ -180,7 +180,7 @@ class Search:
         return None if self.conditions.reports is None else _sum(self._matching_reports)
 
     @cached_property
-    def _found(self) -> QuerySet[Any]:
+    def _found(self) -> Any:
         """The matching rows, by the way that reads the fewest for a page. `moment` is what to sort them by."""
         way = self._fewest
         rows = {"content": self._in_contents, "report": self._in_reports}.get(way) or 0
@@ -198,7 +198,7 @@ class Search:
             return "walk" if reports is None else "report"
         return "content" if reports is None or contents <= reports else "report"
 
-    def _by(self, way: Way, **alias: Any) -> QuerySet[Any]:
+    def _by(self, way: Way, **alias: Any) -> Any:
         if 0 in (self._all, self._in_contents, self._in_reports):
             return self._rows.alias(**alias).filter(NONE)
         # The contents and reports are the tenant's own. Told of the tenant too, SQLite would read all of its rows.

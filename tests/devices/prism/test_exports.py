@@ -17,6 +17,8 @@ from devices.models import PrismExport, StoredFile
 from devices.prism import exports
 from devices.prism.csv import cell
 from devices.prism.exports import clean_up_exports, make_export, request_export
+from devices.prism.search import as_row
+from devices.storage import files
 from devices.storage.upkeep import clean_up_files
 from tests.devices.prism.reports import REPORTED, app, fleet_with_apps, report
 from tests.factories.devices import DeviceFactory, ExportFactory
@@ -166,6 +168,7 @@ def test_the_audit_trail_says_what_was_exported(export: Any, tenant: Tenant) -> 
     asked = export(category="apps", device_families=["Mac"])
     event = AuditEvent.objects.get(tenant=tenant, target_type="prism_export")
     assert (event.summary, event.target_id, event.target_name) == ("Prism export requested", asked["id"], "apps")
+    assert event.new_state
     assert event.new_state["args"]["device_families"] == ["Mac"]
 
 
@@ -189,7 +192,7 @@ def test_of_two_runs_at_once_one_file_stays(tenant: Tenant, monkeypatch: pytest.
         make_export.call(export.pk)
         return store(**fields)
 
-    store = exports.store
+    store = files.store
     monkeypatch.setattr(exports, "store", overtaken)
     make_export.call(export.pk)
     first, second = StoredFile.objects.order_by("pk")
@@ -206,7 +209,7 @@ def test_a_worker_that_stops_in_the_middle_leaves_no_file_and_the_next_one_makes
     fleet_with_apps(tenant, 2, "Slack", "Zoom")
     export = request_export(tenant=tenant, category="apps", actor=COMMAND)
     monkeypatch.setattr(exports, "PAGE", 1)
-    as_row, calls = exports.as_row, iter(range(100))
+    calls = iter(range(100))
 
     def stopped(*arguments: Any) -> Any:
         if next(calls) == 2:
@@ -222,6 +225,7 @@ def test_a_worker_that_stops_in_the_middle_leaves_no_file_and_the_next_one_makes
     make_export.call(export.pk)
     export.refresh_from_db()
     assert (export.status, export.row_count) == ("success", 4)
+    assert export.file_id
     StoredFile.objects.exclude(pk=export.file_id).get()  # a row alone, which the clean-up deletes
 
 

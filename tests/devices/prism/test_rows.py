@@ -146,6 +146,7 @@ def test_values_of_unknown_type_are_kept(tenant: Tenant) -> None:
 
 
 def test_what_differs_from_device_to_device_is_no_content(tenant: Tenant) -> None:
+    daemon: dict[str, Any]
     for pid in (100, 200):
         daemon = {"path": "/a.plist", "label": "a", "pid": pid, "domain": {"daemon": {}}}
         report(DeviceFactory.create(tenant=tenant), daemon, category="launch_agents_and_daemons")

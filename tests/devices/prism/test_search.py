@@ -94,7 +94,7 @@ def _passes(cell: Any, operator: str, value: Any) -> bool:
         case "eq":
             return bool(cell == value)
         case "in":
-            return cell in value
+            return bool(cell in value)
         case "like":
             return any(part.lower() in str(cell).lower() for part in value)
         case "lt":
