@@ -14,6 +14,8 @@ class DevicesConfig(AppConfig):
         from devices.api.idempotency import forget_calls
         from devices.enrollment.ade_sync import sync_ade_integrations
         from devices.library import app_files
+        from devices.prism.exports import clean_up_exports
+        from devices.prism.upkeep import delete_unused_contents
         from devices.storage.upkeep import clean_up_files
 
         keyring("IRU_SECRET_KEYS")  # a mistake in the keys is an error at the start, not at the first secret
@@ -21,3 +23,5 @@ class DevicesConfig(AppConfig):
         register_schedule("clean-up-files", clean_up_files, every=timedelta(hours=1))
         register_schedule("forget-idempotent-calls", forget_calls, every=timedelta(hours=1))
         register_schedule("sync-ade", sync_ade_integrations, every=timedelta(minutes=30))
+        register_schedule("clean-up-prism-exports", clean_up_exports, every=timedelta(hours=1))
+        register_schedule("delete-unused-prism-contents", delete_unused_contents, every=timedelta(days=1))

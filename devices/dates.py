@@ -29,4 +29,4 @@ def spaced(moment: datetime | None) -> str:
 
 def with_offset(moment: datetime) -> str:
     """`2024-05-13T20:09:23.123456+00:00`, always with six decimals."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f+00:00")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")

@@ -12,6 +12,7 @@ from devices.pages import (
     library,
     library_editing,
     notes,
+    prism,
     reference,
     secrets,
     users,
@@ -27,6 +28,7 @@ navigation[:0] = [
     Item("Devices", "monitor", "devices", belongs_to_a_tenant),
     Item("Blueprints", "layout-grid", "blueprints", belongs_to_a_tenant),
     Item("Library", "library", "library", belongs_to_a_tenant),
+    Item("Prism", "table-properties", "prism", belongs_to_a_tenant),
     Item("Users", "users", "users", belongs_to_a_tenant),
 ]
 navigation.append(Item("API reference", "code-xml", "reference", belongs_to_a_tenant))
@@ -74,6 +76,10 @@ urlpatterns = [
     path("library/<uuid:item_id>/profile/", library.download_profile, name="profile-download"),
     path("library/<uuid:item_id>/edit/", library_editing.edit, name="library-item-edit"),
     path("library/<uuid:item_id>/delete/", library_editing.delete, name="library-item-delete"),
+    path("prism/", prism.index, name="prism"),
+    path("prism/exports/", prism.exports, name="prism-exports"),
+    path("prism/<slug:category>/", prism.category_page, name="prism-category"),
+    path("prism/<slug:category>/export/", prism.export, name="prism-export"),
     path("users/", users.user_list, name="users"),
     path("users/options/", users.options, name="user-options"),
     path("users/<uuid:user_id>/", users.user_page, name="user"),

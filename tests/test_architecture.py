@@ -35,8 +35,9 @@ FLOORS: dict[str, list[set[str]]] = {
         {"blueprints", "security"},
         {"library", "commands"},
         {"inventory"},
-        {"fleet", "prism"},
-        {"enrollment", "storage"},
+        {"fleet"},
+        {"enrollment", "prism"},
+        {"storage"},
         {"models", "filters", "inputs", "references"},
         {"dates", "text", "retries"},
     ],
@@ -69,6 +70,9 @@ UNSCOPED = {
     },
     "devices/enrollment/ade_lease.py": {"AdeIntegration": "a task names the one that it syncs; the tenant follows"},
     "devices/enrollment/ade_sync.py": {"AdeIntegration": "the schedule has those of every tenant synced"},
+    "devices/prism/exports.py": {
+        "PrismExport": "a task names one by its primary key, and the clean-up is for every tenant"
+    },
     "devices/fleet/secrets.py": {"DeviceSecret": "a new key is for the secrets of every tenant"},
     "devices/fleet/records.py": {"Device": "works on the primary keys that its callers found in their tenant"},
 }

@@ -28,6 +28,7 @@ IPA_APPS = Section(
 )
 LIBRARY_ITEMS = Section("Library", "Library Items", "Permissions related to the activity and status of Library Items.")
 SELF_SERVICE = Section("Self Service", "Self Service", "Permissions related to Self Service.")
+PRISM = Section("Prism", "Prism", "Permissions related to what all devices report, category by category.")
 TAGS = Section("Tags", "Tags", "Permissions related to the tags that devices carry.")
 USERS = Section("Users", "Users", "Permissions related to the people whom devices are assigned to.")
 ADMINS = Section("Users", "Admins", "Permissions related to the people who administer the organization.")

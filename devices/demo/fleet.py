@@ -18,9 +18,13 @@ from devices.demo.details import demo_details
 from devices.demo.enrollment import add_enrollment
 from devices.demo.history import add_history
 from devices.demo.inventory import demo_lists
+from devices.demo.prism import demo_reports
 from devices.fleet.facts import FACTS
 from devices.imports.devices import ImportReport, import_devices
 from devices.models import Platform, User
+from devices.models.prism.categories import CATEGORIES
+from devices.prism.exports import request_export
+from devices.prism.rows import store_rows
 
 type Documents = tuple[dict[str, Any], dict[str, Any]]
 
@@ -87,7 +91,17 @@ def load_demo_fleet(
         set_up_company(tenant=tenant, actor=actor)
         add_history(tenant=tenant, actor=actor, limit=complete)
         add_enrollment(tenant=tenant, actor=actor, now=fleet.now, limit=complete)
+        _add_prism_rows(tenant, complete)
+        if not tenant.exports.exists():
+            request_export(tenant=tenant, category="apps", actor=actor, device_families=["Mac"])
     return report
+
+
+def _add_prism_rows(tenant: Tenant, limit: int) -> None:
+    devices = tenant.devices.filter(inventory__isnull=False).select_related("inventory").defer("record_json")
+    reports = demo_reports(devices.order_by("pk")[:limit])
+    for category in CATEGORIES:
+        store_rows(tenant=tenant, category=category, reports=reports.get(category, {}))
 
 
 def _this_minute() -> datetime:

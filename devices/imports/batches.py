@@ -20,6 +20,7 @@ from devices.imports.library import LibraryStatuses
 from devices.imports.relations import Blueprints, People, Tags
 from devices.imports.rows import DeviceRow
 from devices.models import Device
+from devices.prism.derive import DeviceReport, store_derived
 
 _OWN = [
     field.name
@@ -52,8 +53,9 @@ class Batch:
             device.user = self._people.by_pk[device.user_id] if device.user_id else None
         self._lost_modes = LostModes(stored)
         self._activity = Activity(tenant, stored, rows)
+        self._inventories = Inventories(stored, rows)
         self._parts: dict[str, Part] = {
-            "inventories": Inventories(stored, rows),
+            "inventories": self._inventories,
             "library_statuses": LibraryStatuses(tenant, stored, rows),
             "lost_modes": self._lost_modes,
             "notes": Notes(tenant, stored, rows),
@@ -141,9 +143,19 @@ class Batch:
         for name, part in self._parts.items():
             self.counts[name] = part.save(self.created + self.updated)
         self.counts["blueprints"] += self._activity.blueprints
+        self._save_prism_rows(self.created + changed, reported)
         if renamed_blueprints or changed_users:  # also on devices that no row of this batch is about
             affected = Q(blueprint__in=renamed_blueprints) | Q(user__in=changed_users)
             records.refresh(list(self._tenant.devices.filter(affected).values_list("pk", flat=True)))
+
+    def _save_prism_rows(self, written: list[Device], reported: list[Device]) -> None:
+        """The rows of Prism that follow from the devices' facts, details and apps."""
+        documents = self._inventories.documents([*written, *reported], facts_changed={each.pk for each in written})
+        store_derived(
+            tenant=self._tenant,
+            reports=[DeviceReport(device, *documents[device.pk]) for device in (*written, *reported)],
+            collected_at=self._now,
+        )
 
     def _new(self, row: DeviceRow) -> Device:
         facts = {**row.fallbacks, **row.facts}

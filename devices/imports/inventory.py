@@ -15,6 +15,8 @@ from devices.models import Device, DeviceInventory, DeviceSecret, LostMode
 
 type Columns = dict[str, Any]
 
+_FOR_PRISM = ("details", "apps")
+
 
 class Part(Protocol):
     """A table of facts about devices, in which an import writes what its rows say."""
@@ -58,6 +60,22 @@ class Inventories:
                 inventories, update_conflicts=True, unique_fields=["device"], update_fields=self._columns
             )
         return len(inventories)
+
+    def documents(
+        self, devices: Collection[Device], *, facts_changed: Collection[int]
+    ) -> dict[int, tuple[Columns | None, list[Columns] | None]]:
+        """Details and apps of saved devices, by primary key; None for what is as it was.
+
+        Where the facts of a device changed, its details are needed as well, as they are stored.
+        """
+        found: dict[int, tuple[Columns | None, list[Columns] | None]] = {}
+        for device in devices:
+            now, before = self._now.get(device.uuid, {}), self._before.get(device.uuid, {})
+            details, apps = (now.get(name) if now.get(name) != before.get(name) else None for name in _FOR_PRISM)
+            found[device.pk] = details, apps
+        incomplete = [pk for pk in facts_changed if found[pk][0] is None]
+        stored = dict(DeviceInventory.objects.filter(device__in=incomplete).values_list("device", "details"))
+        return found | {pk: (stored.get(pk, {}), found[pk][1]) for pk in incomplete}
 
 
 class LostModes:

@@ -18,6 +18,7 @@ from devices.models.library import (
 from devices.models.library_contents import CustomProfile, CustomScript
 from devices.models.lost_mode import LostMode
 from devices.models.notes import DeviceNote
+from devices.models.prism.tables import PrismExport, PrismReport, PrismTotal
 from devices.models.secrets import DeviceSecret
 from devices.models.tags import Tag
 from devices.models.users import DirectoryIntegration, User
@@ -51,6 +52,9 @@ __all__ = [
     "LibraryStatus",
     "LostMode",
     "Platform",
+    "PrismExport",
+    "PrismReport",
+    "PrismTotal",
     "RoutingActivity",
     "SelfServiceCategory",
     "StoredFile",

@@ -69,7 +69,7 @@ def listing[M: Model](
         total = min(len(keys), COUNTED)
         if total <= FEW:  # sorting a few known keys is cheaper than a second search
             matches = rows.filter(pk__in=keys).order_by(*matches.query.order_by)
-    page = _page_number(number)
+    page = page_number(number)
     if not capped:
         page = min(page, max(-(-total // PER_PAGE), 1))
     start = (page - 1) * PER_PAGE
@@ -78,6 +78,6 @@ def listing[M: Model](
     return Listing([by_key[key] for key in keys[:PER_PAGE] if key in by_key], page, total, capped, len(keys) > PER_PAGE)
 
 
-def _page_number(text: object) -> int:
+def page_number(text: object) -> int:
     digits = str(text)
     return min(max(int(digits), 1), LAST_PAGE) if digits.isdecimal() and len(digits) < 8 else 1

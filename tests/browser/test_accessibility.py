@@ -252,3 +252,32 @@ def test_device_enrollment(signed_in: Visit, theme: str, width: int) -> None:
     expect(page.locator("dialog form")).to_be_visible()
     check("edit a device")
     assert not check.found, "\n".join(check.found)
+
+
+@once
+@both_themes
+@both_widths
+@pytest.mark.complaints("422 /prism/apps/*")
+def test_prism(signed_in: Visit, theme: str, width: int) -> None:
+    page = signed_in(width=width, color_scheme=theme)
+    check = Checker(page)
+    page.goto("/prism/")
+    check("categories")
+    page.get_by_role("link", name="Applications").click()
+    check("a category")
+    page.goto("/prism/apps/?column=name&operator=contains&value=" + "a long text without a blank " * 5)
+    expect(page.get_by_role("list", name="Conditions")).to_be_visible()
+    check("a category, filtered, without a match")
+    page.goto('/prism/apps/?filter={"name":{"in":["Slack"]}}&family=Mac&sort=-version')
+    check("a category, filtered and sorted")
+    page.goto("/prism/apps/?column=name&operator=after&value=x")
+    expect(page.get_by_role("alert")).to_be_visible()
+    check("a condition that is refused")
+    page.goto("/prism/filevault/")
+    page.get_by_role("link", name="Export").click()
+    expect(page.get_by_role("heading", name="Export FileVault")).to_be_visible()
+    check("export")
+    page.get_by_role("button", name="Export").click()
+    expect(page.get_by_role("heading", name="Exports")).to_be_visible()
+    check("exports")
+    assert not check.found, "\n".join(check.found)

@@ -30,6 +30,7 @@ from devices.models import (
     LibraryStatus,
     LostMode,
     Platform,
+    PrismExport,
     StoredFile,
     Tag,
     User,
@@ -371,6 +372,19 @@ class DeviceActivityFactory(DjangoModelFactory[DeviceActivity]):
     blueprint = factory.SelfAttribute("device.blueprint")
     details = factory.LazyAttribute(
         lambda row: {"blueprint_name": row.device.blueprint.name, "enrollment_type": "Automated Device Enrollment"}
+    )
+
+
+class ExportFactory(DjangoModelFactory[PrismExport]):
+    """Waiting for the worker."""
+
+    class Meta:
+        model = PrismExport
+
+    tenant = factory.SubFactory(TenantFactory)
+    category = "apps"
+    args = factory.LazyFunction(
+        lambda: {"filter": {}, "columns": [], "sort_by": "", "blueprint_ids": [], "device_families": []}
     )
 
 

@@ -125,6 +125,22 @@ class SourceTenant:
             if not results or not page.get("next"):
                 return
 
+    def walk(self, path: str, limit: int = 300) -> Iterator[list[Any]]:
+        """The `data` of every page, by feeding back `cursor`: the first one is empty."""
+        cursor = ""
+        while True:
+            page = self._listed(self._url(path), {"limit": limit, "cursor": cursor})
+            rows = page.get("data") if isinstance(page, dict) else None
+            if not isinstance(rows, list):
+                raise TenantImportError(f"{path} did not answer a page of rows.")
+            if rows:
+                yield rows
+            before, cursor = cursor, str(page.get("cursor") or "")
+            if not rows or not cursor:
+                return
+            if cursor == before:
+                raise TenantImportError(f"{path} answers the same page again and again.")
+
     def _listed(self, url: httpx.URL, parameters: dict[str, Any]) -> Any:
         try:
             return self._json(url, parameters)

@@ -15,10 +15,12 @@ from devices.imports.tenant import groups, library
 from devices.imports.tenant.ade import write_ade_devices, write_ade_integrations
 from devices.imports.tenant.client import NOT_SERVED, Denied, Missing, SourceTenant, TenantImportError
 from devices.imports.tenant.groups import Written
+from devices.imports.tenant.prism import write_prism_rows
 from devices.imports.tenant.routing import write_routing, write_routing_activity
 from devices.imports.tenant.state import Progress
 from devices.imports.values import uuid_or_none
 from devices.models import Platform
+from devices.models.prism.categories import CATEGORIES
 
 type Documents = list[dict[str, Any]]
 
@@ -27,6 +29,7 @@ type Documents = list[dict[str, Any]]
 GROUP = 10
 CATEGORIES = "self-service/categories"
 ADE_PATH = "integrations/apple/ade"
+PAGES = 10  # of Prism, which are written together
 ROUTING, ROUTING_PATH = "Blueprint Routing", "blueprint-routing/"
 # Parts of the API that are read for each device, and the key under which an import takes the answer.
 DEVICE = {
@@ -115,6 +118,8 @@ def import_tenant(
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+    for category in CATEGORIES:  # after the devices that their rows are about
+        copy.group(f"prism/{category}", lambda category=category: copy.prism(category))  # type: ignore[misc]
     progress.finish()
     return copy.report
 
@@ -175,6 +180,14 @@ class _Copy:
         if not isinstance(rows, list):
             raise TenantImportError(f"{CATEGORIES} did not answer a list.")
         return library.write_categories(tenant=self._tenant, rows=rows, actor=self._actor)
+
+    def prism(self, category: str) -> Written:
+        written = Written()
+        for pages in batched(self._source.walk(f"prism/{category}"), PAGES, strict=False):
+            written += write_prism_rows(
+                tenant=self._tenant, category=category, rows=chain.from_iterable(pages), actor=self._actor
+            )
+        return written
 
     def assignments(self) -> Written:
         written = Written()

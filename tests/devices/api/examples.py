@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from enum import Enum
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 import factory
@@ -62,8 +63,12 @@ def parameters(operation: Operation) -> list[str]:
     return re.findall(r"{(\w+)}", operation.path)
 
 
-def path(operation: Operation, values: dict[str, Any]) -> str:
-    return operation.path.format(**values)
+def path(operation: Operation, values: dict[str, Any], ending: str | None = None) -> str:
+    """The path with these values, and what its query must have; `ending` replaces the closing slash, or adds one."""
+    made = operation.path.format(**values)
+    made = made if ending is None else made.rstrip("/") + ending
+    required = _required(operation.query) if operation.query else {}
+    return made + (f"?{urlencode(required)}" if required else "")
 
 
 def objects(operation: Operation, tenant: Tenant) -> dict[str, Any]:
@@ -129,7 +134,9 @@ def _required(schema: type[BaseModel]) -> dict[str, Any]:
     for name, field in schema.model_fields.items():
         if field.is_required():
             annotation: Any = field.annotation
-            if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            if field.examples:
+                values[field.alias or name] = field.examples[0]
+            elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
                 values[field.alias or name] = _required(annotation)
             elif annotation is bool:
                 values[field.alias or name] = True

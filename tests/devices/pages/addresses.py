@@ -23,7 +23,7 @@ from tests.factories.devices import (
 type Examples = dict[str, Any]
 
 # Parts of a route that name no object of a tenant.
-WORDS = {"kind": "filevault_key", "action": "restart", "uidb36": "1", "key": "nonsense"}
+WORDS = {"kind": "filevault_key", "action": "restart", "category": "apps", "uidb36": "1", "key": "nonsense"}
 
 
 def _routes(patterns: list[Any], start: str = "/") -> Iterator[tuple[str, URLPattern]]:

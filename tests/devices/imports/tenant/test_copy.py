@@ -19,6 +19,8 @@ from devices.imports.tenant.client import SourceTenant, TenantImportError
 from devices.imports.tenant.copy import GROUP, TenantImportReport, import_tenant
 from devices.imports.tenant.state import Progress
 from devices.models import BlueprintRouting
+from devices.models.prism.categories import CATEGORIES
+from devices.models.prism.tables import ROWS
 from tests.factories.devices import BlueprintFactory, TagFactory
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
@@ -58,6 +60,7 @@ class Source:
             "blueprint-routing/": {"enrollment_code": {"code": "", "is_active": False}},
             "blueprint-routing/activity": page(),
             "devices": [record for record, _ in self.pairs],
+            **{f"prism/{name}": {"data": [], "cursor": None} for name in CATEGORIES},
         }
         for record, details in self.pairs:
             path = f"devices/{record['device_id']}"
@@ -75,7 +78,8 @@ class Source:
             return refusal
         if path not in self.answers:
             return httpx.Response(404, json={"message": "no Route matched with those values"})
-        return httpx.Response(200, json=self.answers[path])
+        answer = self.answers[path]
+        return httpx.Response(200, json=answer(request) if callable(answer) else answer)
 
     def copy(self, tenant: Tenant, state: Path | None = None, also: tuple[str, ...] = ()) -> TenantImportReport:
         client = SourceTenant(
@@ -355,3 +359,37 @@ def test_other_tenants_are_left_alone(tenant: Tenant) -> None:
 
 def test_the_pace_stays_below_the_limit_of_the_public_api() -> None:
     assert tenant_import_client.RATE < 50
+
+
+def test_the_rows_of_prism_are_copied_by_walking_with_the_cursor(tenant: Tenant) -> None:
+    source = Source(devices=3)
+    uuids = [record["device_id"] for record, _ in source.pairs]
+    moment = "2024-04-11T20:53:34.899771+00:00"
+    rows = [
+        {
+            "device_id": uuid,
+            "created_at": moment,
+            "updated_at": moment,
+            "last_collected_at": "2025-04-11T20:53:34.899771+00:00",
+            "common_name": name,
+            "identity_certificate": name == "b",
+        }
+        for name in ("a", "b")
+        for uuid in (*uuids, "22222222-2222-4222-8222-222222222222")  # the last is no device of the copy
+    ]
+    pages = {"": (rows[:3], "1"), "1": (rows[3:6], "2"), "2": (rows[6:], None)}
+
+    def page_of(request: httpx.Request) -> Any:
+        data, cursor = pages[request.url.params["cursor"]]
+        return {"offset": None, "limit": 300, "total": None, "data": data, "cursor": cursor}
+
+    source.answers["prism/certificates"] = page_of
+    source.refuse = lambda path: httpx.Response(403, json={"detail": "No."}) if path == "prism/apps" else None
+    for _ in range(2):
+        report = source.copy(tenant)
+        assert report.denied.keys() & {f"prism/{name}" for name in CATEGORIES} == {"prism/apps"}
+        table = ROWS["certificates"].objects.filter(tenant=tenant)
+        assert table.count() == 6
+        assert {row.created_at.isoformat() for row in table} == {moment}
+        collected = tenant.prism_reports.filter(category="certificates").values_list("collected_at", flat=True)
+        assert {each.year for each in collected} == {2025}

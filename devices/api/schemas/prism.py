@@ -1,0 +1,128 @@
+from datetime import datetime
+from functools import cache
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, Field, create_model, field_validator
+
+from devices.dates import with_offset
+from devices.inputs import PAGE_SIZE, Body, Listed, Offset, Query, page_size
+from devices.models import PrismExport
+from devices.models.prism.columns import Category, Column
+from devices.prism.exports import link_of, path_of
+
+DEFAULT_SIZE = 25
+LONGEST_FILTER = 20_000  # characters
+
+type Family = Literal["Mac", "iPhone", "iPad", "tvOS"]
+
+_TYPES: dict[str, Any] = {
+    "text": str,
+    "boolean": bool,
+    "integer": int,
+    "number": float,
+    "date": datetime,
+    "uuid": UUID,
+    "json": Any,
+    "unseen": Any,
+}
+
+
+class PrismQuery(Query):
+    """`cursor` may come empty: it begins a walk. `filter` is JSON: {"column": {"operator": value}}."""
+
+    blueprint_ids: Listed[UUID] = []
+    device_families: Listed[Family] = []
+    filter: str | None = None
+    sort_by: str | None = None
+    limit: Annotated[int, page_size(PAGE_SIZE), Field(ge=1, le=PAGE_SIZE)] = DEFAULT_SIZE
+    offset: Offset = 0
+    cursor: str | None = None
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _not_too_long(cls, value: Any) -> Any:
+        # A filter may name some hundred values.
+        if isinstance(value, str) and len(value) > LONGEST_FILTER:
+            raise ValueError(f"Ensure this field has no more than {LONGEST_FILTER} characters.")
+        return value
+
+
+class CountQuery(Query):
+    category: Annotated[str, Field(examples=["apps"])]
+
+
+class ExportIn(Body):
+    """What is left out, or empty, stands for all: every Blueprint, family, row and column."""
+
+    category: Annotated[str, Field(examples=["apps"])]
+    blueprint_ids: list[UUID] = []
+    device_families: list[Family] = []
+    filter: dict[str, Any] = {}
+    columns: list[str] = []
+    sort_by: str = ""
+
+
+class ExportArgs(BaseModel):
+    filter: dict[str, Any]
+    columns: list[str]
+    sort_by: str
+    blueprint_ids: list[str]
+    device_families: list[str]
+
+
+class ExportOut(BaseModel):
+    """`row_count` is ours: the number of rows in the file, once there is one."""
+
+    id: UUID
+    status: Literal["pending", "success", "failed"]
+    category: str
+    args: ExportArgs
+    error_msg: str | None
+    path: str | None
+    signed_url: str | None
+    created_at: str
+    updated_at: str
+    row_count: int | None
+
+    @classmethod
+    def of(cls, export: PrismExport, *, origin: str) -> "ExportOut":
+        return cls(
+            id=export.uuid,
+            status=export.status,
+            category=export.category,
+            args=export.args,
+            error_msg=export.error_message or None,
+            path=path_of(export),
+            signed_url=link_of(export, origin=origin),
+            created_at=with_offset(export.created_at),
+            updated_at=with_offset(export.updated_at),
+            row_count=export.row_count,
+        )
+
+
+class PrismPage[R](BaseModel):
+    """One page of a category. `cursor` leads to the next one, and is null on the last."""
+
+    offset: int | None
+    limit: int
+    total: int
+    data: list[R]
+    cursor: str | None
+
+
+class CategoryCount(BaseModel):
+    count: int
+    approximate: bool
+
+
+@cache
+def row_model(category: Category) -> type[BaseModel]:
+    """The rows of a category. They are written without it: it is what the OpenAPI document says of them."""
+    fields: dict[str, Any] = {column.key: _field(column) for column in category.columns}
+    name = f"Prism{category.name.title().replace('_', '')}Out"
+    return create_model(name, **fields)
+
+
+def _field(column: Column) -> Any:
+    return (_TYPES[column.kind] | None if column.null else _TYPES[column.kind], ...)

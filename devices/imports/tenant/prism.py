@@ -1,0 +1,36 @@
+"""Writes the rows of Prism of another tenant, about the devices that were copied."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from access.audit.events import Actor, Target, log_event
+from access.models import AuditEvent, Tenant
+from devices.imports.tenant.groups import Written
+from devices.imports.values import storable, uuid_or_none
+from devices.prism.rows import store_rows
+
+
+@transaction.atomic
+def write_prism_rows(*, tenant: Tenant, category: str, rows: Iterable[Any], actor: Actor) -> Written:
+    """Some rows of a category, in the order of its walk. Those that are here already are updated, none is removed."""
+    written = Written()
+    by_device: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        if isinstance(row, dict) and (uuid := uuid_or_none(row.get("device_id"))):
+            by_device[uuid].append(storable(row))
+    known = tenant.devices.filter(uuid__in=by_device).values_list("uuid", "pk")
+    reports = {pk: by_device[uuid] for uuid, pk in known}  # a device that is new at the source has no rows here
+    written.updated = store_rows(tenant=tenant, category=category, reports=reports, whole=False)
+    if written.updated:
+        log_event(
+            target=Target.whole(tenant),
+            actor=actor,
+            action=AuditEvent.Action.UPDATE,
+            summary="Prism rows imported",
+            metadata={"category": category, "rows": written.updated},
+        )
+    return written

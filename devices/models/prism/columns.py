@@ -1,0 +1,138 @@
+"""What a category of Prism and its columns are. The categories themselves stand in `categories`."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+# `unseen` is a value of which the public API has only ever shown null, so that its type is unknown.
+type Kind = Literal["text", "boolean", "integer", "number", "date", "uuid", "json", "unseen"]
+# Where a column's value lies: at the device, which a row only refers to; in the device's report of this category; in
+# the row itself; in its content, which rows with the same values share; or nowhere, where it is always null.
+type Place = Literal["device", "report", "row", "content", "nowhere"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A key of a category's rows. `path` is the ORM path of its field, as seen from the model of its place."""
+
+    key: str
+    kind: Kind
+    null: bool = False
+    place: Place = "content"
+    path: str = ""
+    # The field is an empty text where there is no value; the row shows null then.
+    blank_is_null: bool = False
+    # The other way around: the field is null, and the row shows an empty text.
+    null_is_blank: bool = False
+    filtered: bool = True
+
+    @property
+    def field(self) -> str:
+        """Its path as seen from a row."""
+        path = self.path or self.key
+        match self.place:
+            case "device":
+                return f"report__device__{path}"
+            case "report":
+                return f"report__{path}"
+            case "content" if self.kind == "unseen":
+                return f"content__extra__{path}"
+            case "content":
+                return f"content__{path}"
+        return path
+
+    @property
+    def label(self) -> str:
+        return _LABELS.get(self.key) or self.key.replace("__", " ").replace("_", " ").capitalize()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Category:
+    """`name` is that of the public API, and `table` the shorter one of its tables.
+
+    `natural_key` names the columns by which a row of a new report is found among those of the last one; none for a
+    category of which each device has one row. Of `any_of` the first that is not empty is enough. `charts` names the
+    columns whose values the page counts.
+    """
+
+    name: str
+    label: str
+    table: str
+    about: str
+    families: frozenset[str]
+    natural_key: tuple[str, ...]
+    own: tuple[Column, ...]
+    charts: tuple[str, ...]
+    shown: tuple[str, ...]
+    any_of: bool = False
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Every key of a row, in the order of the public API."""
+        return (*COMMON, *self.own)
+
+    def stored(self, place: Place) -> tuple[Column, ...]:
+        """The columns that have a field in the category's own tables."""
+        return tuple(column for column in self.own if column.place == place and column.kind != "unseen")
+
+
+def columns(kind: Kind, names: str, *, null: bool = False, place: Place = "content") -> Iterator[Column]:
+    """The columns with these names, which blanks separate."""
+    yield from (Column(key=name, kind=kind, null=null, place=place) for name in names.split())
+
+
+def texts(names: str, *, null: bool = False, place: Place = "content") -> Iterator[Column]:
+    return columns("text", names, null=null, place=place)
+
+
+def flags(names: str, *, null: bool = False) -> Iterator[Column]:
+    return columns("boolean", names, null=null)
+
+
+def integers(names: str, *, null: bool = False) -> Iterator[Column]:
+    return columns("integer", names, null=null)
+
+
+def unseen(names: str) -> Iterator[Column]:
+    return columns("unseen", names, null=True)
+
+
+def of_device(key: str, kind: Kind, path: str, *, null: bool = False, blank_is_null: bool = False) -> Column:
+    return Column(key=key, kind=kind, null=null, place="device", path=path, blank_is_null=blank_is_null)
+
+
+_LABELS = {
+    "device_id": "Device id",
+    "device__name": "Device",
+    "device__family": "Family",
+    "device__user_id": "User id",
+    "device__user_name": "User",
+    "device__user_email": "User e-mail",
+    "blueprint_name": "Blueprint",
+    "os_version": "OS version",
+    "os_build": "OS build",
+    "mdm_enabled": "MDM",
+    "sip": "System Integrity Protection",
+    "ssv": "Signed System Volume",
+}
+
+COMMON = (
+    of_device("device_id", "uuid", "uuid"),
+    of_device("device__name", "text", "name"),
+    # The public API has parameters for the family and the Blueprint, and takes no filter of them.
+    Column(key="device__family", kind="text", place="device", path="platform", filtered=False),
+    Column(key="device__user_id", kind="text", place="device", path="user__deprecated_user_id", null_is_blank=True),
+    of_device("device__user_name", "text", "user__name", null=True),
+    of_device("device__user_email", "text", "user__email", null=True),
+    Column(key="blueprint_id", kind="uuid", place="device", path="blueprint__uuid", filtered=False),
+    of_device("blueprint_name", "text", "blueprint__name"),
+    Column(key="tags", kind="unseen", null=True, place="nowhere"),
+    of_device("asset_tag", "text", "asset_tag"),
+    of_device("serial_number", "text", "serial_number"),
+    Column(key="model_id", kind="text", null=True, place="nowhere"),
+    Column(key="count", kind="unseen", null=True, place="nowhere"),
+    Column(key="created_at", kind="date", place="row"),
+    Column(key="updated_at", kind="date", place="row"),
+    Column(key="last_changed_at", kind="date", null=True, place="row", path="updated_at"),
+    Column(key="last_collected_at", kind="date", place="report", path="collected_at"),
+)

@@ -1,0 +1,185 @@
+"""Exports: a category as a CSV file that the worker makes."""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from access.audit.events import Actor, Target, log_event
+from access.database import Failure, failure_of
+from access.models import AuditEvent, Tenant
+from access.tasks.backend import task
+from devices.filters import comparisons_of
+from devices.models import PrismExport, StoredFile
+from devices.models.prism.categories import CATEGORIES
+from devices.models.prism.columns import COMMON
+from devices.prism.categories import category_named
+from devices.prism.columns import columns_of, filter_columns, sort_column
+from devices.prism.csv import csv_chunks
+from devices.prism.search import Row, Search, as_row, find
+from devices.storage import keys
+from devices.storage.files import signed_url, store
+
+LINK = timedelta(hours=48)
+KEPT = timedelta(days=7)  # how long an export can be read
+LONGEST = timedelta(hours=6)  # with all attempts; it waits for a worker as well
+ATTEMPTS = 3
+PAGE = 2000  # rows that are held at a time
+
+Status = PrismExport.Status
+
+logger = logging.getLogger(__name__)
+
+
+@transaction.atomic
+def request_export(
+    *,
+    tenant: Tenant,
+    category: str,
+    actor: Actor,
+    filter: Mapping[str, Any] | None = None,
+    columns: Sequence[str] = (),
+    sort_by: str = "",
+    blueprint_ids: Sequence[UUID] = (),
+    device_families: Sequence[str] = (),
+) -> PrismExport:
+    """Have the worker write a category as CSV. No columns stand for all. `sort_by` is kept, and not applied.
+
+    Raises ValidationError for an unknown category, and for a filter or a column that the category does not have.
+    """
+    category_named(category)
+    comparisons_of(filter or {}, filter_columns(category))
+    known = columns_of(category)
+    if unknown := next((name for name in columns if name not in known), None):
+        raise ValidationError(f'columns has the unknown column "{unknown[:60]}".')
+    if sort_by:
+        sort_column(category, sort_by)
+    export = PrismExport.objects.create(
+        tenant=tenant,
+        category=category,
+        args={
+            "filter": dict(filter or {}),
+            "columns": list(columns),
+            "sort_by": sort_by,
+            "blueprint_ids": [str(id) for id in blueprint_ids],
+            "device_families": list(device_families),
+        },
+        requested_by=actor.name,
+    )
+    make_export.enqueue(export.pk)
+    log_event(target=_target(export), actor=actor, action=AuditEvent.Action.CREATE, summary="Prism export requested")
+    return export
+
+
+@task(retries=ATTEMPTS - 1)
+def make_export(export_id: int) -> None:
+    """Write the file. A second run finds the export done, and changes nothing; of a lost worker no file stays.
+
+    An export whose file cannot be written fails after the last attempt, with a reason.
+    """
+    export = PrismExport.objects.select_related("tenant").filter(pk=export_id, status=Status.PENDING).first()
+    if export is None:
+        return
+    PrismExport.objects.filter(tenant=export.tenant, pk=export.pk).update(attempts=F("attempts") + 1)
+    counter = _Counter()
+    try:
+        chunks = csv_chunks(_names(export), counter.counted(_pages(export)))
+        file = store(
+            tenant=export.tenant,
+            purpose=StoredFile.Purpose.EXPORT,
+            name=filename(export),
+            chunks=chunks,
+            lifetime=KEPT + LINK,
+        )
+    except ValidationError as error:  # the columns changed with an upgrade, say
+        _end(export, Status.FAILED, error_message=" ".join(error.messages))
+        return
+    except Exception as error:
+        if failure_of(error) is not Failure.AWAY and export.attempts + 1 >= ATTEMPTS:
+            _end(export, Status.FAILED, error_message="The file could not be written.")
+        raise
+    if not _end(export, Status.SUCCESS, file=file, row_count=counter.rows):
+        StoredFile.objects.filter(tenant=export.tenant, pk=file.pk).update(expires_at=timezone.now())
+
+
+@task()
+def clean_up_exports() -> None:
+    """Fail what was never finished, and delete what is old. Harmless when it runs twice."""
+    now = timezone.now()
+    PrismExport.objects.filter(status=Status.PENDING, created_at__lt=now - LONGEST).update(
+        status=Status.FAILED, error_message="The export took too long.", updated_at=now
+    )
+    PrismExport.objects.filter(created_at__lt=now - KEPT).delete()
+
+
+def filename(export: PrismExport) -> str:
+    day = export.created_at.astimezone(UTC).date().isoformat()
+    return f"export-{day}-{export.category}-{export.uuid}.csv"
+
+
+def path_of(export: PrismExport) -> str | None:
+    """The address of the file as the public API writes it; null until there is one. Clients take their name from it."""
+    return f"{keys.prefix(export.tenant)}/{filename(export)}" if export.file_id else None
+
+
+def link_of(export: PrismExport, *, origin: str) -> str | None:
+    """Downloads the file without a token, for 48 hours from now. Null until there is one."""
+    return signed_url(export.file, origin=origin, lifetime=LINK) if export.file else None
+
+
+class _Counter:
+    def __init__(self) -> None:
+        self.rows = 0
+
+    def counted[R](self, pages: Iterable[Sequence[R]]) -> Iterator[Sequence[R]]:
+        for page in pages:
+            self.rows += len(page)
+            yield page
+
+
+def _names(export: PrismExport) -> list[str]:
+    category = CATEGORIES.get(export.category)
+    every = [column.key for column in (category.columns if category else COMMON)]
+    return export.args["columns"] or every
+
+
+def _pages(export: PrismExport) -> Iterator[list[list[Any]]]:
+    category = CATEGORIES.get(export.category)
+    if category is None:  # EXPORT_ONLY has no rows
+        return
+    names, search = _names(export), _search(export)
+    for page in search.pages(PAGE):
+        rows: Iterator[Row] = (as_row(category, fields) for fields in page)
+        yield [[row[name] for name in names] for row in rows]
+
+
+def _search(export: PrismExport) -> Search:
+    return find(
+        tenant=export.tenant,
+        category=CATEGORIES[export.category],
+        comparisons=comparisons_of(export.args["filter"], filter_columns(export.category)),
+        blueprint_ids=[UUID(id) for id in export.args["blueprint_ids"]],
+        families=export.args["device_families"],
+    )
+
+
+@transaction.atomic
+def _end(export: PrismExport, status: PrismExport.Status, **fields: Any) -> bool:
+    """Note the end of an export. False where another run did, or it is deleted."""
+    pending = PrismExport.objects.filter(tenant=export.tenant, pk=export.pk, status=Status.PENDING)
+    return bool(pending.update(status=status, updated_at=timezone.now(), **fields))
+
+
+def _target(export: PrismExport) -> Target:
+    return Target(export.tenant, "prism_export", export.uuid, export.category, state=partial(_state, export))
+
+
+def _state(export: PrismExport) -> dict[str, Any]:
+    return {"category": export.category, "args": export.args}

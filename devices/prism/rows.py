@@ -1,0 +1,228 @@
+"""Writing rows of Prism: the one function that does, and what keeps the numbers beside them right."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import batched
+from typing import Any, NamedTuple
+
+import orjson
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from access.models import Tenant
+from devices.models import Device, PrismReport, PrismTotal
+from devices.models.prism.categories import CATEGORIES
+from devices.models.prism.columns import Category
+from devices.models.prism.tables import CONTENTS, ROWS
+from devices.prism.values import Values, values_of
+
+CHUNK = 5000  # parameters of a statement
+
+type Reported = Mapping[str, Any]
+
+
+class Stored(NamedTuple):
+    """A row as it was found."""
+
+    pk: int
+    content: int
+    digest: str
+    own: tuple[Any, ...]
+
+
+@transaction.atomic
+def store_rows(
+    *,
+    tenant: Tenant,
+    category: str,
+    reports: Mapping[int, Sequence[Reported]],
+    collected_at: datetime | None = None,
+    whole: bool = True,
+) -> int:
+    """Store what devices reported of one category: all their rows of it, by the primary key of the device.
+
+    A row is found again by the natural key of its category. It keeps `created_at`, and changes only where its values
+    did; a row that was not reported again is deleted. A reported row may carry `created_at` and `updated_at` of its
+    own, as those of another tenant do. Returns how many rows were added, changed or deleted. The same report twice
+    changes nothing but the moment of the report. Without `whole` these are some of the rows, and none is deleted.
+    """
+    if not reports:
+        return 0
+    return _Writer(tenant, CATEGORIES[category], collected_at or timezone.now()).write(reports, whole=whole)
+
+
+@transaction.atomic
+def forget_device(device: Device) -> None:
+    """Delete the rows of a device that is about to be deleted."""
+    reports = PrismReport.objects.filter(tenant=device.tenant_id, device=device)
+    for category in list(reports.order_by("category").values_list("category", flat=True)):
+        store_rows(tenant=device.tenant, category=category, reports={device.pk: ()})
+    reports.delete()
+
+
+class _Writer:
+    """Locks in one order: the reports by device, the contents by number, and last the total."""
+
+    def __init__(self, tenant: Tenant, category: Category, at: datetime) -> None:
+        self._tenant, self._category, self._at = tenant, category, at
+        self._rows, self._contents = ROWS[category.name], CONTENTS[category.name]
+        self._own = [column.key for column in category.stored("row")]
+        self._read: dict[bytes, Values] = {}  # most devices report the same apps
+
+    def write(self, reports: Mapping[int, Sequence[Reported]], *, whole: bool) -> int:
+        reads = {device: self._values(rows) for device, rows in reports.items()}
+        pks = self._save_reports(reads)
+        stored = self._stored(pks.values())
+        added: list[tuple[int, Values]] = []
+        changed: list[tuple[Stored, Values]] = []
+        deleted: list[Stored] = []
+        sizes: Counter[int] = Counter()  # of the reports, as they change
+        for device, values in reads.items():
+            before = stored.get(pks[device], {})
+            for key in sorted(values):
+                row = before.pop(key, None)
+                if row is None:
+                    added.append((pks[device], values[key]))
+                elif row.digest != values[key].digest or row.own != tuple(values[key].own.values()):
+                    changed.append((row, values[key]))
+                sizes[pks[device]] += row is None
+            if whole:
+                deleted += before.values()
+                sizes[pks[device]] -= len(before)
+        contents = self._content_pks([values for _, values in (*added, *changed)])
+        self._rows.objects.bulk_create(
+            [self._row(report, values, contents[values.digest]) for report, values in added], batch_size=CHUNK
+        )
+        self._change(changed, contents)
+        for part in batched((row.pk for row in deleted), CHUNK, strict=False):
+            self._rows.objects.filter(pk__in=part).delete()
+        _add(PrismReport.objects.filter(tenant=self._tenant), sizes)
+        self._count(
+            Counter(contents[values.digest] for _, values in (*added, *changed)),
+            Counter(row.content for row in (*deleted, *(row for row, _ in changed))),
+        )
+        return len(added) + len(changed) + len(deleted)
+
+    def _values(self, rows: Sequence[Reported]) -> dict[str, Values]:
+        values: dict[str, Values] = {}
+        for row in rows:
+            text = _text_of(row)
+            read = self._read.get(text) if text else None
+            if read is None:
+                read = self._read[text] = values_of(self._category, row)
+            number = 1
+            while read.key in values:  # another row with the same natural key
+                read = values_of(self._category, row, number)
+                number += 1
+            values[read.key] = read
+        return values
+
+    def _save_reports(self, reads: Mapping[int, Mapping[str, Values]]) -> dict[int, int]:
+        """The primary key of each device's report, which is locked until the commit."""
+        saved = PrismReport.objects.bulk_create(
+            [
+                PrismReport(
+                    tenant=self._tenant,
+                    device_id=device,
+                    category=self._category.name,
+                    collected_at=self._collected_at(reads[device].values()),
+                )
+                for device in sorted(reads)
+            ],
+            update_conflicts=True,
+            unique_fields=["device", "category"],
+            update_fields=["collected_at"],
+        )
+        return {report.device_id: report.pk for report in saved}
+
+    def _collected_at(self, values: Iterable[Values]) -> datetime:
+        return max((each.collected_at for each in values if each.collected_at), default=self._at)
+
+    def _stored(self, reports: Iterable[int]) -> dict[int, dict[str, Stored]]:
+        found: dict[int, dict[str, Stored]] = defaultdict(dict)
+        for part in batched(reports, CHUNK, strict=False):
+            rows = self._rows.objects.filter(report__in=part)
+            for report, key, pk, content, digest, *own in rows.values_list(
+                "report_id", "content__key", "pk", "content_id", "content__digest", *self._own
+            ):
+                found[report][key] = Stored(pk, content, digest, tuple(own))
+        return found
+
+    def _content_pks(self, values: Sequence[Values]) -> dict[str, int]:
+        """The primary key of each content, by its digest. Those that were not there are created."""
+        wanted = {each.digest: each for each in values}
+        found: dict[str, int] = {}
+        for part in batched(sorted(wanted), CHUNK, strict=False):
+            found |= self._known(part)
+            missing = [wanted[digest] for digest in part if digest not in found]
+            self._contents.objects.bulk_create(
+                [
+                    self._contents(tenant=self._tenant, digest=each.digest, key=each.key, **each.content)
+                    for each in missing
+                ],
+                batch_size=CHUNK,
+                ignore_conflicts=True,  # another report may have created it meanwhile
+            )
+            found |= self._known([each.digest for each in missing])
+        return found
+
+    def _known(self, digests: Sequence[str]) -> dict[str, int]:
+        if not digests:
+            return {}
+        contents = self._contents.objects.filter(tenant=self._tenant, digest__in=digests)
+        # Locked, so that the clean-up does not delete one that gets its first row now.
+        return dict(contents.select_for_update().order_by("pk").values_list("digest", "pk"))
+
+    def _row(self, report: int, values: Values, content: int) -> Any:
+        created_at = values.created_at or self._at
+        return self._rows(
+            tenant=self._tenant,
+            report_id=report,
+            content_id=content,
+            created_at=created_at,
+            updated_at=values.updated_at or created_at,
+            **values.own,
+        )
+
+    def _change(self, changed: Sequence[tuple[Stored, Values]], contents: Mapping[str, int]) -> None:
+        rows = [
+            self._rows(
+                pk=row.pk, content_id=contents[values.digest], updated_at=values.updated_at or self._at, **values.own
+            )
+            for row, values in changed
+        ]
+        self._rows.objects.bulk_update(rows, ["content", "updated_at", *self._own], batch_size=200)
+
+    def _count(self, more: Counter[int], fewer: Counter[int]) -> None:
+        sizes = more.copy()
+        sizes.subtract(fewer)
+        contents = self._contents.objects.filter(tenant=self._tenant)
+        for part in batched(sorted(pk for pk, size in sizes.items() if size), CHUNK, strict=False):
+            list(contents.filter(pk__in=part).select_for_update().order_by("pk").values_list("pk"))
+        _add(contents, sizes)
+        if total := sizes.total():
+            PrismTotal.objects.get_or_create(tenant=self._tenant, category=self._category.name)
+            PrismTotal.objects.filter(tenant=self._tenant, category=self._category.name).update(
+                row_count=F("row_count") + total
+            )
+
+
+def _text_of(row: Reported) -> bytes:
+    """The same for the same values; empty for a row that is no JSON."""
+    try:
+        return orjson.dumps(row, default=str)
+    except TypeError:
+        return b""
+
+
+def _add(rows: QuerySet[Any], sizes: Counter[int]) -> None:
+    """Change the numbers of rows by these, by primary key: one statement for all that change alike."""
+    alike: dict[int, list[int]] = defaultdict(list)
+    for pk, size in sizes.items():
+        if size:
+            alike[size].append(pk)
+    for size, pks in alike.items():
+        for part in batched(pks, CHUNK, strict=False):
+            rows.filter(pk__in=part).update(row_count=F("row_count") + size)

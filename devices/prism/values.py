@@ -1,0 +1,143 @@
+"""What devices and other tenants report, as values of a category's columns."""
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import orjson
+
+from devices.models.prism.columns import Category, Column
+from devices.text import has_null_character
+
+WIDEST = 2**63  # an integer of a column stays below
+BETWEEN = "\x1f"  # the parts of a key
+EMPTY = {"text": "", "boolean": False, "integer": 0, "number": 0.0, "json": {}}
+
+type Reader = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """A reported row: the fields of its content, those of the row itself, and the dates that came with it."""
+
+    key: str
+    digest: str
+    content: dict[str, Any]
+    own: dict[str, Any]
+    created_at: datetime | None
+    updated_at: datetime | None
+    collected_at: datetime | None
+
+
+def values_of(category: Category, reported: Mapping[str, Any], number: int = 0) -> Values:
+    """A reported row as it is stored. What is missing or of a wrong type becomes the column's empty value.
+
+    `number` tells rows with the same natural key apart: it counts those before this one in the report.
+    """
+    fields = _fields(category)
+    content = {column.key: _read(column, reported.get(column.key)) for column in fields.content}
+    extra = {key: value for key in fields.unseen if (value := _storable(reported.get(key))) is not None}
+    if extra:
+        content["extra"] = extra
+    key = _key(category, content) + (f"{BETWEEN}{number + 1}" if number else "")
+    text = orjson.dumps([key, content], option=orjson.OPT_SORT_KEYS)
+    return Values(
+        key=key,
+        digest=hashlib.sha256(text).hexdigest(),
+        content=content,
+        own={column.key: _read(column, reported.get(column.key)) for column in fields.own},
+        created_at=_date(reported.get("created_at")),
+        updated_at=_date(reported.get("last_changed_at")) or _date(reported.get("updated_at")),
+        collected_at=_date(reported.get("last_collected_at")),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    content: tuple[Column, ...]
+    own: tuple[Column, ...]
+    unseen: tuple[str, ...]
+
+
+@cache
+def _fields(category: Category) -> _Fields:
+    unseen = tuple(column.key for column in category.own if column.kind == "unseen" and column.place == "content")
+    return _Fields(category.stored("content"), category.stored("row"), unseen)
+
+
+def _key(category: Category, content: Mapping[str, Any]) -> str:
+    parts = [str(content[name] or "") for name in category.natural_key]
+    if category.any_of:
+        return next((part for part in parts if part), "")
+    return BETWEEN.join(parts)
+
+
+def _read(column: Column, value: Any) -> Any:
+    read = None if value is None else _READERS[column.kind](value)
+    if read is None and not column.null:
+        return EMPTY.get(column.kind)
+    return read
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value.replace("\0", "").encode("utf-8", "replace").decode()  # without lone surrogates
+    if isinstance(value, bool | int | float):
+        return str(value)
+    return None
+
+
+def _boolean(value: Any) -> bool | None:
+    if isinstance(value, bool):
+        return value
+    return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(str(value).lower())
+
+
+def _integer(value: Any) -> int | None:
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if -WIDEST <= number < WIDEST else None
+
+
+def _number(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _date(value: Any) -> datetime | None:
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _json(value: Any) -> Any:
+    return _storable(value) if isinstance(value, dict | list) else None
+
+
+def _storable(value: Any) -> Any:
+    try:
+        orjson.dumps(value)  # refuses lone surrogates, endless nesting and numbers beyond 64 bits
+        return None if has_null_character(value) else value
+    except (TypeError, RecursionError):
+        return None
+
+
+_READERS: dict[str, Reader] = {
+    "text": _text,
+    "boolean": _boolean,
+    "integer": _integer,
+    "number": _number,
+    "date": _date,
+    "json": _json,
+}
