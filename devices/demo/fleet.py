@@ -15,6 +15,7 @@ from access.models import Tenant
 from devices.demo import data
 from devices.demo.company import set_up_company
 from devices.demo.details import demo_details
+from devices.demo.findings import add_findings
 from devices.demo.history import add_history
 from devices.demo.inventory import demo_lists
 from devices.fleet.facts import FACTS
@@ -72,7 +73,8 @@ def load_demo_fleet(
 ) -> ImportReport:
     """Import a demo fleet, and set up the tenant: departments and job titles of users, blueprints, library and routing.
 
-    The first `complete` devices also have apps, library items, parameters, a history and secrets. All others have only
+    The first `complete` devices also have apps, library items, parameters, a history, findings and secrets. All
+    others have only
     their records and details. Two tenants have the same fleet under other ids.
     """
     fleet = _Fleet(1, now or _this_minute(), owner=tenant.subdomain)
@@ -85,6 +87,7 @@ def load_demo_fleet(
         User.objects.bulk_update(users, ["department", "job_title"], batch_size=500)
         set_up_company(tenant=tenant, actor=actor)
         add_history(tenant=tenant, actor=actor, limit=complete)
+        add_findings(tenant=tenant, actor=actor, limit=complete)
     return report
 
 

@@ -8,7 +8,14 @@ from devices.models.lost_mode import LostMode
 from devices.models.notes import DeviceNote
 from devices.models.secrets import DeviceSecret
 from devices.models.tags import Tag
+from devices.models.threats import BehavioralDetection, ManagementState, Threat, ThreatSeverity
 from devices.models.users import DirectoryIntegration, User
+from devices.models.vulnerabilities import (
+    Severity,
+    Vulnerability,
+    VulnerabilityDetection,
+    VulnerableSoftware,
+)
 
 __all__ = [
     "APPLE",
@@ -16,6 +23,7 @@ __all__ = [
     "MOBILE",
     "Assignment",
     "AssignmentNode",
+    "BehavioralDetection",
     "Blueprint",
     "BlueprintRouting",
     "Device",
@@ -28,8 +36,15 @@ __all__ = [
     "Fleet",
     "LibraryItem",
     "LostMode",
+    "ManagementState",
     "Platform",
     "RoutingActivity",
+    "Severity",
     "Tag",
+    "Threat",
+    "ThreatSeverity",
     "User",
+    "Vulnerability",
+    "VulnerabilityDetection",
+    "VulnerableSoftware",
 ]
