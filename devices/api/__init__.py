@@ -15,8 +15,10 @@ from devices.api.operations import (
     secrets,
     settings,
     tags,
+    threats,
     tokens,
     users,
+    vulnerabilities,
 )
 from devices.api.operations import (
     openapi as reference,
@@ -36,6 +38,9 @@ api = Api(
     tags.router,
     users.router,
     admins.router,
+    threats.router,
+    threats.second_version,
+    vulnerabilities.router,
     audit.router,
     settings.router,
     tokens.router,

@@ -15,6 +15,8 @@ from devices.fleet import lost_mode
 from devices.models import Platform
 from tests.factories import devices as factories
 
+# Parameters of paths that are no UUID, and the attribute with their value.
+NAMES = {"cve_id": "cve_id"}
 EXAMPLE_ID = "98765000-0000-4000-8000-000000000004"
 
 # What must have happened before, for an operation that undoes something. It is given what `objects` made, by name.
@@ -45,7 +47,7 @@ def objects(operation: Operation, tenant: Tenant) -> dict[str, Any]:
     for parameter in parameters(operation):
         name = parameter.removesuffix("_id")
         made[name] = _make(name, made, **(_fitting(operation) if name == "device" else {}))
-        ids[parameter] = made[name].uuid
+        ids[parameter] = getattr(made[name], NAMES.get(parameter, "uuid"))
     for field, value in (body(operation) or {}).items():
         if value == EXAMPLE_ID:
             name = field.removesuffix("_id")

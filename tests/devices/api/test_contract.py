@@ -164,6 +164,9 @@ def paths(operation: Operation, tenant: Tenant) -> Iterator[tuple[dict[str, Any]
         case ("device_id", "note_id"):
             for note in tenant.device_notes.select_related("device").order_by("pk"):
                 yield {"device_id": note.device.uuid, "note_id": note.uuid}, note.device
+        case ("cve_id",):
+            for cve_id in tenant.vulnerabilities.order_by("pk").values_list("cve_id", flat=True):
+                yield {"cve_id": cve_id}, None
         case (parameter,):
             related = getattr(tenant, f"{parameter.removesuffix('_id')}s")
             for uuid in related.order_by("pk").values_list("uuid", flat=True)[:50]:
