@@ -10,6 +10,7 @@ from uuid import UUID
 from access.audit.events import Actor
 from access.models import Tenant
 from devices.imports.devices import ImportReport, Row, import_groups
+from devices.imports.findings import import_findings
 from devices.imports.problems import Problems
 from devices.imports.tenant import groups
 from devices.imports.tenant.client import NOT_SERVED, Denied, Missing, SourceTenant, TenantImportError
@@ -31,6 +32,12 @@ LIBRARY = {
     "library/custom-profiles": "profile",
     "library/custom-scripts": "custom-script",
 }
+# Lists of threats: the second version, and the first.
+THREATS = {
+    "threats": ("/api/v2/threat/threat-details", "threat-details"),
+    "behavioral detections": ("/api/v2/threat/behavioral-detections/events", "behavioral-detections"),
+}
+VULNERABILITIES = "vulnerability-management"
 ROUTING, ROUTING_PATH = "Blueprint Routing", "blueprint-routing/"
 # Parts of the API that are read for each device, and the key under which an import takes the answer.
 DEVICE = {
@@ -88,7 +95,8 @@ def import_tenant(
     workers: int = 4,
     watcher: Watcher | None = None,
 ) -> TenantImportReport:
-    """Copy blueprints, their routing, users, tags, library and the devices with all that they reported into `tenant`.
+    """Copy blueprints, their routing, users, tags, library, the devices with all that they reported, and the findings
+    about them into `tenant`.
 
     `also` names keys of ALSO. Ids stay what they are at the source; what is here already is updated, and nothing is
     removed. A part that the source's token may not read is left out and named in the report. Raises TenantImportError
@@ -115,6 +123,10 @@ def import_tenant(
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+    for name, paths in THREATS.items():  # findings come last, because they are about devices
+        copy.group(name, lambda paths=paths: copy.threats(*paths))  # type: ignore[misc]
+    copy.group("vulnerabilities", lambda: copy.findings(source.numbered(f"{VULNERABILITIES}/vulnerabilities")))
+    copy.group("vulnerability detections", lambda: copy.findings(source.tokens(f"{VULNERABILITIES}/detections")))
     progress.finish()
     return copy.report
 
@@ -172,6 +184,21 @@ class _Copy:
         pages = self._source.pages(path)
         typed = ([{**row, "type": type_} for row in rows if isinstance(row, dict)] for rows in pages)
         return self.write(groups.write_library_items, typed)
+
+    def threats(self, newer: str, older: str) -> Written:
+        """From the second version of the list, which says more; from the first where there is no second."""
+        try:
+            return self.findings(self._source.pages(newer, limit=1000))
+        except Denied:
+            return self.findings(self._source.pages(older, limit=1000))
+
+    def findings(self, pages: Iterable[list[Any]]) -> Written:
+        rows = (("findings", row) for page in pages for row in page)
+        report = import_findings(tenant=self._tenant, rows=rows, actor=self._actor)
+        written = Written()
+        written.created, written.updated = report.created.total(), report.updated.total()
+        written.problems = report.problems
+        return written
 
     def assignments(self) -> Written:
         written = Written()
