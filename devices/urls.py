@@ -4,7 +4,17 @@ from django.urls import path
 
 from access.http.navigation import Item, navigation
 from access.models import Administrator
-from devices.pages import blueprints, device_commands, devices, notes, reference, secrets, users
+from devices.pages import (
+    blueprints,
+    device_commands,
+    devices,
+    notes,
+    overview,
+    reference,
+    secrets,
+    users,
+    vulnerabilities,
+)
 
 
 def belongs_to_a_tenant(person: Administrator) -> bool:
@@ -13,18 +23,22 @@ def belongs_to_a_tenant(person: Administrator) -> bool:
 
 # Before the entries of other apps: these are the main pages.
 navigation[:0] = [
+    Item("Overview", "layout-dashboard", "overview", belongs_to_a_tenant),
     Item("Devices", "monitor", "devices", belongs_to_a_tenant),
     Item("Blueprints", "layout-grid", "blueprints", belongs_to_a_tenant),
+    Item("Vulnerabilities", "shield-alert", "vulnerabilities", belongs_to_a_tenant),
     Item("Users", "users", "users", belongs_to_a_tenant),
 ]
 navigation.append(Item("API reference", "code-xml", "reference", belongs_to_a_tenant))
 
 urlpatterns = [
+    path("overview/", overview.overview, name="overview"),
     path("devices/", devices.device_list, name="devices"),
     path("devices/<uuid:device_id>/", devices.device_page, name="device"),
     path("devices/<uuid:device_id>/apps/", devices.apps, name="device-apps"),
     path("devices/<uuid:device_id>/commands/", devices.commands, name="device-commands"),
     path("devices/<uuid:device_id>/activity/", devices.activity, name="device-activity"),
+    path("devices/<uuid:device_id>/security/", vulnerabilities.device_security, name="device-security"),
     path("devices/<uuid:device_id>/edit/", devices.edit, name="device-edit"),
     path("devices/<uuid:device_id>/delete/", devices.delete, name="device-delete"),
     path("devices/<uuid:device_id>/notes/", notes.notes, name="device-notes"),
@@ -44,6 +58,8 @@ urlpatterns = [
     path(
         "blueprints/<uuid:blueprint_id>/library/<int:assignment_id>/remove/", blueprints.remove, name="blueprint-remove"
     ),
+    path("vulnerabilities/", vulnerabilities.vulnerability_list, name="vulnerabilities"),
+    path("vulnerabilities/<str:cve_id>/", vulnerabilities.vulnerability_page, name="vulnerability"),
     path("users/", users.user_list, name="users"),
     path("users/options/", users.options, name="user-options"),
     path("users/<uuid:user_id>/", users.user_page, name="user"),

@@ -7,9 +7,10 @@ from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString, mark_safe
 
 from devices.commands import COMMANDS
-from devices.models import Blueprint, Device, DeviceCommand, Platform
+from devices.models import Blueprint, Device, DeviceCommand, Platform, Severity, ThreatSeverity
 from devices.pages.forms.blueprints import COLORS
 from devices.pages.forms.devices import PLATFORMS
+from devices.pages.vulnerabilities import TONES
 from devices.text import as_words
 
 register = template.Library()
@@ -52,6 +53,28 @@ def platform(device: Device) -> str:
 def system(device: Device) -> str:
     """Its operating system with the version, by the name that its maker gives it."""
     return f"{SYSTEMS.get(device.platform, device.platform)} {device.os_version}"
+
+
+@register.filter
+def severity_label(severity: int) -> str:
+    return str(Severity(severity).label)
+
+
+@register.filter
+def severity_tone(severity: int) -> str:
+    """The tone of a badge, which is that of its bar."""
+    return TONES[Severity(severity)]
+
+
+@register.filter
+def threat_tone(severity: int) -> str:
+    return {ThreatSeverity.CRITICAL: "danger", ThreatSeverity.HIGH: "warning"}.get(ThreatSeverity(severity), "")
+
+
+@register.filter
+def is_web_address(text: str) -> bool:
+    """Whether a text from outside may be the address of a link."""
+    return text.startswith(("https://", "http://"))
 
 
 @register.filter

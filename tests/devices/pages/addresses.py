@@ -15,7 +15,11 @@ from tests.factories.devices import (
     LibraryItemFactory,
     NoteFactory,
     TagFactory,
+    ThreatFactory,
     UserFactory,
+    VulnerabilityDetectionFactory,
+    VulnerabilityFactory,
+    VulnerableSoftwareFactory,
 )
 
 type Examples = dict[str, Any]
@@ -57,12 +61,17 @@ def examples_of(tenant: Tenant, name: str = "Example") -> Examples:
     device = DeviceFactory.create(tenant=tenant, name=f"{name} device", user=user, blueprint=blueprint, tags=tags)
     note = NoteFactory.create(tenant=tenant, device=device, content=f"{name} note", author=f"{name} author")
     item = LibraryItemFactory.create(tenant=tenant, name=f"{name} item")
+    vulnerability = VulnerabilityFactory.create(tenant=tenant, cve_id=f"{name}-CVE", description=f"{name} description")
+    software = VulnerableSoftwareFactory.create(tenant=tenant, name=f"{name} software")
+    VulnerabilityDetectionFactory.create(device=device, vulnerability=vulnerability, software=software)
+    ThreatFactory.create(device=device, name=f"{name} threat")
     actor = Actor.command(f"{name} command")
     return {
         "device_id": device.uuid,
         "note_id": note.uuid,
         "blueprint_id": blueprint.uuid,
         "assignment_id": AssignmentFactory.create(blueprint=blueprint, library_item=item).pk,
+        "cve_id": vulnerability.cve_id,
         "user_id": user.uuid,
         "token_id": create_token(tenant=tenant, name=f"{name} token", actor=actor).token.id,
     }
