@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, F, Max, Min, Model, QuerySet
+from django.db.models import Count, Exists, F, Max, Min, Model, OuterRef, Q, QuerySet
 
 from access.models import Tenant
 from devices.filters import Column, Comparison, condition
@@ -16,6 +16,7 @@ from devices.security import columns
 # Up to so many devices or packages are found first, and their detections by an index. More of them match so many
 # detections that a walk through all of these soon has a page.
 FEW = 1000
+SORTED = 5000  # detections that a page may sort
 NEWEST = ("first_detected_at", "id")
 
 
@@ -54,15 +55,22 @@ def detections(
     comparisons = list(comparisons)
     for field, own, related in parts:
         if of_part := [each for each in comparisons if each.column in own]:
-            rows = rows.filter(**{f"{field}__in": _few_or_all(related.filter(condition(of_part, own)))})
+            rows = rows.filter(_among(tenant, field, related.filter(condition(of_part, own))))
     return rows.filter(
         condition((each for each in comparisons if each.column in columns.OF_DETECTION), columns.OF_DETECTION)
     )
 
 
-def _few_or_all[M: Model](rows: QuerySet[M]) -> list[int] | QuerySet[M, Any]:
+def _among[M: Model](tenant: Tenant, field: str, rows: QuerySet[M]) -> Q | Exists:
+    """Detections that refer to one of the rows: by their own keys if both are few. Otherwise the test stands within
+    the walk: SQLite would collect all of the detections of many rows and sort them for each page."""
     keys = list(rows.order_by().values_list("pk", flat=True)[: FEW + 1])
-    return keys if len(keys) <= FEW else rows.order_by().values("pk")
+    if len(keys) <= FEW:
+        found = tenant.vulnerability_detections.filter(**{f"{field}__in": keys}).order_by()
+        detected = list(found.values_list("pk", flat=True)[: SORTED + 1])
+        if len(detected) <= SORTED:
+            return Q(pk__in=detected)
+    return Exists(rows.filter(pk=OuterRef(field)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ def links(content: str) -> dict[str, int]:
     found = {}
     content = content.replace("&amp;", "&")
     for element in elements(content, "a"):
-        address = element["href"]
+        address = element["href"] or ""
         if "?" in address and urlsplit(address).path != PAGE:
             inside = content.split(f'href="{address}"')[1].split("</a>", maxsplit=1)[0]
             (number,) = re.findall(r'(?:class="bar-count">|<b>)([\d,]+)', inside)

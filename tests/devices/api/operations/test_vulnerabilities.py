@@ -11,6 +11,7 @@ from access.audit.events import Actor
 from access.models import Tenant
 from devices.imports.findings import import_findings
 from devices.models import Device
+from devices.security import vulnerabilities
 from tests.devices.security.finding_rows import detection_row, vulnerability_row
 from tests.factories.devices import BlueprintFactory, DeviceFactory, UserFactory, VulnerabilityFactory
 from tests.types import Call, IssuedApiToken, IssueToken
@@ -273,6 +274,15 @@ def test_a_token_of_another_is_a_400(api: Call, token: IssuedApiToken, found: No
 )
 def test_the_filter_of_detections(api: Call, token: IssuedApiToken, found: None, filter: object, rows: str) -> None:
     assert numbers(get(api, token, DETECTIONS, filter)) == rows
+
+
+def test_a_filter_that_finds_many_devices_and_packages(
+    api: Call, token: IssuedApiToken, found: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vulnerabilities, "FEW", 0)
+    assert numbers(get(api, token, DETECTIONS, {"device_model": {"like": ["macbook"]}})) == "A1 A1 B1 B2"
+    assert numbers(get(api, token, DETECTIONS, {"device_name": {"in": ["Bo"]}, "name": {"like": ["fire"]}})) == "B1"
+    assert numbers(get(api, token, DETECTIONS, {"cvss_score": {"gte": 9}})) == "B2"
 
 
 def test_detections_are_filtered_by_device_severity_and_status(
