@@ -27,6 +27,20 @@ def spaced(moment: datetime | None) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00:00") if moment else ""
 
 
+def zoneless(moment: datetime) -> str:
+    """`2024-05-13T20:09:23.123456`, which is UTC."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
+
+
+@overload
+def spaced_zoneless(moment: datetime) -> str: ...
+@overload
+def spaced_zoneless(moment: None) -> None: ...
+def spaced_zoneless(moment: datetime | None) -> str | None:
+    """`2024-05-13 20:09:23.123456`, which is UTC."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f") if moment else None
+
+
 def with_offset(moment: datetime) -> str:
     """`2024-05-13T20:09:23.123456+00:00`, always with six decimals."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")

@@ -76,7 +76,7 @@ class Comparison:
     value: Any
 
 
-def read_filter(text: str, columns: Mapping[str, Column]) -> list[Comparison]:
+def read_filter(text: str | bytes, columns: Mapping[str, Column]) -> list[Comparison]:
     """The comparisons in the text of a query parameter. Raises FilterError."""
     try:
         document = orjson.loads(text)

@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, field_validator
 from pydantic_core import PydanticUseDefault
 
 from devices.text import has_null_character
@@ -11,6 +11,8 @@ from devices.text import has_null_character
 MAX_OFFSET = 2**31
 LONGEST_TEXT = 1000  # characters of a filter; no column that a filter compares with has more
 PAGE_SIZE = 300
+LONGEST_FILTER = 50_000  # bytes; it may name hundreds of values
+MOST_PAGES = 10_000_000
 CURSOR_PAGE_SIZE = 25  # of users and administrators, where the caller asks for no other size
 
 
@@ -85,6 +87,27 @@ def page_number(value: Any) -> int:
 
 type Limit = Annotated[int, page_size(PAGE_SIZE), Field(ge=1, le=PAGE_SIZE)]
 type Offset = Annotated[int, BeforeValidator(_offset), Field(ge=0, le=MAX_OFFSET)]
+
+
+def _page_number(value: Any) -> int:
+    number = _integer(value)
+    if number is None or number < 1:
+        raise PydanticUseDefault
+    return min(number, MOST_PAGES)
+
+
+def _encoded(value: Any) -> Any:
+    return value.encode() if isinstance(value, str) else value
+
+
+type PageNumber = Annotated[int, BeforeValidator(_page_number), Field(ge=1, le=MOST_PAGES)]
+# For `devices.filters.read_filter`. Bytes, because it may be longer than a text.
+type FilterText = Annotated[
+    bytes,
+    BeforeValidator(_encoded),
+    Field(max_length=LONGEST_FILTER),
+    WithJsonSchema({"type": "string", "description": "JSON: columns with what each must be."}),
+]
 
 
 type Name = Annotated[str, StringConstraints(min_length=1, max_length=255)]

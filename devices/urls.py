@@ -12,10 +12,12 @@ from devices.pages import (
     library,
     library_editing,
     notes,
+    overview,
     prism,
     reference,
     secrets,
     users,
+    vulnerabilities,
 )
 
 
@@ -25,20 +27,24 @@ def belongs_to_a_tenant(person: Administrator) -> bool:
 
 # Before the entries of other apps: these are the main pages.
 navigation[:0] = [
+    Item("Overview", "layout-dashboard", "overview", belongs_to_a_tenant),
     Item("Devices", "monitor", "devices", belongs_to_a_tenant),
     Item("Blueprints", "layout-grid", "blueprints", belongs_to_a_tenant),
     Item("Library", "library", "library", belongs_to_a_tenant),
     Item("Prism", "table-properties", "prism", belongs_to_a_tenant),
+    Item("Vulnerabilities", "shield-alert", "vulnerabilities", belongs_to_a_tenant),
     Item("Users", "users", "users", belongs_to_a_tenant),
 ]
 navigation.append(Item("API reference", "code-xml", "reference", belongs_to_a_tenant))
 
 urlpatterns = [
+    path("overview/", overview.overview, name="overview"),
     path("devices/", devices.device_list, name="devices"),
     path("devices/<uuid:device_id>/", devices.device_page, name="device"),
     path("devices/<uuid:device_id>/apps/", devices.apps, name="device-apps"),
     path("devices/<uuid:device_id>/commands/", devices.commands, name="device-commands"),
     path("devices/<uuid:device_id>/activity/", devices.activity, name="device-activity"),
+    path("devices/<uuid:device_id>/security/", vulnerabilities.device_security, name="device-security"),
     path("devices/<uuid:device_id>/edit/", devices.edit, name="device-edit"),
     path("devices/<uuid:device_id>/delete/", devices.delete, name="device-delete"),
     path("devices/<uuid:device_id>/notes/", notes.notes, name="device-notes"),
@@ -80,6 +86,8 @@ urlpatterns = [
     path("prism/exports/", prism.exports, name="prism-exports"),
     path("prism/<slug:category>/", prism.category_page, name="prism-category"),
     path("prism/<slug:category>/export/", prism.export, name="prism-export"),
+    path("vulnerabilities/", vulnerabilities.vulnerability_list, name="vulnerabilities"),
+    path("vulnerabilities/<str:cve_id>/", vulnerabilities.vulnerability_page, name="vulnerability"),
     path("users/", users.user_list, name="users"),
     path("users/options/", users.options, name="user-options"),
     path("users/<uuid:user_id>/", users.user_page, name="user"),

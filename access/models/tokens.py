@@ -3,7 +3,7 @@ from datetime import datetime, timedelta
 
 from django.core.validators import MaxLengthValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from access.models.admins import Administrator
@@ -26,8 +26,26 @@ class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
 
     def unused(self) -> "ApiTokenQuerySet":
         """Tokens without a call for 90 days, or older than that and never used."""
-        since = timezone.now() - UNUSED
-        return self.filter(Q(last_used_at__lt=since) | Q(last_used_at__isnull=True, created_at__lt=since))
+        return self.filter(unused_long())
+
+    def needing_attention(self) -> dict[str, int]:
+        """How many have no permissions, are unused, expire soon or have expired. Keys are values of the filters."""
+        return self.order_by().aggregate(
+            none=Count("pk", filter=Q(permissions=[])),
+            unused=Count("pk", filter=unused_long()),
+            soon=Count("pk", filter=expiring_soon()),
+            expired=Count("pk", filter=Q(expires_at__lte=timezone.now())),
+        )
+
+
+def unused_long() -> Q:
+    since = timezone.now() - UNUSED
+    return Q(last_used_at__lt=since) | Q(last_used_at__isnull=True, created_at__lt=since)
+
+
+def expiring_soon() -> Q:
+    now = timezone.now()
+    return Q(expires_at__gt=now, expires_at__lt=now + EXPIRES_SOON)
 
 
 class ApiToken(models.Model):

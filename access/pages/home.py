@@ -13,11 +13,9 @@ from access.pages.guards import PageRequest, signed_in
 
 @signed_in
 def home(request: PageRequest) -> HttpResponse:
-    """Redirect to the first page that this person may open."""
+    """Redirect to the first page of the navigation; an operator, who has none, to Django's administration."""
     if request.user.is_staff:
         return redirect("admin:index")
-    if request.user.manages_access:
-        return redirect("tokens")
     return redirect(allowed(navigation, request.user)[0].url_name)
 
 

@@ -23,8 +23,10 @@ from devices.api.operations import (
     self_service,
     settings,
     tags,
+    threats,
     tokens,
     users,
+    vulnerabilities,
 )
 from devices.api.operations import (
     openapi as reference,
@@ -52,6 +54,9 @@ api = Api(
     tags.router,
     users.router,
     admins.router,
+    threats.router,
+    threats.second_version,
+    vulnerabilities.router,
     audit.router,
     settings.router,
     tokens.router,

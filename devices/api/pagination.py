@@ -40,6 +40,15 @@ class CursorPage[R](BaseModel):
     results: list[R]
 
 
+class NumberedPage[R](BaseModel):
+    """One page of a list whose pages have numbers; there is no link to the next one."""
+
+    page: int
+    size: int
+    total: int
+    results: list[R]
+
+
 def link(request: HttpRequest, **replaced: int | str | None) -> str:
     """The called address with these parameters replaced, or left out where None."""
     parameters = request.GET.copy()
@@ -144,8 +153,26 @@ def cursor_page[M: Model, R](
     `order` names the columns that sort the rows; no two rows have the same values in all of them. Raises the 400 for a
     cursor that this API did not make.
     """
+    found, following, preceding = keyset(rows, size=size, cursor=cursor, order=order, descending=descending)
+    return CursorPage(
+        next=link(request, cursor=following) if following else None,
+        previous=link(request, cursor=preceding) if preceding else None,
+        results=[result(row) for row in found],
+    )
+
+
+def keyset[M: Model](
+    rows: QuerySet[M],
+    *,
+    size: int,
+    cursor: str | None,
+    order: Sequence[str] = ("id",),
+    descending: bool = False,
+    parameter: str = "cursor",
+) -> tuple[list[M], str | None, str | None]:
+    """The rows of a page as `cursor_page` has them, and the cursors of the next and the previous page."""
     fields = [rows.model._meta.get_field(name) for name in order]
-    position, backwards = _read_cursor(fields, cursor) if cursor else (None, False)
+    position, backwards = _read_cursor(fields, cursor, parameter) if cursor else (None, False)
     reverse = descending != backwards
     rows = rows.order_by(*(f"-{name}" if reverse else name for name in order))
     if position is not None:
@@ -156,10 +183,10 @@ def cursor_page[M: Model, R](
         found.reverse()
     has_next = bool(found) and (more or backwards)
     has_previous = bool(found) and (more if backwards else position is not None)
-    return CursorPage(
-        next=link(request, cursor=_cursor("p=", fields, found[-1])) if has_next else None,
-        previous=link(request, cursor=_cursor("r=1&p=", fields, found[0])) if has_previous else None,
-        results=[result(row) for row in found],
+    return (
+        found,
+        _cursor("p=", fields, found[-1]) if has_next else None,
+        _cursor("r=1&p=", fields, found[0]) if has_previous else None,
     )
 
 
@@ -178,7 +205,7 @@ def _cursor(prefix: str, fields: Iterable[Any], row: Model) -> str:
     return base64.b64encode(f"{prefix}{BETWEEN.join(field.value_to_string(row) for field in fields)}".encode()).decode()
 
 
-def _read_cursor(fields: Iterable[Any], cursor: str) -> tuple[list[Any], bool]:
+def _read_cursor(fields: Iterable[Any], cursor: str, parameter: str) -> tuple[list[Any], bool]:
     try:
         text = base64.b64decode(cursor, validate=True).decode("ascii")
         backwards = text.startswith("r=1&")
@@ -188,7 +215,7 @@ def _read_cursor(fields: Iterable[Any], cursor: str) -> tuple[list[Any], bool]:
         parts = position.removeprefix("p=").split(BETWEEN)
         return [_value(field, part) for field, part in zip(fields, parts, strict=True)], backwards
     except (binascii.Error, UnicodeDecodeError, ValueError, OverflowError, ValidationError):
-        raise errors.invalid("cursor", "Invalid cursor.") from None
+        raise errors.invalid(parameter, "Invalid cursor.") from None
 
 
 def _value(field: Any, text: str) -> Any:

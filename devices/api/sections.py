@@ -32,6 +32,12 @@ PRISM = Section("Prism", "Prism", "Permissions related to what all devices repor
 TAGS = Section("Tags", "Tags", "Permissions related to the tags that devices carry.")
 USERS = Section("Users", "Users", "Permissions related to the people whom devices are assigned to.")
 ADMINS = Section("Users", "Admins", "Permissions related to the people who administer the organization.")
+THREATS = Section("Threats", "Threats", "Permissions related to the threats that were found on devices.")
+VULNERABILITIES = Section(
+    "Vulnerabilities",
+    "Vulnerability Management",
+    "Permissions related to the vulnerable software that was found on devices.",
+)
 AUDIT_LOGS = Section("Audit Logs", "Audit Logs", "Permissions related to the audit trail of the organization.")
 SETTINGS = Section("Settings", "Settings", "Permissions related to the settings of the organization.")
 

@@ -16,6 +16,7 @@ from devices.demo import data
 from devices.demo.company import set_up_company
 from devices.demo.details import demo_details
 from devices.demo.enrollment import add_enrollment
+from devices.demo.findings import add_findings
 from devices.demo.history import add_history
 from devices.demo.inventory import demo_lists
 from devices.demo.prism import demo_reports
@@ -77,7 +78,8 @@ def load_demo_fleet(
 ) -> ImportReport:
     """Import a demo fleet, and set up the tenant: departments and job titles of users, blueprints, library and routing.
 
-    The first `complete` devices also have apps, library items, parameters, a history and secrets. All others have only
+    The first `complete` devices also have apps, library items, parameters, a history, findings and secrets. All
+    others have only
     their records and details. Two tenants have the same fleet under other ids.
     """
     fleet = _Fleet(1, now or _this_minute(), owner=tenant.subdomain)
@@ -94,6 +96,7 @@ def load_demo_fleet(
         _add_prism_rows(tenant, complete)
         if not tenant.exports.exists():
             request_export(tenant=tenant, category="apps", actor=actor, device_families=["Mac"])
+        add_findings(tenant=tenant, actor=actor, limit=complete)
     return report
 
 

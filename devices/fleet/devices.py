@@ -8,10 +8,10 @@ from django.db import transaction
 
 from access.audit.events import Actor, Target, difference, log_event
 from access.models import AuditEvent, Tenant
-from devices.fleet import records
+from devices.fleet import records, vulnerability_counts
 from devices.fleet.targets import device_target
 from devices.models import Device, Fleet, Tag
-from devices.prism.rows import forget_device
+from devices.prism import rows as prism_rows
 from devices.references import get_referenced
 
 
@@ -80,7 +80,8 @@ def delete_device(*, tenant: Tenant, device_id: UUID, actor: Actor) -> None:
     # Lock the fleet before the device, in the same order as an import does, so that two changes cannot deadlock.
     fleet = Fleet.objects.select_for_update().get(tenant=tenant)
     device = tenant.devices.select_for_update().get(pk=pk)
-    forget_device(device)
+    vulnerability_counts.forget_device(device)
+    prism_rows.forget_device(device)
     device.delete()
     fleet.device_count -= 1
     fleet.save(update_fields=["device_count"])

@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('access', '0004_installation_trail'),
-        ('devices', '0012_apps'),
+        ('devices', '0010_mac_address_in_any_case'),
     ]
 
     operations = [

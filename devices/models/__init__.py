@@ -21,7 +21,14 @@ from devices.models.notes import DeviceNote
 from devices.models.prism.tables import PrismExport, PrismReport, PrismTotal
 from devices.models.secrets import DeviceSecret
 from devices.models.tags import Tag
+from devices.models.threats import BehavioralDetection, ManagementState, Threat, ThreatSeverity
 from devices.models.users import DirectoryIntegration, User
+from devices.models.vulnerabilities import (
+    Severity,
+    Vulnerability,
+    VulnerabilityDetection,
+    VulnerableSoftware,
+)
 
 __all__ = [
     "APPLE",
@@ -32,6 +39,7 @@ __all__ = [
     "AdeKeyPair",
     "Assignment",
     "AssignmentNode",
+    "BehavioralDetection",
     "Blueprint",
     "BlueprintRouting",
     "CustomApp",
@@ -51,13 +59,20 @@ __all__ = [
     "LibraryItem",
     "LibraryStatus",
     "LostMode",
+    "ManagementState",
     "Platform",
     "PrismExport",
     "PrismReport",
     "PrismTotal",
     "RoutingActivity",
     "SelfServiceCategory",
+    "Severity",
     "StoredFile",
     "Tag",
+    "Threat",
+    "ThreatSeverity",
     "User",
+    "Vulnerability",
+    "VulnerabilityDetection",
+    "VulnerableSoftware",
 ]

@@ -57,7 +57,11 @@ class DeviceCommand(models.Model):
     objects = DeviceCommandQuerySet.as_manager()
 
     class Meta:
-        indexes = [models.Index(fields=["device", "-date_requested", "-id"], name="command_newest_first")]
+        indexes = [
+            models.Index(fields=["device", "-date_requested", "-id"], name="command_newest_first"),
+            # Finds the devices with unfinished commands, and those with commands that failed lately.
+            models.Index(fields=["tenant", "status", "date_completed", "device"], name="command_status"),
+        ]
         constraints = [
             # Unique per device only, because a fleet with its history may be copied into another tenant.
             models.UniqueConstraint(fields=["device", "uuid"], name="command_uuid"),

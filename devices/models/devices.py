@@ -171,6 +171,8 @@ class Device(models.Model):
         indexes = [
             models.Index(fields=["tenant", "id"], name="device_list"),
             models.Index(fields=["tenant", "platform", "id"], name="device_platform"),
+            models.Index(fields=["tenant", "os_version", "platform"], name="device_os_version"),
+            models.Index(fields=["tenant", "platform", "filevault_enabled"], name="device_filevault"),
             models.Index(fields=["tenant", "serial_number", "id"], name="device_serial"),
             models.Index("tenant", Upper("mac_address"), name="device_mac_upper"),
             models.Index(fields=["tenant", "last_check_in", "id"], name="device_last_check_in"),

@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404
 from access.pages.guards import PageRequest
 from access.roles import Capability, may
 from devices.fleet.lost_mode import ERROR
-from devices.models import Device
+from devices.models import Device, Fleet
 from devices.models.devices import DeviceQuerySet
 from devices.pages.command_menu import command_menu
 from devices.pages.secret_kinds import kinds_of
@@ -37,3 +37,7 @@ def in_table(request: PageRequest) -> DeviceQuerySet:
     """Devices as `devices/_table.html` lists them."""
     related = request.tenant.devices.select_related("blueprint", "user").prefetch_related("tags")
     return related.defer("record_json")
+
+
+def fleet_size(request: PageRequest) -> int:
+    return Fleet.objects.filter(tenant=request.tenant).values_list("device_count", flat=True).first() or 0

@@ -17,8 +17,7 @@ from access.roles import Capability
 from devices.commands import COMMANDS
 from devices.fleet import devices as services
 from devices.inventory import lists as inventory
-from devices.models import Fleet
-from devices.pages.device_frame import about, in_table, own_device
+from devices.pages.device_frame import about, fleet_size, in_table, own_device
 from devices.pages.device_history import history
 from devices.pages.device_overview import overview
 from devices.pages.dialogs import Dialog, refuse, saved, show
@@ -126,10 +125,6 @@ def delete(request: PageRequest, device_id: UUID) -> HttpResponse:
         danger=True,
     )
     return show(request, dialog, form)
-
-
-def fleet_size(request: PageRequest) -> int:
-    return Fleet.objects.filter(tenant=request.tenant).values_list("device_count", flat=True).first() or 0
 
 
 def _app(row: dict[str, Any]) -> dict[str, str]:

@@ -8,10 +8,10 @@ from django.utils.safestring import SafeString, mark_safe
 
 from devices.commands import COMMANDS
 from devices.library.kinds import KINDS, kind_of
-from devices.models import Blueprint, Device, DeviceCommand, LibraryItem, Platform
+from devices.models import Blueprint, Device, DeviceCommand, LibraryItem, Platform, Severity, ThreatSeverity
+from devices.pages import library, vulnerabilities
 from devices.pages.forms.blueprints import COLORS
 from devices.pages.forms.devices import PLATFORMS
-from devices.pages.library import TONES
 from devices.text import as_words
 
 register = template.Library()
@@ -57,6 +57,28 @@ def system(device: Device) -> str:
 
 
 @register.filter
+def severity_label(severity: int) -> str:
+    return str(Severity(severity).label)
+
+
+@register.filter
+def severity_tone(severity: int) -> str:
+    """The tone of a badge, which is that of its bar."""
+    return vulnerabilities.TONES[Severity(severity)]
+
+
+@register.filter
+def threat_tone(severity: int) -> str:
+    return {ThreatSeverity.CRITICAL: "danger", ThreatSeverity.HIGH: "warning"}.get(ThreatSeverity(severity), "")
+
+
+@register.filter
+def is_web_address(text: str) -> bool:
+    """Whether a text from outside may be the address of a link."""
+    return text.startswith(("https://", "http://"))
+
+
+@register.filter
 def constant(text: str) -> str:
     """A word of the API, such as custom-app, as people write it."""
     return as_words(text.replace("-", "_"))
@@ -95,7 +117,7 @@ def kind_icon(item: LibraryItem) -> str:
 @register.filter
 def status_tone(status: str) -> str:
     """The tone of a badge for a status of an item on a device."""
-    return TONES.get(status.upper(), "")
+    return library.TONES.get(status.upper(), "")
 
 
 @register.filter

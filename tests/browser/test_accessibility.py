@@ -1,5 +1,6 @@
 """axe finds nothing on any page or dialog state, in either theme, and no page is wider than its window or phone."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -280,4 +281,29 @@ def test_prism(signed_in: Visit, theme: str, width: int) -> None:
     page.get_by_role("button", name="Export").click()
     expect(page.get_by_role("heading", name="Exports")).to_be_visible()
     check("exports")
+    assert not check.found, "\n".join(check.found)
+
+
+@once
+@both_themes
+@both_widths
+def test_overview_and_vulnerabilities(signed_in: Visit, theme: str, width: int) -> None:
+    page = signed_in(width=width, color_scheme=theme)
+    check = Checker(page)
+    page.goto("/overview/")
+    check("overview")
+    page.get_by_role("link", name="FileVault off").click()
+    expect(page).to_have_url(re.compile("encryption=off"))
+    check("devices without FileVault")
+    page.goto("/vulnerabilities/")
+    check("vulnerabilities")
+    page.get_by_role("searchbox").fill("nothing is called this")
+    expect(page.get_by_role("heading", name="No CVE matches")).to_be_visible()
+    check("vulnerabilities, nothing found")
+    page.goto("/vulnerabilities/?exploited=yes")
+    page.get_by_role("link", name="CVE-").first.click()
+    check("one vulnerability")
+    page.get_by_role("table", name="Devices").get_by_role("link").first.click()
+    expect(page.get_by_role("heading", name="Threats")).to_be_visible()
+    check("security of a device")
     assert not check.found, "\n".join(check.found)

@@ -13,6 +13,7 @@ from devices.models import (
     AdeIntegration,
     Assignment,
     AssignmentNode,
+    BehavioralDetection,
     Blueprint,
     CustomApp,
     CustomProfile,
@@ -31,9 +32,14 @@ from devices.models import (
     LostMode,
     Platform,
     PrismExport,
+    Severity,
     StoredFile,
     Tag,
+    Threat,
     User,
+    Vulnerability,
+    VulnerabilityDetection,
+    VulnerableSoftware,
 )
 from tests.factories.access import TenantFactory
 
@@ -398,3 +404,81 @@ class LostModeFactory(DjangoModelFactory[LostMode]):
     status = "enabled"
     enabled_by = "Integration"
     enable_status_at = ENROLLED
+
+
+class VulnerabilityFactory(DjangoModelFactory[Vulnerability]):
+    """Without detections: the services alone keep its counts."""
+
+    class Meta:
+        model = Vulnerability
+
+    tenant = factory.SubFactory(TenantFactory)
+    cve_id = factory.Sequence(lambda n: f"CVE-2026-{n:05}")
+    severity = Severity.HIGH
+    cvss_score = 7.5
+    link = factory.LazyAttribute(lambda row: f"https://nvd.nist.gov/vuln/detail/{row.cve_id}")
+    description = "A crafted file is executed."
+    first_detected_at = ENROLLED
+    last_detected_at = ENROLLED
+
+
+class CveFactory(VulnerabilityFactory):
+    """By the name that a path has for it."""
+
+
+class VulnerableSoftwareFactory(DjangoModelFactory[VulnerableSoftware]):
+    class Meta:
+        model = VulnerableSoftware
+
+    tenant = factory.SubFactory(TenantFactory)
+    key = factory.Sequence(lambda n: f"{n:064}")
+    name = "Firefox"
+    version = "144.0"
+    path = "/Applications/Firefox.app"
+    bundle_id = "org.mozilla.firefox"
+
+
+class VulnerabilityDetectionFactory(DjangoModelFactory[VulnerabilityDetection]):
+    """The device is not counted by the vulnerability."""
+
+    class Meta:
+        model = VulnerabilityDetection
+
+    device = factory.SubFactory(DeviceFactory)
+    tenant = factory.SelfAttribute("device.tenant")
+    vulnerability = factory.SubFactory(VulnerabilityFactory, tenant=factory.SelfAttribute("..tenant"))
+    software = factory.SubFactory(VulnerableSoftwareFactory, tenant=factory.SelfAttribute("..tenant"))
+    severity = factory.SelfAttribute("vulnerability.severity")
+    first_detected_at = ENROLLED
+    last_detected_at = ENROLLED
+
+
+class ThreatFactory(DjangoModelFactory[Threat]):
+    class Meta:
+        model = Threat
+
+    device = factory.SubFactory(DeviceFactory)
+    tenant = factory.SelfAttribute("device.tenant")
+    device_uuid = factory.SelfAttribute("device.uuid")
+    key = factory.Sequence(lambda n: f"{n:064}")
+    identifier = factory.Sequence(lambda n: f"threat-{n}")
+    name = "macOS.Adload.Gen"
+    classification = Threat.Classification.MALWARE
+    status = Threat.Status.QUARANTINED
+    detected_at = ENROLLED
+    file_path = "/Users/ann/Downloads/Player.dmg"
+    file_hash = "ab" * 32
+
+
+class BehavioralDetectionFactory(DjangoModelFactory[BehavioralDetection]):
+    class Meta:
+        model = BehavioralDetection
+
+    device = factory.SubFactory(DeviceFactory)
+    tenant = factory.SelfAttribute("device.tenant")
+    device_uuid = factory.SelfAttribute("device.uuid")
+    threat_id = "KTI_BD_0163"
+    classification = BehavioralDetection.Classification.MALICIOUS
+    status = BehavioralDetection.Status.BLOCKED
+    detected_at = ENROLLED
+    target_name = "osascript"

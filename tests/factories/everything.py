@@ -15,7 +15,14 @@ def something_of_everything(tenant: Tenant) -> ApiToken:
     owner = tenant.administrators.first() or AdministratorFactory.create(tenant=tenant, role=Role.OWNER)
     tag, user = factories.TagFactory.create(tenant=tenant), factories.UserFactory.create(tenant=tenant)
     device = factories.DeviceFactory.create(tenant=tenant, tags=[tag], user=user, details={"general": {}})
-    for made in (factories.DeviceCommandFactory, factories.DeviceActivityFactory, factories.NoteFactory):
+    for made in (
+        factories.DeviceCommandFactory,
+        factories.DeviceActivityFactory,
+        factories.NoteFactory,
+        factories.VulnerabilityDetectionFactory,
+        factories.ThreatFactory,
+        factories.BehavioralDetectionFactory,
+    ):
         made.create(tenant=tenant, device=device)
     factories.LostModeFactory.create(device=device)
     item = factories.LibraryItemFactory.create(tenant=tenant)

@@ -5,9 +5,10 @@ from typing import Any
 
 from django import forms
 from django.http import HttpRequest
+from django.utils import timezone
 
 from access.models import ApiToken, Tenant
-from access.models.tokens import ApiTokenQuerySet
+from access.models.tokens import ApiTokenQuerySet, expiring_soon
 from access.pages.forms.password import ReauthenticationForm
 
 NAME = {"required": "Give the token a name.", "max_length": "Use at most 100 characters."}
@@ -65,6 +66,12 @@ class TokenFilter(forms.Form):
         widget=forms.RadioSelect,
         label="Last use",
     )
+    expiry = forms.ChoiceField(
+        required=False,
+        choices=[("", "Any"), ("soon", "Expire within 14 days"), ("expired", "Expired")],
+        widget=forms.RadioSelect,
+        label="Expiry",
+    )
     creator = forms.ChoiceField(required=False, label="Created by")
 
     def __init__(self, data: Any, *, tenant: Tenant) -> None:
@@ -95,6 +102,11 @@ class TokenFilter(forms.Form):
                 tokens = tokens.filter(last_used_at__isnull=True)
             case "unused":
                 tokens = tokens.unused()
+        match self.chosen.get("expiry"):
+            case "soon":
+                tokens = tokens.filter(expiring_soon())
+            case "expired":
+                tokens = tokens.filter(expires_at__lte=timezone.now())
         if creator := self.chosen.get("creator"):
             tokens = tokens.filter(created_by_name=creator)
         return tokens.search(self.chosen.get("q", ""))

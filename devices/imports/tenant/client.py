@@ -141,6 +141,36 @@ class SourceTenant:
             if cursor == before:
                 raise TenantImportError(f"{path} answers the same page again and again.")
 
+    def numbered(self, path: str, size: int = 300) -> Iterator[list[Any]]:
+        """The `results` of every page of a list whose pages have numbers, and a total."""
+        page, seen = 1, 0
+        while True:
+            answer = self._listed(self._url(path), {"page": page, "size": size})
+            results = answer.get("results") if isinstance(answer, dict) else None
+            if not isinstance(results, list):
+                raise TenantImportError(f"{path} did not answer a page of results.")
+            yield results
+            seen, page = seen + len(results), page + 1
+            total = answer.get("total")
+            if not results or (isinstance(total, int) and seen >= total):
+                return
+
+    def tokens(self, path: str, size: int = 300) -> Iterator[list[Any]]:
+        """The `results` of every page of a list whose `next` is a token to be sent as `after`."""
+        after, known = "", set[str]()
+        while True:
+            answer = self._listed(self._url(path), {"size": size, **({"after": after} if after else {})})
+            results = answer.get("results") if isinstance(answer, dict) else None
+            if not isinstance(results, list):
+                raise TenantImportError(f"{path} did not answer a page of results.")
+            yield results
+            after = str(answer.get("next") or "")
+            if not after:
+                return
+            if after in known:
+                raise TenantImportError(f"{path} names a page as its own next one.")
+            known.add(after)
+
     def _listed(self, url: httpx.URL, parameters: dict[str, Any]) -> Any:
         try:
             return self._json(url, parameters)
@@ -148,7 +178,9 @@ class SourceTenant:
             raise Denied(NOT_SERVED) from None
 
     def _url(self, path: str) -> httpx.URL:
-        return httpx.URL(f"{self._base}/{path.lstrip('/')}")
+        """`path` is below the API URL; one that begins with /api/ is of another version of the API."""
+        root = str(self._base).removesuffix("/api/v1") if path.startswith("/api/") else str(self._base)
+        return httpx.URL(f"{root}/{path.lstrip('/')}")
 
     def _same_origin(self, url: httpx.URL, what: str) -> httpx.URL:
         if _origin(url) != _origin(self._base) or url.userinfo:

@@ -10,6 +10,7 @@ from uuid import UUID
 from access.audit.events import Actor
 from access.models import Tenant
 from devices.imports.devices import ImportReport, Row, import_groups
+from devices.imports.findings import import_findings
 from devices.imports.problems import Problems
 from devices.imports.tenant import groups, library
 from devices.imports.tenant.ade import write_ade_devices, write_ade_integrations
@@ -27,9 +28,15 @@ type Documents = list[dict[str, Any]]
 # Devices that are saved together, while as many others are asked about: an interruption loses the answers of these two
 # groups at most. A smaller group costs commits and audit events.
 GROUP = 10
-CATEGORIES = "self-service/categories"
+CATEGORIES_PATH = "self-service/categories"
 ADE_PATH = "integrations/apple/ade"
 PAGES = 10  # of Prism, which are written together
+# Lists of threats: the second version, and the first.
+THREATS = {
+    "threats": ("/api/v2/threat/threat-details", "threat-details"),
+    "behavioral detections": ("/api/v2/threat/behavioral-detections/events", "behavioral-detections"),
+}
+VULNERABILITIES = "vulnerability-management"
 ROUTING, ROUTING_PATH = "Blueprint Routing", "blueprint-routing/"
 # Parts of the API that are read for each device, and the key under which an import takes the answer.
 DEVICE = {
@@ -87,7 +94,8 @@ def import_tenant(
     workers: int = 4,
     watcher: Watcher | None = None,
 ) -> TenantImportReport:
-    """Copy blueprints, their routing, users, tags, library and the devices with all that they reported into `tenant`.
+    """Copy blueprints, their routing, users, tags, library, the devices with all that they reported, and the findings
+    about them into `tenant`.
 
     `also` names keys of ALSO. Ids stay what they are at the source; what is here already is updated, and nothing is
     removed. A part that the source's token may not read is left out and named in the report. Raises TenantImportError
@@ -101,7 +109,7 @@ def import_tenant(
     copy.group(ROUTING, copy.routing)
     activity = source.pages(f"{ROUTING_PATH}activity", limit=300)
     copy.group(f"{ROUTING} activity", lambda: copy.write(write_routing_activity, activity))
-    copy.group(CATEGORIES, copy.categories)
+    copy.group(CATEGORIES_PATH, copy.categories)
     for path, (kind, row) in library.LIBRARY.items():
         write = library.writer_of(kind, row)
         copy.group(path, lambda path=path, write=write: copy.write(write, source.pages(path)))  # type: ignore[misc]
@@ -120,6 +128,10 @@ def import_tenant(
         pool.shutdown(cancel_futures=True)
     for category in CATEGORIES:  # after the devices that their rows are about
         copy.group(f"prism/{category}", lambda category=category: copy.prism(category))  # type: ignore[misc]
+    for name, paths in THREATS.items():  # findings come last, because they are about devices
+        copy.group(name, lambda paths=paths: copy.threats(*paths))  # type: ignore[misc]
+    copy.group("vulnerabilities", lambda: copy.findings(source.numbered(f"{VULNERABILITIES}/vulnerabilities")))
+    copy.group("vulnerability detections", lambda: copy.findings(source.tokens(f"{VULNERABILITIES}/detections")))
     progress.finish()
     return copy.report
 
@@ -174,11 +186,11 @@ class _Copy:
 
     def categories(self) -> Written:
         try:
-            rows = self._source.get(CATEGORIES)
+            rows = self._source.get(CATEGORIES_PATH)
         except Missing:
             raise Denied(NOT_SERVED) from None
         if not isinstance(rows, list):
-            raise TenantImportError(f"{CATEGORIES} did not answer a list.")
+            raise TenantImportError(f"{CATEGORIES_PATH} did not answer a list.")
         return library.write_categories(tenant=self._tenant, rows=rows, actor=self._actor)
 
     def prism(self, category: str) -> Written:
@@ -187,6 +199,21 @@ class _Copy:
             written += write_prism_rows(
                 tenant=self._tenant, category=category, rows=chain.from_iterable(pages), actor=self._actor
             )
+        return written
+
+    def threats(self, newer: str, older: str) -> Written:
+        """From the second version of the list, which says more; from the first where there is no second."""
+        try:
+            return self.findings(self._source.pages(newer, limit=1000))
+        except Denied:
+            return self.findings(self._source.pages(older, limit=1000))
+
+    def findings(self, pages: Iterable[list[Any]]) -> Written:
+        rows = (("findings", row) for page in pages for row in page)
+        report = import_findings(tenant=self._tenant, rows=rows, actor=self._actor)
+        written = Written()
+        written.created, written.updated = report.created.total(), report.updated.total()
+        written.problems = report.problems
         return written
 
     def assignments(self) -> Written:

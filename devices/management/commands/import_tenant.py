@@ -26,9 +26,10 @@ ESSENTIAL = {"blueprints", "users", "tags", "devices"}
 class Command(BaseCommand):
     help = (
         "Copy a live Iru tenant through its own public API into a tenant here: blueprints, Blueprint Routing, users, "
-        "tags, the Library (scripts and profiles whole, of apps only their names), and devices with details, apps, "
-        "parameters and notes; commands, activity and secrets with --also. Each group of ten devices is saved at once. "
-        "Running the same again goes on where it was interrupted, with --resume-file, and brings what is new."
+        "tags, the Library (scripts and profiles whole, of apps only their names), devices with details, apps, "
+        "parameters and notes, Prism, threats and vulnerabilities; commands, activity and secrets with --also. Each "
+        "group of ten devices is saved at once. Running the same again goes on where it was interrupted, with "
+        "--resume-file, and brings what is new."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

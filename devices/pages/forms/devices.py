@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from access.models import Tenant
 from devices.fleet.devices import UNSET, Unset
+from devices.fleet.statistics import FAILED_DAYS, failed_commands, in_span, waiting_commands
 from devices.models import Blueprint, Device, Platform, Tag
 from devices.models.devices import DeviceQuerySet
 from devices.pages.forms.people import PersonField, find_person
@@ -18,7 +19,8 @@ from devices.pages.forms.people import PersonField, find_person
 OFFERED_TAGS = 200
 # As people write them: Django makes the labels of the model's choices from their names.
 PLATFORMS = {platform.value: platform.value for platform in Platform} | {Platform.APPLE_TV.value: "Apple TV"}
-DAYS = {"day": 1, "week": 7, "month": 30}
+DAYS = {"week": 7, "month": 30}
+ENCRYPTION: dict[str, bool | None] = {"on": True, "off": False, "unknown": None}
 ORDERS = {
     "": [F("name").asc()],
     "-name": [F("name").desc()],
@@ -46,9 +48,26 @@ class DeviceFilter(forms.Form):
             ("day", "In the last 24 hours"),
             ("week", "In the last 7 days"),
             ("month", "In the last 30 days"),
+            ("days", "1 to 7 days ago"),
+            ("weeks", "8 to 30 days ago"),
             ("longer", "More than 30 days ago"),
             ("never", "Never"),
         ],
+    )
+    os = forms.CharField(
+        required=False,
+        max_length=50,
+        label="OS version",
+        widget=forms.TextInput(attrs={"placeholder": "Any", "autocomplete": "off"}),
+    )
+    encryption = forms.ChoiceField(
+        required=False,
+        label="FileVault",
+        choices=[("", "Any"), ("on", "On"), ("off", "Off"), ("unknown", "Not reported")],
+    )
+    commands = forms.ChoiceField(
+        required=False,
+        choices=[("", "Any"), ("waiting", "Waiting"), ("failed", f"Failed in the last {FAILED_DAYS} days")],
     )
     sort = forms.ChoiceField(
         required=False,
@@ -85,6 +104,16 @@ class DeviceFilter(forms.Form):
         for name in ("platform", "blueprint"):
             if fields.get(name):
                 devices = devices.filter(pk__in=everything.filter(**{name: fields[name]}).values("pk"))
+        if version := fields.get("os", "").strip():
+            devices = devices.filter(pk__in=everything.filter(os_version=version).values("pk"))
+        if fields.get("encryption"):
+            macs = everything.filter(platform=Platform.MAC, filevault_enabled=ENCRYPTION[fields["encryption"]])
+            devices = devices.filter(pk__in=macs.values("pk"))
+        if fields.get("commands"):
+            waits = fields["commands"] == "waiting"
+            condition = waiting_commands() if waits else failed_commands(timezone.now())
+            commands = self.tenant.device_commands.filter(condition).order_by()
+            devices = devices.filter(pk__in=commands.values("device"))
         if fields.get("tag"):
             devices = devices.filtered({"tag_id": fields["tag"].uuid})
         if fields.get("seen"):
@@ -104,12 +133,8 @@ class DeviceFilter(forms.Form):
 
 
 def _seen(span: str) -> Q:
-    match span:
-        case "never":
-            return Q(last_check_in=None)
-        case "longer":
-            return Q(last_check_in__lt=timezone.now() - timedelta(days=DAYS["month"]))
-    return Q(last_check_in__gte=timezone.now() - timedelta(days=DAYS[span]))
+    now = timezone.now()
+    return Q(last_check_in__gte=now - timedelta(days=DAYS[span])) if span in DAYS else in_span(span, now)
 
 
 class DeviceForm(forms.Form):

@@ -26,7 +26,7 @@ def sign_in(client: Client, email: str, password: str = PASSWORD, query: str = "
 def test_signing_in_leads_each_person_to_their_first_page(client: Client, tenant: Tenant) -> None:
     owner, auditor = person(tenant, password=PASSWORD), person(tenant, Role.AUDITOR, PASSWORD)
     operator = Administrator.objects.create_superuser("op@example.test", PASSWORD)
-    for who, place in ((owner, "/access/tokens/"), (auditor, "/devices/"), (operator, "/admin/")):
+    for who, place in ((owner, "/overview/"), (auditor, "/overview/"), (operator, "/admin/")):
         assert sign_in(client, who.email) == "/"
         first = client.get("/", follow=True)
         assert (first.status_code, first.request["PATH_INFO"]) == (200, place)

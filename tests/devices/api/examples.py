@@ -37,6 +37,8 @@ LIBRARY = {
     "ipa-apps": "ipa_app",
 }
 EXAMPLE_TEXT = "example"
+# Parameters of paths that are no UUID, and the attribute with their value.
+NAMES = {"cve_id": "cve_id"}
 EXAMPLE_ID = "98765000-0000-4000-8000-000000000004"
 
 # What must have happened before, for an operation that undoes something. It is given what `objects` made, by name.
@@ -85,7 +87,7 @@ def objects(operation: Operation, tenant: Tenant) -> dict[str, Any]:
         fitting = _fitting(operation) if name == "device" else {}
         kind = LIBRARY.get(operation.path.split("/")[4], name) if name == "library_item" else name
         made[name] = _make(kind, made, **fitting)
-        ids[parameter] = made[name].uuid
+        ids[parameter] = getattr(made[name], NAMES.get(parameter, "uuid"))
     for field, value in (body(operation) or {}).items():
         if value == EXAMPLE_ID:
             name = field.removesuffix("_id")

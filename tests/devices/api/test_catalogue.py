@@ -9,6 +9,7 @@ import pytest
 from access.permissions import Catalogue, Permission, Section, catalogue
 from devices.api import api as endpoint_api
 from devices.api import operations
+from devices.api.routing import Router
 from tests.contract import OPERATIONS, PERMISSIONS
 from tests.devices.api.examples import EXAMPLE_ID
 from tests.types import Call, IssueToken
@@ -22,6 +23,7 @@ OUR_PARAMETERS = {
     "list_ade_integrations": {"limit", "offset"},
     "list_custom_profiles": {"limit", "offset"},
     "list_custom_scripts": {"limit", "offset"},
+    "list_vulnerability_detections": {"device_id", "severity", "status"},
 }
 
 
@@ -48,7 +50,8 @@ def test_every_operation_is_the_public_apis() -> None:
 
 def test_every_operation_that_a_module_declares_is_served() -> None:
     names = [module.name for module in pkgutil.iter_modules(operations.__path__)]
-    routers = [importlib.import_module(f"{operations.__name__}.{name}").router for name in names]
+    modules = [importlib.import_module(f"{operations.__name__}.{name}") for name in names]
+    routers = [value for module in modules for value in vars(module).values() if isinstance(value, Router)]
     declared = [operation.id for router in routers for operation in router.operations]
     assert len(declared) == len(set(declared))
     assert set(declared) == {operation.id for operation in endpoint_api.operations}

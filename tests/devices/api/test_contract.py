@@ -209,6 +209,9 @@ def paths(operation: Operation, tenant: Tenant) -> Iterator[tuple[dict[str, Any]
         case ("ade_token_id",):
             for uuid in tenant.ade_integrations.order_by("pk").values_list("uuid", flat=True):
                 yield {"ade_token_id": uuid}, None
+        case ("cve_id",):
+            for cve_id in tenant.vulnerabilities.order_by("pk").values_list("cve_id", flat=True):
+                yield {"cve_id": cve_id}, None
         case (parameter,):
             related = getattr(tenant, f"{parameter.removesuffix('_id')}s")
             for uuid in related.order_by("pk").values_list("uuid", flat=True)[:50]:

@@ -17,7 +17,11 @@ from tests.factories.devices import (
     DeviceFactory,
     NoteFactory,
     TagFactory,
+    ThreatFactory,
     UserFactory,
+    VulnerabilityDetectionFactory,
+    VulnerabilityFactory,
+    VulnerableSoftwareFactory,
 )
 
 type Examples = dict[str, Any]
@@ -63,6 +67,10 @@ def examples_of(tenant: Tenant, name: str = "Example") -> Examples:
     ade_device = AdeDeviceFactory.create(
         tenant=tenant, integration=server, user=user, model=f"{name} model", asset_tag=f"{name} asset"
     )
+    vulnerability = VulnerabilityFactory.create(tenant=tenant, cve_id=f"{name}-CVE", description=f"{name} description")
+    software = VulnerableSoftwareFactory.create(tenant=tenant, name=f"{name} software")
+    VulnerabilityDetectionFactory.create(device=device, vulnerability=vulnerability, software=software)
+    ThreatFactory.create(device=device, name=f"{name} threat")
     actor = Actor.command(f"{name} command")
     return {
         "device_id": device.uuid,
@@ -70,6 +78,7 @@ def examples_of(tenant: Tenant, name: str = "Example") -> Examples:
         "blueprint_id": blueprint.uuid,
         "item_id": item.uuid,
         "assignment_id": AssignmentFactory.create(blueprint=blueprint, library_item=item).pk,
+        "cve_id": vulnerability.cve_id,
         "user_id": user.uuid,
         "ade_token_id": server.uuid,
         "ade_device_id": ade_device.uuid,

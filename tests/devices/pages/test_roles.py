@@ -41,9 +41,13 @@ ALLOWED = {
     "/access/tokens/<uuid:token_id>/revoke/": ADMINS,
     "/access/tokens/<uuid:token_id>/permissions/edit/": ADMINS,
     "/access/tokens/<uuid:token_id>/activity/": ADMINS,
+    "/overview/": EVERY_ROLE,
+    "/vulnerabilities/": EVERY_ROLE,
+    "/vulnerabilities/<str:cve_id>/": EVERY_ROLE,
     "/devices/": EVERY_ROLE,
     "/devices/<uuid:device_id>/": EVERY_ROLE,
     "/devices/<uuid:device_id>/apps/": EVERY_ROLE,
+    "/devices/<uuid:device_id>/security/": EVERY_ROLE,
     "/devices/<uuid:device_id>/commands/": EVERY_ROLE,
     "/devices/<uuid:device_id>/activity/": EVERY_ROLE,
     "/devices/<uuid:device_id>/edit/": HELP_DESK,
@@ -138,9 +142,11 @@ def test_a_stranger_signs_in_first(client: Client, examples: Examples) -> None:
 
 def test_the_navigation_shows_what_the_role_may_open(sign_in: SignIn, mac: Device) -> None:
     shown = sign_in(Role.AUDITOR).get("/", follow=True)
-    assert shown.redirect_chain[-1][0] == reverse("devices")
+    assert shown.redirect_chain[-1][0] == reverse("overview")
     content = shown.content.decode()
-    assert content.index('href="/devices/"') < content.index('href="/blueprints/"') < content.index('href="/library/"')
+    sections = ["overview", "devices", "blueprints", "library", "prism", "vulnerabilities", "users", "api-reference"]
+    places = [content.index(f'href="/{section}/"') for section in sections]
+    assert places == sorted(places)
 
 
 def test_the_access_property_agrees_with_the_capability(tenant: Tenant) -> None:
@@ -151,7 +157,9 @@ def test_the_access_property_agrees_with_the_capability(tenant: Tenant) -> None:
 
 def test_the_navigation_marks_the_section_of_a_page(sign_in: SignIn, mac: Device) -> None:
     client = sign_in(Role.ADMIN)
-    sections = [reverse(name) for name in ("devices", "blueprints", "users", "reference")]
+    sections = [
+        reverse(name) for name in ("overview", "devices", "blueprints", "vulnerabilities", "users", "reference")
+    ]
 
     def marked(path: str) -> list[str]:
         links = elements(client.get(path).content.decode(), "a")

@@ -21,6 +21,7 @@ from devices.imports.tenant.state import Progress
 from devices.models import BlueprintRouting
 from devices.models.prism.categories import CATEGORIES
 from devices.models.prism.tables import ROWS
+from tests.devices.security.finding_rows import behavior_row, detection_row, threat_row, vulnerability_row
 from tests.factories.devices import BlueprintFactory, TagFactory
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
@@ -393,3 +394,22 @@ def test_the_rows_of_prism_are_copied_by_walking_with_the_cursor(tenant: Tenant)
         assert {row.created_at.isoformat() for row in table} == {moment}
         collected = tenant.prism_reports.filter(category="certificates").values_list("collected_at", flat=True)
         assert {each.year for each in collected} == {2025}
+
+
+def test_findings_come_after_the_devices_that_they_are_about(tenant: Tenant) -> None:
+    source = Source(devices=2)
+    source.copy(tenant)
+    device = tenant.devices.order_by("pk")[0]
+    source.answers |= {
+        "vulnerability-management/vulnerabilities": {"page": 1, "total": 1, "results": [vulnerability_row()]},
+        "vulnerability-management/detections": {"next": None, "previous": None, "results": [detection_row(device)]},
+        "/api/v2/threat/threat-details": page(threat_row(device, severity="critical")),
+        "behavioral-detections": page(behavior_row(device, "98765000-0000-4000-8000-00000000000a")),
+    }
+    report = source.copy(tenant)
+    names = ("threats", "behavioral detections", "vulnerabilities", "vulnerability detections")
+    assert not set(names) & report.denied.keys()
+    assert [report.written[name].created for name in names] == [1, 1, 1, 1]
+    assert tenant.vulnerabilities.get().device_count == 1
+    assert "threat-details" not in source.asked[-6:]  # the second version says more
+    assert [source.copy(tenant).written[name].created for name in names] == [0, 0, 0, 0]

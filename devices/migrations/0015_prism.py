@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('access', '0004_installation_trail'),
-        ('devices', '0011_files'),
+        ('devices', '0014_apps'),
     ]
 
     operations = [

@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('access', '0004_installation_trail'),
-        ('devices', '0011_library'),
+        ('devices', '0015_prism'),
     ]
 
     operations = [

@@ -81,7 +81,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('access', '0004_installation_trail'),
-        ('devices', '0010_mac_address_in_any_case'),
+        ('devices', '0011_idempotency'),
     ]
 
     operations = [

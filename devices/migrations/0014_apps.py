@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('devices', '0011_files'),
+        ('devices', '0013_files'),
     ]
 
     operations = [

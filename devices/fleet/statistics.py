@@ -1,0 +1,64 @@
+"""Counts of a tenant's devices by one fact each, for the overview. Each is one query, answered from one index."""
+
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Q
+
+from access.models import Tenant
+from devices.models import DeviceCommand, Platform
+
+FAILED_DAYS = 7  # for how long a failed command is worth a look
+# Spans of the last check-in, from the newest: each ends where the one before it began.
+SPANS: dict[str, timedelta | None] = {
+    "day": timedelta(days=1),
+    "days": timedelta(days=7),
+    "weeks": timedelta(days=30),
+    "longer": None,
+}
+
+
+def by_platform(tenant: Tenant) -> dict[str, int]:
+    counts = tenant.devices.order_by().values("platform").annotate(devices=Count("*"))
+    return dict(counts.values_list("platform", "devices"))
+
+
+def by_system(tenant: Tenant) -> dict[tuple[str, str], int]:
+    """By platform and version of the operating system."""
+    counts = tenant.devices.order_by().values("os_version", "platform").annotate(devices=Count("*"))
+    return {(platform, version): n for platform, version, n in counts.values_list("platform", "os_version", "devices")}
+
+
+def by_last_check_in(tenant: Tenant, now: datetime) -> dict[str, int]:
+    """By the names of SPANS, and `never`."""
+    counts: dict[str, Count] = {name: Count("pk", filter=in_span(name, now)) for name in (*SPANS, "never")}
+    return tenant.devices.aggregate(**counts)
+
+
+def in_span(name: str, now: datetime) -> Q:
+    """Devices whose last check-in is in the span."""
+    if name == "never":
+        return Q(last_check_in=None)
+    names = list(SPANS)
+    newer = SPANS[names[names.index(name) - 1]] if name != names[0] else None
+    condition = Q(last_check_in__lt=now - newer) if newer else Q()
+    oldest = SPANS[name]
+    return condition & Q(last_check_in__gte=now - oldest) if oldest else condition
+
+
+def by_encryption(tenant: Tenant) -> dict[bool | None, int]:
+    """Macs by whether FileVault is on; None for those that have not said so."""
+    macs = tenant.devices.filter(platform=Platform.MAC).order_by()
+    counts = macs.values("filevault_enabled").annotate(devices=Count("*"))
+    return dict(counts.values_list("filevault_enabled", "devices"))
+
+
+def waiting_commands() -> Q:
+    return Q(status__in=DeviceCommand.UNFINISHED)
+
+
+def failed_commands(now: datetime) -> Q:
+    return Q(status=DeviceCommand.Status.FAILED, date_completed__gte=now - timedelta(days=FAILED_DAYS))
+
+
+def devices_with_commands(tenant: Tenant, condition: Q) -> int:
+    return tenant.device_commands.filter(condition).aggregate(devices=Count("device", distinct=True))["devices"]  # type: ignore[no-any-return]

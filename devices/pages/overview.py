@@ -1,0 +1,157 @@
+"""Overview: the first page after signing in. Every count is one query, and a link to the rows that it counts."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from access.models import Tenant
+from access.pages.bars import Bar, DrawnBar, drawn
+from access.pages.guards import PageRequest, requires
+from access.roles import Capability, may
+from devices.fleet import statistics
+from devices.pages.device_frame import fleet_size
+from devices.pages.forms.devices import ENCRYPTION, PLATFORMS
+from devices.pages.vulnerabilities import severity_bars
+
+MOST_SYSTEMS = 8
+SYSTEMS = {"Mac": "macOS", "iPhone": "iOS", "iPad": "iPadOS", "AppleTV": "tvOS"}
+SPANS = {
+    "day": "In the last 24 hours",
+    "days": "1 to 7 days ago",
+    "weeks": "8 to 30 days ago",
+    "longer": "More than 30 days ago",
+    "never": "Never",
+}
+ENCRYPTED = {"on": "FileVault on", "off": "FileVault off", "unknown": "Not reported"}
+TOKENS = {
+    "expired": ("Expired", "expiry=expired"),
+    "soon": ("Expire within 14 days", "expiry=soon"),
+    "unused": ("Unused for 90 days", "use=unused"),
+    "none": ("No permissions", "permissions=none"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A card of bars; `noun` is the plural of what they count."""
+
+    title: str
+    rows: list[DrawnBar]
+    noun: str = "devices"
+    url: str = ""
+
+
+@requires(Capability.VIEW)
+@require_GET
+def overview(request: PageRequest) -> HttpResponse:
+    devices = fleet_size(request)
+    if not devices:
+        return render(request, "devices/overview_page.html", {"steps": True, **_steps(request)})
+    now = timezone.now()
+    tenant = request.tenant
+    charts = [
+        Chart("Platforms", _platforms(tenant)),
+        Chart("Operating systems", _systems(tenant)),
+        Chart("Last check-in", _check_ins(tenant, statistics.by_last_check_in(tenant, now))),
+        Chart("Encryption of Macs", _encryption(tenant)),
+    ]
+    context = {
+        "devices": devices,
+        "charts": [chart for chart in charts if chart.rows],
+        "vulnerabilities": Chart(
+            "Vulnerabilities", severity_bars(tenant), "vulnerabilities", reverse("vulnerabilities")
+        ),
+        "exploited": tenant.vulnerabilities.filter(known_exploited=True, device_count__gt=0).count(),
+        "commands": _commands(tenant),
+        "tokens": _tokens(request),
+    }
+    return render(request, "devices/overview_page.html", context)
+
+
+def _steps(request: PageRequest) -> dict[str, object]:
+    return {
+        "any_blueprint": request.tenant.blueprints.exists(),
+        "any_token": request.tenant.api_tokens.listed().exists(),
+    }
+
+
+def _link(**filters: str) -> str:
+    return f"{reverse('devices')}?{urlencode(filters)}"
+
+
+def _platforms(tenant: Tenant) -> list[DrawnBar]:
+    counts = statistics.by_platform(tenant)
+    return _largest(
+        Bar(label=PLATFORMS.get(platform, platform), count=count, href=_link(platform=platform))
+        for platform, count in counts.items()
+    )
+
+
+def _systems(tenant: Tenant) -> list[DrawnBar]:
+    counts = statistics.by_system(tenant)
+    known = {key: count for key, count in counts.items() if key[1]}
+    bars = _largest(
+        Bar(
+            label=f"{SYSTEMS.get(platform, platform)} {version}",
+            count=count,
+            href=_link(platform=platform, os=version),
+        )
+        for (platform, version), count in known.items()
+    )
+    return bars[:MOST_SYSTEMS]
+
+
+def _check_ins(tenant: Tenant, counts: dict[str, int]) -> list[DrawnBar]:
+    return drawn(
+        Bar(label=label, count=counts[name], href=_link(seen=name), tone=_tone(name)) for name, label in SPANS.items()
+    )
+
+
+def _tone(span: str) -> str:
+    return {"longer": "warning", "never": "muted"}.get(span, "")
+
+
+def _encryption(tenant: Tenant) -> list[DrawnBar]:
+    counts = statistics.by_encryption(tenant)
+    tones = {"on": "success", "off": "danger", "unknown": "muted"}
+    bars = [
+        Bar(label=label, count=counts.get(ENCRYPTION[name], 0), href=_link(encryption=name), tone=tones[name])
+        for name, label in ENCRYPTED.items()
+    ]
+    return drawn(bars) if any(bar.count for bar in bars) else []
+
+
+def _commands(tenant: Tenant) -> list[Bar]:
+    conditions = {
+        "waiting": ("Devices with commands that wait", statistics.waiting_commands()),
+        "failed": (
+            f"Devices with commands that failed in the last {statistics.FAILED_DAYS} days",
+            statistics.failed_commands(timezone.now()),
+        ),
+    }
+    return [
+        Bar(label=label, count=statistics.devices_with_commands(tenant, condition), href=_link(commands=name))
+        for name, (label, condition) in conditions.items()
+    ]
+
+
+def _tokens(request: PageRequest) -> list[Bar]:
+    """What needs attention, for people who manage Access; nothing where nothing does."""
+    if not may(request.user, Capability.MANAGE_ACCESS):
+        return []
+    counts = request.tenant.api_tokens.filter(revoked_at=None).needing_attention()
+    return [
+        Bar(label=label, count=counts[name], href=f"{reverse('tokens')}?{query}")
+        for name, (label, query) in TOKENS.items()
+        if counts[name]
+    ]
+
+
+def _largest(bars: Iterable[Bar]) -> list[DrawnBar]:
+    return drawn(sorted(bars, key=lambda bar: (-bar.count, bar.label)))

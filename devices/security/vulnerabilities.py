@@ -1,0 +1,171 @@
+"""Reading of vulnerabilities: the lists of the API and of the pages."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, Exists, F, Max, Min, Model, OuterRef, Q, QuerySet
+
+from access.models import Tenant
+from devices.filters import Column, Comparison, condition
+from devices.models import Device, Severity, Vulnerability, VulnerabilityDetection
+from devices.security import columns
+
+# Up to so many devices or packages are found first, and their detections by an index. More of them match so many
+# detections that a walk through all of these soon has a page.
+FEW = 1000
+SORTED = 5000  # detections that a page may sort
+NEWEST = ("first_detected_at", "id")
+
+
+def vulnerabilities(
+    tenant: Tenant, comparisons: Iterable[Comparison], sort_by: str = "cve_id"
+) -> QuerySet[Vulnerability]:
+    """Those that a filter of VULNERABILITIES finds, sorted by a name of VULNERABILITY_ORDER, with `-` the other way."""
+    order = columns.VULNERABILITY_ORDER[sort_by.removeprefix("-")].copy()
+    if sort_by.startswith("-"):
+        order.reverse_ordering()
+    found = tenant.vulnerabilities.filter(condition(comparisons, columns.VULNERABILITIES))
+    return found.order_by(order, "cve_id")
+
+
+def detections(
+    tenant: Tenant,
+    comparisons: Iterable[Comparison],
+    *,
+    device_id: UUID | None = None,
+    severities: list[Severity] | None = None,
+    remediated: bool | None = False,
+) -> QuerySet[VulnerabilityDetection]:
+    """Detections that a filter of DETECTIONS finds, active or remediated or both (None), in no order yet."""
+    rows = tenant.vulnerability_detections.all()
+    if remediated is not None:
+        rows = rows.filter(remediated_at__isnull=not remediated)
+    if device_id is not None:
+        rows = rows.filter(device__in=list(tenant.devices.filter(uuid=device_id).values_list("pk", flat=True)))
+    if severities is not None:
+        rows = rows.filter(severity__in=severities)
+    parts: list[tuple[str, Mapping[str, Column], QuerySet[Any]]] = [
+        ("device", columns.OF_DEVICE, tenant.devices.all()),
+        ("software", columns.OF_PACKAGE, tenant.vulnerable_software.all()),
+        ("vulnerability", columns.OF_VULNERABILITY, tenant.vulnerabilities.all()),
+    ]
+    comparisons = list(comparisons)
+    for field, own, related in parts:
+        if of_part := [each for each in comparisons if each.column in own]:
+            rows = rows.filter(_among(tenant, field, related.filter(condition(of_part, own))))
+    return rows.filter(
+        condition((each for each in comparisons if each.column in columns.OF_DETECTION), columns.OF_DETECTION)
+    )
+
+
+def _among[M: Model](tenant: Tenant, field: str, rows: QuerySet[M]) -> Q | Exists:
+    """Detections that refer to one of the rows: by their own keys if both are few. Otherwise the test stands within
+    the walk: SQLite would collect all of the detections of many rows and sort them for each page."""
+    keys = list(rows.order_by().values_list("pk", flat=True)[: FEW + 1])
+    if len(keys) <= FEW:
+        found = tenant.vulnerability_detections.filter(**{f"{field}__in": keys}).order_by()
+        detected = list(found.values_list("pk", flat=True)[: SORTED + 1])
+        if len(detected) <= SORTED:
+            return Q(pk__in=detected)
+    return Exists(rows.filter(pk=OuterRef(field)))
+
+
+@dataclass(frozen=True, slots=True)
+class AffectedDevice:
+    """A device with its detections of one vulnerability, oldest first."""
+
+    device: Device
+    detections: list[VulnerabilityDetection]
+
+
+def affected_devices(
+    vulnerability: Vulnerability, comparisons: Iterable[Comparison], sort_by: str, start: int, size: int
+) -> tuple[list[AffectedDevice], int]:
+    """The devices that have it, by a filter of DEVICES, from `start` on; and how many there are in all.
+
+    They are sorted by `name` or `detection_datetime`, with `-` the other way.
+    """
+    comparisons = list(comparisons)
+    found = _active(vulnerability).filter(condition(comparisons, columns.DEVICES))
+    order = {"name": "device__name", "detection_datetime": "first"}[sort_by.removeprefix("-")]
+    sign = "-" if sort_by.startswith("-") else ""
+    by_device = found.values("device").annotate(first=Min("first_detected_at"))
+    total = by_device.order_by().count() if comparisons else vulnerability.device_count
+    page = by_device.order_by(f"{sign}{order}", f"{sign}device")[start : start + size]
+    keys = [row["device"] for row in page] if start < total else []
+    devices = vulnerability.tenant.devices.select_related("blueprint", "user").defer("record_json").in_bulk(keys)
+    rows: dict[int, list[VulnerabilityDetection]] = {}
+    for row in found.filter(device__in=keys).select_related("software").order_by(*NEWEST):
+        rows.setdefault(row.device_id, []).append(row)
+    return [AffectedDevice(devices[key], rows[key]) for key in keys if key in devices and key in rows], total
+
+
+@dataclass(slots=True)
+class AffectedVersion:
+    """A version of a package: the devices that have it, their Blueprints, and when it was last found on one."""
+
+    version: str
+    devices: int
+    latest: datetime
+    blueprints: dict[UUID, str]
+
+
+@dataclass(slots=True)
+class AffectedSoftware:
+    name: str
+    bundle_id: str
+    devices: int
+    latest: datetime
+    versions: list[AffectedVersion]
+
+    @property
+    def blueprints(self) -> dict[UUID, str]:
+        return {uuid: name for version in self.versions for uuid, name in version.blueprints.items()}
+
+
+def affected_software(
+    vulnerability: Vulnerability, comparisons: Iterable[Comparison] = (), sort_by: str = "software"
+) -> list[AffectedSoftware]:
+    """The packages that have it on some device now, by a filter of SOFTWARE, with their versions.
+
+    They are sorted by `software` or `detection_datetime`, with `-` the other way. A vulnerability is one of few
+    packages, so this is no page.
+    """
+    found = _active(vulnerability).filter(condition(comparisons, columns.SOFTWARE)).order_by()
+    package = {"name": F("software__name"), "bundle_id": F("software__bundle_id")}
+    devices, latest = Count("device", distinct=True), Max("last_detected_at")
+    packages = {
+        (row["name"], row["bundle_id"]): AffectedSoftware(**row, versions=[])
+        for row in found.values(**package)
+        .annotate(devices=devices, latest=latest)
+        .values(*package, "devices", "latest")
+    }
+    versions: dict[tuple[str, str, str], AffectedVersion] = {}
+    by_version: Any = found.values(**package, version=F("software__version"))
+    for row in by_version.annotate(devices=devices, latest=latest):
+        version = AffectedVersion(row["version"], row["devices"], row["latest"], {})
+        versions[row["name"], row["bundle_id"], row["version"]] = version
+        packages[row["name"], row["bundle_id"]].versions.append(version)
+    where = by_version.values(
+        *package, "version", uuid=F("device__blueprint__uuid"), blueprint=F("device__blueprint__name")
+    )
+    for row in where.distinct():
+        versions[row["name"], row["bundle_id"], row["version"]].blueprints[row["uuid"]] = row["blueprint"]
+    return _sorted(list(packages.values()), sort_by)
+
+
+def _sorted(packages: list[AffectedSoftware], sort_by: str) -> list[AffectedSoftware]:
+    backwards = sort_by.startswith("-")
+    packages.sort(key=lambda package: (package.name.casefold(), package.bundle_id), reverse=backwards)
+    if sort_by.removeprefix("-") == "detection_datetime":
+        packages.sort(key=lambda package: package.latest, reverse=backwards)
+    for package in packages:
+        package.versions.sort(key=lambda version: version.version)
+    return packages
+
+
+def _active(vulnerability: Vulnerability) -> QuerySet[VulnerabilityDetection]:
+    return vulnerability.detections.filter(remediated_at=None)

@@ -1,0 +1,112 @@
+"""Overview: every number is that of the list which it links to, and an empty tenant sees its first steps."""
+
+import re
+from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from access.models import Role, Tenant
+from devices.models import Device, DeviceCommand, Platform, Severity
+from tests.devices.pages.browsing import SignIn, text
+from tests.factories.access import ApiTokenFactory
+from tests.factories.devices import BlueprintFactory, DeviceCommandFactory, DeviceFactory, VulnerabilityFactory
+from tests.markup import elements
+
+pytestmark = pytest.mark.django_db
+PAGE = "/overview/"
+
+
+@pytest.fixture
+def fleet(tenant: Tenant) -> list[Device]:
+    now = timezone.now()
+    seen = [now, now - timedelta(days=3), now - timedelta(days=20), now - timedelta(days=50), None]
+    macs = [
+        DeviceFactory.create(tenant=tenant, os_version="26.1", last_check_in=at, filevault_enabled=encrypted)
+        for at, encrypted in zip(seen, (True, True, False, None, True), strict=True)
+    ]
+    phone = DeviceFactory.create(tenant=tenant, platform=Platform.IPHONE, os_version="18.7", last_check_in=now)
+    DeviceCommandFactory.create(device=macs[0])
+    DeviceCommandFactory.create(device=macs[0], command="lock_device", status=DeviceCommand.Status.NOT_NOW)
+    failed = {"status": DeviceCommand.Status.FAILED, "date_completed": now - timedelta(days=2)}
+    DeviceCommandFactory.create(device=phone, **failed)
+    DeviceCommandFactory.create(device=macs[1], **{**failed, "date_completed": now - timedelta(days=9)})
+    VulnerabilityFactory.create(tenant=tenant, severity=Severity.CRITICAL, known_exploited=True, device_count=2)
+    VulnerabilityFactory.create_batch(2, tenant=tenant, severity=Severity.LOW, device_count=1)
+    VulnerabilityFactory.create(tenant=tenant, severity=Severity.CRITICAL, known_exploited=True)
+    return [*macs, phone]
+
+
+def links(content: str) -> dict[str, int]:
+    """The addresses of bars and figures on the page, and the numbers in them."""
+    found = {}
+    content = content.replace("&amp;", "&")
+    for element in elements(content, "a"):
+        address = element["href"] or ""
+        if "?" in address and urlsplit(address).path != PAGE:
+            inside = content.split(f'href="{address}"')[1].split("</a>", maxsplit=1)[0]
+            (number,) = re.findall(r'(?:class="bar-count">|<b>)([\d,]+)', inside)
+            found[address] = int(number.replace(",", ""))
+    return found
+
+
+def test_every_number_is_that_of_the_list_behind_it(sign_in: SignIn, fleet: list[Device]) -> None:
+    client = sign_in(Role.AUDITOR)
+    counted = links(text(client.get(PAGE)))
+    assert counted["/devices/?platform=Mac"] == 5
+    assert counted["/devices/?platform=Mac&os=26.1"] == 5
+    assert counted["/devices/?encryption=on"] == 3
+    assert counted["/devices/?encryption=off"] == counted["/devices/?encryption=unknown"] == 1
+    assert counted["/devices/?commands=waiting"] == counted["/devices/?commands=failed"] == 1
+    assert counted["/vulnerabilities/?severity=critical"] == counted["/vulnerabilities/?exploited=yes"] == 1
+    spans = ("day", "days", "weeks", "longer", "never")
+    assert [counted[f"/devices/?seen={span}"] for span in spans] == [2, 1, 1, 1, 1]
+    for address, number in counted.items():
+        response = client.get(address)
+        assert (response.context["page"].total, response.status_code) == (number, 200), address
+        chosen = response.context["filters"].chosen
+        assert chosen == {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
+
+
+def test_it_costs_the_same_queries_for_any_fleet(
+    sign_in: SignIn, fleet: list[Device], django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    client = sign_in()
+    client.get(PAGE)
+    with django_assert_max_num_queries(14):
+        client.get(PAGE)
+
+
+def test_tokens_that_need_attention_are_for_those_who_manage_access(
+    sign_in: SignIn, tenant: Tenant, fleet: list[Device]
+) -> None:
+    now = timezone.now()
+    ApiTokenFactory.create(tenant=tenant, permissions=[])
+    ApiTokenFactory.create(tenant=tenant, permissions=["list_devices"], expires_at=now + timedelta(days=3))
+    ApiTokenFactory.create(tenant=tenant, permissions=["list_devices"], expires_at=now - timedelta(days=3))
+    ApiTokenFactory.create(tenant=tenant, permissions=[], revoked_at=now)
+    client = sign_in(Role.ADMIN)
+    counted = {address: n for address, n in links(text(client.get(PAGE))).items() if address.startswith("/access/")}
+    assert counted == {
+        "/access/tokens/?expiry=expired": 1,
+        "/access/tokens/?expiry=soon": 1,
+        "/access/tokens/?permissions=none": 1,
+    }
+    for address in counted:
+        assert client.get(address).context["page"].paginator.count == 1
+    assert "/access/tokens/?" not in text(sign_in(Role.STANDARD).get(PAGE))
+
+
+def test_an_empty_tenant_sees_three_steps_without_a_command_line(sign_in: SignIn, tenant: Tenant) -> None:
+    first = text(sign_in(Role.OWNER).get(PAGE))
+    assert "manage.py" not in first
+    assert "/blueprints/new/" in first
+    assert "/access/tokens/" in first
+    assert tenant.subdomain in first
+    assert "Done" not in first
+    BlueprintFactory.create(tenant=tenant)
+    ApiTokenFactory.create(tenant=tenant)
+    assert text(sign_in(Role.OWNER).get(PAGE)).count("Done") == 2
+    assert "/blueprints/new/" not in text(sign_in(Role.AUDITOR).get(PAGE))
