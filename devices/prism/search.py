@@ -71,10 +71,10 @@ class Search:
             return contents or 0
         if 0 in (all_, contents, reports):
             return 0
-        counted = self._by(self._fewest)[: COUNTED + 1].count()
+        counted: int = self._by(self._fewest)[: COUNTED + 1].count()
         if counted <= COUNTED:
             return counted
-        estimate = (all_ if contents is None else contents) * (all_ if reports is None else reports) // all_
+        estimate: int = (all_ if contents is None else contents) * (all_ if reports is None else reports) // all_
         return max(counted, estimate)
 
     def after(self, position: Position | None, limit: int) -> list[int]:
@@ -225,7 +225,7 @@ class Search:
         """Whether the condition on the rows' own columns leaves few of them."""
         if self.conditions.rows is None or self.conditions.by_change:
             return False
-        return self._rows.filter(self.conditions.rows)[: self._few + 1].count() <= self._few
+        return bool(self._rows.filter(self.conditions.rows)[: self._few + 1].count() <= self._few)
 
     def _in_groups(self, name: str, groups: QuerySet[Any], offset: int, limit: int) -> list[int]:
         """Rows sorted by a value of their content or report: these are sorted, and count the rows to skip."""

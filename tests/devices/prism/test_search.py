@@ -83,7 +83,7 @@ def _passes(cell: Any, operator: str, value: Any) -> bool:
         cell, value = cell and datetime.fromisoformat(cell), datetime.fromisoformat(value)
     match operator:
         case "is_null":
-            return (cell is None) == value
+            return (cell is None) is bool(value)
         case "or":
             return any(_passes(cell, name, each) for name, each in value.items())
         case "not_in" | "not_like":
