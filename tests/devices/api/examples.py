@@ -9,12 +9,14 @@ import factory
 from pydantic import BaseModel
 
 from access.models import Tenant
+from access.permissions import catalogue
 from devices.api.routing import Operation
 from devices.commands import COMMANDS
 from devices.fleet import lost_mode
 from devices.models import Platform
 from tests.factories import devices as factories
 
+EVERY_PERMISSION = [permission.codename for permission in catalogue]
 EXAMPLE_ID = "98765000-0000-4000-8000-000000000004"
 
 # What must have happened before, for an operation that undoes something. It is given what `objects` made, by name.
