@@ -84,12 +84,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     other = "postgres_only" if connection.vendor == "sqlite" else "sqlite_only"
-    elsewhere = {"only": False, "no": True}.get(os.environ.get("IRU_TEST_BROWSER", ""))  # the tests of another worker
+    # A worker has the browser tests only, all others, or both.
+    browsers = {"only": {True}, "no": {False}}.get(os.environ.get("IRU_TEST_BROWSER", ""), {True, False})
     selected: list[pytest.Item] = []
     deselected: list[pytest.Item] = []
     for item in items:
         browser = item.get_closest_marker("browser") is not None
-        (deselected if item.get_closest_marker(other) or browser == elsewhere else selected).append(item)
+        (deselected if item.get_closest_marker(other) or browser not in browsers else selected).append(item)
     items[:] = selected
     config.hook.pytest_deselected(items=deselected)
     for item in items:

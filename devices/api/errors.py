@@ -67,10 +67,6 @@ def refused(message: str) -> ApiError:
     return ApiError(400, message)
 
 
-def refused_key() -> ApiError:
-    return ApiError(400, {"detail": "An Idempotency-Key is 1 to 255 visible ASCII characters."})
-
-
 def too_large() -> ApiError:
     return ApiError(413, {"detail": "The request body is too large."})
 

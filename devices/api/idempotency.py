@@ -21,7 +21,7 @@ from pydantic import BaseModel
 
 from access.models import Tenant
 from access.tasks.backend import task
-from devices.api.errors import ApiError, refused_key
+from devices.api.errors import ApiError
 from devices.api.rendering import json_text
 from devices.api.uploads import Upload
 from devices.models import IdempotentCall
@@ -44,19 +44,19 @@ class Key:
     fingerprint: str
 
     def answer(self, respond: Callable[[], HttpResponse]) -> HttpResponse:
-        """Return what `respond` answers, or what it answered to the first call with this key.
+        """Return the response of `respond`, or the stored one of the first call with this key.
 
-        Only a success is kept: after an error the same key may be sent again. Raises the 409 while another call with
-        the key is in progress, and the 422 where that one asked for something else.
+        Only a success is stored: after an error the same key may be sent again. Raises the 409 while another call with
+        the key is in progress, and the 422 if the key was sent before with another request.
         """
-        begun = self._begin()
-        if isinstance(begun, HttpResponse):
-            return begun
-        with self._released_unless_answered(begun), transaction.atomic():
+        attempt = self._begin()
+        if isinstance(attempt, HttpResponse):
+            return attempt
+        with self._released_unless_answered(attempt), transaction.atomic():
             response = respond()
             kept = (
                 self._calls()
-                .filter(attempt=begun, status=None)
+                .filter(attempt=attempt, status=None)
                 .update(status=response.status_code, answer=response.content.decode())
             )
             if not kept:
@@ -68,7 +68,7 @@ class Key:
         return self.tenant.idempotent_calls.filter(token=self.token_id, key=self.text)
 
     def _begin(self) -> UUID | HttpResponse:
-        """Return the attempt that this request is now, or the answer that is there already."""
+        """Return a new attempt, which this request has to answer, or the stored response."""
         attempt, now = uuid4(), timezone.now()
         row = {"fingerprint": self.fingerprint, "attempt": attempt, "started_at": now, "status": None, "answer": ""}
         try:
@@ -78,12 +78,12 @@ class Key:
             earlier = self._calls().first()
         else:
             return attempt
-        if earlier is None:  # it failed in this very moment
+        if earlier is None:  # the other call failed a moment ago, and released the key
             raise in_progress()
-        over = earlier.started_at <= now - KEPT
-        if earlier.fingerprint != self.fingerprint and not over:
+        expired = earlier.started_at <= now - KEPT
+        if earlier.fingerprint != self.fingerprint and not expired:
             raise another_call()
-        if over or (earlier.status is None and earlier.started_at <= now - LOST_AFTER):
+        if expired or (earlier.status is None and earlier.started_at <= now - LOST_AFTER):
             if self._calls().filter(attempt=earlier.attempt, status=earlier.status).update(**row):
                 return attempt
             raise in_progress()
@@ -106,7 +106,7 @@ class Key:
 def key_of(header: str, *, tenant: Tenant, token_id: UUID, operation: str, arguments: Mapping[str, Any]) -> Key:
     """Return the key of a call with these parsed arguments. Raises the 400 for a malformed one."""
     if not _KEY.fullmatch(header):
-        raise refused_key()
+        raise malformed()
     digest = hashlib.sha256(operation.encode())
     for name, value in sorted(arguments.items()):
         digest.update(f"\0{name}\0".encode())
@@ -126,6 +126,10 @@ def _parts(value: Any) -> Iterator[bytes]:
         yield orjson.dumps(value.model_dump(mode="json", exclude_unset=True), option=orjson.OPT_SORT_KEYS)
     else:
         yield str(value).encode()
+
+
+def malformed() -> ApiError:
+    return ApiError(400, {"detail": "An Idempotency-Key is 1 to 255 visible ASCII characters."})
 
 
 def in_progress() -> ApiError:

@@ -11,7 +11,7 @@ from access.pages.guards import PageRequest, requires
 from access.pages.responses import fragment
 from access.roles import Capability
 from devices.api import openapi
-from devices.pages.reference_entries import Area, areas, found
+from devices.pages.reference_entries import Area, Entry, areas, found
 
 LONGEST_SEARCH = 100
 
@@ -22,7 +22,7 @@ def reference(request: PageRequest) -> HttpResponse:
     everything = _areas(request.tenant.api_origin)
     text = request.GET.get("q", "")[:LONGEST_SEARCH].strip()
     shown = found(everything, text) if text else everything
-    context = {"areas": shown, "text": text, "count": _count(shown), "total": _count(everything)}
+    context = {"areas": shown, "text": text, "count": len(_entries(shown)), "total": len(_entries(everything))}
     response = fragment(request, "devices/reference.html", "results", context)
     if request.htmx:
         response["HX-Push-Url"] = f"{request.path}?{urlencode({'q': text})}" if text else request.path
@@ -32,10 +32,8 @@ def reference(request: PageRequest) -> HttpResponse:
 @requires(Capability.VIEW)
 @require_GET
 def changes(request: PageRequest) -> HttpResponse:
-    """How the API may change, what is deprecated, and what is an addition to the public API."""
-    entries = [
-        entry for area in _areas(request.tenant.api_origin) for section in area.sections for entry in section.entries
-    ]
+    """The rules for changes of the API, its deprecated operations, and its additions to the public API."""
+    entries = _entries(_areas(request.tenant.api_origin))
     context = {
         "deprecated": [entry for entry in entries if entry.instead],
         "additions": [entry for entry in entries if entry.ours],
@@ -59,5 +57,5 @@ def _areas(origin: str) -> list[Area]:
     return areas(openapi.document(origin))
 
 
-def _count(areas: list[Area]) -> int:
-    return sum(len(section.entries) for area in areas for section in area.sections)
+def _entries(areas: list[Area]) -> list[Entry]:
+    return [entry for area in areas for section in area.sections for entry in section.entries]

@@ -11,6 +11,7 @@ import factory
 from pydantic import BaseModel
 
 from access.models import Tenant
+from access.permissions import catalogue
 from devices.api.operations import ade
 from devices.api.routing import Operation
 from devices.api.schemas.ade import OptionalUUID
@@ -39,6 +40,7 @@ LIBRARY = {
 EXAMPLE_TEXT = "example"
 # Parameters of paths that are no UUID, and the attribute with their value.
 NAMES = {"cve_id": "cve_id"}
+EVERY_PERMISSION = [permission.codename for permission in catalogue]
 EXAMPLE_ID = "98765000-0000-4000-8000-000000000004"
 
 # What must have happened before, for an operation that undoes something. It is given what `objects` made, by name.

@@ -14,7 +14,6 @@ from pytest_django import DjangoDbBlocker
 
 from access.audit.events import Actor
 from access.models import Tenant
-from access.permissions import catalogue
 from devices.api import api as declared
 from devices.api.operations import ade
 from devices.api.routing import Operation
@@ -22,7 +21,7 @@ from devices.demo.fleet import demo_fleet, load_demo_fleet
 from devices.models import Device, Platform
 from tests.contract import OPERATIONS
 from tests.devices.api import examples
-from tests.devices.api.examples import LIBRARY
+from tests.devices.api.examples import EVERY_PERMISSION, LIBRARY
 from tests.devices.api.shapes import Mismatch, mismatches
 from tests.factories.access import ApiTokenFactory, TenantFactory
 from tests.types import Call, IssuedApiToken, IssueToken, Response
@@ -32,7 +31,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 DEVICES = 120  # among which are all families, people without a device, devices never seen, and two in lost mode
 COVERED = [operation for operation in declared.operations if operation.id in OPERATIONS]
 READS = [operation for operation in COVERED if operation.method == "GET"]
-EVERY_PERMISSION = [permission.codename for permission in catalogue]
 WRITES = [operation for operation in COVERED if operation.method != "GET"]
 
 

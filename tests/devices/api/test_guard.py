@@ -6,16 +6,15 @@ from typing import Any
 import pytest
 
 from access.models import Tenant
-from access.permissions import catalogue
 from devices.api import api as endpoint_api
 from devices.api.routing import Operation
 from tests.devices.api import examples
+from tests.devices.api.examples import EVERY_PERMISSION
 from tests.factories.access import ApiTokenFactory
 from tests.types import Call, IssuedApiToken, IssueToken, Response
 
 pytestmark = pytest.mark.slow
 
-EVERYTHING = [permission.codename for permission in catalogue]
 OPERATIONS = endpoint_api.operations
 GUARDED = [operation for operation in OPERATIONS if not operation.open]
 PERMITTED = [operation for operation in OPERATIONS if operation.permission]
@@ -41,7 +40,7 @@ def call(api: Call, tenant: Tenant) -> Call:
 def test_no_live_token_answers_one_401(
     operation: Operation, call: Call, issue_token: IssueToken, other_tenant: Tenant
 ) -> None:
-    foreign = ApiTokenFactory.create(tenant=other_tenant, permissions=EVERYTHING)
+    foreign = ApiTokenFactory.create(tenant=other_tenant, permissions=EVERY_PERMISSION)
     missing = {
         "none": call(operation),
         "empty": call(operation, headers={"authorization": ""}),
@@ -51,8 +50,8 @@ def test_no_live_token_answers_one_401(
     sent = {
         "garbage": call(operation, "garbage"),
         "unknown": call(operation, str(uuid.uuid4())),
-        "revoked": call(operation, issue_token(*EVERYTHING, revoked=True)),
-        "expired": call(operation, issue_token(*EVERYTHING, expired=True)),
+        "revoked": call(operation, issue_token(*EVERY_PERMISSION, revoked=True)),
+        "expired": call(operation, issue_token(*EVERY_PERMISSION, expired=True)),
         "other tenant": call(operation, foreign.secret),
     }
     answers = {**missing, **sent}
@@ -66,7 +65,7 @@ def test_no_live_token_answers_one_401(
 def test_an_inactive_tenant_is_not_found(
     operation: Operation, call: Call, issue_token: IssueToken, tenant: Tenant
 ) -> None:
-    token = issue_token(*EVERYTHING)
+    token = issue_token(*EVERY_PERMISSION)
     values = examples.objects(operation, tenant)
     Tenant.objects.filter(pk=tenant.pk).update(active=False)
     answer = call(operation, token, values=values)
@@ -79,7 +78,7 @@ def test_without_its_permission_403_names_it_before_anything_is_parsed(
     operation: Operation, call: Call, issue_token: IssueToken
 ) -> None:
     assert operation.permission
-    others = issue_token(*(codename for codename in EVERYTHING if codename != operation.permission.codename))
+    others = issue_token(*(codename for codename in EVERY_PERMISSION if codename != operation.permission.codename))
     nonsense = dict.fromkeys(examples.parameters(operation), "nonsense")
     for answer in (
         call(operation, others),
@@ -111,7 +110,7 @@ def test_its_permission_alone_is_enough(operation: Operation, call: Call, issue_
 def test_other_tenants_object_answers_404_like_a_missing_one(
     operation: Operation, call: Call, issue_token: IssueToken, tenant: Tenant, other_tenant: Tenant
 ) -> None:
-    token = issue_token(*EVERYTHING)
+    token = issue_token(*EVERY_PERMISSION)
     own = examples.objects(operation, tenant)
     foreign = examples.objects(operation, other_tenant)
     for parameter in examples.parameters(operation):
@@ -120,7 +119,7 @@ def test_other_tenants_object_answers_404_like_a_missing_one(
             for value in (foreign[parameter], uuid.uuid4(), "no-id", f"{{{foreign[parameter]}}}", "%00", "0" * 5000)
         ]
         assert {(answer.status_code, answer.content) for answer in answers} == {(404, b'{"detail":"Not found."}')}
-    theirs = ApiTokenFactory.create(tenant=other_tenant, permissions=EVERYTHING)
+    theirs = ApiTokenFactory.create(tenant=other_tenant, permissions=EVERY_PERMISSION)
     assert call(operation, theirs, values=foreign, host=other_tenant.api_host).status_code == operation.status
 
 
@@ -128,7 +127,7 @@ def test_other_tenants_object_answers_404_like_a_missing_one(
 def test_both_slash_forms_answer_without_a_redirect(
     operation: Operation, call: Call, api: Call, issue_token: IssueToken, tenant: Tenant
 ) -> None:
-    token = issue_token(*EVERYTHING)
+    token = issue_token(*EVERY_PERMISSION)
     for ending in ("", "/"):
         path = examples.path(operation, examples.objects(operation, tenant), ending)
         json = examples.body(operation)
@@ -148,7 +147,7 @@ def test_unknown_query_parameters_are_ignored(
 ) -> None:
     path = examples.path(operation, examples.objects(operation, tenant))
     query = f"{'&' if '?' in path else '?'}source=iructl&sort=x&_="
-    answer = api(operation.method, path + query, issue_token(*EVERYTHING), json=examples.body(operation))
+    answer = api(operation.method, path + query, issue_token(*EVERY_PERMISSION), json=examples.body(operation))
     assert answer.status_code == operation.status
 
 

@@ -12,13 +12,13 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from access.models import Tenant
-from access.permissions import catalogue
 from devices.api import api as endpoint_api
 from devices.api.idempotency import KEPT, LOST_AFTER, forget_calls
 from devices.api.routing import Operation
 from devices.fleet import tags
 from devices.models import IdempotentCall, Tag
 from tests.devices.api import examples
+from tests.devices.api.examples import EVERY_PERMISSION
 from tests.types import Call, IssuedApiToken, IssueToken, Response
 
 pytestmark = pytest.mark.django_db
@@ -29,7 +29,7 @@ KEY = "3f1c1c0e-7d0f-4c65-9a34-5d8f6f0f2a11"
 
 @pytest.fixture
 def token(issue_token: IssueToken) -> IssuedApiToken:
-    return issue_token(*(permission.codename for permission in catalogue))
+    return issue_token(*EVERY_PERMISSION)
 
 
 @pytest.fixture

@@ -19,13 +19,13 @@ from devices.api.routing import Operation
 from devices.api.sections import UNGATED
 from devices.models import LostMode
 from tests.devices.api import examples
+from tests.devices.api.examples import EVERY_PERMISSION
 from tests.types import Call, IssueToken, Response
 
 pytestmark = [pytest.mark.slow, pytest.mark.sqlite_only]
 
 ORIGIN = "https://accuhive.api.example.com"
 OPERATIONS = endpoint_api.operations
-EVERYTHING = [permission.codename for permission in catalogue]
 
 every_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
 
@@ -124,7 +124,7 @@ def test_answers_are_as_described(
 ) -> None:
     path = examples.path(operation, examples.objects(operation, tenant))
     body = examples.body(operation)
-    everything = issue_token(*EVERYTHING)
+    everything = issue_token(*EVERY_PERMISSION)
     text = {"data": b"x", "content_type": "text/plain"}
     calls: dict[str, Callable[[], Response]] = {
         "401": lambda: api(operation.method, path, json=body),
@@ -157,7 +157,7 @@ def test_refusals_are_as_described(
 ) -> None:
     (operation,) = [each for each in OPERATIONS if each.id == operation_id]
     path = examples.path(operation, examples.objects(operation, tenant))
-    token = issue_token(*EVERYTHING)
+    token = issue_token(*EVERY_PERMISSION)
     LostMode.objects.all().delete()
     if body is None:
         assert api(operation.method, path, token).status_code == 200  # and the second is one too many

@@ -21,17 +21,16 @@ from access.audit import head
 from access.audit.events import Actor
 from access.models import ApiToken, AuditEvent, Tenant
 from access.people.tenants import edit_tenant
-from access.permissions import catalogue
 from access.tokens.authentication import LiveToken, authenticate
 from access.tokens.lifecycle import revoke_token, set_permissions
 from devices.api.routing import Operation
 from tests.devices.api import examples
+from tests.devices.api.examples import EVERY_PERMISSION
 from tests.devices.api.test_guard import PERMITTED, named
 from tests.types import Call, IssuedApiToken, IssueToken, Response
 
 pytestmark = pytest.mark.slow
 
-EVERYTHING = [permission.codename for permission in catalogue]
 ACTING = [each for each in PERMITTED if each.method != "GET" or (each.permission and each.permission.sensitive)]
 READING = [each for each in PERMITTED if each not in ACTING]
 CONCURRENT = {"create_device_note", "update_device", "get_filevault_recovery_key", "restart_device"}
@@ -98,7 +97,7 @@ def test_after_its_revocation_a_call_changes_nothing_and_reads_no_secret(
     operation: Operation, call: Any, tenant: Tenant, issue_token: IssueToken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = examples.objects(operation, tenant)
-    revoked, live = issue_token(*EVERYTHING), issue_token(*EVERYTHING)
+    revoked, live = issue_token(*EVERY_PERMISSION), issue_token(*EVERY_PERMISSION)
     after: dict[str, Any] = {}
 
     def revoke_now() -> None:
@@ -119,7 +118,7 @@ def test_while_the_head_of_the_trail_is_locked_only_its_event_is_written(
     operation: Operation, call: Any, tenant: Tenant, issue_token: IssueToken
 ) -> None:
     """All changes of a tenant wait for this lock. Another lock that is taken later could wait for one of them."""
-    ids, token = examples.objects(operation, tenant), issue_token(*EVERYTHING)
+    ids, token = examples.objects(operation, tenant), issue_token(*EVERY_PERMISSION)
     with CaptureQueriesContext(connection) as queries:
         assert call(operation, token, ids).status_code == operation.status
     statements = [query["sql"] for query in queries]
@@ -134,7 +133,7 @@ def test_while_the_head_of_the_trail_is_locked_only_its_event_is_written(
 def test_every_other_operation_writes_no_event(
     operation: Operation, call: Any, tenant: Tenant, issue_token: IssueToken
 ) -> None:
-    token = issue_token(*EVERYTHING)
+    token = issue_token(*EVERY_PERMISSION)
     assert call(operation, token, examples.objects(operation, tenant)).status_code == operation.status
     assert not AuditEvent.objects.filter(actor_id=str(token.id)).exists()
 
@@ -157,7 +156,7 @@ def test_a_call_that_waits_for_the_revocation_is_refused(
     operation: Operation, call: Any, tenant: Tenant, issue_token: IssueToken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = examples.objects(operation, tenant)
-    token = issue_token(*EVERYTHING)
+    token = issue_token(*EVERY_PERMISSION)
     authenticated = Event()
 
     def work() -> Response:
