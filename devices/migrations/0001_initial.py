@@ -5,6 +5,8 @@ import django.db.models.functions.text
 import uuid
 from django.db import migrations, models
 
+from access.schema import CreateModels
+
 
 class Migration(migrations.Migration):
 
@@ -15,189 +17,193 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.CreateModel(
-            name='Device',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False)),
-                ('name', models.CharField(max_length=255)),
-                ('serial_number', models.CharField(max_length=100)),
-                ('model', models.CharField(blank=True, max_length=255)),
-                ('platform', models.CharField(choices=[('Mac', 'Mac'), ('iPad', 'Ipad'), ('iPhone', 'Iphone'), ('AppleTV', 'Apple TV'), ('Android', 'Android'), ('Windows', 'Windows')], max_length=10)),
-                ('os_version', models.CharField(blank=True, max_length=50)),
-                ('supplemental_build_version', models.CharField(blank=True, max_length=50)),
-                ('supplemental_os_version_extra', models.CharField(blank=True, max_length=50)),
-                ('asset_tag', models.CharField(blank=True, max_length=255)),
-                ('mac_address', models.CharField(blank=True, max_length=17)),
-                ('filevault_enabled', models.BooleanField(blank=True, null=True)),
-                ('mdm_enabled', models.BooleanField(default=True)),
-                ('agent_installed', models.BooleanField(default=False)),
-                ('agent_version', models.CharField(blank=True, max_length=50)),
-                ('is_missing', models.BooleanField(default=False)),
-                ('is_removed', models.BooleanField(default=False)),
-                ('lost_mode_status', models.CharField(blank=True, max_length=50)),
-                ('api_level', models.CharField(blank=True, max_length=20)),
-                ('security_patch_level', models.CharField(blank=True, max_length=20)),
-                ('full_software_version', models.CharField(blank=True, max_length=50)),
-                ('first_enrollment', models.DateTimeField()),
-                ('last_enrollment', models.DateTimeField()),
-                ('last_check_in', models.DateTimeField(blank=True, null=True)),
-                ('record', models.TextField(editable=False)),
-            ],
-        ),
-        migrations.CreateModel(
-            name='Fleet',
-            fields=[
-                ('tenant', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='fleet', serialize=False, to='access.tenant')),
-                ('device_count', models.PositiveIntegerField(default=0)),
-                ('extended_records', models.BooleanField(default=False)),
-            ],
-        ),
-        migrations.CreateModel(
-            name='Blueprint',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False)),
-                ('name', models.CharField(max_length=255)),
-                ('description', models.TextField(blank=True)),
-                ('icon', models.CharField(default='ss-layers', max_length=60)),
-                ('color', models.CharField(default='blue-500', max_length=60)),
-                ('type', models.CharField(choices=[('classic', 'Classic'), ('map', 'Assignment Map')], default='classic', max_length=10)),
-                ('params', models.JSONField(blank=True, default=dict)),
-                ('enrollment_code', models.CharField(blank=True, max_length=20)),
-                ('enrollment_code_active', models.BooleanField(default=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='blueprints', to='access.tenant')),
-            ],
-        ),
-        migrations.CreateModel(
-            name='DeviceInventory',
-            fields=[
-                ('device', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='inventory', serialize=False, to='devices.device')),
-                ('details', models.JSONField(default=dict)),
-            ],
-        ),
-        migrations.AddField(
-            model_name='device',
-            name='blueprint',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='devices', to='devices.blueprint'),
-        ),
-        migrations.AddField(
-            model_name='device',
-            name='tenant',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='devices', to='access.tenant'),
-        ),
-        migrations.CreateModel(
-            name='DirectoryIntegration',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False)),
-                ('number', models.PositiveIntegerField(default=1, help_text='The integer id that the API answers.')),
-                ('name', models.CharField(max_length=255)),
-                ('type', models.CharField(max_length=60)),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='directory_integrations', to='access.tenant')),
-            ],
-        ),
-        migrations.CreateModel(
-            name='Tag',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False)),
-                ('name', models.CharField(max_length=255)),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tags', to='access.tenant')),
-            ],
-        ),
-        migrations.AddField(
-            model_name='device',
-            name='tags',
-            field=models.ManyToManyField(blank=True, related_name='devices', to='devices.tag'),
-        ),
-        migrations.CreateModel(
-            name='User',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False)),
-                ('name', models.CharField(max_length=255)),
-                ('email', models.CharField(max_length=254)),
-                ('active', models.BooleanField(default=True)),
-                ('archived', models.BooleanField(default=False)),
-                ('department', models.CharField(blank=True, max_length=255, null=True)),
-                ('job_title', models.CharField(blank=True, max_length=255, null=True)),
-                ('deprecated_user_id', models.CharField(blank=True, max_length=20)),
-                ('created_at', models.DateTimeField()),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('integration', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='users', to='devices.directoryintegration')),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='users', to='access.tenant')),
-            ],
-        ),
-        migrations.AddField(
-            model_name='device',
-            name='user',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='devices', to='devices.user'),
-        ),
-        migrations.AddIndex(
-            model_name='blueprint',
-            index=models.Index(fields=['tenant', 'name'], name='blueprint_name'),
-        ),
-        migrations.AddConstraint(
-            model_name='blueprint',
-            constraint=models.UniqueConstraint(fields=('tenant', 'uuid'), name='blueprint_uuid'),
-        ),
-        migrations.AddConstraint(
-            model_name='directoryintegration',
-            constraint=models.UniqueConstraint(fields=('tenant', 'uuid'), name='integration_uuid'),
-        ),
-        migrations.AddConstraint(
-            model_name='tag',
-            constraint=models.UniqueConstraint(fields=('tenant', 'uuid'), name='tag_uuid'),
-        ),
-        migrations.AddConstraint(
-            model_name='tag',
-            constraint=models.UniqueConstraint(fields=('tenant', 'name'), name='tag_name'),
-        ),
-        migrations.AddIndex(
-            model_name='user',
-            index=models.Index(fields=['tenant', 'email'], name='user_email'),
-        ),
-        migrations.AddConstraint(
-            model_name='user',
-            constraint=models.UniqueConstraint(fields=('tenant', 'uuid'), name='user_uuid'),
-        ),
-        migrations.AddIndex(
-            model_name='device',
-            index=models.Index(fields=['tenant', 'id'], name='device_list'),
-        ),
-        migrations.AddIndex(
-            model_name='device',
-            index=models.Index(fields=['tenant', 'platform', 'id'], name='device_platform'),
-        ),
-        migrations.AddIndex(
-            model_name='device',
-            index=models.Index(fields=['tenant', 'mac_address'], name='device_mac_address'),
-        ),
-        migrations.AddIndex(
-            model_name='device',
-            index=models.Index(fields=['tenant', 'last_check_in', 'id'], name='device_last_check_in'),
-        ),
-        migrations.AddIndex(
-            model_name='device',
-            index=models.Index(fields=['tenant', 'name', 'id'], name='device_name'),
-        ),
-        migrations.AddIndex(
-            model_name='device',
-            index=models.Index(fields=['blueprint', 'id'], name='device_blueprint'),
-        ),
-        migrations.AddIndex(
-            model_name='device',
-            index=models.Index(fields=['user', 'id'], name='device_user'),
-        ),
-        migrations.AddConstraint(
-            model_name='device',
-            constraint=models.UniqueConstraint(fields=('tenant', 'uuid'), name='device_uuid'),
-        ),
-        migrations.AddConstraint(
-            model_name='device',
-            constraint=models.UniqueConstraint(models.F('tenant'), django.db.models.functions.text.Upper('serial_number'), condition=models.Q(('serial_number', ''), _negated=True), name='device_serial_number'),
+        CreateModels(
+            [
+                migrations.CreateModel(
+                    name='Device',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('uuid', models.UUIDField(default=uuid.uuid4, editable=False)),
+                        ('name', models.CharField(max_length=255)),
+                        ('serial_number', models.CharField(max_length=100)),
+                        ('model', models.CharField(blank=True, max_length=255)),
+                        ('platform', models.CharField(choices=[('Mac', 'Mac'), ('iPad', 'Ipad'), ('iPhone', 'Iphone'), ('AppleTV', 'Apple TV'), ('Android', 'Android'), ('Windows', 'Windows')], max_length=10)),
+                        ('os_version', models.CharField(blank=True, max_length=50)),
+                        ('supplemental_build_version', models.CharField(blank=True, max_length=50)),
+                        ('supplemental_os_version_extra', models.CharField(blank=True, max_length=50)),
+                        ('asset_tag', models.CharField(blank=True, max_length=255)),
+                        ('mac_address', models.CharField(blank=True, max_length=17)),
+                        ('filevault_enabled', models.BooleanField(blank=True, null=True)),
+                        ('mdm_enabled', models.BooleanField(default=True)),
+                        ('agent_installed', models.BooleanField(default=False)),
+                        ('agent_version', models.CharField(blank=True, max_length=50)),
+                        ('is_missing', models.BooleanField(default=False)),
+                        ('is_removed', models.BooleanField(default=False)),
+                        ('lost_mode_status', models.CharField(blank=True, max_length=50)),
+                        ('api_level', models.CharField(blank=True, max_length=20)),
+                        ('security_patch_level', models.CharField(blank=True, max_length=20)),
+                        ('full_software_version', models.CharField(blank=True, max_length=50)),
+                        ('first_enrollment', models.DateTimeField()),
+                        ('last_enrollment', models.DateTimeField()),
+                        ('last_check_in', models.DateTimeField(blank=True, null=True)),
+                        ('record', models.TextField(editable=False)),
+                    ],
+                ),
+                migrations.CreateModel(
+                    name='Fleet',
+                    fields=[
+                        ('tenant', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='fleet', serialize=False, to='access.tenant')),
+                        ('device_count', models.PositiveIntegerField(default=0)),
+                        ('extended_records', models.BooleanField(default=False)),
+                    ],
+                ),
+                migrations.CreateModel(
+                    name='Blueprint',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('uuid', models.UUIDField(default=uuid.uuid4, editable=False)),
+                        ('name', models.CharField(max_length=255)),
+                        ('description', models.TextField(blank=True)),
+                        ('icon', models.CharField(default='ss-layers', max_length=60)),
+                        ('color', models.CharField(default='blue-500', max_length=60)),
+                        ('type', models.CharField(choices=[('classic', 'Classic'), ('map', 'Assignment Map')], default='classic', max_length=10)),
+                        ('params', models.JSONField(blank=True, default=dict)),
+                        ('enrollment_code', models.CharField(blank=True, max_length=20)),
+                        ('enrollment_code_active', models.BooleanField(default=False)),
+                        ('created_at', models.DateTimeField(auto_now_add=True)),
+                        ('updated_at', models.DateTimeField(auto_now=True)),
+                        ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='blueprints', to='access.tenant')),
+                    ],
+                ),
+                migrations.CreateModel(
+                    name='DeviceInventory',
+                    fields=[
+                        ('device', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='inventory', serialize=False, to='devices.device')),
+                        ('details', models.JSONField(default=dict)),
+                    ],
+                ),
+                migrations.AddField(
+                    model_name='device',
+                    name='blueprint',
+                    field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='devices', to='devices.blueprint'),
+                ),
+                migrations.AddField(
+                    model_name='device',
+                    name='tenant',
+                    field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='devices', to='access.tenant'),
+                ),
+                migrations.CreateModel(
+                    name='DirectoryIntegration',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('uuid', models.UUIDField(default=uuid.uuid4, editable=False)),
+                        ('number', models.PositiveIntegerField(default=1, help_text='The integer id that the API answers.')),
+                        ('name', models.CharField(max_length=255)),
+                        ('type', models.CharField(max_length=60)),
+                        ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='directory_integrations', to='access.tenant')),
+                    ],
+                ),
+                migrations.CreateModel(
+                    name='Tag',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('uuid', models.UUIDField(default=uuid.uuid4, editable=False)),
+                        ('name', models.CharField(max_length=255)),
+                        ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tags', to='access.tenant')),
+                    ],
+                ),
+                migrations.AddField(
+                    model_name='device',
+                    name='tags',
+                    field=models.ManyToManyField(blank=True, related_name='devices', to='devices.tag'),
+                ),
+                migrations.CreateModel(
+                    name='User',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('uuid', models.UUIDField(default=uuid.uuid4, editable=False)),
+                        ('name', models.CharField(max_length=255)),
+                        ('email', models.CharField(max_length=254)),
+                        ('active', models.BooleanField(default=True)),
+                        ('archived', models.BooleanField(default=False)),
+                        ('department', models.CharField(blank=True, max_length=255, null=True)),
+                        ('job_title', models.CharField(blank=True, max_length=255, null=True)),
+                        ('deprecated_user_id', models.CharField(blank=True, max_length=20)),
+                        ('created_at', models.DateTimeField()),
+                        ('updated_at', models.DateTimeField(auto_now=True)),
+                        ('integration', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='users', to='devices.directoryintegration')),
+                        ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='users', to='access.tenant')),
+                    ],
+                ),
+                migrations.AddField(
+                    model_name='device',
+                    name='user',
+                    field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='devices', to='devices.user'),
+                ),
+                migrations.AddIndex(
+                    model_name='blueprint',
+                    index=models.Index(fields=['tenant', 'name'], name='blueprint_name'),
+                ),
+                migrations.AddConstraint(
+                    model_name='blueprint',
+                    constraint=models.UniqueConstraint(fields=('tenant', 'uuid'), name='blueprint_uuid'),
+                ),
+                migrations.AddConstraint(
+                    model_name='directoryintegration',
+                    constraint=models.UniqueConstraint(fields=('tenant', 'uuid'), name='integration_uuid'),
+                ),
+                migrations.AddConstraint(
+                    model_name='tag',
+                    constraint=models.UniqueConstraint(fields=('tenant', 'uuid'), name='tag_uuid'),
+                ),
+                migrations.AddConstraint(
+                    model_name='tag',
+                    constraint=models.UniqueConstraint(fields=('tenant', 'name'), name='tag_name'),
+                ),
+                migrations.AddIndex(
+                    model_name='user',
+                    index=models.Index(fields=['tenant', 'email'], name='user_email'),
+                ),
+                migrations.AddConstraint(
+                    model_name='user',
+                    constraint=models.UniqueConstraint(fields=('tenant', 'uuid'), name='user_uuid'),
+                ),
+                migrations.AddIndex(
+                    model_name='device',
+                    index=models.Index(fields=['tenant', 'id'], name='device_list'),
+                ),
+                migrations.AddIndex(
+                    model_name='device',
+                    index=models.Index(fields=['tenant', 'platform', 'id'], name='device_platform'),
+                ),
+                migrations.AddIndex(
+                    model_name='device',
+                    index=models.Index(fields=['tenant', 'mac_address'], name='device_mac_address'),
+                ),
+                migrations.AddIndex(
+                    model_name='device',
+                    index=models.Index(fields=['tenant', 'last_check_in', 'id'], name='device_last_check_in'),
+                ),
+                migrations.AddIndex(
+                    model_name='device',
+                    index=models.Index(fields=['tenant', 'name', 'id'], name='device_name'),
+                ),
+                migrations.AddIndex(
+                    model_name='device',
+                    index=models.Index(fields=['blueprint', 'id'], name='device_blueprint'),
+                ),
+                migrations.AddIndex(
+                    model_name='device',
+                    index=models.Index(fields=['user', 'id'], name='device_user'),
+                ),
+                migrations.AddConstraint(
+                    model_name='device',
+                    constraint=models.UniqueConstraint(fields=('tenant', 'uuid'), name='device_uuid'),
+                ),
+                migrations.AddConstraint(
+                    model_name='device',
+                    constraint=models.UniqueConstraint(models.F('tenant'), django.db.models.functions.text.Upper('serial_number'), condition=models.Q(('serial_number', ''), _negated=True), name='device_serial_number'),
+                ),
+            ]
         ),
     ]

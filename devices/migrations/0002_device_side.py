@@ -4,6 +4,8 @@ import django.db.models.deletion
 import uuid
 from django.db import migrations, models
 
+from access.schema import CreateModels
+
 
 class Migration(migrations.Migration):
 
@@ -13,32 +15,192 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.CreateModel(
-            name='BlueprintRouting',
-            fields=[
-                ('tenant', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='blueprint_routing', serialize=False, to='access.tenant')),
-                ('enrollment_code', models.CharField(blank=True, max_length=20)),
-                ('enrollment_code_active', models.BooleanField(default=False)),
-            ],
-        ),
-        migrations.CreateModel(
-            name='LostMode',
-            fields=[
-                ('device', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='lost_mode', serialize=False, to='devices.device')),
-                ('status', models.CharField(max_length=50)),
-                ('enabled_by', models.CharField(max_length=310)),
-                ('enable_status_at', models.DateTimeField()),
-                ('message', models.TextField(blank=True)),
-                ('phone_number', models.CharField(blank=True, max_length=100)),
-                ('footnote', models.TextField(blank=True)),
-                ('location_status', models.CharField(blank=True, max_length=50)),
-                ('location_status_at', models.DateTimeField(null=True)),
-                ('latitude', models.CharField(blank=True, max_length=30)),
-                ('longitude', models.CharField(blank=True, max_length=30)),
-                ('location_at', models.DateTimeField(null=True)),
-                ('sound_status', models.CharField(blank=True, max_length=50)),
-                ('sound_status_at', models.DateTimeField(null=True)),
-            ],
+        CreateModels(
+            [
+                migrations.CreateModel(
+                    name='BlueprintRouting',
+                    fields=[
+                        ('tenant', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='blueprint_routing', serialize=False, to='access.tenant')),
+                        ('enrollment_code', models.CharField(blank=True, max_length=20)),
+                        ('enrollment_code_active', models.BooleanField(default=False)),
+                    ],
+                ),
+                migrations.CreateModel(
+                    name='LostMode',
+                    fields=[
+                        ('device', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='lost_mode', serialize=False, to='devices.device')),
+                        ('status', models.CharField(max_length=50)),
+                        ('enabled_by', models.CharField(max_length=310)),
+                        ('enable_status_at', models.DateTimeField()),
+                        ('message', models.TextField(blank=True)),
+                        ('phone_number', models.CharField(blank=True, max_length=100)),
+                        ('footnote', models.TextField(blank=True)),
+                        ('location_status', models.CharField(blank=True, max_length=50)),
+                        ('location_status_at', models.DateTimeField(null=True)),
+                        ('latitude', models.CharField(blank=True, max_length=30)),
+                        ('longitude', models.CharField(blank=True, max_length=30)),
+                        ('location_at', models.DateTimeField(null=True)),
+                        ('sound_status', models.CharField(blank=True, max_length=50)),
+                        ('sound_status_at', models.DateTimeField(null=True)),
+                    ],
+                ),
+                migrations.CreateModel(
+                    name='AssignmentNode',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('uuid', models.UUIDField(default=uuid.uuid4, editable=False)),
+                        ('name', models.CharField(max_length=255)),
+                        ('blueprint', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='nodes', to='devices.blueprint')),
+                    ],
+                ),
+                migrations.CreateModel(
+                    name='DeviceActivity',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('created_at', models.DateTimeField()),
+                        ('action_type', models.CharField(max_length=60)),
+                        ('blueprint_routing', models.BooleanField(default=False)),
+                        ('details', models.JSONField(default=dict)),
+                        ('blueprint', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='devices.blueprint')),
+                        ('device', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='activity', to='devices.device')),
+                        ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='device_activity', to='access.tenant')),
+                    ],
+                    options={
+                        'verbose_name_plural': 'device activity',
+                    },
+                ),
+                migrations.CreateModel(
+                    name='DeviceCommand',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                        ('command', models.CharField(help_text='Operation id of the command, such as lock_device.', max_length=40)),
+                        ('command_type', models.CharField(max_length=60)),
+                        ('request_type', models.CharField(help_text="Apple's RequestType, or its counterpart elsewhere.", max_length=60)),
+                        ('payload', models.JSONField(default=dict, help_text='What is sent, without secrets.')),
+                        ('metadata', models.JSONField(default=dict)),
+                        ('status', models.PositiveSmallIntegerField(choices=[(1, 'Pending'), (2, 'Running'), (3, 'Completed'), (4, 'Failed'), (5, 'Not Now')], default=1)),
+                        ('attempts', models.PositiveIntegerField(default=0)),
+                        ('priority', models.PositiveSmallIntegerField(default=1)),
+                        ('error_chain', models.JSONField(default=list)),
+                        ('requested_by', models.CharField(max_length=310)),
+                        ('date_requested', models.DateTimeField()),
+                        ('last_pushed', models.DateTimeField()),
+                        ('date_completed', models.DateTimeField(null=True)),
+                        ('device', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='commands', to='devices.device')),
+                        ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='device_commands', to='access.tenant')),
+                    ],
+                ),
+                migrations.CreateModel(
+                    name='DeviceNote',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('uuid', models.UUIDField(default=uuid.uuid4, editable=False)),
+                        ('content', models.TextField()),
+                        ('author', models.CharField(max_length=310)),
+                        ('created_at', models.DateTimeField()),
+                        ('updated_at', models.DateTimeField()),
+                        ('device', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notes', to='devices.device')),
+                        ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='device_notes', to='access.tenant')),
+                    ],
+                ),
+                migrations.CreateModel(
+                    name='DeviceSecret',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('kind', models.CharField(choices=[('filevault_key', 'FileVault recovery key'), ('user_bypass_code', 'User-based Activation Lock bypass code'), ('device_bypass_code', 'Device-based Activation Lock bypass code'), ('recovery_password', 'Recovery Lock password'), ('unlock_pin', 'Unlock PIN'), ('command_secret', 'Secret of a queued command')], max_length=30)),
+                        ('subject', models.CharField(blank=True, help_text="The command that a command's secret belongs to.", max_length=36)),
+                        ('key_number', models.PositiveIntegerField(help_text='Which of IRU_SECRET_KEYS encrypted it.')),
+                        ('ciphertext', models.BinaryField(help_text='Nonce, AES-256-GCM ciphertext and tag.')),
+                        ('updated_at', models.DateTimeField(auto_now=True)),
+                        ('device', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='secrets', to='devices.device')),
+                        ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='device_secrets', to='access.tenant')),
+                    ],
+                ),
+                migrations.CreateModel(
+                    name='LibraryItem',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('uuid', models.UUIDField(default=uuid.uuid4, editable=False)),
+                        ('name', models.CharField(max_length=255)),
+                        ('type', models.CharField(help_text='custom-app, profile, custom-script, automatic-app, …', max_length=40)),
+                        ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='library_items', to='access.tenant')),
+                    ],
+                ),
+                migrations.CreateModel(
+                    name='Assignment',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('blueprint', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='assignments', to='devices.blueprint')),
+                        ('node', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='assignments', to='devices.assignmentnode')),
+                        ('library_item', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='assignments', to='devices.libraryitem')),
+                    ],
+                ),
+                migrations.CreateModel(
+                    name='RoutingActivity',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('activity_time', models.DateTimeField()),
+                        ('activity_type', models.CharField(max_length=60)),
+                        ('user_id', models.CharField(blank=True, max_length=36)),
+                        ('user_email', models.CharField(blank=True, max_length=254)),
+                        ('device_uuid', models.UUIDField(null=True)),
+                        ('details', models.JSONField(default=dict)),
+                        ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='routing_activity', to='access.tenant')),
+                    ],
+                    options={
+                        'verbose_name_plural': 'routing activity',
+                    },
+                ),
+                migrations.AddConstraint(
+                    model_name='assignmentnode',
+                    constraint=models.UniqueConstraint(fields=('blueprint', 'uuid'), name='node_uuid'),
+                ),
+                migrations.AddIndex(
+                    model_name='deviceactivity',
+                    index=models.Index(fields=['device', '-created_at', '-id'], name='activity_newest'),
+                ),
+                migrations.AddIndex(
+                    model_name='devicecommand',
+                    index=models.Index(fields=['device', '-id'], name='command_newest'),
+                ),
+                migrations.AddConstraint(
+                    model_name='devicecommand',
+                    constraint=models.UniqueConstraint(condition=models.Q(('status__in', [1, 2, 5])), fields=('device', 'command'), name='one_unfinished_command'),
+                ),
+                migrations.AddIndex(
+                    model_name='devicenote',
+                    index=models.Index(fields=['device', '-created_at', '-id'], name='note_newest'),
+                ),
+                migrations.AddConstraint(
+                    model_name='devicenote',
+                    constraint=models.UniqueConstraint(fields=('device', 'uuid'), name='note_uuid'),
+                ),
+                migrations.AddConstraint(
+                    model_name='devicesecret',
+                    constraint=models.UniqueConstraint(fields=('device', 'kind', 'subject'), name='one_secret_of_a_kind'),
+                ),
+                migrations.AddIndex(
+                    model_name='libraryitem',
+                    index=models.Index(fields=['tenant', 'name', 'id'], name='library_item_name'),
+                ),
+                migrations.AddConstraint(
+                    model_name='libraryitem',
+                    constraint=models.UniqueConstraint(fields=('tenant', 'uuid'), name='library_item_uuid'),
+                ),
+                migrations.AddConstraint(
+                    model_name='assignment',
+                    constraint=models.UniqueConstraint(condition=models.Q(('node', None)), fields=('blueprint', 'library_item'), name='assigned_to_blueprint_once'),
+                ),
+                migrations.AddConstraint(
+                    model_name='assignment',
+                    constraint=models.UniqueConstraint(fields=('node', 'library_item'), name='assigned_to_node_once'),
+                ),
+                migrations.AddIndex(
+                    model_name='routingactivity',
+                    index=models.Index(fields=['tenant', '-activity_time', '-id'], name='routing_newest'),
+                ),
+            ]
         ),
         migrations.AddField(
             model_name='deviceinventory',
@@ -74,161 +236,5 @@ class Migration(migrations.Migration):
             model_name='fleet',
             name='plan_type',
             field=models.CharField(default='Self-hosted', max_length=60),
-        ),
-        migrations.CreateModel(
-            name='AssignmentNode',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False)),
-                ('name', models.CharField(max_length=255)),
-                ('blueprint', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='nodes', to='devices.blueprint')),
-            ],
-        ),
-        migrations.CreateModel(
-            name='DeviceActivity',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField()),
-                ('action_type', models.CharField(max_length=60)),
-                ('blueprint_routing', models.BooleanField(default=False)),
-                ('details', models.JSONField(default=dict)),
-                ('blueprint', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='devices.blueprint')),
-                ('device', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='activity', to='devices.device')),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='device_activity', to='access.tenant')),
-            ],
-            options={
-                'verbose_name_plural': 'device activity',
-            },
-        ),
-        migrations.CreateModel(
-            name='DeviceCommand',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('command', models.CharField(help_text='Operation id of the command, such as lock_device.', max_length=40)),
-                ('command_type', models.CharField(max_length=60)),
-                ('request_type', models.CharField(help_text="Apple's RequestType, or its counterpart elsewhere.", max_length=60)),
-                ('payload', models.JSONField(default=dict, help_text='What is sent, without secrets.')),
-                ('metadata', models.JSONField(default=dict)),
-                ('status', models.PositiveSmallIntegerField(choices=[(1, 'Pending'), (2, 'Running'), (3, 'Completed'), (4, 'Failed'), (5, 'Not Now')], default=1)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('priority', models.PositiveSmallIntegerField(default=1)),
-                ('error_chain', models.JSONField(default=list)),
-                ('requested_by', models.CharField(max_length=310)),
-                ('date_requested', models.DateTimeField()),
-                ('last_pushed', models.DateTimeField()),
-                ('date_completed', models.DateTimeField(null=True)),
-                ('device', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='commands', to='devices.device')),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='device_commands', to='access.tenant')),
-            ],
-        ),
-        migrations.CreateModel(
-            name='DeviceNote',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False)),
-                ('content', models.TextField()),
-                ('author', models.CharField(max_length=310)),
-                ('created_at', models.DateTimeField()),
-                ('updated_at', models.DateTimeField()),
-                ('device', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notes', to='devices.device')),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='device_notes', to='access.tenant')),
-            ],
-        ),
-        migrations.CreateModel(
-            name='DeviceSecret',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('filevault_key', 'FileVault recovery key'), ('user_bypass_code', 'User-based Activation Lock bypass code'), ('device_bypass_code', 'Device-based Activation Lock bypass code'), ('recovery_password', 'Recovery Lock password'), ('unlock_pin', 'Unlock PIN'), ('command_secret', 'Secret of a queued command')], max_length=30)),
-                ('subject', models.CharField(blank=True, help_text="The command that a command's secret belongs to.", max_length=36)),
-                ('key_number', models.PositiveIntegerField(help_text='Which of IRU_SECRET_KEYS encrypted it.')),
-                ('ciphertext', models.BinaryField(help_text='Nonce, AES-256-GCM ciphertext and tag.')),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('device', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='secrets', to='devices.device')),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='device_secrets', to='access.tenant')),
-            ],
-        ),
-        migrations.CreateModel(
-            name='LibraryItem',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False)),
-                ('name', models.CharField(max_length=255)),
-                ('type', models.CharField(help_text='custom-app, profile, custom-script, automatic-app, …', max_length=40)),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='library_items', to='access.tenant')),
-            ],
-        ),
-        migrations.CreateModel(
-            name='Assignment',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('blueprint', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='assignments', to='devices.blueprint')),
-                ('node', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='assignments', to='devices.assignmentnode')),
-                ('library_item', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='assignments', to='devices.libraryitem')),
-            ],
-        ),
-        migrations.CreateModel(
-            name='RoutingActivity',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('activity_time', models.DateTimeField()),
-                ('activity_type', models.CharField(max_length=60)),
-                ('user_id', models.CharField(blank=True, max_length=36)),
-                ('user_email', models.CharField(blank=True, max_length=254)),
-                ('device_uuid', models.UUIDField(null=True)),
-                ('details', models.JSONField(default=dict)),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='routing_activity', to='access.tenant')),
-            ],
-            options={
-                'verbose_name_plural': 'routing activity',
-            },
-        ),
-        migrations.AddConstraint(
-            model_name='assignmentnode',
-            constraint=models.UniqueConstraint(fields=('blueprint', 'uuid'), name='node_uuid'),
-        ),
-        migrations.AddIndex(
-            model_name='deviceactivity',
-            index=models.Index(fields=['device', '-created_at', '-id'], name='activity_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='devicecommand',
-            index=models.Index(fields=['device', '-id'], name='command_newest'),
-        ),
-        migrations.AddConstraint(
-            model_name='devicecommand',
-            constraint=models.UniqueConstraint(condition=models.Q(('status__in', [1, 2, 5])), fields=('device', 'command'), name='one_unfinished_command'),
-        ),
-        migrations.AddIndex(
-            model_name='devicenote',
-            index=models.Index(fields=['device', '-created_at', '-id'], name='note_newest'),
-        ),
-        migrations.AddConstraint(
-            model_name='devicenote',
-            constraint=models.UniqueConstraint(fields=('device', 'uuid'), name='note_uuid'),
-        ),
-        migrations.AddConstraint(
-            model_name='devicesecret',
-            constraint=models.UniqueConstraint(fields=('device', 'kind', 'subject'), name='one_secret_of_a_kind'),
-        ),
-        migrations.AddIndex(
-            model_name='libraryitem',
-            index=models.Index(fields=['tenant', 'name', 'id'], name='library_item_name'),
-        ),
-        migrations.AddConstraint(
-            model_name='libraryitem',
-            constraint=models.UniqueConstraint(fields=('tenant', 'uuid'), name='library_item_uuid'),
-        ),
-        migrations.AddConstraint(
-            model_name='assignment',
-            constraint=models.UniqueConstraint(condition=models.Q(('node', None)), fields=('blueprint', 'library_item'), name='assigned_to_blueprint_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='assignment',
-            constraint=models.UniqueConstraint(fields=('node', 'library_item'), name='assigned_to_node_once'),
-        ),
-        migrations.AddIndex(
-            model_name='routingactivity',
-            index=models.Index(fields=['tenant', '-activity_time', '-id'], name='routing_newest'),
         ),
     ]

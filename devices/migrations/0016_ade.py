@@ -5,6 +5,8 @@ import django.db.models.functions.text
 import uuid
 from django.db import migrations, models
 
+from access.schema import CreateModels
+
 
 class Migration(migrations.Migration):
 
@@ -14,147 +16,151 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.CreateModel(
-            name='AdeKeyPair',
-            fields=[
-                ('tenant', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='ade_key_pair', serialize=False, to='access.tenant')),
-                ('certificate', models.TextField(help_text='X.509, in PEM.')),
-                ('key_number', models.PositiveIntegerField(help_text='Which of IRU_SECRET_KEYS encrypted the private key.')),
-                ('ciphertext', models.BinaryField(help_text='Nonce, AES-256-GCM ciphertext and tag.')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-            ],
-            options={
-                'verbose_name': 'ADE key pair',
-            },
-        ),
-        migrations.CreateModel(
-            name='AdeIntegration',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False)),
-                ('use_blueprint_routing', models.BooleanField(default=False)),
-                ('email', models.CharField(max_length=254)),
-                ('phone', models.CharField(max_length=60)),
-                ('server_name', models.CharField(max_length=255)),
-                ('server_uuid', models.UUIDField()),
-                ('admin_id', models.CharField(blank=True, max_length=254)),
-                ('org_name', models.CharField(blank=True, max_length=255)),
-                ('org_email', models.CharField(blank=True, max_length=254)),
-                ('org_phone', models.CharField(blank=True, max_length=60)),
-                ('org_address', models.CharField(blank=True, max_length=500)),
-                ('org_type', models.CharField(blank=True, max_length=20)),
-                ('stoken_file_name', models.CharField(blank=True, max_length=400)),
-                ('access_token_expiry', models.DateTimeField()),
-                ('key_number', models.PositiveIntegerField(help_text='Which of IRU_SECRET_KEYS encrypted the token.', null=True)),
-                ('ciphertext', models.BinaryField(help_text='Nonce, AES-256-GCM ciphertext and tag of the server token.', null=True)),
-                ('refusal', models.CharField(blank=True, choices=[('FORBIDDEN', 'Apple denies this server access to the service.'), ('UNAUTHORIZED', 'Apple no longer accepts the server token.'), ('T_C_NOT_SIGNED', 'The organization has not accepted the latest terms and conditions of Apple.'), ('EXPIRED', 'The server token has expired.'), ('TOKEN_MISSING', 'It was copied from another tenant, which does not give its server token away.')], max_length=30)),
-                ('refused_at', models.DateTimeField(null=True)),
-                ('last_device_sync', models.DateTimeField(null=True)),
-                ('cursor', models.CharField(blank=True, help_text="Where the next answer of Apple's list begins.", max_length=2000)),
-                ('fetch_started_at', models.DateTimeField(null=True)),
-                ('leased_until', models.DateTimeField(help_text='One worker syncs it until then.', null=True)),
-                ('profile_uuid', models.CharField(blank=True, help_text="Apple's id of the enrollment profile.", max_length=64)),
-                ('profile_digest', models.CharField(blank=True, help_text='Of the content that Apple has of it.', max_length=64)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('blueprint', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='ade_integrations', to='devices.blueprint')),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='ade_integrations', to='access.tenant')),
-            ],
-            options={
-                'verbose_name': 'ADE integration',
-            },
-        ),
-        migrations.CreateModel(
-            name='AdeDevice',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False)),
-                ('serial_number', models.CharField(max_length=100)),
-                ('model', models.CharField(blank=True, max_length=255)),
-                ('description', models.CharField(blank=True, max_length=255)),
-                ('color', models.CharField(blank=True, max_length=60)),
-                ('device_family', models.CharField(blank=True, max_length=20)),
-                ('os', models.CharField(blank=True, max_length=20)),
-                ('device_assigned_by', models.CharField(blank=True, max_length=254)),
-                ('device_assigned_date', models.DateTimeField(null=True)),
-                ('profile_status', models.CharField(choices=[('empty', 'No profile'), ('assigned', 'Assigned'), ('pushed', 'Pushed'), ('removed', 'Removed')], default='empty', max_length=10)),
-                ('profile_uuid', models.CharField(blank=True, max_length=64)),
-                ('profile_assign_time', models.DateTimeField(null=True)),
-                ('profile_push_time', models.DateTimeField(null=True)),
-                ('use_blueprint_routing', models.BooleanField(default=False)),
-                ('asset_tag', models.CharField(blank=True, max_length=255, null=True)),
-                ('override_dep_profile_id', models.UUIDField(help_text='The Library item that the device is pinned to.', null=True)),
-                ('last_assignment_status', models.CharField(blank=True, max_length=30)),
-                ('failed_assignment_attempts', models.PositiveIntegerField(default=0)),
-                ('assignment_status_received_at', models.DateTimeField(null=True)),
-                ('changed_at', models.DateTimeField(help_text='When Apple changed it last; an older change is ignored.', null=True)),
-                ('listed_at', models.DateTimeField(help_text='The beginning of the last fetch that listed it.')),
-                ('blueprint', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='ade_devices', to='devices.blueprint')),
-                ('tenant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='ade_devices', to='access.tenant')),
-                ('user', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='ade_devices', to='devices.user')),
-                ('integration', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='devices', to='devices.adeintegration')),
-            ],
-            options={
-                'verbose_name': 'ADE device',
-            },
-        ),
-        migrations.AddConstraint(
-            model_name='adeintegration',
-            constraint=models.UniqueConstraint(fields=('tenant', 'uuid'), name='ade_integration_uuid'),
-        ),
-        migrations.AddConstraint(
-            model_name='adeintegration',
-            constraint=models.UniqueConstraint(fields=('tenant', 'server_uuid'), name='ade_integration_server'),
-        ),
-        migrations.AddIndex(
-            model_name='adedevice',
-            index=models.Index(fields=['tenant', 'id'], name='ade_device_list'),
-        ),
-        migrations.AddIndex(
-            model_name='adedevice',
-            index=models.Index(fields=['integration', 'id'], name='ade_device_integration'),
-        ),
-        migrations.AddIndex(
-            model_name='adedevice',
-            index=models.Index(fields=['integration', 'device_family'], name='ade_device_counts'),
-        ),
-        migrations.AddIndex(
-            model_name='adedevice',
-            index=models.Index(fields=['tenant', 'device_family', 'id'], name='ade_device_family'),
-        ),
-        migrations.AddIndex(
-            model_name='adedevice',
-            index=models.Index(fields=['tenant', 'os', 'id'], name='ade_device_os'),
-        ),
-        migrations.AddIndex(
-            model_name='adedevice',
-            index=models.Index(fields=['tenant', 'profile_status', 'id'], name='ade_device_profile'),
-        ),
-        migrations.AddIndex(
-            model_name='adedevice',
-            index=models.Index(fields=['tenant', 'model', 'id'], name='ade_device_model'),
-        ),
-        migrations.AddIndex(
-            model_name='adedevice',
-            index=models.Index(fields=['tenant', 'serial_number', 'id'], name='ade_device_serial'),
-        ),
-        migrations.AddIndex(
-            model_name='adedevice',
-            index=models.Index(fields=['blueprint', 'id'], name='ade_device_blueprint'),
-        ),
-        migrations.AddIndex(
-            model_name='adedevice',
-            index=models.Index(fields=['user', 'id'], name='ade_device_user'),
-        ),
-        migrations.AddConstraint(
-            model_name='adedevice',
-            constraint=models.UniqueConstraint(fields=('tenant', 'uuid'), name='ade_device_uuid'),
-        ),
-        migrations.AddConstraint(
-            model_name='adedevice',
-            constraint=models.UniqueConstraint(models.F('tenant'), django.db.models.functions.text.Upper('serial_number'), name='ade_device_serial_number'),
-        ),
-        migrations.AddConstraint(
-            model_name='adedevice',
-            constraint=models.CheckConstraint(condition=models.Q(('use_blueprint_routing', False), ('blueprint', None), _connector='OR'), name='ade_device_routed_or_placed'),
+        CreateModels(
+            [
+                migrations.CreateModel(
+                    name='AdeKeyPair',
+                    fields=[
+                        ('tenant', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='ade_key_pair', serialize=False, to='access.tenant')),
+                        ('certificate', models.TextField(help_text='X.509, in PEM.')),
+                        ('key_number', models.PositiveIntegerField(help_text='Which of IRU_SECRET_KEYS encrypted the private key.')),
+                        ('ciphertext', models.BinaryField(help_text='Nonce, AES-256-GCM ciphertext and tag.')),
+                        ('created_at', models.DateTimeField(auto_now_add=True)),
+                    ],
+                    options={
+                        'verbose_name': 'ADE key pair',
+                    },
+                ),
+                migrations.CreateModel(
+                    name='AdeIntegration',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('uuid', models.UUIDField(default=uuid.uuid4, editable=False)),
+                        ('use_blueprint_routing', models.BooleanField(default=False)),
+                        ('email', models.CharField(max_length=254)),
+                        ('phone', models.CharField(max_length=60)),
+                        ('server_name', models.CharField(max_length=255)),
+                        ('server_uuid', models.UUIDField()),
+                        ('admin_id', models.CharField(blank=True, max_length=254)),
+                        ('org_name', models.CharField(blank=True, max_length=255)),
+                        ('org_email', models.CharField(blank=True, max_length=254)),
+                        ('org_phone', models.CharField(blank=True, max_length=60)),
+                        ('org_address', models.CharField(blank=True, max_length=500)),
+                        ('org_type', models.CharField(blank=True, max_length=20)),
+                        ('stoken_file_name', models.CharField(blank=True, max_length=400)),
+                        ('access_token_expiry', models.DateTimeField()),
+                        ('key_number', models.PositiveIntegerField(help_text='Which of IRU_SECRET_KEYS encrypted the token.', null=True)),
+                        ('ciphertext', models.BinaryField(help_text='Nonce, AES-256-GCM ciphertext and tag of the server token.', null=True)),
+                        ('refusal', models.CharField(blank=True, choices=[('FORBIDDEN', 'Apple denies this server access to the service.'), ('UNAUTHORIZED', 'Apple no longer accepts the server token.'), ('T_C_NOT_SIGNED', 'The organization has not accepted the latest terms and conditions of Apple.'), ('EXPIRED', 'The server token has expired.'), ('TOKEN_MISSING', 'It was copied from another tenant, which does not give its server token away.')], max_length=30)),
+                        ('refused_at', models.DateTimeField(null=True)),
+                        ('last_device_sync', models.DateTimeField(null=True)),
+                        ('cursor', models.CharField(blank=True, help_text="Where the next answer of Apple's list begins.", max_length=2000)),
+                        ('fetch_started_at', models.DateTimeField(null=True)),
+                        ('leased_until', models.DateTimeField(help_text='One worker syncs it until then.', null=True)),
+                        ('profile_uuid', models.CharField(blank=True, help_text="Apple's id of the enrollment profile.", max_length=64)),
+                        ('profile_digest', models.CharField(blank=True, help_text='Of the content that Apple has of it.', max_length=64)),
+                        ('created_at', models.DateTimeField(auto_now_add=True)),
+                        ('blueprint', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='ade_integrations', to='devices.blueprint')),
+                        ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='ade_integrations', to='access.tenant')),
+                    ],
+                    options={
+                        'verbose_name': 'ADE integration',
+                    },
+                ),
+                migrations.CreateModel(
+                    name='AdeDevice',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('uuid', models.UUIDField(default=uuid.uuid4, editable=False)),
+                        ('serial_number', models.CharField(max_length=100)),
+                        ('model', models.CharField(blank=True, max_length=255)),
+                        ('description', models.CharField(blank=True, max_length=255)),
+                        ('color', models.CharField(blank=True, max_length=60)),
+                        ('device_family', models.CharField(blank=True, max_length=20)),
+                        ('os', models.CharField(blank=True, max_length=20)),
+                        ('device_assigned_by', models.CharField(blank=True, max_length=254)),
+                        ('device_assigned_date', models.DateTimeField(null=True)),
+                        ('profile_status', models.CharField(choices=[('empty', 'No profile'), ('assigned', 'Assigned'), ('pushed', 'Pushed'), ('removed', 'Removed')], default='empty', max_length=10)),
+                        ('profile_uuid', models.CharField(blank=True, max_length=64)),
+                        ('profile_assign_time', models.DateTimeField(null=True)),
+                        ('profile_push_time', models.DateTimeField(null=True)),
+                        ('use_blueprint_routing', models.BooleanField(default=False)),
+                        ('asset_tag', models.CharField(blank=True, max_length=255, null=True)),
+                        ('override_dep_profile_id', models.UUIDField(help_text='The Library item that the device is pinned to.', null=True)),
+                        ('last_assignment_status', models.CharField(blank=True, max_length=30)),
+                        ('failed_assignment_attempts', models.PositiveIntegerField(default=0)),
+                        ('assignment_status_received_at', models.DateTimeField(null=True)),
+                        ('changed_at', models.DateTimeField(help_text='When Apple changed it last; an older change is ignored.', null=True)),
+                        ('listed_at', models.DateTimeField(help_text='The beginning of the last fetch that listed it.')),
+                        ('blueprint', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='ade_devices', to='devices.blueprint')),
+                        ('tenant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='ade_devices', to='access.tenant')),
+                        ('user', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='ade_devices', to='devices.user')),
+                        ('integration', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='devices', to='devices.adeintegration')),
+                    ],
+                    options={
+                        'verbose_name': 'ADE device',
+                    },
+                ),
+                migrations.AddConstraint(
+                    model_name='adeintegration',
+                    constraint=models.UniqueConstraint(fields=('tenant', 'uuid'), name='ade_integration_uuid'),
+                ),
+                migrations.AddConstraint(
+                    model_name='adeintegration',
+                    constraint=models.UniqueConstraint(fields=('tenant', 'server_uuid'), name='ade_integration_server'),
+                ),
+                migrations.AddIndex(
+                    model_name='adedevice',
+                    index=models.Index(fields=['tenant', 'id'], name='ade_device_list'),
+                ),
+                migrations.AddIndex(
+                    model_name='adedevice',
+                    index=models.Index(fields=['integration', 'id'], name='ade_device_integration'),
+                ),
+                migrations.AddIndex(
+                    model_name='adedevice',
+                    index=models.Index(fields=['integration', 'device_family'], name='ade_device_counts'),
+                ),
+                migrations.AddIndex(
+                    model_name='adedevice',
+                    index=models.Index(fields=['tenant', 'device_family', 'id'], name='ade_device_family'),
+                ),
+                migrations.AddIndex(
+                    model_name='adedevice',
+                    index=models.Index(fields=['tenant', 'os', 'id'], name='ade_device_os'),
+                ),
+                migrations.AddIndex(
+                    model_name='adedevice',
+                    index=models.Index(fields=['tenant', 'profile_status', 'id'], name='ade_device_profile'),
+                ),
+                migrations.AddIndex(
+                    model_name='adedevice',
+                    index=models.Index(fields=['tenant', 'model', 'id'], name='ade_device_model'),
+                ),
+                migrations.AddIndex(
+                    model_name='adedevice',
+                    index=models.Index(fields=['tenant', 'serial_number', 'id'], name='ade_device_serial'),
+                ),
+                migrations.AddIndex(
+                    model_name='adedevice',
+                    index=models.Index(fields=['blueprint', 'id'], name='ade_device_blueprint'),
+                ),
+                migrations.AddIndex(
+                    model_name='adedevice',
+                    index=models.Index(fields=['user', 'id'], name='ade_device_user'),
+                ),
+                migrations.AddConstraint(
+                    model_name='adedevice',
+                    constraint=models.UniqueConstraint(fields=('tenant', 'uuid'), name='ade_device_uuid'),
+                ),
+                migrations.AddConstraint(
+                    model_name='adedevice',
+                    constraint=models.UniqueConstraint(models.F('tenant'), django.db.models.functions.text.Upper('serial_number'), name='ade_device_serial_number'),
+                ),
+                migrations.AddConstraint(
+                    model_name='adedevice',
+                    constraint=models.CheckConstraint(condition=models.Q(('use_blueprint_routing', False), ('blueprint', None), _connector='OR'), name='ade_device_routed_or_placed'),
+                ),
+            ]
         ),
     ]

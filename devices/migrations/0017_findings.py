@@ -5,6 +5,8 @@ import django.db.models.deletion
 import uuid
 from django.db import migrations, models
 
+from access.schema import CreateModels
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -13,173 +15,348 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.CreateModel(
-            name="BehavioralDetection",
-            fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("device_uuid", models.UUIDField()),
-                ("detected_at", models.DateTimeField()),
-                (
-                    "severity",
-                    models.PositiveSmallIntegerField(
-                        choices=[(0, "Informational"), (1, "Low"), (2, "Medium"), (3, "High"), (4, "Critical")],
-                        default=2,
+        CreateModels(
+            [
+                migrations.CreateModel(
+                    name="BehavioralDetection",
+                    fields=[
+                        ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                        ("device_uuid", models.UUIDField()),
+                        ("detected_at", models.DateTimeField()),
+                        (
+                            "severity",
+                            models.PositiveSmallIntegerField(
+                                choices=[(0, "Informational"), (1, "Low"), (2, "Medium"), (3, "High"), (4, "Critical")],
+                                default=2,
+                            ),
+                        ),
+                        (
+                            "management_state",
+                            models.CharField(choices=[("open", "Open"), ("closed", "Closed")], default="open", max_length=10),
+                        ),
+                        ("tags", devices.models.lines.LinesField(blank=True, default=list)),
+                        ("library_item_uuid", models.UUIDField(blank=True, null=True)),
+                        ("library_item_name", models.CharField(blank=True, max_length=255)),
+                        ("malware_posture", models.CharField(blank=True, max_length=40)),
+                        ("uuid", models.UUIDField(default=uuid.uuid4, editable=False)),
+                        ("threat_id", models.CharField(max_length=64)),
+                        ("rule_version", models.PositiveIntegerField(default=1)),
+                        ("description", models.TextField(blank=True)),
+                        (
+                            "classification",
+                            models.CharField(
+                                choices=[("malicious", "Malicious"), ("suspicious", "Suspicious"), ("pup", "Unwanted program")],
+                                max_length=20,
+                            ),
+                        ),
+                        (
+                            "status",
+                            models.CharField(
+                                choices=[
+                                    ("blocked", "Blocked"),
+                                    ("blocked_parent", "Parent blocked"),
+                                    ("detected", "Detected"),
+                                    ("informational", "Informational"),
+                                ],
+                                max_length=20,
+                            ),
+                        ),
+                        ("informational_tags", devices.models.lines.LinesField(blank=True, default=list)),
+                        ("malware_family", devices.models.lines.LinesField(blank=True, default=list)),
+                        ("parent_name", models.CharField(blank=True, max_length=255)),
+                        ("parent_image_path", models.TextField(blank=True)),
+                        ("parent_sha256", models.CharField(blank=True, max_length=64)),
+                        ("parent_command_line", models.TextField(blank=True)),
+                        ("parent_pid", models.PositiveIntegerField(default=0)),
+                        ("parent_owner", models.CharField(blank=True, max_length=255)),
+                        ("target_name", models.CharField(blank=True, max_length=255)),
+                        ("target_image_path", models.TextField(blank=True)),
+                        ("target_sha256", models.CharField(blank=True, max_length=64)),
+                        ("target_command_line", models.TextField(blank=True)),
+                        ("target_pid", models.PositiveIntegerField(default=0)),
+                        ("target_owner", models.CharField(blank=True, max_length=255)),
+                    ],
+                ),
+                migrations.CreateModel(
+                    name="Threat",
+                    fields=[
+                        ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                        ("device_uuid", models.UUIDField()),
+                        ("detected_at", models.DateTimeField()),
+                        (
+                            "severity",
+                            models.PositiveSmallIntegerField(
+                                choices=[(0, "Informational"), (1, "Low"), (2, "Medium"), (3, "High"), (4, "Critical")],
+                                default=2,
+                            ),
+                        ),
+                        (
+                            "management_state",
+                            models.CharField(choices=[("open", "Open"), ("closed", "Closed")], default="open", max_length=10),
+                        ),
+                        ("tags", devices.models.lines.LinesField(blank=True, default=list)),
+                        ("library_item_uuid", models.UUIDField(blank=True, null=True)),
+                        ("library_item_name", models.CharField(blank=True, max_length=255)),
+                        ("malware_posture", models.CharField(blank=True, max_length=40)),
+                        ("key", models.CharField(editable=False, max_length=64)),
+                        ("identifier", models.CharField(max_length=64)),
+                        ("name", models.CharField(max_length=255)),
+                        (
+                            "classification",
+                            models.CharField(choices=[("MALWARE", "Malware"), ("PUP", "Unwanted program")], max_length=20),
+                        ),
+                        (
+                            "status",
+                            models.CharField(
+                                choices=[
+                                    ("QUARANTINED", "Quarantined"),
+                                    ("NOT_QUARANTINED", "Not quarantined"),
+                                    ("RELEASED", "Released"),
+                                    ("RESOLVED", "Resolved"),
+                                ],
+                                max_length=20,
+                            ),
+                        ),
+                        ("process_name", models.CharField(blank=True, max_length=255)),
+                        ("process_owner", models.CharField(blank=True, max_length=255)),
+                        ("file_path", models.TextField(blank=True)),
+                        ("file_hash", models.CharField(blank=True, max_length=128)),
+                        ("bundle_path", models.TextField(blank=True)),
+                        ("quarantined_at", models.DateTimeField(blank=True, null=True)),
+                        ("released_at", models.DateTimeField(blank=True, null=True)),
+                        ("released_by", models.CharField(blank=True, max_length=255)),
+                        ("release_note", models.TextField(blank=True)),
+                        ("pup_posture", models.CharField(blank=True, max_length=40)),
+                    ],
+                ),
+                migrations.CreateModel(
+                    name="Vulnerability",
+                    fields=[
+                        ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                        ("cve_id", models.CharField(max_length=64)),
+                        (
+                            "severity",
+                            models.PositiveSmallIntegerField(
+                                choices=[(0, "Undefined"), (1, "Low"), (2, "Medium"), (3, "High"), (4, "Critical")], default=0
+                            ),
+                        ),
+                        ("cvss_score", models.FloatField(default=0)),
+                        ("known_exploited", models.BooleanField(default=False)),
+                        ("epss_score", models.FloatField(default=0)),
+                        ("link", models.CharField(blank=True, max_length=500)),
+                        ("description", models.TextField(blank=True)),
+                        ("published_at", models.DateTimeField(blank=True, null=True)),
+                        ("modified_at", models.DateTimeField(blank=True, null=True)),
+                        ("first_detected_at", models.DateTimeField()),
+                        ("last_detected_at", models.DateTimeField()),
+                        ("device_count", models.PositiveIntegerField(default=0)),
+                        ("software", devices.models.lines.LinesField(blank=True, default=list)),
+                    ],
+                    options={
+                        "verbose_name_plural": "vulnerabilities",
+                    },
+                ),
+                migrations.CreateModel(
+                    name="VulnerabilityDetection",
+                    fields=[
+                        ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                        (
+                            "severity",
+                            models.PositiveSmallIntegerField(
+                                choices=[(0, "Undefined"), (1, "Low"), (2, "Medium"), (3, "High"), (4, "Critical")]
+                            ),
+                        ),
+                        ("first_detected_at", models.DateTimeField()),
+                        ("last_detected_at", models.DateTimeField()),
+                        ("remediated_at", models.DateTimeField(blank=True, null=True)),
+                    ],
+                ),
+                migrations.CreateModel(
+                    name="VulnerableSoftware",
+                    fields=[
+                        ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                        ("key", models.CharField(editable=False, max_length=64)),
+                        ("name", models.CharField(max_length=255)),
+                        ("version", models.CharField(blank=True, max_length=255)),
+                        ("path", models.CharField(blank=True, max_length=1024)),
+                        ("bundle_id", models.CharField(blank=True, max_length=255)),
+                    ],
+                    options={
+                        "verbose_name_plural": "vulnerable software",
+                    },
+                ),
+                migrations.AddField(
+                    model_name="behavioraldetection",
+                    name="device",
+                    field=models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="behavioral_detections",
+                        to="devices.device",
                     ),
                 ),
-                (
-                    "management_state",
-                    models.CharField(choices=[("open", "Open"), ("closed", "Closed")], default="open", max_length=10),
-                ),
-                ("tags", devices.models.lines.LinesField(blank=True, default=list)),
-                ("library_item_uuid", models.UUIDField(blank=True, null=True)),
-                ("library_item_name", models.CharField(blank=True, max_length=255)),
-                ("malware_posture", models.CharField(blank=True, max_length=40)),
-                ("uuid", models.UUIDField(default=uuid.uuid4, editable=False)),
-                ("threat_id", models.CharField(max_length=64)),
-                ("rule_version", models.PositiveIntegerField(default=1)),
-                ("description", models.TextField(blank=True)),
-                (
-                    "classification",
-                    models.CharField(
-                        choices=[("malicious", "Malicious"), ("suspicious", "Suspicious"), ("pup", "Unwanted program")],
-                        max_length=20,
+                migrations.AddField(
+                    model_name="behavioraldetection",
+                    name="tenant",
+                    field=models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="behavioral_detections",
+                        to="access.tenant",
                     ),
                 ),
-                (
-                    "status",
-                    models.CharField(
-                        choices=[
-                            ("blocked", "Blocked"),
-                            ("blocked_parent", "Parent blocked"),
-                            ("detected", "Detected"),
-                            ("informational", "Informational"),
-                        ],
-                        max_length=20,
+                migrations.AddField(
+                    model_name="threat",
+                    name="device",
+                    field=models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="threats", to="devices.device"
                     ),
                 ),
-                ("informational_tags", devices.models.lines.LinesField(blank=True, default=list)),
-                ("malware_family", devices.models.lines.LinesField(blank=True, default=list)),
-                ("parent_name", models.CharField(blank=True, max_length=255)),
-                ("parent_image_path", models.TextField(blank=True)),
-                ("parent_sha256", models.CharField(blank=True, max_length=64)),
-                ("parent_command_line", models.TextField(blank=True)),
-                ("parent_pid", models.PositiveIntegerField(default=0)),
-                ("parent_owner", models.CharField(blank=True, max_length=255)),
-                ("target_name", models.CharField(blank=True, max_length=255)),
-                ("target_image_path", models.TextField(blank=True)),
-                ("target_sha256", models.CharField(blank=True, max_length=64)),
-                ("target_command_line", models.TextField(blank=True)),
-                ("target_pid", models.PositiveIntegerField(default=0)),
-                ("target_owner", models.CharField(blank=True, max_length=255)),
-            ],
-        ),
-        migrations.CreateModel(
-            name="Threat",
-            fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("device_uuid", models.UUIDField()),
-                ("detected_at", models.DateTimeField()),
-                (
-                    "severity",
-                    models.PositiveSmallIntegerField(
-                        choices=[(0, "Informational"), (1, "Low"), (2, "Medium"), (3, "High"), (4, "Critical")],
-                        default=2,
+                migrations.AddField(
+                    model_name="threat",
+                    name="tenant",
+                    field=models.ForeignKey(
+                        db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name="threats", to="access.tenant"
                     ),
                 ),
-                (
-                    "management_state",
-                    models.CharField(choices=[("open", "Open"), ("closed", "Closed")], default="open", max_length=10),
-                ),
-                ("tags", devices.models.lines.LinesField(blank=True, default=list)),
-                ("library_item_uuid", models.UUIDField(blank=True, null=True)),
-                ("library_item_name", models.CharField(blank=True, max_length=255)),
-                ("malware_posture", models.CharField(blank=True, max_length=40)),
-                ("key", models.CharField(editable=False, max_length=64)),
-                ("identifier", models.CharField(max_length=64)),
-                ("name", models.CharField(max_length=255)),
-                (
-                    "classification",
-                    models.CharField(choices=[("MALWARE", "Malware"), ("PUP", "Unwanted program")], max_length=20),
-                ),
-                (
-                    "status",
-                    models.CharField(
-                        choices=[
-                            ("QUARANTINED", "Quarantined"),
-                            ("NOT_QUARANTINED", "Not quarantined"),
-                            ("RELEASED", "Released"),
-                            ("RESOLVED", "Resolved"),
-                        ],
-                        max_length=20,
+                migrations.AddField(
+                    model_name="vulnerability",
+                    name="tenant",
+                    field=models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="vulnerabilities",
+                        to="access.tenant",
                     ),
                 ),
-                ("process_name", models.CharField(blank=True, max_length=255)),
-                ("process_owner", models.CharField(blank=True, max_length=255)),
-                ("file_path", models.TextField(blank=True)),
-                ("file_hash", models.CharField(blank=True, max_length=128)),
-                ("bundle_path", models.TextField(blank=True)),
-                ("quarantined_at", models.DateTimeField(blank=True, null=True)),
-                ("released_at", models.DateTimeField(blank=True, null=True)),
-                ("released_by", models.CharField(blank=True, max_length=255)),
-                ("release_note", models.TextField(blank=True)),
-                ("pup_posture", models.CharField(blank=True, max_length=40)),
-            ],
-        ),
-        migrations.CreateModel(
-            name="Vulnerability",
-            fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("cve_id", models.CharField(max_length=64)),
-                (
-                    "severity",
-                    models.PositiveSmallIntegerField(
-                        choices=[(0, "Undefined"), (1, "Low"), (2, "Medium"), (3, "High"), (4, "Critical")], default=0
+                migrations.AddField(
+                    model_name="vulnerabilitydetection",
+                    name="device",
+                    field=models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="vulnerability_detections",
+                        to="devices.device",
                     ),
                 ),
-                ("cvss_score", models.FloatField(default=0)),
-                ("known_exploited", models.BooleanField(default=False)),
-                ("epss_score", models.FloatField(default=0)),
-                ("link", models.CharField(blank=True, max_length=500)),
-                ("description", models.TextField(blank=True)),
-                ("published_at", models.DateTimeField(blank=True, null=True)),
-                ("modified_at", models.DateTimeField(blank=True, null=True)),
-                ("first_detected_at", models.DateTimeField()),
-                ("last_detected_at", models.DateTimeField()),
-                ("device_count", models.PositiveIntegerField(default=0)),
-                ("software", devices.models.lines.LinesField(blank=True, default=list)),
-            ],
-            options={
-                "verbose_name_plural": "vulnerabilities",
-            },
-        ),
-        migrations.CreateModel(
-            name="VulnerabilityDetection",
-            fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                (
-                    "severity",
-                    models.PositiveSmallIntegerField(
-                        choices=[(0, "Undefined"), (1, "Low"), (2, "Medium"), (3, "High"), (4, "Critical")]
+                migrations.AddField(
+                    model_name="vulnerabilitydetection",
+                    name="tenant",
+                    field=models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="vulnerability_detections",
+                        to="access.tenant",
                     ),
                 ),
-                ("first_detected_at", models.DateTimeField()),
-                ("last_detected_at", models.DateTimeField()),
-                ("remediated_at", models.DateTimeField(blank=True, null=True)),
-            ],
-        ),
-        migrations.CreateModel(
-            name="VulnerableSoftware",
-            fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("key", models.CharField(editable=False, max_length=64)),
-                ("name", models.CharField(max_length=255)),
-                ("version", models.CharField(blank=True, max_length=255)),
-                ("path", models.CharField(blank=True, max_length=1024)),
-                ("bundle_id", models.CharField(blank=True, max_length=255)),
-            ],
-            options={
-                "verbose_name_plural": "vulnerable software",
-            },
+                migrations.AddField(
+                    model_name="vulnerabilitydetection",
+                    name="vulnerability",
+                    field=models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="detections",
+                        to="devices.vulnerability",
+                    ),
+                ),
+                migrations.AddField(
+                    model_name="vulnerablesoftware",
+                    name="tenant",
+                    field=models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="vulnerable_software",
+                        to="access.tenant",
+                    ),
+                ),
+                migrations.AddField(
+                    model_name="vulnerabilitydetection",
+                    name="software",
+                    field=models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="detections", to="devices.vulnerablesoftware"
+                    ),
+                ),
+                migrations.AddIndex(
+                    model_name="behavioraldetection",
+                    index=models.Index(fields=["tenant", "detected_at", "id"], name="behavioral_list"),
+                ),
+                migrations.AddIndex(
+                    model_name="behavioraldetection",
+                    index=models.Index(
+                        fields=["tenant", "classification", "status", "detected_at"], name="behavioral_classification"
+                    ),
+                ),
+                migrations.AddIndex(
+                    model_name="behavioraldetection",
+                    index=models.Index(fields=["tenant", "device_uuid", "detected_at"], name="behavioral_device"),
+                ),
+                migrations.AddConstraint(
+                    model_name="behavioraldetection",
+                    constraint=models.UniqueConstraint(fields=("tenant", "uuid"), name="behavioral_detection_uuid"),
+                ),
+                migrations.AddIndex(
+                    model_name="threat",
+                    index=models.Index(fields=["tenant", "detected_at", "id"], name="threat_list"),
+                ),
+                migrations.AddIndex(
+                    model_name="threat",
+                    index=models.Index(
+                        fields=["tenant", "classification", "status", "detected_at"], name="threat_classification"
+                    ),
+                ),
+                migrations.AddIndex(
+                    model_name="threat",
+                    index=models.Index(fields=["tenant", "device_uuid", "detected_at"], name="threat_device"),
+                ),
+                migrations.AddConstraint(
+                    model_name="threat",
+                    constraint=models.UniqueConstraint(fields=("tenant", "key"), name="threat_key"),
+                ),
+                migrations.AddIndex(
+                    model_name="vulnerability",
+                    index=models.Index(fields=["tenant", "severity", "device_count"], name="vulnerability_severity"),
+                ),
+                migrations.AddConstraint(
+                    model_name="vulnerability",
+                    constraint=models.UniqueConstraint(fields=("tenant", "cve_id"), name="vulnerability_cve"),
+                ),
+                migrations.AddConstraint(
+                    model_name="vulnerablesoftware",
+                    constraint=models.UniqueConstraint(fields=("tenant", "key"), name="vulnerable_software_key"),
+                ),
+                migrations.AddIndex(
+                    model_name="vulnerabilitydetection",
+                    index=models.Index(
+                        condition=models.Q(("remediated_at", None)),
+                        fields=["tenant", "first_detected_at", "id"],
+                        name="detection_list",
+                    ),
+                ),
+                migrations.AddIndex(
+                    model_name="vulnerabilitydetection",
+                    index=models.Index(
+                        condition=models.Q(("remediated_at", None)),
+                        fields=["tenant", "severity", "first_detected_at", "id"],
+                        name="detection_severity",
+                    ),
+                ),
+                migrations.AddIndex(
+                    model_name="vulnerabilitydetection",
+                    index=models.Index(
+                        condition=models.Q(("remediated_at__isnull", False)),
+                        fields=["tenant", "first_detected_at", "id"],
+                        name="detection_remediated",
+                    ),
+                ),
+                migrations.AddIndex(
+                    model_name="vulnerabilitydetection",
+                    index=models.Index(fields=["vulnerability", "first_detected_at", "id"], name="detection_vulnerability"),
+                ),
+                migrations.AddConstraint(
+                    model_name="vulnerabilitydetection",
+                    constraint=models.UniqueConstraint(fields=("device", "vulnerability", "software"), name="detection_once"),
+                ),
+            ]
         ),
         migrations.AddIndex(
             model_name="device",
@@ -192,176 +369,5 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="devicecommand",
             index=models.Index(fields=["tenant", "status", "date_completed", "device"], name="command_status"),
-        ),
-        migrations.AddField(
-            model_name="behavioraldetection",
-            name="device",
-            field=models.ForeignKey(
-                null=True,
-                on_delete=django.db.models.deletion.SET_NULL,
-                related_name="behavioral_detections",
-                to="devices.device",
-            ),
-        ),
-        migrations.AddField(
-            model_name="behavioraldetection",
-            name="tenant",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="behavioral_detections",
-                to="access.tenant",
-            ),
-        ),
-        migrations.AddField(
-            model_name="threat",
-            name="device",
-            field=models.ForeignKey(
-                null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="threats", to="devices.device"
-            ),
-        ),
-        migrations.AddField(
-            model_name="threat",
-            name="tenant",
-            field=models.ForeignKey(
-                db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name="threats", to="access.tenant"
-            ),
-        ),
-        migrations.AddField(
-            model_name="vulnerability",
-            name="tenant",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="vulnerabilities",
-                to="access.tenant",
-            ),
-        ),
-        migrations.AddField(
-            model_name="vulnerabilitydetection",
-            name="device",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="vulnerability_detections",
-                to="devices.device",
-            ),
-        ),
-        migrations.AddField(
-            model_name="vulnerabilitydetection",
-            name="tenant",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="vulnerability_detections",
-                to="access.tenant",
-            ),
-        ),
-        migrations.AddField(
-            model_name="vulnerabilitydetection",
-            name="vulnerability",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="detections",
-                to="devices.vulnerability",
-            ),
-        ),
-        migrations.AddField(
-            model_name="vulnerablesoftware",
-            name="tenant",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="vulnerable_software",
-                to="access.tenant",
-            ),
-        ),
-        migrations.AddField(
-            model_name="vulnerabilitydetection",
-            name="software",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.CASCADE, related_name="detections", to="devices.vulnerablesoftware"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="behavioraldetection",
-            index=models.Index(fields=["tenant", "detected_at", "id"], name="behavioral_list"),
-        ),
-        migrations.AddIndex(
-            model_name="behavioraldetection",
-            index=models.Index(
-                fields=["tenant", "classification", "status", "detected_at"], name="behavioral_classification"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="behavioraldetection",
-            index=models.Index(fields=["tenant", "device_uuid", "detected_at"], name="behavioral_device"),
-        ),
-        migrations.AddConstraint(
-            model_name="behavioraldetection",
-            constraint=models.UniqueConstraint(fields=("tenant", "uuid"), name="behavioral_detection_uuid"),
-        ),
-        migrations.AddIndex(
-            model_name="threat",
-            index=models.Index(fields=["tenant", "detected_at", "id"], name="threat_list"),
-        ),
-        migrations.AddIndex(
-            model_name="threat",
-            index=models.Index(
-                fields=["tenant", "classification", "status", "detected_at"], name="threat_classification"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="threat",
-            index=models.Index(fields=["tenant", "device_uuid", "detected_at"], name="threat_device"),
-        ),
-        migrations.AddConstraint(
-            model_name="threat",
-            constraint=models.UniqueConstraint(fields=("tenant", "key"), name="threat_key"),
-        ),
-        migrations.AddIndex(
-            model_name="vulnerability",
-            index=models.Index(fields=["tenant", "severity", "device_count"], name="vulnerability_severity"),
-        ),
-        migrations.AddConstraint(
-            model_name="vulnerability",
-            constraint=models.UniqueConstraint(fields=("tenant", "cve_id"), name="vulnerability_cve"),
-        ),
-        migrations.AddConstraint(
-            model_name="vulnerablesoftware",
-            constraint=models.UniqueConstraint(fields=("tenant", "key"), name="vulnerable_software_key"),
-        ),
-        migrations.AddIndex(
-            model_name="vulnerabilitydetection",
-            index=models.Index(
-                condition=models.Q(("remediated_at", None)),
-                fields=["tenant", "first_detected_at", "id"],
-                name="detection_list",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="vulnerabilitydetection",
-            index=models.Index(
-                condition=models.Q(("remediated_at", None)),
-                fields=["tenant", "severity", "first_detected_at", "id"],
-                name="detection_severity",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="vulnerabilitydetection",
-            index=models.Index(
-                condition=models.Q(("remediated_at__isnull", False)),
-                fields=["tenant", "first_detected_at", "id"],
-                name="detection_remediated",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="vulnerabilitydetection",
-            index=models.Index(fields=["vulnerability", "first_detected_at", "id"], name="detection_vulnerability"),
-        ),
-        migrations.AddConstraint(
-            model_name="vulnerabilitydetection",
-            constraint=models.UniqueConstraint(fields=("device", "vulnerability", "software"), name="detection_once"),
         ),
     ]

@@ -25,7 +25,8 @@ def something_of_everything(tenant: Tenant) -> ApiToken:
     ):
         made.create(tenant=tenant, device=device)
     factories.LostModeFactory.create(device=device)
-    item = factories.LibraryItemFactory.create(tenant=tenant)
+    item = factories.CustomScriptFactory.create(tenant=tenant)
+    factories.AdeDeviceFactory.create(tenant=tenant, integration__blueprint=device.blueprint)
     factories.AssignmentFactory.create(blueprint=device.blueprint, library_item=item)
     clear_sessions.enqueue()
     store_secret(device=device, kind=DeviceSecret.Kind.FILEVAULT_KEY, value="HUSH-HUSH")

@@ -6,16 +6,13 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from django import forms
 from django.contrib import admin
 from django.db import transaction
 from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from access.models import Administrator, Tenant
-from access.pages.forms.permissions import EditorFilter
-from access.pages.forms.tokens import TokenFilter
-from devices.pages.forms.devices import DeviceFilter
-from devices.pages.forms.users import UserFilter
 from tests.factories.everything import something_of_everything
 from tests.markup import elements
 from tests.types import Response
@@ -23,12 +20,9 @@ from tests.types import Response
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 # As they stand in an address.
-TEXTS = {"null character": "a%00b", "no UTF-8": "%ED%A0%80%FF", "long": "%25_%5C" + "x" * 9_997}
+TEXTS = {"null character": "a%00b", "no UTF-8": "%ED%A0%80%FF", "long": "%25_%5C" + "x" * 2_997}
 NUMBERS = {"negative": "-1", "huge": "9" * 20, "more digits than int() reads": "9" * 4_301}
 VALUES = TEXTS | NUMBERS
-FORMS = (TokenFilter, EditorFilter, DeviceFilter, UserFilter)
-PARAMETERS = {"q", "page", "user", "new", "next", "theme", *(name for form in FORMS for name in form.base_fields)}
-EVERYWHERE = sorted({*PARAMETERS, *(f"{name}[]" for name in PARAMETERS), "unheard-of"})
 MODELS = {model._meta.label: each for model, each in admin.site._registry.items()}
 
 
@@ -44,6 +38,11 @@ def routes(patterns: list[Any], before: str = "") -> Iterator[str]:
 
 ROUTES = sorted(set(routes(get_resolver().url_patterns)))
 CONVERTER = re.compile(r"<(?:\w+:)?(\w+)>")
+# The forms of the lists; the addresses import every page, and the pages import their forms.
+FORMS = [form for form in forms.Form.__subclasses__() if form.__name__.endswith("Filter")]
+PARAMETERS = {"q", "page", "user", "new", "next", "theme", "filter", "sort", "family"}
+PARAMETERS |= {name for form in FORMS for name in form.base_fields}
+EVERYWHERE = sorted({*PARAMETERS, *(f"{name}[]" for name in PARAMETERS), "unheard-of"})
 
 
 @pytest.fixture
@@ -59,6 +58,11 @@ def ids(tenant: Tenant, owner: Administrator) -> dict[str, Any]:
         "blueprint_id": device.blueprint.uuid,
         "assignment_id": device.blueprint.assignments.get().pk,
         "user_id": tenant.users.get().uuid,
+        "item_id": tenant.library_items.get().uuid,
+        "ade_token_id": tenant.ade_integrations.get().uuid,
+        "ade_device_id": tenant.ade_devices.get().uuid,
+        "category": "apps",
+        "cve_id": tenant.vulnerabilities.get().cve_id,
         "object_id": 1,
         "content_type_id": 1,
         "app_label": "access",
@@ -97,6 +101,10 @@ def ask(client: Client, method: str, path: str, query: str = "", body: str = "")
 
 def failures(calls: Iterator[tuple[str, Response]]) -> str:
     return "\n".join(f"{name}: {response.status_code}" for name, response in calls if response.status_code >= 500)
+
+
+def test_the_forms_of_the_lists_are_found() -> None:
+    assert {"TokenFilter", "DeviceFilter", "VulnerabilityFilter"} <= {form.__name__ for form in FORMS}
 
 
 def test_every_address_has_its_examples(ids: dict[str, Any]) -> None:
