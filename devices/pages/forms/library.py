@@ -67,7 +67,7 @@ class ItemForm(forms.Form):
     """What every kind of item has. `fields_of` gives what the room takes."""
 
     name = forms.CharField(max_length=255, error_messages={"required": "Give it a name."})
-    active = forms.BooleanField(required=False, help_text="Devices get an inactive item no longer. It stays assigned.")
+    active = forms.BooleanField(required=False, help_text="An inactive item is no longer sent to devices. It stays assigned.")
 
     @classmethod
     def initial_of(cls, item: LibraryItem | None) -> dict[str, Any]:

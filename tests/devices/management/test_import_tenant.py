@@ -22,7 +22,6 @@ from tests.factories.access import ApiTokenFactory
 
 pytestmark = pytest.mark.slow
 
-DEVICES = 60
 ROUTING = ("blueprint-routing/", "blueprint-routing/activity?limit=300")
 LIBRARY = ("library/custom-profiles", "library/custom-scripts", "self-service/categories")
 PARTS = ("", "details", "apps", "library-items", "parameters", "status", "notes")
@@ -34,11 +33,17 @@ def pace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def tenants(live_server: LiveServer) -> tuple[Tenant, Tenant]:
+def device_count() -> int:
+    """Few: every device is asked for dozens of answers."""
+    return 12
+
+
+@pytest.fixture
+def tenants(live_server: LiveServer, device_count: int) -> tuple[Tenant, Tenant]:
     """One with the demo fleet, and one with nothing."""
     actor = Actor.command("test")
     source, target = (create_tenant(name=name.title(), subdomain=name, actor=actor) for name in ("source", "target"))
-    load_demo_fleet(tenant=source, actor=actor, count=DEVICES)
+    load_demo_fleet(tenant=source, actor=actor, count=device_count)
     return source, target
 
 
@@ -100,15 +105,21 @@ def comparable(found: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.parametrize("device_count", [60])  # at least one device of each kind
 def test_a_copy_answers_like_its_source(
-    tenants: tuple[Tenant, Tenant], api_url: str, token_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tenants: tuple[Tenant, Tenant],
+    device_count: int,
+    api_url: str,
+    token_file: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     source, target = tenants
     run(api_url, token_file)
     output = capsys.readouterr()
-    assert f"devices: {DEVICES} created, 0 updated, 0 unchanged" in output.out
+    assert f"devices: {device_count} created, 0 updated, 0 unchanged" in output.out
     assert "without" not in output.out
-    # Our server has no such lists yet; a copy says so, one line each, and goes on.
+    # What cannot be copied is said, and the copy goes on.
     told = output.err.splitlines()
     assert [line.partition(": ")[2] for line in told if line.startswith("ADE ")] == [
         "its server token cannot be copied: renew it here with a new one (and 1 more like it)"
@@ -122,12 +133,17 @@ def test_a_copy_answers_like_its_source(
 
     before = AuditEvent.objects.count()
     run(api_url, token_file)
-    assert f"devices: 0 created, 0 updated, {DEVICES} unchanged" in capsys.readouterr().out
+    assert f"devices: 0 created, 0 updated, {device_count} unchanged" in capsys.readouterr().out
     assert AuditEvent.objects.count() == before
 
 
 def test_the_past_and_the_secrets_come_where_they_are_asked_for(
-    tenants: tuple[Tenant, Tenant], api_url: str, token_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tenants: tuple[Tenant, Tenant],
+    device_count: int,
+    api_url: str,
+    token_file: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     source, target = tenants
     read = AuditEvent.objects.filter(tenant=source, summary__endswith=" read")
@@ -141,7 +157,7 @@ def test_the_past_and_the_secrets_come_where_they_are_asked_for(
     for rows in ("device_commands", "device_activity", "device_secrets"):
         assert getattr(target, rows).count() == getattr(source, rows).count() > 0
     # Each Mac's are four answers, and each is on record where it was given.
-    assert read.count() == DEVICES * 4
+    assert read.count() == device_count * 4
     target_file = written(tmp_path, target)
     kept = [answers(api_url, file, ("commands", "secrets/filevaultkey")) for file in (token_file, target_file)]
     assert comparable(kept[0]) == comparable(kept[1])
@@ -151,7 +167,7 @@ def test_the_past_and_the_secrets_come_where_they_are_asked_for(
         run(api_url, token_file, f"--resume-file={half}")
     capsys.readouterr()
     run(api_url, token_file, "--also", "commands", "activity", "secrets")
-    assert f"devices: 0 created, 0 updated, {DEVICES} unchanged" in capsys.readouterr().out
+    assert f"devices: 0 created, 0 updated, {device_count} unchanged" in capsys.readouterr().out
 
 
 def test_secrets_that_the_token_may_not_read_are_left_out(
@@ -167,7 +183,7 @@ def test_secrets_that_the_token_may_not_read_are_left_out(
 
 
 def test_a_part_that_the_token_may_not_read_is_left_out(
-    tenants: tuple[Tenant, Tenant], api_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tenants: tuple[Tenant, Tenant], device_count: int, api_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source, target = tenants
     run(api_url, written(tmp_path, source, without="list_device_notes"))
@@ -176,7 +192,7 @@ def test_a_part_that_the_token_may_not_read_is_left_out(
         output.err.splitlines()
     )
     assert "without notes." in output.out
-    assert target.devices.count() == DEVICES
+    assert target.devices.count() == device_count
     assert source.device_notes.exists()
     assert not target.device_notes.exists()
 
@@ -189,14 +205,19 @@ def test_an_unknown_token_is_reported_in_one_line(tenants: tuple[Tenant, Tenant]
 
 
 def test_a_resume_file_begins_anew_after_a_whole_copy(
-    tenants: tuple[Tenant, Tenant], api_url: str, token_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tenants: tuple[Tenant, Tenant],
+    device_count: int,
+    api_url: str,
+    token_file: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     state = tmp_path / "state"
     run(api_url, token_file, f"--resume-file={state}")
     lines = [json.loads(line) for line in state.read_text().splitlines()]
     assert lines[0] == {"source": api_url, "target": "target"}
     assert lines[-1] == {"finished": True}
-    assert sum("device" in line for line in lines) == DEVICES
+    assert sum("device" in line for line in lines) == device_count
     run(api_url, token_file, f"--resume-file={state}")
     assert "finished before" not in capsys.readouterr().out
 
