@@ -61,6 +61,12 @@ def drop_if_read_only(error: BaseException | None) -> None:
         connection.close()
 
 
+def let_go() -> None:
+    """Close this thread's connection, for work that takes hours and needs none, such as a file that goes up or down."""
+    if not connection.in_atomic_block:
+        connection.close()
+
+
 def _state(error: Error) -> str | None:
     state: str | None = getattr(error.__cause__, "sqlstate", None)
     return state

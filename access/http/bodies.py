@@ -83,7 +83,9 @@ def takes_files[V: Callable[..., Any]](maximum: int) -> Callable[[V], V]:
 
 
 def read_page(request: HttpRequest, view: Callable[..., Any], *, signed_in: bool) -> None:
-    """`read_form` with what the page of this view declares."""
+    """`read_form` with what the page of this view declares. A view that streams a body gets it unread."""
+    if signed_in and hasattr(view, "streams_body"):
+        return
     maximum: int = getattr(view, "body_maximum", PAGE_BODY)
     if signed_in and hasattr(view, "files_maximum"):
         maximum = view.files_maximum
@@ -113,20 +115,21 @@ class BodyStream:
 
     Raises RequestDataTooBig for a Content-Length over `maximum` before a byte is read, and for a chunked body, which
     has no length, as soon as it is longer. Raises UnreadablePostError for a body that ends before its Content-Length.
+    With `cut` a Content-Length over `maximum` is no error: the stream ends at `maximum`.
     """
 
-    def __init__(self, request: HttpRequest, maximum: int) -> None:
+    def __init__(self, request: HttpRequest, maximum: int, *, cut: bool = False) -> None:
         self._input = request.META["wsgi.input"]
         self._maximum = maximum
         self._position = 0
         self.tail = b""
         self.length = body_length(request.META)
-        if self.length is not None and self.length > maximum:
+        if self.length is not None and self.length > maximum and not cut:
             raise RequestDataTooBig("The Content-Length is over the maximum.")
 
     def read(self, size: int | None = None, /) -> bytes:
         # A chunked body is read to one byte past the maximum, to find out whether there is one.
-        end = self._maximum + 1 if self.length is None else self.length
+        end = self._maximum + 1 if self.length is None else min(self.length, self._maximum)
         size = min(size or CHUNK, end - self._position)
         if size <= 0:
             return b""

@@ -1,26 +1,21 @@
 """Files: uploads by presigned forms, and downloads by signed links. The signature is the permission.
 
-HostMiddleware calls it on the hosts of the API. It reads no cookie and no token, so that any page may call it.
+HostMiddleware calls it on the hosts of the API. It reads no cookie and no token.
 """
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.http.request import split_domain_port, validate_host
 from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
 
 from devices.files import errors
 from devices.files.downloads import download
 from devices.files.uploads import upload
 from devices.storage.embedded import POST_PATH
 
-# Pages of other origins upload and download too, and read what S3 would let them read.
-CORS = {
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "ETag, Location",
-}
-PREFLIGHT = {
-    "Access-Control-Allow-Methods": "GET, HEAD, POST",
-    "Access-Control-Allow-Headers": "*",
-    "Access-Control-Max-Age": "3600",
-}
+# Our own pages upload here from another origin, and read what became of it. Downloads are followed, not read.
+PREFLIGHT = {"Access-Control-Allow-Methods": "POST", "Access-Control-Max-Age": "3600"}
 
 
 def files(request: HttpRequest) -> HttpResponseBase:
@@ -29,15 +24,25 @@ def files(request: HttpRequest) -> HttpResponseBase:
         response: HttpResponseBase = _answer(request)
     except Exception as error:  # noqa: BLE001 - every error is answered in XML
         response = errors.answer(request, error)
-    for name, value in CORS.items():
-        response[name] = value
+    if request.path_info == POST_PATH:
+        patch_vary_headers(response, ["Origin"])
+        if _is_ours(origin := request.headers.get("Origin", "")):
+            response["Access-Control-Allow-Origin"] = origin
     return response
+
+
+def _is_ours(origin: str) -> bool:
+    """Whether our pages are at this origin: the scheme, one of the hosts, and the port."""
+    scheme, _, host = origin.partition("://")
+    domain, port = split_domain_port(host)
+    here = (settings.IRU_SCHEME, str(settings.IRU_PORT or ""))
+    return (scheme, port) == here and validate_host(domain, settings.IRU_WEB_HOSTS)
 
 
 def _answer(request: HttpRequest) -> HttpResponseBase:
     posted = request.path_info == POST_PATH
     match request.method:
-        case "OPTIONS":
+        case "OPTIONS" if posted:
             return HttpResponse(status=200, headers=PREFLIGHT)
         case "POST" if posted:
             return upload(request)

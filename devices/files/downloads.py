@@ -9,9 +9,9 @@ from typing import BinaryIO
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.utils.http import content_disposition_header
 
+from access.database import let_go
 from access.http.slow_clients import stream_answer
 from devices.files import errors
-from devices.files.uploads import let_go_of_the_database
 from devices.models import StoredFile
 from devices.storage.backends import CHUNK, files_storage
 from devices.storage.signatures import Link, LinkRefused, check_link
@@ -63,7 +63,7 @@ def _answer(request: HttpRequest, file: StoredFile, link: Link) -> Response:
         if request.method == "HEAD":
             return HttpResponse(status=status, headers=headers, content_type="application/octet-stream")
         stream_answer(request.META)
-        let_go_of_the_database()
+        let_go()
         pieces = _pieces(content, first, end - first, stack.pop_all())
     return StreamingHttpResponse(pieces, status=status, headers=headers, content_type="application/octet-stream")
 

@@ -6,17 +6,16 @@ from urllib.parse import quote
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
-from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
 
+from access.database import let_go
 from access.http.bodies import BodyStream, FormHandler, multipart
 from access.http.slow_clients import begin_transfer
 from devices.files import errors
 from devices.models import StoredFile
-from devices.storage.backends import files_storage
-from devices.storage.checks import check_file
-from devices.storage.embedded import EmbeddedStorage, Incoming
-from devices.storage.files import AlreadyUploaded, accept_upload
+from devices.storage.arrivals import publish
+from devices.storage.backends import Incoming, files_storage
+from devices.storage.embedded import EmbeddedStorage
 from devices.storage.signatures import Grant, check_upload
 
 FIELDS = 64 * 1024  # bytes of a form beside its file
@@ -45,7 +44,7 @@ class Receiver(FormHandler):
         begin_transfer(self._meta)
         if not StoredFile.objects.filter(key=grant.key, tenant__active=True).exists():
             raise errors.access_denied()
-        let_go_of_the_database()
+        let_go()
         self._begun = grant, self._stack.enter_context(self._storage.incoming(grant.key))
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
@@ -76,30 +75,8 @@ def upload(request: HttpRequest) -> HttpResponse:
         if incoming.size < grant.minimum:
             raise errors.too_small()
         incoming.sync()
-        file = _publish(grant.key, incoming)
+        file = publish(grant.key, incoming)
     location = request.build_absolute_uri(request.path) + quote(file.key, safe="")
     response = HttpResponse(status=204, headers={"ETag": f'"{file.md5}"', "Location": location})
     del response["Content-Type"]  # of nothing
     return response
-
-
-@transaction.atomic
-def _publish(key: str, incoming: Incoming) -> StoredFile:
-    """Put the file in its place, under the lock of its row. The same file once more changes nothing."""
-    file = StoredFile.objects.select_for_update(of=("self",)).get(key=key, tenant__active=True)
-    content = incoming.content
-    try:
-        accept_upload(file, content)
-    except AlreadyUploaded:
-        if file.state == StoredFile.State.READY and file.sha256 == content.sha256:
-            return file
-        raise
-    incoming.publish()
-    check_file.enqueue(file.pk, file.upload)
-    return file
-
-
-def let_go_of_the_database() -> None:
-    """A file may take hours to go up or down, in which its thread needs no connection."""
-    if not connection.in_atomic_block:
-        connection.close()

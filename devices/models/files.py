@@ -25,7 +25,8 @@ class StoredFile(models.Model):
         REFUSED = "refused", "Not of its kind"
         DELETED = "deleted", "About to be deleted"
 
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="files")
+    # A cascade would take the rows, and leave the files for ever.
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="files")
     uuid = models.UUIDField(default=uuid.uuid4, editable=False)
     key = models.CharField(max_length=255, unique=True)
     purpose = models.CharField(max_length=20, choices=Purpose.choices)

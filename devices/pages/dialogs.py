@@ -16,7 +16,11 @@ from access.pages.responses import close_dialog, fragment
 
 @dataclass(frozen=True, slots=True)
 class Dialog:
-    """The texts around the form. `back` is the target of Cancel without JavaScript, `about` says what will happen."""
+    """The texts around the form. `back` is the target of Cancel without JavaScript, `about` says what will happen.
+
+    `upload`: the file of the form goes to the storage before the form is sent. `waiting` says what the form waits for:
+    it is sent again and again until it is answered otherwise.
+    """
 
     title: str
     submit: str
@@ -24,11 +28,22 @@ class Dialog:
     about: str = ""
     danger: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
+    upload: "Upload | None" = None
+    waiting: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """For `static/js/uploads.js`: where the form of an upload is reserved, and the bytes that a file may have."""
+
+    url: str
+    maximum: int
+    too_large: str
 
 
 def show(request: PageRequest, dialog: Dialog, form: forms.Form) -> HttpResponse:
     """Render the dialog, with 422 for a form that was refused. The first field with an error gets the focus."""
-    status = 422 if form.is_bound else 200
+    status = 422 if form.is_bound and not dialog.waiting else 200
     visible = [form[name] for name in form.fields if not form[name].is_hidden]
     invalid = [bound for bound in visible if bound.errors]
     if invalid or (visible and not dialog.about):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.core.paginator import Paginator
 from django.db.models import Count, Prefetch
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET
@@ -16,14 +16,17 @@ from access.pages.guards import PageRequest, requires
 from access.pages.responses import fragment, no_store, push_url
 from access.roles import Capability, may
 from devices.api.operations.blueprints import PROFILE
-from devices.library import items, statuses
-from devices.library.kinds import CUSTOM_PROFILE, Kind, contents_of, kind_of
+from devices.library import icons, items, statuses
+from devices.library.kinds import CUSTOM_APP, CUSTOM_PROFILE, IPA_APP, Kind, contents_of, kind_of
 from devices.library.profile_view import payloads_of
 from devices.models import Assignment, LibraryItem
 from devices.pages.forms.library import FAMILY_LABELS, LibraryFilter
 from devices.pages.listing import PER_PAGE, listing
 from devices.text import as_words
 
+# The pages that edit a kind whose file is uploaded; all others have one.
+EDIT_PAGES = {CUSTOM_APP.type: "custom-app-edit", IPA_APP.type: "ipa-app-edit"}
+FILES = ("custom_app__file", "ipa_app__file")
 # Tones of a badge and of a bar, by the words of the API.
 TONES = {
     "PASS": "success",
@@ -68,7 +71,10 @@ def item_page(request: PageRequest, item_id: UUID) -> HttpResponse:
     }
     if contents and kind is CUSTOM_PROFILE:
         context["payloads"] = payloads_of(contents.profile)
-        context["families"] = [label for name, label in FAMILY_LABELS.items() if getattr(contents, name)]
+    # An item whose kind has no families has none of these columns.
+    context["families"] = [label for name, label in FAMILY_LABELS.items() if getattr(contents, name, False)]
+    if kind is IPA_APP:
+        context["has_icon"] = bool(contents and icons.icon_key(contents.file))
     return _show(request, item, "overview", **context)
 
 
@@ -115,23 +121,35 @@ def download_profile(request: PageRequest, item_id: UUID) -> HttpResponse:
     return no_store(HttpResponse(item.custom_profile.profile, content_type=PROFILE, headers=headers))
 
 
+@requires(Capability.VIEW)
+@require_GET
+def icon(request: PageRequest, item_id: UUID) -> HttpResponse:
+    """The icon of an in-house app, where it has one that can be shown."""
+    app = get_object_or_404(items.items_of(request.tenant, IPA_APP).select_related("ipa_app__file"), uuid=item_id)
+    try:
+        return HttpResponse(icons.icon_of(app.ipa_app.file), content_type="image/png")
+    except (FileNotFoundError, icons.UnreadableIcon):
+        raise Http404 from None
+
+
 def own_item(request: PageRequest, item_id: UUID) -> LibraryItem:
     """The tenant's item with this id, with its contents and its blueprints. Raises Http404."""
     assignments = Prefetch(
         "assignments", Assignment.objects.select_related("blueprint", "node").order_by("blueprint__name", "pk")
     )
-    found = request.tenant.library_items.select_related("tenant", "category", *statuses.CONTENTS)
+    found = request.tenant.library_items.select_related("tenant", "category", *statuses.CONTENTS, *FILES)
     return get_object_or_404(found.prefetch_related(assignments), uuid=item_id)
 
 
 def _show(request: PageRequest, item: LibraryItem, tab: str, **context: Any) -> HttpResponse:
     kind: Kind = kind_of(item)
     edits = may(request.user, Capability.EDIT_LIBRARY)
+    editable = edits and contents_of(item)
     frame = {
         "item": item,
         "kind": kind,
         "tab": tab,
-        "edit_url": reverse("library-item-edit", args=[item.uuid]) if edits and contents_of(item) else "",
+        "edit_url": reverse(EDIT_PAGES.get(item.type, "library-item-edit"), args=[item.uuid]) if editable else "",
         "delete_url": reverse("library-item-delete", args=[item.uuid]) if edits else "",
     }
     return render(request, f"devices/library/{tab}.html", frame | context)

@@ -101,6 +101,11 @@ def delete(request: PageRequest, item_id: UUID) -> HttpResponse:
     return show(request, dialog, form)
 
 
+def created(request: PageRequest, item: LibraryItem) -> HttpResponse:
+    notice = f"“{item.name}” is in the Library. Assign it to a Blueprint next."
+    return saved(request, reverse("library-item", args=[item.uuid]), CHANGED, notice)
+
+
 def _create(request: PageRequest, editor: Editor) -> HttpResponse:
     form = editor.form(form_data(request), request.FILES or None, tenant=request.tenant)
     if form.is_valid():
@@ -109,6 +114,5 @@ def _create(request: PageRequest, editor: Editor) -> HttpResponse:
         except ValidationError as error:
             refuse(form, error)
         else:
-            notice = f"“{item.name}” is in the Library. Assign it to a Blueprint next."
-            return saved(request, reverse("library-item", args=[item.uuid]), CHANGED, notice)
+            return created(request, item)
     return show(request, Dialog(f"New {editor.kind.label}", "Create", reverse("library")), form)

@@ -1,5 +1,7 @@
 """What a storage can do, the embedded one and S3. `files_storage()` is the one that the settings name."""
 
+import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -43,6 +45,33 @@ class Content:
     sha256: str = ""
 
 
+class Incoming(ABC):
+    """A file that is being written, hashed on the way. Nobody sees it until `publish`."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._sha256, self._md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+        self.size = 0
+
+    def write(self, chunk: bytes) -> None:
+        self._file.write(chunk)
+        self._sha256.update(chunk)
+        self._md5.update(chunk)
+        self.size += len(chunk)
+
+    @property
+    def content(self) -> Content:
+        return Content(self.size, self._md5.hexdigest(), self._sha256.hexdigest())
+
+    @abstractmethod
+    def sync(self) -> None:
+        """Have the bytes where they outlive a power cut. It takes long, so it is done before `publish`."""
+
+    @abstractmethod
+    def publish(self) -> None:
+        """Have the file lie under its key. It is done at once, under the lock of a row."""
+
+
 class Storage(Protocol):
     embedded: bool  # its uploads and downloads come to our own door
 
@@ -58,6 +87,9 @@ class Storage(Protocol):
     def local(self, key: str) -> AbstractContextManager[BinaryIO]:
         """Inside, the file on this machine, where it can be read in any order. Raises FileNotFoundError."""
 
+    def incoming(self, key: str) -> AbstractContextManager[Incoming]:
+        """Inside, a file that will lie under `key` once it is published. Without that it is gone on leaving."""
+
     def write(self, key: str, chunks: Iterable[bytes]) -> Content:
         """Store a file, which is there whole or not at all."""
 
@@ -66,6 +98,18 @@ class Storage(Protocol):
 
     def clean_up(self) -> int:
         """Delete what interrupted uploads left. Returns the number of files."""
+
+
+class Writing:
+    """`write` of a storage, by its `incoming`."""
+
+    def write(self: Storage, key: str, chunks: Iterable[bytes]) -> Content:
+        with self.incoming(key) as incoming:
+            for chunk in chunks:
+                incoming.write(chunk)
+            incoming.sync()
+            incoming.publish()
+            return incoming.content
 
 
 def files_storage() -> Storage:

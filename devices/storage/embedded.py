@@ -1,9 +1,8 @@
 """Files in a directory. They come and go through our own door, with forms and links that are signed here."""
 
-import hashlib
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -14,33 +13,19 @@ from django.core.files.storage import FileSystemStorage
 from django.utils._os import safe_join
 
 from devices.storage import signatures
-from devices.storage.backends import Content, PresignedPost
+from devices.storage.backends import Content, Incoming, PresignedPost, Writing
 
 POST_PATH = "/files/"
 INCOMING = "incoming"  # the directory of files that are still being written
 STALE = 24 * 60 * 60  # seconds since a file there was last written to: its writer is gone
 
 
-class Incoming:
-    """A file that is being written, hashed on the way. Nobody sees it until `publish`."""
-
+class IncomingFile(Incoming):
     def __init__(self, file: BinaryIO, path: Path, target: Path) -> None:
-        self._file, self._path, self._target = file, path, target
-        self._sha256, self._md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-        self.size = 0
-
-    def write(self, chunk: bytes) -> None:
-        self._file.write(chunk)
-        self._sha256.update(chunk)
-        self._md5.update(chunk)
-        self.size += len(chunk)
-
-    @property
-    def content(self) -> Content:
-        return Content(self.size, self._md5.hexdigest(), self._sha256.hexdigest())
+        super().__init__(file)
+        self._path, self._target = path, target
 
     def sync(self) -> None:
-        """Have the bytes on the disk. It takes long, so it is done before `publish`, which may be under a lock."""
         self._file.flush()
         os.fsync(self._file.fileno())
 
@@ -50,7 +35,7 @@ class Incoming:
         _sync_directory(self._target.parent)
 
 
-class EmbeddedStorage(FileSystemStorage):
+class EmbeddedStorage(Writing, FileSystemStorage):
     embedded = True
 
     def presigned_post(self, key: str, *, origin: str, token: str, lifetime: timedelta, maximum: int) -> PresignedPost:
@@ -71,24 +56,15 @@ class EmbeddedStorage(FileSystemStorage):
         with self._path(key).open("rb") as file:
             yield file
 
-    def write(self, key: str, chunks: Iterable[bytes]) -> Content:
-        with self.incoming(key) as incoming:
-            for chunk in chunks:
-                incoming.write(chunk)
-            incoming.sync()
-            incoming.publish()
-            return incoming.content
-
     @contextmanager
     def incoming(self, key: str) -> Iterator[Incoming]:
-        """Inside, a file that will lie under `key` once it is published. Without that it is gone on leaving."""
         target = self._path(key)
         for directory in (target.parent, waiting := self._path(INCOMING)):
             _make_directory(directory)
         path = waiting / uuid4().hex
         with open(path, "xb", opener=_private) as file:
             try:
-                yield Incoming(file, path, target)
+                yield IncomingFile(file, path, target)
             finally:
                 with suppress(FileNotFoundError):
                     path.unlink()

@@ -63,15 +63,16 @@ def reserve(*, tenant: Tenant, purpose: StoredFile.Purpose, name: str, origin: s
     post = files_storage().presigned_post(
         key, origin=origin, token=file.uuid.hex, lifetime=TO_UPLOAD, maximum=settings.IRU_FILES_MAXIMUM
     )
-    with transaction.atomic():
-        file.save(force_insert=True)
-        log_event(
-            target=Target(tenant, "file", file.uuid, name, state=lambda: {"name": name, "file_key": key}),
-            actor=actor,
-            action=AuditEvent.Action.CREATE,
-            summary="Upload reserved",
-        )
+    _insert(file, actor)
     return Reservation(file, post, expires)
+
+
+def reserve_here(*, tenant: Tenant, purpose: StoredFile.Purpose, name: str, actor: Actor) -> StoredFile:
+    """Reserve a place for an upload that comes through this server itself: see `arrivals.publish`."""
+    key = keys.new_key(tenant, purpose, name)
+    file = StoredFile(tenant=tenant, key=key, purpose=purpose, name=name, expires_at=timezone.now() + TO_USE)
+    _insert(file, actor)
+    return file
 
 
 def store(
@@ -151,6 +152,19 @@ def delete(file: StoredFile) -> None:
     StoredFile.objects.filter(tenant_id=file.tenant_id, pk=file.pk).update(state=State.DELETED)
     files_storage().delete(file.key)
     file.delete()
+
+
+@transaction.atomic
+def _insert(file: StoredFile, actor: Actor) -> None:
+    file.save(force_insert=True)
+    log_event(
+        target=Target(
+            file.tenant, "file", file.uuid, file.name, state=lambda: {"name": file.name, "file_key": file.key}
+        ),
+        actor=actor,
+        action=AuditEvent.Action.CREATE,
+        summary="Upload reserved",
+    )
 
 
 def _uploaded(file: StoredFile, content: Content) -> None:

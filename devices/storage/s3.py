@@ -1,19 +1,19 @@
 """Files in a bucket of any service that speaks S3. They come and go there directly, with its own signatures."""
 
-import hashlib
 import logging
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, BinaryIO
 
+from boto3.exceptions import S3UploadFailedError
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.utils.http import content_disposition_header
 from storages.backends.s3 import S3Storage
 
-from devices.storage.backends import Content, PresignedPost, StorageAway
+from devices.storage.backends import Content, Incoming, PresignedPost, StorageAway, Writing
 
 SECONDS = 3  # to connect, and between two pieces: a call waits for the answer where it looks for an upload
 TOKEN = "x-amz-security-token"  # noqa: S105 - the name of a field
@@ -22,7 +22,26 @@ TOKEN = "x-amz-security-token"  # noqa: S105 - the name of a field
 logger = logging.getLogger(__name__)
 
 
-class BucketStorage(S3Storage):
+class IncomingObject(Incoming):
+    """A file that waits on this machine until it is whole, because a bucket has no place for half of one."""
+
+    def __init__(self, file: BinaryIO, client: Any, bucket: str, key: str) -> None:
+        super().__init__(file)
+        self._client, self._bucket, self._key = client, bucket, key
+
+    def sync(self) -> None:
+        self._file.seek(0)
+        try:
+            self._client.upload_fileobj(self._file, self._bucket, self._key)
+        except (BotoCoreError, ClientError, S3UploadFailedError) as error:
+            logger.exception("The bucket did not take a file.")
+            raise StorageAway from error
+
+    def publish(self) -> None:
+        """Nothing is left to do: the bucket has the object since `sync`, and no row says so yet."""
+
+
+class BucketStorage(Writing, S3Storage):
     embedded = False
 
     def __init__(self, **options: Any) -> None:
@@ -87,16 +106,10 @@ class BucketStorage(S3Storage):
             file.seek(0)
             yield file
 
-    def write(self, key: str, chunks: Iterable[bytes]) -> Content:
-        sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
+    @contextmanager
+    def incoming(self, key: str) -> Iterator[Incoming]:
         with tempfile.TemporaryFile() as file:
-            for chunk in chunks:
-                sha256.update(chunk)
-                md5.update(chunk)
-                size += file.write(chunk)
-            file.seek(0)
-            self._client.upload_fileobj(file, self.bucket_name, key)
-        return Content(size, md5.hexdigest(), sha256.hexdigest())
+            yield IncomingObject(file, self._client, self.bucket_name, key)
 
     def delete(self, name: str) -> None:
         self._client.delete_object(Bucket=self.bucket_name, Key=name)

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.browser
 Visit = Callable[..., Page]
 # What a page looks like does not depend on the database, and axe takes its time: one look is enough.
 once = pytest.mark.sqlite_only
+LIBRARY = ("scripts", "profiles", "apps/custom", "apps/in-house")
 both_themes = pytest.mark.parametrize("theme", ["light", "dark"])
 both_widths = pytest.mark.parametrize("width", [1280, 390])
 
@@ -172,7 +173,9 @@ def test_reference(signed_in: Visit, theme: str, width: int) -> None:
 @once
 @both_themes
 @both_widths
-@pytest.mark.complaints("422 /library/scripts/new/", "422 /library/profiles/new/")
+@pytest.mark.complaints(
+    *(f"422 /library/{kind}/new/" for kind in ("scripts", "profiles", "apps/custom", "apps/in-house"))
+)
 def test_library(signed_in: Visit, theme: str, width: int) -> None:
     page = signed_in(width=width, color_scheme=theme)
     check = Checker(page)
@@ -182,7 +185,7 @@ def test_library(signed_in: Visit, theme: str, width: int) -> None:
     check("filter menu")
     page.goto("/library/?q=nothing+is+called+this")
     check("no results")
-    for kind in ("Custom Profile", "Custom Script"):
+    for kind in ("Custom App", "In-House App", "Custom Profile", "Custom Script"):
         page.goto("/library/")
         page.get_by_role("button", name="New Item").click()
         check("menu of kinds")
@@ -202,7 +205,7 @@ def test_library(signed_in: Visit, theme: str, width: int) -> None:
     page.get_by_role("link", name="Delete", exact=True).click()
     expect(page.get_by_role("heading", name="Delete “")).to_be_visible()
     check("delete")
-    for name in ("Restrictions", "Kiosk Mode", "Slack"):
+    for name in ("Restrictions", "Kiosk Mode", "Slack", "Accuhive VPN", "Accuhive Expenses"):
         page.goto(f"/library/?q={name.replace(' ', '+')}")
         page.get_by_role("link", name=name, exact=True).click()
         check(name)

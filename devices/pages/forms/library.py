@@ -54,9 +54,9 @@ class LibraryFilter(forms.Form):
 class CodeField(forms.CharField):
     """A script. A browser ends lines with CR LF, which no shell takes; the blanks at its beginning are kept."""
 
-    def __init__(self, **options: Any) -> None:
-        attributes = {"rows": 10, "spellcheck": "false", "autocapitalize": "off"}
-        super().__init__(max_length=LONGEST, strip=False, widget=forms.Textarea(attrs=attributes), **options)
+    def __init__(self, *, max_length: int = LONGEST, rows: int = 10, **options: Any) -> None:
+        attributes = {"rows": rows, "spellcheck": "false", "autocapitalize": "off"}
+        super().__init__(max_length=max_length, strip=False, widget=forms.Textarea(attrs=attributes), **options)
 
     def to_python(self, value: Any) -> str:
         text = super().to_python(value) or ""
@@ -64,10 +64,15 @@ class CodeField(forms.CharField):
 
 
 class ItemForm(forms.Form):
-    """What every kind of item has. `fields_of` gives what the room takes."""
+    """What every kind of item has. `given` is what the room takes."""
 
     name = forms.CharField(max_length=255, error_messages={"required": "Give it a name."})
     active = forms.BooleanField(required=False, help_text="An inactive item is no longer sent to devices. It stays assigned.")
+
+    def __init__(
+        self, data: Any = None, files: Any = None, *, tenant: Tenant, item: LibraryItem | None = None, **options: Any
+    ) -> None:
+        super().__init__(data, files, **{"initial": self.initial_of(item), **options})
 
     @classmethod
     def initial_of(cls, item: LibraryItem | None) -> dict[str, Any]:
@@ -77,8 +82,41 @@ class ItemForm(forms.Form):
         own = {name: getattr(contents, name) for name in cls.base_fields if hasattr(contents, name)}
         return {"name": item.name, "active": item.active, **own}
 
+    def given(self) -> Any:
+        return dict(self.cleaned_data)
 
-class ScriptForm(ItemForm):
+
+class SelfServiceForm(ItemForm):
+    """An item that people may install from Self Service."""
+
+    show_in_self_service = forms.BooleanField(required=False, label="Show in Self Service")
+    self_service_category_id = forms.ChoiceField(required=False, label="Category in Self Service")
+    self_service_recommended = forms.BooleanField(required=False, label="Recommend in Self Service")
+
+    def __init__(
+        self, data: Any = None, files: Any = None, *, tenant: Tenant, item: LibraryItem | None = None, **options: Any
+    ) -> None:
+        super().__init__(data, files, tenant=tenant, item=item, **options)
+        choices = [("", "Choose…"), *((str(each.uuid), each.name) for each in categories(tenant))]
+        self.fields["self_service_category_id"].choices = choices  # type: ignore[attr-defined]
+
+    @classmethod
+    def initial_of(cls, item: LibraryItem | None) -> dict[str, Any]:
+        initial = super().initial_of(item)
+        if item is not None:
+            initial |= {
+                "show_in_self_service": item.show_in_self_service,
+                "self_service_category_id": str(item.category.uuid) if item.category else "",
+                "self_service_recommended": item.self_service_recommended,
+            }
+        return initial
+
+    def given(self) -> Any:
+        id = self.cleaned_data["self_service_category_id"]
+        return {**super().given(), "self_service_category_id": UUID(id) if id else None}
+
+
+class ScriptForm(SelfServiceForm):
     execution_frequency = forms.ChoiceField(label="Run", choices=CustomScript.Frequency.choices)
     script = CodeField(label="Audit script", error_messages={"required": "Write the script."})
     remediation_script = CodeField(
@@ -87,27 +125,8 @@ class ScriptForm(ItemForm):
         help_text="It runs when the audit script ends with an exit code other than 0.",
     )
     restart = forms.BooleanField(required=False, label="Restart the Mac afterwards")
-    show_in_self_service = forms.BooleanField(required=False, label="Show in Self Service")
-    self_service_category_id = forms.ChoiceField(required=False, label="Category in Self Service")
-    self_service_recommended = forms.BooleanField(required=False, label="Recommend in Self Service")
 
     field_order = ("name", "execution_frequency", "script", "remediation_script", "restart", "active")
-
-    def __init__(self, data: Any = None, files: Any = None, *, tenant: Tenant, item: LibraryItem | None = None) -> None:
-        initial = self.initial_of(item)
-        if item is not None:
-            initial |= {
-                "show_in_self_service": item.show_in_self_service,
-                "self_service_category_id": str(item.category.uuid) if item.category else "",
-                "self_service_recommended": item.self_service_recommended,
-            }
-        super().__init__(data, initial=initial)
-        choices = [("", "Choose…"), *((str(each.uuid), each.name) for each in categories(tenant))]
-        self.fields["self_service_category_id"].choices = choices  # type: ignore[attr-defined]
-
-    def given(self) -> Any:
-        id = self.cleaned_data["self_service_category_id"]
-        return {**self.cleaned_data, "self_service_category_id": UUID(id) if id else None}
 
 
 class ProfileForm(ItemForm):
@@ -131,7 +150,7 @@ class ProfileForm(ItemForm):
         profile = item.custom_profile if item else None
         initial["families"] = [name for name in FAMILIES if getattr(profile, name, name == "runs_on_mac")]
         initial.pop("file", None)
-        super().__init__(data, files, initial=initial)
+        super().__init__(data, files, tenant=tenant, item=item, initial=initial)
         if item is not None:
             file = self.fields["file"]
             file.required = False

@@ -15,6 +15,7 @@ from access.http import slow_clients
 from access.models import Administrator, Tenant
 from devices.models import StoredFile
 from devices.storage import embedded, files, signatures
+from devices.storage.backends import Incoming
 from devices.storage.files import Reservation
 from devices.storage.upkeep import clean_up_files
 from tests.devices.files.forms import BOUNDARY, FORM, field, file, form
@@ -131,7 +132,7 @@ def test_a_full_disk_leaves_nothing(directory: Path, reservation: Reservation, m
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(embedded.Incoming, "write", full)
+        patch.setattr(Incoming, "write", full)
         answer = upload(reservation)
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert stored(directory) == []
@@ -219,7 +220,7 @@ def test_a_download_is_an_attachment_that_nobody_stores(link: str) -> None:
     assert answer["Content-Disposition"] == 'attachment; filename="Tools 1.pkg"'
     assert (answer["Content-Type"], answer["X-Content-Type-Options"]) == ("application/octet-stream", "nosniff")
     assert answer["Cache-Control"] == "no-store"
-    assert answer["Access-Control-Allow-Origin"] == "*"
+    assert "Access-Control-Allow-Origin" not in answer
 
 
 def changed_links(link: str) -> Iterator[str]:
@@ -261,10 +262,52 @@ def test_files_are_served_by_hosts_of_the_api_alone(link: str, settings: Any) ->
 
 
 def test_other_methods_are_refused(link: str) -> None:
-    for method, path in (("PUT", link), ("DELETE", link), ("POST", link), ("GET", f"{ORIGIN}/files/")):
+    others = (("PUT", link), ("DELETE", link), ("POST", link), ("OPTIONS", link), ("GET", f"{ORIGIN}/files/"))
+    for method, path in others:
         assert request(path, method).status_code == 405
-    preflight = request(f"{ORIGIN}/files/", "OPTIONS", origin="https://iru.test")
-    assert (preflight.status_code, preflight["Access-Control-Allow-Origin"]) == (200, "*")
+
+
+# --- Pages of other origins -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def web(settings: Any) -> str:
+    """The origin of the pages."""
+    settings.IRU_WEB_HOSTS, settings.IRU_SCHEME, settings.IRU_PORT = ["iru.test", "[::1]"], "http", 8000
+    return "http://iru.test:8000"
+
+
+def test_our_pages_may_ask_and_read_what_became_of_their_upload(reservation: Reservation, web: str) -> None:
+    for origin in (web, "http://[::1]:8000"):
+        preflight = request(f"{ORIGIN}/files/", "OPTIONS", origin=origin)
+        allowed = (preflight["Access-Control-Allow-Origin"], preflight["Access-Control-Allow-Methods"])
+        assert (preflight.status_code, *allowed) == (200, origin, "POST")
+        assert "Origin" in preflight["Vary"]
+        assert "Access-Control-Allow-Credentials" not in preflight
+    for fields, status in ((dict[str, str](), 400), (reservation.post.fields, 204)):
+        answer = post(form(fields, file(CONTENT)), origin=web)
+        assert (answer.status_code, answer["Access-Control-Allow-Origin"]) == (status, web)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "",
+        "null",
+        "https://iru.test:8000",
+        "http://iru.test",
+        "http://iru.test:8001",
+        "http://evil.test:8000",
+        "http://sub.iru.test:8000",
+        "http://iru.test:8000.evil.test",
+        "http://accuhive.api.iru.test:8000",
+        "http://[::1:8000",
+    ],
+)
+def test_no_other_page_may(origin: str, reservation: Reservation, web: str) -> None:
+    preflight = request(f"{ORIGIN}/files/", "OPTIONS", origin=origin)
+    answer = post(form({}, file(CONTENT)), origin=origin)
+    assert [each.get("Access-Control-Allow-Origin") for each in (preflight, answer)] == [None, None]
 
 
 # --- Threads ----------------------------------------------------------------------------------------------------------

@@ -105,9 +105,10 @@ def endless_list() -> bytes:
 
 
 def packed_by(method: int) -> bytes:
+    """An app that is right but for this: what comes out of these methods at once has no limit."""
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w", method) as archive:
-        archive.writestr(INFO, bytes(30 * MEGABYTE))
+        archive.writestr(INFO, plistlib.dumps({"CFBundleIdentifier": "a.b"}))
     return buffer.getvalue()
 
 
@@ -138,9 +139,10 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "bomb": (bomb, "size that no app has"),
     "lying-plist": (lying_plist, ""),
     "entries": (lambda: many(100_000), "100000 entries"),
-    "endless-list": (endless_list, ""),
-    "bzip2": (lambda: packed_by(zipfile.ZIP_BZIP2), ""),
-    "lzma": (lambda: packed_by(zipfile.ZIP_LZMA), ""),
+    "endless-list": (endless_list, "too many entries"),
+    "bzip2": (lambda: packed_by(zipfile.ZIP_BZIP2), "packed in a way that no app is"),
+    "lzma": (lambda: packed_by(zipfile.ZIP_LZMA), "packed in a way that no app is"),
+    "large-plist": (lambda: with_info(random.Random(7).randbytes(2 * MEGABYTE)), "is larger than"),
     "encrypted": (encrypted, "encrypted"),
     "no-app": (lambda: archive_file({"README": b""}), "no app"),
     "two-apps": (lambda: archive_file({INFO: b"", "Payload/B.app/Info.plist": b""}), "more than one app"),
@@ -168,6 +170,23 @@ def test_a_hostile_file_is_refused_with_a_reason(name: str) -> None:
     assert reason in str(error.value)
     assert peak < 150 * MEGABYTE
     assert time.process_time() - start < 60
+
+
+def test_an_app_is_not_larger_than_any_app_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixteen gigabytes are too many for a test, so the limit is lowered; it packs well below the other one."""
+    content = with_info(plistlib.dumps({"CFBundleIdentifier": "a.b"}), zeros=random.Random(7).randbytes(20_000))
+    assert read(content).identifier == "a.b"
+    monkeypatch.setattr(ipa, "LARGEST_APP", 20_000)
+    with pytest.raises(ipa.InvalidIpa, match="size that no app has"):
+        read(content)
+
+
+def test_an_icon_that_is_too_large_is_not_read() -> None:
+    info = zipfile.ZipFile(BytesIO(ipa_file())).read(INFO)
+    large = icon_file(60)[:8] + random.Random(7).randbytes(ipa.LARGEST_ICON)
+    icons = {"AppIcon60x60@3x.png": large, "AppIcon60x60@2x.png": icon_file(120)}
+    app = read(with_info(info, **{f"Payload/Expenses.app/{name}": icon for name, icon in icons.items()}))
+    assert app.icon == icon_file(120)
 
 
 @pytest.mark.slow

@@ -107,7 +107,14 @@ def test_a_page_takes_no_file(written: list[str]) -> None:
 def test_the_pages_that_take_files() -> None:
     """Written by hand: a page that takes files without need is found here."""
     names = {resolve(path).view_name for path in PATHS if hasattr(resolve(path).func, "files_maximum")}
-    assert names == {"ade-create", "ade-renew", "library-item-edit", "profile-create", "script-create"}
+    assert names == {"ade-create", "ade-renew", "profile-create", "script-create", "library-item-edit"}
+    streamed = {resolve(path).view_name for path in PATHS if hasattr(resolve(path).func, "streams_body")}
+    assert streamed == {"custom-app-create", "custom-app-edit", "ipa-app-create", "ipa-app-edit"}
+
+
+def test_only_a_page_that_streams_applies_csrf_protection_itself() -> None:
+    exempt = {path for path in PATHS if getattr(resolve(path).func, "csrf_exempt", False)}
+    assert exempt == {path for path in PATHS if hasattr(resolve(path).func, "streams_body")}
 
 
 def test_an_empty_file_field_is_no_file(client: Client) -> None:

@@ -217,6 +217,7 @@ def test_an_item_without_contents_is_shown_and_not_edited(tenant: Tenant, sign_i
     client = sign_in()
     page = client.get(url(item))
     assert "Nothing to edit here" in text(page)
+    assert "This server knows its name" in text(page)
     assert not page.context["edit_url"]
     assert client.get(url(item, "edit/")).status_code == 404
 
