@@ -35,4 +35,4 @@ def start(
 
 def outcomes(action: BulkAction) -> dict[str, tuple[str, str]]:
     """The status and the reason of each of its objects, by name."""
-    return {row.name: (row.status, row.reason) for row in action.results.all()}
+    return {row.name: (row.status, row.reason) for row in action.results.order_by("pk")}
