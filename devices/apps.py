@@ -12,6 +12,7 @@ class DevicesConfig(AppConfig):
         from access.keyrings import keyring
         from access.tasks.schedules import register_schedule
         from devices.api.idempotency import forget_calls
+        from devices.bulk.worker import tend_bulk_actions
         from devices.enrollment.ade_sync import sync_ade_integrations
         from devices.library import app_files
         from devices.prism.exports import clean_up_exports
@@ -25,3 +26,4 @@ class DevicesConfig(AppConfig):
         register_schedule("sync-ade", sync_ade_integrations, every=timedelta(minutes=30))
         register_schedule("clean-up-prism-exports", clean_up_exports, every=timedelta(hours=1))
         register_schedule("delete-unused-prism-contents", delete_unused_contents, every=timedelta(days=1))
+        register_schedule("tend-bulk-actions", tend_bulk_actions, every=timedelta(hours=1))

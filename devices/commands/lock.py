@@ -27,8 +27,8 @@ class LockDevice(Command[LockDeviceBody]):
     icon = "lock"
     consequence = "The screen locks at once. The passcode of the device unlocks it."
     consequence_by_platform = {
-        Platform.MAC: "The Mac restarts and stays locked until a six-digit PIN is typed on it. The PIN is shown after "
-        "this step, and later under Secrets. Unsaved work on the Mac is lost.",
+        Platform.MAC: "The Mac restarts and stays locked until a six-digit PIN is typed on it. Unsaved work on the Mac "
+        "is lost.",
     }
     dangerous = True
     platforms = MACS | MOBILE | {Platform.ANDROID}

@@ -13,6 +13,7 @@ from django.db import transaction
 from access.audit.events import Actor
 from access.models import Tenant
 from devices.demo import data
+from devices.demo.bulk import add_bulk_actions
 from devices.demo.company import set_up_company
 from devices.demo.details import demo_details
 from devices.demo.enrollment import add_enrollment
@@ -92,6 +93,7 @@ def load_demo_fleet(
         User.objects.bulk_update(users, ["department", "job_title"], batch_size=500)
         set_up_company(tenant=tenant, actor=actor)
         add_history(tenant=tenant, actor=actor, limit=complete)
+        add_bulk_actions(tenant=tenant, now=fleet.now, limit=complete)
         add_enrollment(tenant=tenant, actor=actor, now=fleet.now, limit=complete)
         _add_prism_rows(tenant, complete)
         if not tenant.exports.exists():

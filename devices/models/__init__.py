@@ -2,6 +2,7 @@ from devices.models.activity import DeviceActivity
 from devices.models.apps import CustomApp, IpaApp
 from devices.models.blueprint_routing import BlueprintRouting, RoutingActivity
 from devices.models.blueprints import Blueprint
+from devices.models.bulk import BulkAction, BulkResult
 from devices.models.commands import DeviceCommand
 from devices.models.devices import APPLE, MACS, MOBILE, Device, DeviceInventory, Fleet, Platform
 from devices.models.enrollment import AdeDevice, AdeIntegration, AdeKeyPair
@@ -42,6 +43,8 @@ __all__ = [
     "BehavioralDetection",
     "Blueprint",
     "BlueprintRouting",
+    "BulkAction",
+    "BulkResult",
     "CustomApp",
     "CustomProfile",
     "CustomScript",

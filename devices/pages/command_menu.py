@@ -1,5 +1,6 @@
 """The menu of the commands that a device takes."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -24,5 +25,10 @@ def command_menu(device: Device) -> list[Group]:
         for command in COMMANDS.values()
         if device.platform in command.platforms and (device.lost_mode_status or not command.only_in_lost_mode)
     ]
-    offered.sort(key=lambda command: POSITIONS[command.group])
-    return [Group(group, list(commands)) for group, commands in groupby(offered, key=lambda command: command.group)]
+    return grouped(offered)
+
+
+def grouped(commands: Iterable[Command[Any]]) -> list[Group]:
+    """The commands by the groups of a menu, in its order."""
+    offered = sorted(commands, key=lambda command: POSITIONS[command.group])
+    return [Group(group, list(each)) for group, each in groupby(offered, key=lambda command: command.group)]

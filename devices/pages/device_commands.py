@@ -1,5 +1,6 @@
 """Commands to a device, each with a dialog that names its consequence; and cancelling a failed Lost Mode."""
 
+from typing import Any
 from uuid import UUID
 
 from django import forms
@@ -12,13 +13,14 @@ from django.views.decorators.http import require_http_methods
 from access.pages.guards import PageRequest, requires
 from access.pages.responses import form_data, no_store
 from access.roles import Capability
-from devices.commands import COMMANDS, CommandRefused
+from devices.commands import COMMANDS, Command, CommandRefused
 from devices.commands.queue import SentCommand, send_command
 from devices.fleet import lost_mode
-from devices.models import Device
+from devices.models import Device, Platform
 from devices.pages.device_frame import own_device
 from devices.pages.dialogs import Dialog, refuse, saved, show
 from devices.pages.forms.device_commands import CommandForm
+from devices.pages.forms.devices import name_of
 
 
 @requires(Capability.ACT_ON_DEVICES)
@@ -28,7 +30,9 @@ def send(request: PageRequest, device_id: UUID, action: str) -> HttpResponse:
     command = next((each for each in COMMANDS.values() if each.action == action), None)
     if command is None:
         raise Http404
-    form = CommandForm(form_data(request), command=command, device=device, request=request)
+    form = CommandForm(
+        form_data(request), command=command, platforms={device.platform}, expected=name_of(device), request=request
+    )
     if form.is_valid():
         try:
             sent = send_command(
@@ -47,7 +51,7 @@ def send(request: PageRequest, device_id: UUID, action: str) -> HttpResponse:
         f"{command.label}: {device.name}",
         command.label,
         reverse("device", args=[device_id]),
-        about=command.consequence_on(device.platform),
+        about=_about(command, device),
         danger=command.dangerous,
     )
     return show(request, dialog, form)
@@ -73,6 +77,13 @@ def cancel_lost_mode(request: PageRequest, device_id: UUID) -> HttpResponse:
         about="The failed attempt is removed from this page. Nothing is sent to the device.",
     )
     return show(request, dialog, form)
+
+
+def _about(command: Command[Any], device: Device) -> str:
+    consequence = command.consequence_on(device.platform)
+    if command.reveals_pin and device.platform == Platform.MAC:
+        return f"{consequence} The PIN is shown after this step, and later under Secrets."
+    return consequence
 
 
 def _reveal_pin(request: PageRequest, device: Device, sent: SentCommand) -> HttpResponse:

@@ -23,6 +23,7 @@ from devices.pages.device_overview import overview
 from devices.pages.dialogs import Dialog, refuse, saved, show
 from devices.pages.forms.devices import DeviceFilter, DeviceForm, TypeToConfirmForm, name_of
 from devices.pages.listing import PER_PAGE, listing
+from devices.pages.selection import marks
 
 APPS_PER_PAGE = 100
 # The keys under which device families report the name, the unique identifier, the version and the origin of an app.
@@ -44,6 +45,7 @@ def device_list(request: PageRequest) -> HttpResponse:
         "page": page,
         "filters": filters,
         "query": urlencode(filters.chosen),
+        **marks(request, Capability.EDIT_DEVICES),
         "any_device": page.total > 0 or fleet_size(request) > 0,
     }
     response = fragment(request, "devices/list.html", "rows", context)

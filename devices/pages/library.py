@@ -22,6 +22,7 @@ from devices.library.profile_view import payloads_of
 from devices.models import Assignment, LibraryItem
 from devices.pages.forms.library import FAMILY_LABELS, LibraryFilter
 from devices.pages.listing import PER_PAGE, listing
+from devices.pages.selection import marks
 from devices.text import as_words
 
 # The pages that edit a kind whose file is uploaded; all others have one.
@@ -45,14 +46,14 @@ TONES = {
 @requires(Capability.VIEW)
 @require_GET
 def item_list(request: PageRequest) -> HttpResponse:
-    filters = LibraryFilter(request.GET)
-    matches = request.tenant.library_items.filter(**filters.conditions()).order_by("name", "pk")
+    filters = LibraryFilter(request.GET, tenant=request.tenant)
     rows = request.tenant.library_items.annotate(blueprints=Count("assignments__blueprint", distinct=True))
-    page = listing(matches, rows, request.GET.get("page"))
+    page = listing(filters.apply(), rows, request.GET.get("page"))
     context = {
         "page": page,
         "filters": filters,
         "query": urlencode(filters.chosen),
+        **marks(request, Capability.EDIT_BLUEPRINTS),
         "any_item": page.total > 0 or request.tenant.library_items.exists(),
     }
     response = fragment(request, "devices/library/list.html", "rows", context)

@@ -19,6 +19,7 @@ from devices.pages.device_frame import in_table
 from devices.pages.dialogs import Dialog, refuse, saved, show
 from devices.pages.forms.users import UserFilter, UserForm
 from devices.pages.listing import listing
+from devices.pages.selection import marks
 
 OFFERED = 10
 
@@ -33,6 +34,7 @@ def user_list(request: PageRequest) -> HttpResponse:
         "page": page,
         "filters": filters,
         "query": urlencode(filters.chosen),
+        **marks(request, Capability.EDIT_DEVICES),
         "any_user": page.total > 0 or request.tenant.users.exists(),
     }
     response = fragment(request, "devices/users/list.html", "rows", context)

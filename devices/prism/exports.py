@@ -16,13 +16,13 @@ from access.audit.events import Actor, Target, log_event
 from access.database import Failure, failure_of
 from access.models import AuditEvent, Tenant
 from access.tasks.backend import task
+from devices.csv import csv_chunks
 from devices.filters import comparisons_of
 from devices.models import PrismExport, StoredFile
 from devices.models.prism.categories import CATEGORIES
 from devices.models.prism.columns import COMMON
 from devices.prism.categories import category_named
 from devices.prism.columns import columns_of, filter_columns, sort_column
-from devices.prism.csv import csv_chunks
 from devices.prism.search import Row, Search, as_row, find
 from devices.storage import keys
 from devices.storage.files import signed_url, store

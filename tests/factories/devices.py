@@ -15,6 +15,8 @@ from devices.models import (
     AssignmentNode,
     BehavioralDetection,
     Blueprint,
+    BulkAction,
+    BulkResult,
     CustomApp,
     CustomProfile,
     CustomScript,
@@ -392,6 +394,29 @@ class ExportFactory(DjangoModelFactory[PrismExport]):
     args = factory.LazyFunction(
         lambda: {"filter": {}, "columns": [], "sort_by": "", "blueprint_ids": [], "device_families": []}
     )
+
+
+class BulkActionFactory(DjangoModelFactory[BulkAction]):
+    """A command to `count` devices that all are still queued; no task was enqueued."""
+
+    class Meta:
+        model = BulkAction
+
+    tenant = factory.SubFactory(TenantFactory)
+    kind = BulkAction.Kind.COMMAND
+    label = "Restart Device"
+    selection = "Selected rows"
+    parameters: ClassVar = {"command": "restart_device"}
+    requested_by = "Ana Ruiz"
+
+    @classmethod
+    def _create(cls, model_class: type[BulkAction], *args: Any, **fields: Any) -> BulkAction:
+        count = fields.pop("count", 1)
+        action = BulkAction.objects.create(total=count, **fields)
+        BulkResult.objects.bulk_create(
+            BulkResult(action=action, target_uuid=uuid.uuid4(), name=f"Mac {number}") for number in range(count)
+        )
+        return action
 
 
 class LostModeFactory(DjangoModelFactory[LostMode]):

@@ -1,6 +1,6 @@
 """The form of a command, made from the fields of its body. A new command needs no line here."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any, get_args
 
 import pydantic
@@ -13,8 +13,8 @@ from pydantic.fields import FieldInfo
 from access.pages.forms.password import ReauthenticationForm
 from devices.commands import Command
 from devices.commands.base import FormHint
-from devices.models import Device, Platform
-from devices.pages.forms.devices import TypeToConfirmForm, name_of
+from devices.models import Platform
+from devices.pages.forms.devices import TypeToConfirmForm
 from devices.text import as_words
 
 LONG_TEXT = 1000  # characters from which a text gets several lines
@@ -22,18 +22,27 @@ SEPARATOR = "__"  # between the name of a nested object and the name of its fiel
 
 
 class CommandForm(TypeToConfirmForm, ReauthenticationForm):
-    """The parameters of a command to one device, and the confirmations that the command asks for.
+    """The parameters of a command to devices of these families, and the confirmations that the command asks for.
 
-    Some commands require the name of the device, a recently entered password, or both. One that reveals a PIN requires
-    the password.
+    Some commands require that `expected` is typed, a recently entered password, or both. One that reveals a PIN
+    requires the password.
     """
 
-    def __init__(self, data: Any = None, *, command: Command[Any], device: Device, request: HttpRequest) -> None:
-        super().__init__(data, request=request, expected=name_of(device) if command.confirm_by_name else "")
+    def __init__(
+        self,
+        data: Any = None,
+        *,
+        command: Command[Any],
+        platforms: Set[str],
+        expected: str,
+        request: HttpRequest,
+        **options: Any,
+    ) -> None:
+        super().__init__(data, request=request, expected=expected if command.confirm_by_name else "", **options)
         self.command = command
-        if not (command.confirm_by_password or (command.reveals_pin and device.platform == Platform.MAC)):
+        if not (command.confirm_by_password or (command.reveals_pin and Platform.MAC in platforms)):
             self.fields.pop("password", None)
-        parameters = dict(_fields(command.body, device.platform)) if command.body else {}
+        parameters = dict(_fields(command.body, platforms)) if command.body else {}
         self.fields = parameters | self.fields  # the confirmations come last
         self.parameter_names = tuple(parameters)
 
@@ -68,19 +77,22 @@ class OnOff(forms.ChoiceField):
         super().__init__(choices=[("True", "On"), ("False", "Off")], widget=forms.RadioSelect, **kwargs)
 
 
-def _fields(body: type[BaseModel], platform: str, outer: str = "") -> Iterator[tuple[str, forms.Field]]:
-    """A form field for each field of the body that this platform uses. Fields of a nested object stand in its place."""
+def _fields(body: type[BaseModel], platforms: Set[str], outer: str = "") -> Iterator[tuple[str, forms.Field]]:
+    """A form field for each field of the body that one of these families uses.
+
+    Fields of a nested object stand in its place.
+    """
     schema = body.model_json_schema()
     for attribute, parameter in body.model_fields.items():
         hint = FormHint.of(parameter)
-        if hint.platforms is not None and platform not in hint.platforms:
+        if hint.platforms is not None and not platforms & hint.platforms:
             continue
         name = parameter.alias or attribute
         if nested := _nested(parameter):
-            yield from _fields(nested, platform, f"{outer}{name}{SEPARATOR}")
+            yield from _fields(nested, platforms, f"{outer}{name}{SEPARATOR}")
             continue
         # A nested object is left out as a whole, so none of its fields is required.
-        required = not outer and (parameter.is_required() or platform in hint.required_on)
+        required = not outer and (parameter.is_required() or bool(platforms & hint.required_on))
         field = _field(_without_null(schema["properties"][name], schema.get("$defs", {})), hint, required=required)
         field.label = parameter.title or as_words(to_snake(name))
         field.help_text, field.initial = parameter.description or "", hint.initial

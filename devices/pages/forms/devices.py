@@ -196,12 +196,12 @@ class DeviceForm(forms.Form):
 
 
 class TypeToConfirmForm(forms.Form):
-    """A form that is valid only after the name of the object to delete was typed."""
+    """A form that is valid only after the name of the object to delete was typed, or the number of many."""
 
+    expected_is = "the name"
     typed_name = forms.CharField(
         max_length=300,
         strip=False,
-        error_messages={"required": "Type the name to go on."},
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
 
@@ -209,14 +209,16 @@ class TypeToConfirmForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.expected = expected
         if expected:
-            self.fields["typed_name"].label = f"Type “{expected}” to confirm"
+            field = self.fields["typed_name"]
+            field.label = f"Type “{expected}” to confirm"
+            field.error_messages["required"] = f"Type {self.expected_is} to go on."
         else:
             del self.fields["typed_name"]
 
     def clean_typed_name(self) -> str:
         typed: str = self.cleaned_data["typed_name"]
         if _plain(typed) != _plain(self.expected):
-            raise forms.ValidationError("This is not the name. Nothing was sent.")
+            raise forms.ValidationError(f"This is not {self.expected_is}. Nothing was sent.")
         return typed
 
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
+from django.db.models import QuerySet
 
 from access.models import Tenant
 from devices.library.categories import categories
@@ -28,8 +29,9 @@ class LibraryFilter(forms.Form):
         required=False, label="Status", choices=[("", "Any"), ("yes", "Active"), ("no", "Inactive")]
     )
 
-    def __init__(self, data: Any) -> None:
+    def __init__(self, data: Any, *, tenant: Tenant) -> None:
         super().__init__(data)
+        self.tenant = tenant
         self.full_clean()
 
     @property
@@ -40,15 +42,15 @@ class LibraryFilter(forms.Form):
     def popover_count(self) -> int:
         return len(self.chosen.keys() - {"q"})
 
-    def conditions(self) -> dict[str, Any]:
-        """Of the items that are listed."""
+    def apply(self) -> QuerySet[LibraryItem]:
+        """The matching items, in order."""
         chosen = self.chosen
-        conditions: dict[str, Any] = {"name__icontains": chosen.get("q", "").strip()}
+        items: QuerySet[LibraryItem] = self.tenant.library_items.filter(name__icontains=chosen.get("q", "").strip())
         if "kind" in chosen:
-            conditions["type"] = chosen["kind"]
+            items = items.filter(type=chosen["kind"])
         if "active" in chosen:
-            conditions["active"] = chosen["active"] == "yes"
-        return conditions
+            items = items.filter(active=chosen["active"] == "yes")
+        return items.order_by("name", "pk")
 
 
 class CodeField(forms.CharField):

@@ -111,6 +111,19 @@ def test_how_its_company_is_set_up(tenant: Tenant) -> None:
     assert types == {"enrollment_settings_changed", "routing_departure", "computer_enrollment"}
 
 
+def test_its_bulk_actions(tenant: Tenant) -> None:
+    load_demo_fleet(tenant=tenant, actor=ACTOR, count=200)
+    actions = tenant.bulk_actions.all()
+    assert {action.kind for action in actions} == {"command", "add_tag", "assign_item"}
+    for action in actions:
+        counts = Counter(action.results.values_list("status", flat=True))
+        assert counts == {"done": action.done, "skipped": action.skipped}
+        assert (action.queued, action.failed, bool(action.ended_at)) == (0, 0, True)
+        targets = tenant.library_items if action.of_items else tenant.devices
+        uuids = action.results.values_list("target_uuid", flat=True)
+        assert targets.filter(uuid__in=list(uuids)).count() == action.total > 1
+
+
 def test_its_devices_from_apple(tenant: Tenant) -> None:
     load_demo_fleet(tenant=tenant, actor=ACTOR, count=200)
     works, broken = tenant.ade_integrations.order_by("server_name")

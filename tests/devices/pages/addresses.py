@@ -13,6 +13,7 @@ from tests.factories.devices import (
     AdeTokenFactory,
     AssignmentFactory,
     BlueprintFactory,
+    BulkActionFactory,
     CustomProfileFactory,
     DeviceFactory,
     NoteFactory,
@@ -82,5 +83,6 @@ def examples_of(tenant: Tenant, name: str = "Example") -> Examples:
         "user_id": user.uuid,
         "ade_token_id": server.uuid,
         "ade_device_id": ade_device.uuid,
+        "bulk_action_id": BulkActionFactory.create(tenant=tenant, label=f"{name} bulk action").uuid,
         "token_id": create_token(tenant=tenant, name=f"{name} token", actor=actor).token.id,
     }

@@ -27,7 +27,7 @@ def on(path: str) -> dict[str, str]:
 
 
 def text(response: Response) -> str:
-    return response.content.decode()
+    return response.getvalue().decode()  # also of a file that is streamed
 
 
 def newest(tenant: Tenant) -> AuditEvent:

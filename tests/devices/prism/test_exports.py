@@ -12,10 +12,10 @@ from django.utils import timezone
 
 from access.audit.events import Actor
 from access.models import AuditEvent, Tenant
+from devices.csv import cell
 from devices.dates import with_offset
 from devices.models import PrismExport, StoredFile
 from devices.prism import exports
-from devices.prism.csv import cell
 from devices.prism.exports import clean_up_exports, make_export, request_export
 from devices.prism.search import as_row
 from devices.storage import files

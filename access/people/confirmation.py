@@ -1,0 +1,28 @@
+"""The author of changes that a worker makes after the request: a person, as long as the person may make them."""
+
+from dataclasses import replace
+
+from access.audit.events import Actor
+from access.models import Administrator, Tenant
+from access.refusals import Refusal
+from access.roles import Capability, may
+
+
+class NotAllowedAnyMore(Refusal):
+    """The person was removed or suspended, or has another role now."""
+
+    status = 403
+
+
+def lasting_actor(*, administrator: Administrator, tenant: Tenant, capability: Capability) -> Actor:
+    """The person as the author of changes that need `capability`.
+
+    Each change is refused with NotAllowedAnyMore from the moment that the person, or the tenant, loses the right to it.
+    """
+
+    def confirm() -> None:
+        found = tenant.administrators.filter(pk=administrator.pk, is_active=True, tenant__active=True).first()
+        if found is None or not may(found, capability):
+            raise NotAllowedAnyMore(f"{administrator.name} may not do this any more.")
+
+    return replace(Actor.of(administrator), confirm=confirm)

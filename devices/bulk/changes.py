@@ -1,0 +1,231 @@
+"""The changes that a bulk action makes to each of its devices: the same functions as for a single one."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, Self
+from uuid import UUID
+
+from django.db.models import Count, Model, QuerySet
+
+from access.audit.events import Actor
+from access.models import Tenant
+from access.roles import Capability
+from devices.commands import COMMANDS, Command
+from devices.commands.queue import send_command
+from devices.fleet.devices import update_device
+from devices.fleet.tags import create_tag
+from devices.models import Blueprint, BulkAction, Device, DeviceCommand, Platform, Tag
+
+IN_BLUEPRINT = "Already in this Blueprint."
+TAGGED, UNTAGGED = "Already has this tag.", "Does not have this tag."
+NOT_LOST = "Not in Lost Mode."
+
+
+class Skipped(Exception):
+    """There is nothing to do for this one; the message is the reason."""
+
+
+class Skip(NamedTuple):
+    """How many of the selected ones will be skipped for a reason, as things are now."""
+
+    count: int
+    reason: str
+
+
+class Stored(NamedTuple):
+    """What a change is made of again: plain values, and the body of a command, which may hold a secret."""
+
+    parameters: dict[str, Any]
+    body: bytes | None = None
+
+
+class Change[T: Model](ABC):
+    """One kind of change, with what it needs: `T` is what it changes, a device or a library item."""
+
+    kind: ClassVar[BulkAction.Kind]
+    capability: ClassVar[Capability]
+    tenant: Tenant
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """What is done, as people read it."""
+
+    @abstractmethod
+    def stored(self) -> Stored:
+        """What `restore` makes the change of again."""
+
+    @classmethod
+    @abstractmethod
+    def restore(cls, tenant: Tenant, stored: Stored) -> Self:
+        """The change of a stored action; what it refers to is locked. Raises ObjectDoesNotExist where that is gone."""
+
+    def prepare(self, actor: Actor) -> None:  # noqa: B027 - few changes have something to prepare
+        """Create what the change refers to and is not there yet, in the caller's transaction."""
+
+    @abstractmethod
+    def expected_skips(self, targets: QuerySet[T]) -> Iterator[Skip]:
+        """Which of the selected ones would be skipped now. Others may be: their state decides at their turn."""
+
+    @abstractmethod
+    def lock(self, uuids: Iterable[UUID]) -> dict[UUID, T]:
+        """The objects with these ids that still exist, locked in one order where the change locks them."""
+
+    @abstractmethod
+    def apply(self, target: T, actor: Actor) -> None:
+        """Make the change. Raises Skipped, a Refusal or ValidationError."""
+
+
+class DeviceChange(Change[Device], ABC):
+    capability = Capability.EDIT_DEVICES
+
+    def lock(self, uuids: Iterable[UUID]) -> dict[UUID, Device]:
+        # All devices of a group before the first audit event: other changes lock their device before the head of the
+        # trail, and would wait for this transaction while it waits for them.
+        found = self.tenant.devices.select_for_update().defer("record_json").filter(uuid__in=list(uuids))
+        return {device.uuid: device for device in found.order_by("pk")}
+
+
+@dataclass(frozen=True, slots=True)
+class SendCommand(DeviceChange):
+    tenant: Tenant
+    command: Command[Any]
+    arguments: Any = None  # the body, of the type that the command declares
+
+    kind = BulkAction.Kind.COMMAND
+    capability = Capability.ACT_ON_DEVICES
+
+    @property
+    def label(self) -> str:
+        return self.command.label
+
+    def stored(self) -> Stored:
+        body = self.arguments and self.arguments.model_dump_json(by_alias=True, exclude_unset=True).encode()
+        return Stored({"command": self.command.id}, body)
+
+    @classmethod
+    def restore(cls, tenant: Tenant, stored: Stored) -> Self:
+        command = COMMANDS.get(stored.parameters["command"])
+        if command is None:  # an upgrade removed it
+            raise DeviceCommand.DoesNotExist
+        body = command.body.model_validate_json(stored.body) if command.body and stored.body else None
+        return cls(tenant, command, body)
+
+    def expected_skips(self, targets: QuerySet[Device]) -> Iterator[Skip]:
+        for platform, count in by_platform(targets).items():
+            if platform not in self.command.platforms:
+                yield Skip(count, _not_for(platform))
+        able = targets.filter(platform__in=self.command.platforms)
+        if self.command.only_in_lost_mode:
+            yield Skip(able.filter(lost_mode_status="").count(), NOT_LOST)
+        waiting = self.tenant.device_commands.filter(status__in=DeviceCommand.UNFINISHED, command=self.command.id)
+        yield Skip(able.filter(pk__in=waiting.values("device")).count(), self.command.already_running)
+
+    def apply(self, target: Device, actor: Actor) -> None:
+        if target.platform not in self.command.platforms:
+            raise Skipped(_not_for(target.platform))
+        if self.command.only_in_lost_mode and not target.lost_mode_status:
+            raise Skipped(NOT_LOST)
+        send_command(tenant=self.tenant, device_id=target.uuid, command=self.command, body=self.arguments, actor=actor)
+
+
+@dataclass(slots=True)
+class _TagChange(DeviceChange, ABC):
+    tenant: Tenant
+    tag: Tag
+
+    def stored(self) -> Stored:
+        return Stored({"tag": str(self.tag.uuid)})
+
+    @classmethod
+    def restore(cls, tenant: Tenant, stored: Stored) -> Self:
+        # Locked before the devices, as renaming a tag does. `no_key`: others may go on giving the tag to devices.
+        return cls(tenant, tenant.tags.select_for_update(no_key=True).get(uuid=stored.parameters["tag"]))
+
+    def _tags(self, target: Device) -> set[str]:
+        return set(target.tags.values_list("name", flat=True))
+
+    def _set(self, target: Device, tags: set[str], actor: Actor) -> None:
+        update_device(tenant=self.tenant, device_id=target.uuid, actor=actor, tags=sorted(tags))
+
+
+class AddTag(_TagChange):
+    """A tag that is not stored yet is created when the action starts."""
+
+    kind = BulkAction.Kind.ADD_TAG
+
+    @property
+    def label(self) -> str:
+        return f"Add tag “{self.tag.name}”"
+
+    def prepare(self, actor: Actor) -> None:
+        if self.tag.pk is None:
+            stored = self.tenant.tags.filter(name=self.tag.name).first()
+            self.tag = stored or create_tag(tenant=self.tenant, name=self.tag.name, actor=actor)
+
+    def expected_skips(self, targets: QuerySet[Device]) -> Iterator[Skip]:
+        if self.tag.pk is None:
+            return
+        yield Skip(targets.filter(pk__in=self.tag.devices.values("pk")).count(), TAGGED)
+
+    def apply(self, target: Device, actor: Actor) -> None:
+        tags = self._tags(target)
+        if self.tag.name in tags:
+            raise Skipped(TAGGED)
+        self._set(target, tags | {self.tag.name}, actor)
+
+
+class RemoveTag(_TagChange):
+    kind = BulkAction.Kind.REMOVE_TAG
+
+    @property
+    def label(self) -> str:
+        return f"Remove tag “{self.tag.name}”"
+
+    def expected_skips(self, targets: QuerySet[Device]) -> Iterator[Skip]:
+        yield Skip(targets.exclude(pk__in=self.tag.devices.values("pk")).count(), UNTAGGED)
+
+    def apply(self, target: Device, actor: Actor) -> None:
+        tags = self._tags(target)
+        if self.tag.name not in tags:
+            raise Skipped(UNTAGGED)
+        self._set(target, tags - {self.tag.name}, actor)
+
+
+@dataclass(frozen=True, slots=True)
+class AssignBlueprint(DeviceChange):
+    tenant: Tenant
+    blueprint: Blueprint
+
+    kind = BulkAction.Kind.ASSIGN_BLUEPRINT
+
+    @property
+    def label(self) -> str:
+        return f"Assign Blueprint “{self.blueprint.name}”"
+
+    def stored(self) -> Stored:
+        return Stored({"blueprint": str(self.blueprint.uuid)})
+
+    @classmethod
+    def restore(cls, tenant: Tenant, stored: Stored) -> Self:
+        # Locked before the devices, as `update_device` does.
+        return cls(tenant, tenant.blueprints.select_for_update().get(uuid=stored.parameters["blueprint"]))
+
+    def expected_skips(self, targets: QuerySet[Device]) -> Iterator[Skip]:
+        yield Skip(targets.filter(blueprint=self.blueprint).count(), IN_BLUEPRINT)
+
+    def apply(self, target: Device, actor: Actor) -> None:
+        if target.blueprint_id == self.blueprint.pk:
+            raise Skipped(IN_BLUEPRINT)
+        update_device(tenant=self.tenant, device_id=target.uuid, actor=actor, blueprint=self.blueprint.uuid)
+
+
+def by_platform(devices: QuerySet[Device]) -> dict[str, int]:
+    """The number of devices of each family, the largest first."""
+    counts = devices.order_by().values("platform").annotate(number=Count("pk")).values_list("platform", "number")
+    return dict(sorted(counts, key=lambda each: (-each[1], each[0])))
+
+
+def _not_for(platform: str) -> str:
+    return f"{Platform(platform).label} devices do not take this command."

@@ -1,0 +1,115 @@
+"""What a list finds, as CSV: streamed, so that neither a long list nor a slow reader needs memory here."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import batched
+from typing import Any
+
+from django.db.models import Count, QuerySet
+from django.http import StreamingHttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from access.pages.guards import PageRequest, requires
+from access.roles import Capability
+from devices.csv import csv_chunks
+from devices.library.kinds import KINDS
+from devices.models import Device
+from devices.pages.forms.devices import DeviceFilter
+from devices.pages.forms.library import LibraryFilter
+from devices.pages.forms.users import UserFilter
+
+PAGE = 2000  # rows that are held at a time
+# Header and path of each column. The first of the devices is for their tags, and is not written.
+DEVICES = {
+    "": "pk",
+    "Name": "name",
+    "Serial number": "serial_number",
+    "Device ID": "uuid",
+    "Platform": "platform",
+    "Model": "model",
+    "OS version": "os_version",
+    "Blueprint": "blueprint__name",
+    "User": "user__name",
+    "User e-mail": "user__email",
+    "Asset tag": "asset_tag",
+    "FileVault": "filevault_enabled",
+    "First enrollment": "first_enrollment",
+    "Last enrollment": "last_enrollment",
+    "Last check-in": "last_check_in",
+}
+USERS = {
+    "Name": "name",
+    "E-mail": "email",
+    "User ID": "uuid",
+    "Department": "department",
+    "Job title": "job_title",
+    "Directory": "integration__name",
+    "Archived": "archived",
+    "Devices": "device_count",
+}
+ITEMS = {
+    "Name": "name",
+    "Item ID": "uuid",
+    "Kind": "type",
+    "Active": "active",
+    "Blueprints": "blueprints",
+    "Created": "created_at",
+    "Changed": "updated_at",
+}
+type Pages = Iterable[Sequence[Sequence[Any]]]
+
+
+@requires(Capability.VIEW)
+@require_GET
+def devices(request: PageRequest) -> StreamingHttpResponse:
+    rows = DeviceFilter(request.GET, tenant=request.tenant).apply().values_list(*DEVICES.values())
+    return csv_response(request, "devices", (*list(DEVICES)[1:], "Tags"), map(_with_tags, pages_of(rows)))
+
+
+@requires(Capability.VIEW)
+@require_GET
+def users(request: PageRequest) -> StreamingHttpResponse:
+    rows = UserFilter(request.GET, tenant=request.tenant).apply().counted().values_list(*USERS.values())
+    return csv_response(request, "users", tuple(USERS), pages_of(rows))
+
+
+@requires(Capability.VIEW)
+@require_GET
+def library(request: PageRequest) -> StreamingHttpResponse:
+    found = LibraryFilter(request.GET, tenant=request.tenant).apply()
+    rows = found.annotate(blueprints=Count("assignments__blueprint", distinct=True)).values_list(*ITEMS.values())
+    return csv_response(request, "library", tuple(ITEMS), map(_with_kinds, pages_of(rows)))
+
+
+def csv_response(request: PageRequest, name: str, header: Sequence[str], pages: Pages) -> StreamingHttpResponse:
+    """The rows as a file that is named after the tenant and the day."""
+    day = timezone.localdate().isoformat()
+    filename = f"{name}-{request.tenant.subdomain}-{day}.csv"
+    return StreamingHttpResponse(
+        csv_chunks(header, pages),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{filename}"'},
+    )
+
+
+def pages_of(rows: QuerySet[Any, Any]) -> Iterator[Sequence[Sequence[Any]]]:
+    """The rows a page at a time, by a cursor of the server on PostgreSQL."""
+    return batched(rows.iterator(chunk_size=PAGE), PAGE, strict=False)
+
+
+def _with_tags(page: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    """The devices with their tags instead of their primary key."""
+    tags = defaultdict(list)
+    tagged = Device.tags.through.objects.filter(device_id__in=[pk for pk, *_ in page])
+    for pk, tag in tagged.order_by("tag__name").values_list("device_id", "tag__name"):
+        tags[pk].append(tag)
+    return [[*row, ", ".join(tags[pk])] for pk, *row in page]
+
+
+def _with_kinds(page: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    place = list(ITEMS).index("Kind")
+    return [
+        [*row[:place], KINDS[row[place]].label if row[place] in KINDS else row[place], *row[place + 1 :]]
+        for row in page
+    ]

@@ -1,0 +1,195 @@
+"""Forms of bulk actions: what to do with the selected rows, and the number that the person was shown."""
+
+from typing import Any
+from uuid import uuid4
+
+from django import forms
+from django.http import HttpRequest
+
+from access.models import Tenant
+from devices.bulk.changes import AddTag, AssignBlueprint, Change, RemoveTag, SendCommand
+from devices.bulk.item_changes import AssignItem, RemoveItem
+from devices.commands import Command
+from devices.models import AssignmentNode, Blueprint, Tag
+from devices.pages.forms.device_commands import CommandForm
+
+NO_TAG = "Choose a tag."
+STALE = "This form is out of date. Close it and open it again."
+
+
+class BulkForm(forms.Form):
+    """`id` is that of the action which the form starts, `count` the number of rows that the person was shown."""
+
+    id = forms.UUIDField(widget=forms.HiddenInput)
+    count = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+
+    def __init__(self, data: Any = None, *, tenant: Tenant, count: int, **options: Any) -> None:
+        # The list below the dialog has filters of the same names.
+        super().__init__(data, auto_id="bulk_%s", **options)
+        self.tenant = tenant
+        self.fields["id"].initial, self.fields["count"].initial = uuid4(), count
+
+    def clean(self) -> None:
+        super().clean()
+        if self.has_error("id") or self.has_error("count"):
+            self.add_error(None, STALE)
+
+    def change(self) -> Change[Any]:
+        """The change that a valid form describes."""
+        raise NotImplementedError
+
+    @property
+    def needs_confirmation(self) -> bool:
+        """Whether the valid form is the first of two steps."""
+        return False
+
+    def confirmation(self, count: int) -> "BulkForm":
+        """The second step."""
+        raise NotImplementedError
+
+    def refuse_once(self, count: int) -> None:
+        """Make the form ready to be sent again beside its error, with the number that the person is shown now."""
+        self.data = self.data.copy()
+        self.data["count"] = str(count)
+
+
+class ChoiceForm(BulkForm):
+    """A form in two steps: a choice, and then the numbers of those that it concerns, to be confirmed."""
+
+    confirmed = forms.BooleanField(required=False, widget=forms.HiddenInput)
+
+    @property
+    def needs_confirmation(self) -> bool:
+        return not self.cleaned_data["confirmed"]
+
+    def confirmation(self, count: int) -> BulkForm:
+        chosen = {name: self.data.get(name, "") for name in self.fields if name not in {"id", "count"}}
+        form = type(self)(tenant=self.tenant, count=count, initial=chosen | {"confirmed": "1"})
+        form.hide_choice()
+        return form
+
+    def refuse_once(self, count: int) -> None:
+        super().refuse_once(count)
+        self.hide_choice()
+
+    def hide_choice(self) -> None:
+        for field in self.fields.values():
+            field.widget = field.hidden_widget()
+
+
+class AddTagForm(ChoiceForm):
+    tag: "forms.ModelChoiceField[Tag]" = forms.ModelChoiceField(
+        None, to_field_name="uuid", empty_label="Choose…", required=False
+    )
+    new_tag = forms.CharField(required=False, max_length=255, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+
+    def __init__(self, data: Any = None, **options: Any) -> None:
+        super().__init__(data, **options)
+        self.fields["tag"].queryset = self.tenant.tags.order_by("name")  # type: ignore[attr-defined]
+
+    def clean(self) -> None:
+        super().clean()
+        chosen = [name for name in ("tag", "new_tag") if self.cleaned_data.get(name)]
+        if len(chosen) != 1 and not self.errors:
+            self.add_error("new_tag" if chosen else "tag", "Choose a tag or write a new one." if chosen else NO_TAG)
+
+    def change(self) -> AddTag:
+        return AddTag(
+            self.tenant, self.cleaned_data["tag"] or Tag(tenant=self.tenant, name=self.cleaned_data["new_tag"])
+        )
+
+
+class RemoveTagForm(ChoiceForm):
+    tag: "forms.ModelChoiceField[Tag]" = forms.ModelChoiceField(
+        None, to_field_name="uuid", empty_label="Choose…", error_messages={"required": NO_TAG}
+    )
+
+    def __init__(self, data: Any = None, **options: Any) -> None:
+        super().__init__(data, **options)
+        self.fields["tag"].queryset = self.tenant.tags.order_by("name")  # type: ignore[attr-defined]
+
+    def change(self) -> RemoveTag:
+        return RemoveTag(self.tenant, self.cleaned_data["tag"])
+
+
+class AssignBlueprintForm(ChoiceForm):
+    blueprint: "forms.ModelChoiceField[Blueprint]" = forms.ModelChoiceField(
+        None, to_field_name="uuid", empty_label="Choose…", error_messages={"required": "Choose a Blueprint."}
+    )
+
+    def __init__(self, data: Any = None, **options: Any) -> None:
+        super().__init__(data, **options)
+        self.fields["blueprint"].queryset = self.tenant.blueprints.order_by("name")  # type: ignore[attr-defined]
+
+    def change(self) -> AssignBlueprint:
+        return AssignBlueprint(self.tenant, self.cleaned_data["blueprint"])
+
+
+class PlaceForm(ChoiceForm):
+    """A Blueprint, or a branch of a map: where library items are assigned, or removed from."""
+
+    place = forms.ChoiceField(label="Blueprint", error_messages={"required": "Choose a Blueprint."})
+    kind: type[AssignItem | RemoveItem]
+
+    def __init__(self, data: Any = None, **options: Any) -> None:
+        super().__init__(data, **options)
+        self._places = dict(_places(self.tenant))
+        labels = [
+            (value, f"{found.name}, {node.name}" if node else found.name)
+            for value, (found, node) in self._places.items()
+        ]
+        self.fields["place"].choices = [("", "Choose…"), *labels]  # type: ignore[attr-defined]
+
+    def change(self) -> AssignItem | RemoveItem:
+        return self.kind(self.tenant, *self._places[self.cleaned_data["place"]])
+
+
+class AssignItemForm(PlaceForm):
+    kind = AssignItem
+
+
+class RemoveItemForm(PlaceForm):
+    kind = RemoveItem
+
+
+class BulkCommandForm(BulkForm, CommandForm):
+    """The parameters of a command to devices of several families, and the confirmations that it asks for."""
+
+    expected_is = "the number of devices"
+
+    def __init__(
+        self,
+        data: Any = None,
+        *,
+        tenant: Tenant,
+        count: int,
+        platforms: frozenset[str],
+        command: Command[Any],
+        request: HttpRequest,
+    ) -> None:
+        super().__init__(
+            data,
+            tenant=tenant,
+            count=count,
+            command=command,
+            platforms=platforms,
+            request=request,
+            expected=devices_in_words(count) if command.confirm_by_name else "",
+        )
+
+    def change(self) -> SendCommand:
+        return SendCommand(self.tenant, self.command, self.body)
+
+
+def devices_in_words(count: int) -> str:
+    return f"{count:,} device{'' if count == 1 else 's'}"
+
+
+def _places(tenant: Tenant) -> Any:
+    """(value of the field, Blueprint and branch) of each place that items can lie on."""
+    branches: dict[int, list[AssignmentNode]] = {}
+    for node in AssignmentNode.objects.filter(blueprint__tenant=tenant).order_by("name", "pk"):
+        branches.setdefault(node.blueprint_id, []).append(node)
+    for blueprint in tenant.blueprints.order_by("name", "pk"):
+        for node in branches.get(blueprint.pk, [None]):  # type: ignore[list-item]
+            yield str(node.uuid if node else blueprint.uuid), (blueprint, node)
