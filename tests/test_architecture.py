@@ -26,7 +26,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"tasks", "roles", "sql", "sealing"},
         {"models"},
         {"permissions", "addresses", "checks", "keyrings", "labels", "logs", "refusals"},
-        {"database", "sqlite3"},
+        {"database", "schema", "sqlite3"},
     ],
     "devices": [
         {"urls", "apps", "management", "templatetags", "admin"},

@@ -69,7 +69,9 @@ class ItemForm(forms.Form):
     """What every kind of item has. `given` is what the room takes."""
 
     name = forms.CharField(max_length=255, error_messages={"required": "Give it a name."})
-    active = forms.BooleanField(required=False, help_text="An inactive item is no longer sent to devices. It stays assigned.")
+    active = forms.BooleanField(
+        required=False, help_text="An inactive item is no longer sent to devices. It stays assigned."
+    )
 
     def __init__(
         self, data: Any = None, files: Any = None, *, tenant: Tenant, item: LibraryItem | None = None, **options: Any
