@@ -87,7 +87,9 @@ def test_an_ipa_that_is_none_is_refused_at_its_field(signed_in: Visit, tmp_path:
     open_dialog(page, "In-House App", "Expenses of the browser")
     choose(page, broken)
     page.get_by_role("button", name="Create").click()
-    expect(page.locator(".field .field-error")).to_have_text("The file is not an IPA: the ZIP archive is damaged, or is none.")
+    expect(page.locator(".field .field-error")).to_have_text(
+        "The file is not an IPA: the ZIP archive is damaged, or is none."
+    )
     expect(page.get_by_role("textbox", name="Name", exact=True)).to_have_value("Expenses of the browser")
     choose(page, whole)
     page.get_by_role("button", name="Create").click()
