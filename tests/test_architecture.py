@@ -61,6 +61,7 @@ UNSCOPED = {
     "devices/imports/devices.py": {"Fleet": "counts in the row that the tenant's fleet was just read from"},
     "devices/files/downloads.py": {"StoredFile": "the signed key says whose it is; it is unique across tenants"},
     "devices/files/uploads.py": {"StoredFile": "the signed key says whose it is; it is unique across tenants"},
+    "devices/storage/arrivals.py": {"StoredFile": "a signature or a reservation names the key; it is unique"},
     "devices/storage/checks.py": {"StoredFile": "works on the primary key that its task was enqueued with"},
     "devices/storage/upkeep.py": {"StoredFile": "deletes what is over, of every tenant"},
     "devices/bulk/bodies.py": {"BulkAction": "a new key is for the bodies of every tenant"},

@@ -73,6 +73,30 @@ def test_long_names_stay_inside(signed_in: Callable[..., Page], long_names: None
 
 
 @once
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_page_of_a_library_item_stays_inside(signed_in: Callable[..., Page], long_names: None, width: int) -> None:
+    page = signed_in(width=width)
+    name = f"{width}{WORD}"[:255]
+    page.goto("/library/scripts/new/")
+    page.get_by_role("textbox", name="Name", exact=True).fill(name)
+    page.get_by_label("Audit script").fill(f"echo {WORD}")
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_role("heading", name=name)).to_be_visible()
+    item = page.url
+    page.goto(f"/blueprints/{UUID(int=11)}/library/assign/")
+    page.get_by_label("Library item").select_option(name)
+    page.get_by_role("button", name="Assign").click()
+    expect(page.get_by_text("The library item is assigned.")).to_be_visible()
+    found = {}
+    for path in ("", "devices/", "activity/", "edit/", "delete/"):
+        page.goto(item + path)
+        found[path] = too_wide(page)
+    page.goto("/library/?q=Feather")
+    found["list"] = too_wide(page)
+    assert not any(found.values()), found
+
+
+@once
 def test_a_name_breaks_between_words_only(signed_in: Callable[..., Page], long_names: None) -> None:
     page = signed_in(width=1280)
     page.goto("/devices/?q=LONG1")

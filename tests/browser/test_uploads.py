@@ -61,7 +61,7 @@ def test_a_package_goes_up_with_its_progress_and_becomes_an_app(signed_in: Visit
     assert "authorization" not in sent.value.headers
     assert "cookie" not in sent.value.headers
     # The file is up, and a field is wrong: what was typed is there, and the file is not sent again.
-    error = page.locator(".field-error")
+    error = page.locator(".field .field-error")
     expect(error).to_have_text("Only allowed when choosing continuously_enforce")
     assert any(re.fullmatch(r"\d+ % · .+ of 1\.9 MB", words) for words in page.evaluate("window.seen"))
     expect(page.get_by_text("“Tools.pkg” is uploaded.")).to_be_visible()
@@ -87,7 +87,9 @@ def test_an_ipa_that_is_none_is_refused_at_its_field(signed_in: Visit, tmp_path:
     open_dialog(page, "In-House App", "Expenses of the browser")
     choose(page, broken)
     page.get_by_role("button", name="Create").click()
-    expect(page.locator(".field-error")).to_have_text("The file is not an IPA: the ZIP archive is damaged, or is none.")
+    expect(page.locator(".field .field-error")).to_have_text(
+        "The file is not an IPA: the ZIP archive is damaged, or is none."
+    )
     expect(page.get_by_role("textbox", name="Name", exact=True)).to_have_value("Expenses of the browser")
     choose(page, whole)
     page.get_by_role("button", name="Create").click()
@@ -102,7 +104,7 @@ def test_an_ipa_that_is_none_is_refused_at_its_field(signed_in: Visit, tmp_path:
 def test_what_goes_wrong_on_the_way_is_said_at_the_field(signed_in: Visit, tmp_path: Path) -> None:
     page = signed_in()
     open_dialog(page, "Custom App", "Never there")
-    error = page.locator(".field-error")
+    error = page.locator(".field .field-error")
 
     def answer(status: int, code: str) -> Callable[[Route], None]:
         headers = {"Access-Control-Allow-Origin": "*", "Content-Type": "application/xml"}
@@ -144,7 +146,7 @@ def test_an_upload_is_cancelled_and_not_lost_by_escape(signed_in: Visit, tmp_pat
     page.keyboard.press("Escape")
     expect(page.get_by_text("Cancel the upload before you close this.")).to_be_visible()
     page.get_by_role("button", name="Cancel upload").click()
-    expect(page.locator(".field-error")).to_have_text("The upload was cancelled.")
+    expect(page.locator(".field .field-error")).to_have_text("The upload was cancelled.")
     expect(page.get_by_role("textbox", name="Name", exact=True)).to_have_value("Cancelled")
     page.keyboard.press("Escape")
     expect(page.locator("dialog")).to_be_hidden()

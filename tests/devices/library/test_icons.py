@@ -65,6 +65,7 @@ def test_another_image_stays_as_it_is() -> None:
         lambda: apples()[:8],
         lambda: b"",
     ],
+    ids=["wide", "huge", "flat", "palette", "deep", "nothing", "half", "head", "signature", "empty"],
 )
 def test_an_image_that_is_none_is_refused(make: Callable[[], bytes]) -> None:
     with pytest.raises(UnreadableIcon):

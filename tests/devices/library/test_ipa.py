@@ -99,9 +99,9 @@ def many(number: int) -> bytes:
 
 
 def endless_list() -> bytes:
-    """An end that says that the list of entries before it has 500 megabytes."""
-    size = 500 * MEGABYTE
-    return bytes(100) + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, size, 0, 0)
+    """An end that says that everything before it is the list of entries, and that is more than may be read at once."""
+    size = ipa.LONGEST_LIST + 1
+    return bytes(size) + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, size, 0, 0)
 
 
 def packed_by(method: int) -> bytes:

@@ -125,6 +125,8 @@ def stop(process: subprocess.Popen[str], number: signal.Signals, *, group: bool)
 def test_first_and_second_start(machine: Machine, port: int) -> None:
     process = machine.start("--port", str(port))
     assert status(port, "/api/v1/devices", process) == 401
+    with urllib.request.urlopen(f"http://localhost:{port}/sign-in/", timeout=10) as page:
+        assert f"connect-src 'self' http://*.api.localhost:{port};" in page.headers["Content-Security-Policy"]
     wait_for(lambda: len(machine.database_modes()) == 3, 60)  # the worker has connected
     assert set(machine.database_modes().values()) == {0o600}
     output, errors = stop(process, signal.SIGINT, group=True)

@@ -219,7 +219,7 @@ def test_no_row_goes_before_its_file(arrive: Arrive, monkeypatch: pytest.MonkeyP
 
 
 def test_a_tenant_is_not_deleted_before_its_files(arrive: Arrive, directory: Path, db: None) -> None:
-    tenant = TenantFactory.create()
+    tenant = Tenant.objects.create(name="Over", subdomain="over")  # without a trail, which protects it as well
     file = StoredFile.objects.create(tenant=tenant, key="tenants/a/b.csv", purpose=Purpose.EXPORT, name="b.csv")
     files_storage().write(file.key, [CONTENT])
     with pytest.raises(ProtectedError):
