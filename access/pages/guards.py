@@ -6,7 +6,8 @@ from typing import Concatenate, cast
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
 from django.views.decorators.cache import never_cache
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
@@ -28,8 +29,8 @@ class PageRequest(HttpRequest):
     htmx: HtmxDetails
 
 
-type PageView[**P] = Callable[Concatenate[PageRequest, P], HttpResponse]
-type ViewFunc[**P] = Callable[Concatenate[HttpRequest, P], HttpResponse]
+type PageView[**P] = Callable[Concatenate[PageRequest, P], HttpResponseBase]
+type ViewFunc[**P] = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 
 
 def signed_in[**P](view: PageView[P]) -> ViewFunc[P]:
@@ -40,7 +41,7 @@ def signed_in[**P](view: PageView[P]) -> ViewFunc[P]:
 
     @wraps(view)
     @never_cache
-    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         page_request = cast("PageRequest", request)
         if isinstance(request.user, Administrator):
             page_request.actor = Actor.of(request.user)
@@ -61,7 +62,7 @@ def requires[**P](capability: Capability) -> Callable[[PageView[P]], ViewFunc[P]
 
     def decorate(view: PageView[P]) -> ViewFunc[P]:
         @wraps(view)
-        def guarded(request: PageRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        def guarded(request: PageRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             if not may(request.user, capability):
                 raise PermissionDenied
             return view(request, *args, **kwargs)

@@ -108,7 +108,8 @@ def _freeze[T: Model](action: BulkAction, targets: QuerySet[T]) -> int:
             "INSERT INTO devices_bulkresult (action_id, target_uuid, name, serial_number, status, reason) " + select,
             parameters,
         )
-        return cursor.rowcount
+        total: int = cursor.rowcount
+    return total
 
 
 def _target(action: BulkAction) -> Target:

@@ -29,7 +29,7 @@ class Skipped(Exception):
 class Skip(NamedTuple):
     """How many of the selected ones will be skipped for a reason, as things are now."""
 
-    count: int
+    number: int
     reason: str
 
 
@@ -160,12 +160,12 @@ class AddTag(_TagChange):
         return f"Add tag “{self.tag.name}”"
 
     def prepare(self, actor: Actor) -> None:
-        if self.tag.pk is None:
+        if not self.tag.pk:
             stored = self.tenant.tags.filter(name=self.tag.name).first()
             self.tag = stored or create_tag(tenant=self.tenant, name=self.tag.name, actor=actor)
 
     def expected_skips(self, targets: QuerySet[Device]) -> Iterator[Skip]:
-        if self.tag.pk is None:
+        if not self.tag.pk:
             return
         yield Skip(targets.filter(pk__in=self.tag.devices.values("pk")).count(), TAGGED)
 

@@ -186,9 +186,9 @@ def _platform_facts(platforms: dict[str, int]) -> dict[str, str]:
 
 
 def _skip_facts[T: Model](change: Change[T], selection: Selection[T], count: int) -> dict[str, str]:
-    skips = [skip for skip in change.expected_skips(selection.targets) if skip.count]
-    rest = count - sum(skip.count for skip in skips)
-    reasons = " ".join(f"{skip.count:,}: {skip.reason.rstrip('.')}." for skip in skips)
+    skips = [skip for skip in change.expected_skips(selection.targets) if skip.number]
+    rest = count - sum(skip.number for skip in skips)
+    reasons = " ".join(f"{skip.number:,}: {skip.reason.rstrip('.')}." for skip in skips)
     return {"Changed": f"{rest:,}", **({"Skipped": reasons} if skips else {})}
 
 

@@ -1,10 +1,11 @@
 """Forms of bulk actions: what to do with the selected rows, and the number that the person was shown."""
 
-from typing import Any
+from collections.abc import Set
+from typing import Any, cast
 from uuid import uuid4
 
 from django import forms
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 
 from access.models import Tenant
 from devices.bulk.changes import AddTag, AssignBlueprint, Change, RemoveTag, SendCommand
@@ -49,8 +50,9 @@ class BulkForm(forms.Form):
 
     def refuse_once(self, count: int) -> None:
         """Make the form ready to be sent again beside its error, with the number that the person is shown now."""
-        self.data = self.data.copy()
-        self.data["count"] = str(count)
+        data = cast("QueryDict", self.data).copy()
+        data["count"] = str(count)
+        self.data = data
 
 
 class ChoiceForm(BulkForm):
@@ -163,7 +165,7 @@ class BulkCommandForm(BulkForm, CommandForm):
         *,
         tenant: Tenant,
         count: int,
-        platforms: frozenset[str],
+        platforms: Set[str],
         command: Command[Any],
         request: HttpRequest,
     ) -> None:
@@ -187,9 +189,9 @@ def devices_in_words(count: int) -> str:
 
 def _places(tenant: Tenant) -> Any:
     """(value of the field, Blueprint and branch) of each place that items can lie on."""
-    branches: dict[int, list[AssignmentNode]] = {}
+    branches: dict[int, list[AssignmentNode | None]] = {}
     for node in AssignmentNode.objects.filter(blueprint__tenant=tenant).order_by("name", "pk"):
         branches.setdefault(node.blueprint_id, []).append(node)
     for blueprint in tenant.blueprints.order_by("name", "pk"):
-        for node in branches.get(blueprint.pk, [None]):  # type: ignore[list-item]
-            yield str(node.uuid if node else blueprint.uuid), (blueprint, node)
+        for branch in branches.get(blueprint.pk, [None]):
+            yield str(branch.uuid if branch else blueprint.uuid), (blueprint, branch)

@@ -42,7 +42,7 @@ def hidden(response: Response) -> dict[str, Any]:
     """The hidden fields of the form in a dialog, as a browser sends them back."""
     fields = elements(text(response), "input")
     return {
-        field["name"]: field.get("value", "")
+        str(field["name"]): field.get("value", "")
         for field in fields
         if field.get("type") == "hidden" and field.get("name") != "csrfmiddlewaretoken"
     }

@@ -104,6 +104,16 @@ def test_the_file_has_the_rows_of_the_list_in_its_order(
     assert {row["Tags"] for row in exported} == {tag.name}
 
 
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_a_file_needs_no_transaction(client: Client, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a server: PostgreSQL's cursor then outlives the transaction of its statement."""
+    monkeypatch.setattr(exports, "PAGE", 2)
+    for _ in range(5):
+        DeviceFactory.create(tenant=tenant)
+    assert len(rows(client, "devices-export")) == 5
+
+
 def test_every_list_links_to_what_it_shows(client: Client, tenant: Tenant) -> None:
     DeviceFactory.create(tenant=tenant, name="Mac", user=UserFactory.create(tenant=tenant, name="Mac"))
     LibraryItemFactory.create(tenant=tenant, name="Mac")
