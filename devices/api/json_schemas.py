@@ -110,7 +110,7 @@ def _public_names(names: Iterable[str]) -> dict[str, str]:
     names = list(names)
     public: dict[str, str] = {}
     for name in names:
-        paged = re.fullmatch(r"(?:Cursor|Prism)?Page_(\w+)_", name)
+        paged = re.fullmatch(r"[A-Za-z]*Page_(\w+)_", name)
         plain = (paged[1] if paged else name).removesuffix("Out") + ("Page" if paged else "")
         public[name] = name if plain in names or plain in public.values() else plain
     return public
