@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import HTTPError
@@ -29,14 +29,20 @@ def environment() -> dict[str, str]:
 
 
 @contextmanager
-def managed(*arguments: str, output: Path | None = None) -> Iterator["subprocess.Popen[bytes]"]:
-    """`manage.py …`, asked to stop on leaving. `output` receives what it writes to standard error."""
+def managed(
+    *arguments: str, output: Path | None = None, extra: Mapping[str, str] | None = None
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """`manage.py …`, asked to stop on leaving. `output` receives what it writes to standard error.
+
+    With `extra`, which is added to its environment, it has a process group of its own.
+    """
     with (output or Path(os.devnull)).open("wb") as errors:
         process = subprocess.Popen(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,
-            env=environment(),
+            env=environment() | dict(extra or {}),
             stderr=errors if output else None,
+            process_group=None if extra is None else 0,
         )
     try:
         yield process

@@ -16,6 +16,7 @@ from django.http.multipartparser import MultiPartParserError
 from django.http.request import UnreadablePostError
 
 from access.database import Failure, drop_if_read_only, failure_of
+from access.http.slow_clients import BodyTooSlow
 from access.refusals import Refusal
 from devices.api.rendering import json_response
 
@@ -67,12 +68,26 @@ def refused(message: str) -> ApiError:
     return ApiError(400, message)
 
 
+def too_slow() -> ApiError:
+    return translate(BodyTooSlow())
+
+
+def too_many_calls() -> ApiError:
+    return ApiError(
+        429, {"message": "API rate limit exceeded", "detail": "Request was throttled."}, {"Retry-After": "1"}
+    )
+
+
 def too_large() -> ApiError:
     return ApiError(413, {"detail": "The request body is too large."})
 
 
 def unavailable() -> ApiError:
     return ApiError(503, {"detail": "The service is temporarily unavailable."}, {"Retry-After": "5"})
+
+
+def unexpected() -> ApiError:
+    return ApiError(500, {"message": "An unexpected error occurred"})
 
 
 def refused_value() -> ApiError:
@@ -101,7 +116,7 @@ def translate(error: Exception) -> ApiError:
             return unavailable()
         case Failure.VALUE:
             return refused_value()
-    return ApiError(500, {"message": "An unexpected error occurred"})
+    return unexpected()
 
 
 def answer(request: HttpRequest, error: Exception) -> ApiError:

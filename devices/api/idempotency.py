@@ -3,10 +3,11 @@
 Our own addition to the public API, after the IETF's draft of the header: clients that send no key notice nothing.
 """
 
+import base64
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -20,6 +21,7 @@ from django.utils import timezone
 from pydantic import BaseModel
 
 from access.models import Tenant
+from access.sealing import newest_key, seal, unseal
 from access.tasks.backend import task
 from devices.api.errors import ApiError
 from devices.api.rendering import json_text
@@ -43,23 +45,25 @@ class Key:
     text: str
     fingerprint: str
 
-    def answer(self, respond: Callable[[], HttpResponse]) -> HttpResponse:
+    def answer(self, respond: Callable[[], HttpResponse], *, asks_elsewhere: bool = False) -> HttpResponse:
         """Return the response of `respond`, or the stored one of the first call with this key.
 
-        Only a success is stored: after an error the same key may be sent again. Raises the 409 while another call with
-        the key is in progress, and the 422 if the key was sent before with another request.
+        Only a success is stored, in the transaction of `respond`: after an error the same key may be sent again. With
+        `asks_elsewhere` it is stored after that transaction, so that none is open while another server is asked.
+        Raises the 409 while another call with the key is in progress, and the 422 if the key was sent before with
+        another request.
         """
         attempt = self._begin()
         if isinstance(attempt, HttpResponse):
             return attempt
-        with self._released_unless_answered(attempt), transaction.atomic():
+        with self._released_unless_answered(attempt), nullcontext() if asks_elsewhere else transaction.atomic():
             response = respond()
             kept = (
                 self._calls()
                 .filter(attempt=attempt, status=None)
-                .update(status=response.status_code, answer=response.content.decode())
+                .update(status=response.status_code, answer=_sealed(response.content, self.token_id, self.text))
             )
-            if not kept:
+            if not kept and not asks_elsewhere:
                 # Another request took over, because this one took too long. That one's object is the one that stays.
                 raise in_progress()
         return response
@@ -89,7 +93,7 @@ class Key:
             raise in_progress()
         if earlier.status is None:
             raise in_progress()
-        replay = json_text(earlier.answer, {REPLAYED: "true"})
+        replay = json_text(_unsealed(earlier), {REPLAYED: "true"})
         replay.status_code = earlier.status
         return replay
 
@@ -126,6 +130,33 @@ def _parts(value: Any) -> Iterator[bytes]:
         yield orjson.dumps(value.model_dump(mode="json", exclude_unset=True), option=orjson.OPT_SORT_KEYS)
     else:
         yield str(value).encode()
+
+
+def rewrap(*, limit: int) -> int:
+    """Seal up to `limit` answers anew that are not under the newest key. Returns their number."""
+    calls = IdempotentCall.objects.exclude(status=None).exclude(answer__startswith=f"{newest_key()}:")
+    found = list(calls.order_by("pk")[:limit])
+    for call in found:
+        answer = _sealed(_unsealed(call), call.token_id, call.key)
+        IdempotentCall.objects.filter(pk=call.pk, answer=call.answer).update(answer=answer)
+    return len(found)
+
+
+def _sealed(answer: bytes, token_id: UUID, key: str) -> str:
+    """An answer has signed forms and links, and what a profile has: encrypted, as everything that opens something."""
+    number, sealed = seal(answer, *_place(token_id, key))
+    return f"{number}:{base64.b64encode(sealed).decode()}"
+
+
+def _unsealed(call: IdempotentCall) -> bytes:
+    number, _, sealed = call.answer.partition(":")
+    if not number.isdecimal():  # stored before answers were sealed
+        return call.answer.encode()
+    return unseal(int(number), base64.b64decode(sealed), *_place(call.token_id, call.key))
+
+
+def _place(token_id: UUID, key: str) -> tuple[object, ...]:
+    return "idempotent_call", "answer", token_id, key
 
 
 def malformed() -> ApiError:

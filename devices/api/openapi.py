@@ -14,6 +14,7 @@ from access.permissions import Section, catalogue
 from access.tokens.authentication import AuthenticationFailed, PermissionMissing
 from devices.api import errors, idempotency
 from devices.api.json_schemas import Part, Schema, Schemas, used, without_null
+from devices.api.pagination import PageNumber
 from devices.api.parsing import FORMS
 from devices.api.rendering import JSON
 from devices.api.routing import Api, Operation
@@ -38,7 +39,9 @@ has in `Allow`. Unknown query parameters and body fields are ignored.
 TEXT: Schema = {"type": "string"}
 TEXTS: Schema = {"type": "array", "items": TEXT}
 DETAIL = _record(detail=TEXT)
+MESSAGE = _record(message=TEXT)
 LACKING = _record(detail=TEXT, missing_permission=_record(http_method=TEXT, path=TEXT, label=TEXT))
+DEPRECATION = {"Deprecation": "Since when the operation has a successor: `@` and the seconds since 1970."}
 RETRY_AFTER = {"description": "Seconds.", "schema": {"type": "integer"}}
 IDEMPOTENCY_KEY = {
     "name": idempotency.HEADER,
@@ -158,8 +161,8 @@ def _input(operation: Operation, queries: Schemas, bodies: Schemas) -> dict[str,
 def _responses(operation: Operation, bodies: Schemas) -> dict[str, Any]:
     doc = operation.doc
     success: dict[str, Any] = {"description": doc.answer or HTTPStatus(operation.status).phrase}
-    if doc.headers:
-        success["headers"] = {name: {"description": about, "schema": TEXT} for name, about in doc.headers.items()}
+    if headers := {**doc.headers, **(DEPRECATION if operation.deprecated else {})}:
+        success["headers"] = {name: {"description": about, "schema": TEXT} for name, about in headers.items()}
     if operation.adapter:
         success["content"] = {doc.media_type: {"schema": bodies.of((operation.id, "response"))}}
     elif doc.media_type != JSON:
@@ -167,7 +170,6 @@ def _responses(operation: Operation, bodies: Schemas) -> dict[str, Any]:
     return {
         str(operation.status): success,
         **{str(status): {"$ref": f"#/components/responses/{_name(status)}"} for status in _statuses(operation)},
-        "default": {"$ref": "#/components/responses/Error"},
     }
 
 
@@ -243,11 +245,14 @@ def _statuses(operation: Operation) -> list[int]:
         400: operation.query or body or operation.doc.refuses or operation.method != "GET",
         401: not operation.open,
         403: operation.permission,
-        404: "{" in operation.path,
+        404: "{" in operation.path or (operation.query and issubclass(operation.query, PageNumber)),
+        408: body,
         409: operation.creates,
         413: body,
         415: body,
         422: operation.creates,
+        429: True,
+        500: True,
         503: True,
     }
     return [status for status, does in applies.items() if does]
@@ -268,19 +273,19 @@ def _errors() -> dict[str, Any]:
         ),
         401: ("No live API token came with the request", DETAIL, AuthenticationFailed(sent=False).body()),
         403: ("The token lacks the permission", LACKING, PermissionMissing(example).body() if example else None),
-        404: ("There is no such object in the organization", DETAIL, errors.not_found().body),
+        404: ("There is no such object in the organization, or no such page", DETAIL, errors.not_found().body),
+        408: ("The body arrived too slowly", DETAIL, errors.too_slow().body),
         409: ("A call with the same Idempotency-Key is in progress", DETAIL, idempotency.in_progress().body),
         413: ("The body is too large", DETAIL, errors.too_large().body),
         415: ("The body is of another media type", DETAIL, errors.unsupported_media_type("text/plain").body),
         422: ("The Idempotency-Key was sent before, with another request", DETAIL, idempotency.another_call().body),
+        429: ("Too many calls; try again after the time in Retry-After", MESSAGE, errors.too_many_calls().body),
+        500: ("The server made a mistake", MESSAGE, errors.unexpected().body),
         503: ("Try again in a moment", DETAIL, errors.unavailable().body),
     }
-    headers = {
-        401: {"WWW-Authenticate": {"schema": TEXT}},
-        409: {"Retry-After": RETRY_AFTER},
-        503: {"Retry-After": RETRY_AFTER},
-    }
-    named: dict[str, Any] = {"Error": {"description": "Any other error", "content": {JSON: {}}}}
+    headers: dict[int, dict[str, Any]] = {401: {"WWW-Authenticate": {"schema": TEXT}}}
+    headers |= {status: {"Retry-After": RETRY_AFTER} for status in (409, 429, 503)}
+    named: dict[str, Any] = {}
     for status, (description, schema, body) in bodies.items():
         content = {"schema": schema} | ({"example": body} if body else {})
         named[_name(status)] = {"description": description, "content": {JSON: content}}

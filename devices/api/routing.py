@@ -98,6 +98,7 @@ class Operation:
     forms: bool
     upload: UploadLimits | None
     creates: bool
+    asks_elsewhere: bool
     ours: bool
     deprecated: Deprecation | None
     uuids: tuple[str, ...]
@@ -188,7 +189,7 @@ class Endpoint:
         key = idempotency.key_of(
             header, tenant=request.tenant, token_id=request.token.id, operation=operation.id, arguments=arguments
         )
-        return key.answer(respond)
+        return key.answer(respond, asks_elsewhere=operation.asks_elsewhere)
 
     def _guard(self, request: ApiRequest) -> Operation:
         # This order is a promise: nothing is parsed for a caller without a token, or without the permission.
@@ -249,6 +250,7 @@ class Router:
         body: type[Body] | None = None,
         upload: UploadLimits | None = None,
         creates: bool | None = None,
+        asks_elsewhere: bool = False,
         ours: bool = False,
         deprecated: Deprecation | None = None,
         doc: Doc = Doc(),
@@ -265,7 +267,8 @@ class Router:
         and a `body` is parsed from its fields. With `forms` as well, a body without files may come in any of the forms.
 
         `creates`: to repeat a call would make a second object, so that it may carry an Idempotency-Key. By default that
-        is a POST which answers 201. `ours` marks an addition to the public API.
+        is a POST which answers 201. `asks_elsewhere`: the handler calls another server before it stores anything, for
+        which no transaction may be open. `ours` marks an addition to the public API.
         """
 
         def declare(handler: H) -> H:
@@ -292,6 +295,7 @@ class Router:
                     forms=forms,
                     upload=upload,
                     creates=method == "POST" and status == 201 if creates is None else creates,
+                    asks_elsewhere=asks_elsewhere,
                     ours=ours,
                     deprecated=deprecated,
                     uuids=tuple(name for name in inspect.signature(handler).parameters if hints.get(name) is UUID),

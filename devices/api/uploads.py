@@ -1,18 +1,43 @@
 """Bodies that stream: files that are too large to be held in memory."""
 
+import tempfile
 from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
-from django.core.files.uploadhandler import FileUploadHandler, TemporaryFileUploadHandler
+from django.core.files.uploadhandler import FileUploadHandler
 from django.http import HttpRequest, QueryDict
 
 from access.http.bodies import BodyStream, multipart
 from devices.api import errors
 
 MULTIPART = "multipart/form-data"
+
+
+class NamelessFileHandler(FileUploadHandler):
+    """Writes a file to the disk under no name: the system frees it with its process, also one that is killed."""
+
+    file: "UploadedFile[Any]"
+
+    def new_file(self, *args: Any, **kwargs: Any) -> None:
+        super().new_file(*args, **kwargs)
+        content = tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR)  # noqa: SIM115 - the form closes it
+        self.file = UploadedFile(content, self.file_name, self.content_type, 0, self.charset, self.content_type_extra)
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        self.file.write(raw_data)
+
+    def file_complete(self, file_size: int) -> "UploadedFile[Any]":
+        self.file.seek(0)
+        self.file.size = file_size
+        return self.file
+
+    def upload_interrupted(self) -> None:
+        if hasattr(self, "file"):
+            self.file.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +51,7 @@ class UploadLimits:
     maximum: int
     files: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
-    handlers: tuple[type[FileUploadHandler], ...] = (TemporaryFileUploadHandler,)
+    handlers: tuple[type[FileUploadHandler], ...] = (NamelessFileHandler,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
                 ('attempt', models.UUIDField(help_text='the request that answers the call; another may take over from a lost one')),
                 ('started_at', models.DateTimeField()),
                 ('status', models.PositiveSmallIntegerField(null=True)),
-                ('answer', models.TextField(help_text='the JSON text of the response')),
+                ('answer', models.TextField(help_text='the JSON text of the response, sealed')),
                 ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='idempotent_calls', to='access.tenant')),
                 ('token', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='idempotent_calls', to='access.apitoken')),
             ],

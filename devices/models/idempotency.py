@@ -16,7 +16,7 @@ class IdempotentCall(models.Model):
     attempt = models.UUIDField(help_text="the request that answers the call; another may take over from a lost one")
     started_at = models.DateTimeField()
     status = models.PositiveSmallIntegerField(null=True)
-    answer = models.TextField(help_text="the JSON text of the response")
+    answer = models.TextField(help_text="the JSON text of the response, sealed")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["token", "key"], name="idempotency_key")]

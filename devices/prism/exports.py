@@ -80,7 +80,7 @@ def request_export(
 
 @task(retries=ATTEMPTS - 1)
 def make_export(export_id: int) -> None:
-    """Write the file. A second run finds the export done, and changes nothing; of a lost worker no file stays.
+    """Write the file. A second run finds the export done, and changes nothing; the file of a lost worker goes soon.
 
     An export whose file cannot be written fails after the last attempt, with a reason.
     """
@@ -96,7 +96,7 @@ def make_export(export_id: int) -> None:
             purpose=StoredFile.Purpose.EXPORT,
             name=filename(export),
             chunks=chunks,
-            lifetime=KEPT + LINK,
+            lifetime=LONGEST,  # until the export has it
         )
     except ValidationError as error:  # the columns changed with an upgrade, say
         _end(export, Status.FAILED, error_message=" ".join(error.messages))
@@ -105,8 +105,7 @@ def make_export(export_id: int) -> None:
         if failure_of(error) is not Failure.AWAY and export.attempts + 1 >= ATTEMPTS:
             _end(export, Status.FAILED, error_message="The file could not be written.")
         raise
-    if not _end(export, Status.SUCCESS, file=file, row_count=counter.rows):
-        StoredFile.objects.filter(tenant=export.tenant, pk=file.pk).update(expires_at=timezone.now())
+    _end(export, Status.SUCCESS, file=file, row_count=counter.rows)
 
 
 @task()
@@ -171,10 +170,13 @@ def _search(export: PrismExport) -> Search:
 
 
 @transaction.atomic
-def _end(export: PrismExport, status: PrismExport.Status, **fields: Any) -> bool:
-    """Note the end of an export. False where another run did, or it is deleted."""
+def _end(export: PrismExport, status: PrismExport.Status, file: StoredFile | None = None, **fields: Any) -> None:
+    """Note the end of an export, and have its file stay. Where another run did, or it is deleted, the file goes."""
     pending = PrismExport.objects.filter(tenant=export.tenant, pk=export.pk, status=Status.PENDING)
-    return bool(pending.update(status=status, updated_at=timezone.now(), **fields))
+    ended = pending.update(status=status, updated_at=timezone.now(), file=file, **fields)
+    if file:
+        lifetime = KEPT + LINK if ended else timedelta()
+        StoredFile.objects.filter(tenant=export.tenant, pk=file.pk).update(expires_at=timezone.now() + lifetime)
 
 
 def _target(export: PrismExport) -> Target:

@@ -84,7 +84,6 @@ def check_file(file_id: int, upload: int) -> None:
 def _note(file: StoredFile, digest: Content, state: StoredFile.State, reason: str, findings: Findings) -> None:
     for ending, image in findings.images.items():
         key = keys.beside(file.key, ending)
-        StoredFile.objects.filter(tenant=file.tenant, key=key).delete()  # of a former attempt
         store(tenant=file.tenant, purpose=StoredFile.Purpose.ICON, name=key.rpartition("/")[2], chunks=[image], key=key)
     with transaction.atomic():
         locked = file.tenant.files.select_for_update().get(pk=file.pk)

@@ -86,12 +86,19 @@ def store(
 ) -> StoredFile:
     """Store a file that the server makes itself, in pieces and in constant memory. It is deleted after `lifetime`.
 
+    With `key` it takes the place of the file that has this key, of a former attempt.
     Not to be called in a transaction: the row comes first, so that a worker that is killed leaves nothing for ever.
     """
-    key = key or keys.new_key(tenant, purpose, name)
-    file = StoredFile.objects.create(
-        tenant=tenant, key=key, purpose=purpose, name=name, expires_at=timezone.now() + lifetime
-    )
+    with transaction.atomic():  # no file is without a row, at no moment
+        if key:
+            StoredFile.objects.filter(tenant=tenant, key=key).delete()
+        file = StoredFile.objects.create(
+            tenant=tenant,
+            key=key or keys.new_key(tenant, purpose, name),
+            purpose=purpose,
+            name=name,
+            expires_at=timezone.now() + lifetime,
+        )
     content = files_storage().write(file.key, chunks)
     _uploaded(file, content)
     file.state, file.expires_at = State.READY, timezone.now() + lifetime

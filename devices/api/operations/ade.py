@@ -53,6 +53,8 @@ def download_ade_public_key(request: ApiRequest) -> HttpResponse:
     about="Add a device management server of Apple Business Manager by its server token",
     response=AdeIntegrationOut,
     upload=TOKEN_FILE,
+    creates=True,
+    asks_elsewhere=True,  # Apple, about the token
 )
 def create_ade_integration(request: ApiRequest, body: AdeDefaults, upload: Upload) -> AdeIntegrationOut:
     integration = services.create_integration(

@@ -67,6 +67,7 @@ def prism_count(request: ApiRequest, query: CountQuery) -> CategoryCount:
     label="Request category export",
     about="Have a category written as a CSV file",
     response=ExportOut,
+    creates=True,
 )
 def prism_request_export(request: ApiRequest, body: ExportIn) -> ExportOut:
     export = request_export(tenant=request.tenant, actor=request.actor, **body.model_dump())

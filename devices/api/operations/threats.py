@@ -1,12 +1,13 @@
 """Threats on devices: files, and behavior of processes, each in two versions of the API."""
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 from django.db.models import QuerySet
 
 from devices.api.pagination import page_links
-from devices.api.routing import ApiRequest, Router
+from devices.api.routing import ApiRequest, Deprecation, Router
 from devices.api.schemas.threats import (
     BehaviorOut,
     BehaviorPage,
@@ -32,6 +33,8 @@ from devices.security.threats import (
 
 router = Router(THREATS)
 second_version = Router(THREATS, prefix="/api/v2")
+# The day of the vendor's document that calls the first version deprecated.
+DEPRECATED = date(2026, 5, 15)
 
 
 @router.operation(
@@ -41,6 +44,7 @@ second_version = Router(THREATS, prefix="/api/v2")
     label="Get Threat Details",
     about="Get a list of the malware and unwanted programs that were found on devices",
     response=ThreatPage[FirstThreatOut],
+    deprecated=Deprecation(since=DEPRECATED, instead="list_threat_details_v2"),
 )
 def list_threat_details_v1(request: ApiRequest, query: FirstThreatQuery) -> ThreatPage[FirstThreatOut]:
     return _threat_page(request, query, FirstThreatOut.of)
@@ -53,6 +57,7 @@ def list_threat_details_v1(request: ApiRequest, query: FirstThreatQuery) -> Thre
     label="Get Behavioral Detections",
     about="Get a list of the malicious or suspicious behavior of processes on devices",
     response=BehaviorPage[FirstBehaviorOut],
+    deprecated=Deprecation(since=DEPRECATED, instead="list_behavioral_detections_v2"),
 )
 def list_behavioral_detections_v1(request: ApiRequest, query: FirstBehaviorQuery) -> BehaviorPage[FirstBehaviorOut]:
     return _behavior_page(request, query, FirstBehaviorOut.of)

@@ -3,6 +3,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from access.sealing import SecretUnreadable
+from devices.api import idempotency
 from devices.bulk import bodies
 from devices.enrollment import ade_keys
 from devices.fleet import secrets
@@ -10,14 +11,15 @@ from devices.fleet import secrets
 
 class Command(BaseCommand):
     help = (
-        "Re-encrypt device secrets, bodies of bulk commands that still run, and keys and server tokens of Automated "
-        "Device Enrollment, with the newest of IRU_SECRET_KEYS. The older keys can be removed afterwards."
+        "Re-encrypt device secrets, bodies of bulk commands that still run, keys and server tokens of Automated Device "
+        "Enrollment, and answers that are kept for an Idempotency-Key, with the newest of IRU_SECRET_KEYS. The older keys "
+        "can be removed afterwards."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
         total = 0
         try:
-            for rewrap in (secrets.rewrap, ade_keys.rewrap, bodies.rewrap):
+            for rewrap in (secrets.rewrap, ade_keys.rewrap, bodies.rewrap, idempotency.rewrap):
                 while count := rewrap(limit=1000):
                     total += count
         except SecretUnreadable:

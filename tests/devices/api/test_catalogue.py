@@ -96,6 +96,14 @@ def test_every_permission_is_named_and_placed_as_in_the_public_api() -> None:
                 )
 
 
+def test_what_the_public_api_deprecates_is_deprecated_in_favour_of_what_is_served() -> None:
+    deprecated = {operation.id: operation.deprecated for operation in endpoint_api.operations if operation.deprecated}
+    described = {id for id, operation in OPERATIONS.items() if operation["notes"].startswith("Deprecated")}
+    assert deprecated.keys() == described
+    successors = {deprecation.instead for deprecation in deprecated.values()}
+    assert successors <= OPERATIONS.keys() - described
+
+
 def test_operations_and_permissions_are_the_same_things() -> None:
     assert {operation.permission for operation in endpoint_api.operations if operation.permission} == set(catalogue)
     for operation in endpoint_api.operations:

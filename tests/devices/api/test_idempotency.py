@@ -1,5 +1,6 @@
 """`Idempotency-Key`: to repeat a call that creates something creates nothing more, and answers the same."""
 
+import base64
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
@@ -7,16 +8,19 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.core.management import call_command
 from django.db import DatabaseError, connection
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from access.models import Tenant
+from access.models import AuditEvent, Tenant
 from devices.api import api as endpoint_api
 from devices.api.idempotency import KEPT, LOST_AFTER, forget_calls
 from devices.api.routing import Operation
+from devices.enrollment import ade
 from devices.fleet import tags
 from devices.models import IdempotentCall, Tag
+from tests.apple import KNOWN_CREDENTIALS, Apple
 from tests.devices.api import examples
 from tests.devices.api.examples import EVERY_PERMISSION
 from tests.types import Call, IssuedApiToken, IssueToken, Response
@@ -42,9 +46,20 @@ def create_tag(api: Call, token: IssuedApiToken) -> Any:
     return create
 
 
-def test_what_creates_can_be_repeated() -> None:
-    assert {operation.id for operation in CREATING} >= {"create_tag", "create_device_note", "create_blueprint"}
-    assert all(operation.method == "POST" for operation in CREATING)
+@pytest.mark.parametrize(
+    "operation", [each for each in endpoint_api.operations if each.method == "POST"], ids=lambda operation: operation.id
+)
+def test_every_post_that_creates_takes_a_key(
+    operation: Operation, api: Call, tenant: Tenant, token: IssuedApiToken
+) -> None:
+    """The audit trail says which ones create something. A command to a device is queued once in any case."""
+    path = examples.path(operation, examples.objects(operation, tenant))
+    last = tenant.audit_events.count()
+    answer = api("POST", path, token, json=examples.body(operation))
+    assert answer.status_code == operation.status, answer.content
+    events = tenant.audit_events.order_by("sequence")[last:]
+    created = [event for event in events if event.action == AuditEvent.Action.CREATE]
+    assert operation.creates == any(event.target_component != "commands" for event in created)
 
 
 @pytest.mark.parametrize("operation", CREATING, ids=lambda operation: operation.id)
@@ -62,7 +77,59 @@ def test_a_repeated_call_creates_nothing_and_answers_the_same(
     assert (first.status_code, second.status_code) == (operation.status, operation.status)
     assert (second.content, second["Content-Type"]) == (first.content, first["Content-Type"])
     assert (first.headers.get("Idempotency-Replayed"), second["Idempotency-Replayed"]) == (None, "true")
+    assert dict(second.items()) == {**first.headers, "Idempotency-Replayed": "true"}
     assert tenant.audit_events.count() == events
+
+
+@pytest.mark.parametrize("operation", CREATING, ids=lambda operation: operation.id)
+def test_a_stored_answer_is_sealed(operation: Operation, api: Call, tenant: Tenant, token: IssuedApiToken) -> None:
+    """It may have the signature of a form, a link to a file, or the password in a profile."""
+    path = examples.path(operation, examples.objects(operation, tenant))
+    answer = api("POST", path, token, json=examples.body(operation), headers={"idempotency-key": KEY})
+    texts = [text for text in _texts(answer.json()) if len(text) >= 8]
+    assert texts
+    stored = tenant.idempotent_calls.get().answer
+    assert [text for text in texts if text in stored] == []
+    assert answer.content not in base64.b64decode(stored.partition(":")[2])
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, dict | list):
+        return [text for each in (value.values() if isinstance(value, dict) else value) for text in _texts(each)]
+    return [value] if isinstance(value, str) else []
+
+
+@pytest.mark.parametrize("sealed", [True, False])  # an answer of a former version is not
+def test_a_stored_answer_moves_to_the_newest_key(create_tag: Any, tenant: Tenant, settings: Any, sealed: bool) -> None:
+    answer = create_tag("Lab")
+    if not sealed:
+        tenant.idempotent_calls.update(answer=answer.content.decode())
+        assert create_tag("Lab").content == answer.content
+    settings.IRU_SECRET_KEYS = [f"2:{'4' * 64}", *settings.IRU_SECRET_KEYS]
+    call_command("rewrap_secrets")
+    settings.IRU_SECRET_KEYS = settings.IRU_SECRET_KEYS[:1]
+    assert create_tag("Lab").content == answer.content
+    assert tenant.idempotent_calls.get().answer.startswith("2:")
+
+
+def test_an_answer_that_waits_for_another_server_is_stored_after_it(
+    api: Call, apple: Apple, tenant: Tenant, token: IssuedApiToken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transaction that waits for Apple would keep every other writer of SQLite waiting."""
+    apple.credentials = KNOWN_CREDENTIALS
+    (operation,) = [each for each in CREATING if each.asks_elsewhere]
+    path = examples.path(operation, examples.objects(operation, tenant))
+    opened, depths = ade._opened, []
+
+    def recording(*given: Any) -> Any:
+        depths.append(len(connection.savepoint_ids))
+        return opened(*given)
+
+    monkeypatch.setattr(ade, "_opened", recording)
+    depths.append(len(connection.savepoint_ids))
+    answer = api("POST", path, token, json=examples.body(operation), headers={"idempotency-key": KEY})
+    assert answer.status_code == 200
+    assert depths == [0, 0]
 
 
 def test_the_same_key_with_another_body_is_a_422(create_tag: Any, tenant: Tenant) -> None:

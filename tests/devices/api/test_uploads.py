@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
-from django.core.files.uploadedfile import TemporaryUploadedFile
+from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpResponse
 from django.test import RequestFactory
 
@@ -63,13 +63,14 @@ def form(size: int = 100, *, name: str = "Tools", file: str = "file", closed: bo
 
 
 @pytest.fixture
-def paths() -> list[Path]:
-    """Where the files were that reached the handler."""
+def received() -> list[UploadedFile[Any]]:
+    """The files that reached the handler."""
     return []
 
 
 @pytest.fixture
-def uploads(paths: list[Path], monkeypatch: pytest.MonkeyPatch) -> Api:
+def uploads(received: list[UploadedFile[Any]], settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Api:
+    settings.FILE_UPLOAD_TEMP_DIR = tmp_path
     catalogue = Catalogue()
     for module in (routing, lifecycle):
         monkeypatch.setattr(module, "catalogue", catalogue)
@@ -87,12 +88,11 @@ def uploads(paths: list[Path], monkeypatch: pytest.MonkeyPatch) -> Api:
     )
     def upload_package(request: ApiRequest, body: PackageBody, upload: Upload) -> dict[str, Any]:
         file = upload.files["file"]
-        assert isinstance(file, TemporaryUploadedFile)
+        assert not list(tmp_path.iterdir())  # it has no name there, so that nothing stays of a server that is killed
         digest = hashlib.sha256()
         for chunk in file.chunks():
             digest.update(chunk)
-        paths.append(Path(file.temporary_file_path()))
-        assert paths[-1].exists()
+        received.append(file)
         return {"name": body.name, "size": file.size, "sha256": digest.hexdigest()}
 
     return Api(router)
@@ -121,15 +121,15 @@ def send(
 
 
 def test_a_file_reaches_the_handler_and_is_gone_afterwards(
-    uploads: Api, token: IssuedApiToken, paths: list[Path]
+    uploads: Api, token: IssuedApiToken, received: list[UploadedFile[Any]]
 ) -> None:
     body = CountedBody(form(100_000))
     answer = send(uploads, token, body)
     assert answer.status_code == 201
     expected = {"name": "Tools", "size": 100_000, "sha256": hashlib.sha256(bytes(100_000)).hexdigest()}
     assert orjson.loads(answer.content) == expected
-    (path,) = paths
-    assert not path.exists()
+    (file,) = received
+    assert file.closed
 
 
 @pytest.mark.slow
@@ -192,11 +192,11 @@ def test_a_chunked_body_over_the_maximum_is_refused_there(uploads: Api, token: I
     ids=["empty", "text", "boundary", "open", "short", "one-part", "half-a-file"],
 )
 def test_a_form_that_is_not_whole_is_a_400(
-    uploads: Api, token: IssuedApiToken, paths: list[Path], parts: list[bytes], length: int | None
+    uploads: Api, token: IssuedApiToken, received: list[UploadedFile[Any]], parts: list[bytes], length: int | None
 ) -> None:
     answer = send(uploads, token, CountedBody(iter(parts)), length=length)
     assert (answer.status_code, answer.content) == (400, b'{"detail":"The request body could not be read."}')
-    assert not paths
+    assert not received
 
 
 def test_a_boundary_is_needed(uploads: Api, token: IssuedApiToken) -> None:
@@ -210,8 +210,7 @@ def test_missing_parts_are_named(uploads: Api, token: IssuedApiToken) -> None:
     assert (answer.status_code, answer.content) == (400, b'{"name":["This field is required."]}')
 
 
-def test_an_upload_leaves_nothing_on_disk(uploads: Api, token: IssuedApiToken, settings: Any, tmp_path: Path) -> None:
-    settings.FILE_UPLOAD_TEMP_DIR = tmp_path
+def test_an_upload_leaves_nothing_on_disk(uploads: Api, token: IssuedApiToken, tmp_path: Path) -> None:
     for parts in (form(100_000), form(100_000, closed=False), form(2 * MAXIMUM), form(100_000, file="other")):
         send(uploads, token, CountedBody(parts))
         assert not list(tmp_path.iterdir())

@@ -1,0 +1,1 @@
+"""What `docs/checks.md` describes: the OpenAPI document against a running server, by schemathesis."""
