@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, cached_property
 from math import isqrt
+from operator import itemgetter
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
@@ -114,13 +115,15 @@ class Search:
         found = self._found.order_by(*order)
         return list(found.values_list("pk", flat=True)[offset : offset + limit])
 
-    def pages(self, size: int) -> Iterator[list[tuple[Any, ...]]]:
-        """The fields of all matching rows, `size` at a time, in the order of a walk."""
+    def pages(self, size: int, own: Sequence[str]) -> Iterator[list[tuple[Any, ...]]]:
+        """(primary key, moment, report, content, `own` fields …) of all matching rows, `size` at a time, in the order
+        of a walk."""
+        rows = ROWS[self.category.name].objects.values_list("pk", self._moment, "report_id", "content_id", *own)
         position: Position | None = None
         while pks := self.after(position, size):
-            rows = self.fields(pks)
-            yield rows
-            position = Position(rows[-1][1], rows[-1][0])
+            if page := sorted(rows.filter(pk__in=pks), key=itemgetter(1, 0)):
+                yield page
+                position = Position(page[-1][1], page[-1][0])
 
     def fields(self, pks: Sequence[int]) -> list[tuple[Any, ...]]:
         """(primary key, moment, extra, the value of each column that has a field …) of these rows."""
@@ -290,7 +293,7 @@ def _layout(category: Category) -> _Layout:
     return _Layout(
         empty=dict.fromkeys(column.key for column in category.columns),
         fields=tuple(column.key for column in fields),
-        conversions=tuple((column.key, convert) for column in fields if (convert := _conversion(column))),
+        conversions=tuple((column.key, convert) for column in fields if (convert := conversion(column))),
         unseen=tuple(column.key for column in category.own if column.kind == "unseen"),
     )
 
@@ -307,7 +310,8 @@ def as_row(category: Category, fields: Sequence[Any]) -> Row:
     return row
 
 
-def _conversion(column: Column) -> Callable[[Any], Any] | None:
+@cache
+def conversion(column: Column) -> Callable[[Any], Any] | None:
     """How a value is written in JSON; None where it is written as it is."""
     if column.kind == "date":
         return lambda moment: moment and with_offset(moment)
