@@ -3,7 +3,7 @@ from devices.models.apps import CustomApp, IpaApp
 from devices.models.blueprint_routing import BlueprintRouting, RoutingActivity
 from devices.models.blueprints import Blueprint
 from devices.models.commands import DeviceCommand
-from devices.models.devices import APPLE, MACS, MOBILE, Device, DeviceInventory, Fleet, Platform
+from devices.models.devices import APPLE, MACS, MOBILE, Device, DeviceInventory, Fleet, FleetSummary, Platform
 from devices.models.enrollment import AdeDevice, AdeIntegration, AdeKeyPair
 from devices.models.files import StoredFile
 from devices.models.idempotency import IdempotentCall
@@ -53,6 +53,7 @@ __all__ = [
     "DeviceSecret",
     "DirectoryIntegration",
     "Fleet",
+    "FleetSummary",
     "IdempotentCall",
     "IpaApp",
     "LibraryActivity",
