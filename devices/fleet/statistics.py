@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from django.db.models import Case, Count, Q, Value, When
+from django.db.models import Count, Q
 
 from access.models import Tenant
 from devices.models import DeviceCommand, Platform
@@ -30,11 +30,8 @@ def by_system(tenant: Tenant) -> dict[tuple[str, str], int]:
 
 def by_last_check_in(tenant: Tenant, now: datetime) -> dict[str, int]:
     """By the names of SPANS, and `never`."""
-    # The first that is true counts, so that most devices are compared once.
-    newer = [When(last_check_in__gte=now - oldest, then=Value(name)) for name, oldest in SPANS.items() if oldest]
-    span = Case(*newer, When(last_check_in=None, then=Value("never")), default=Value("longer"))
-    counts = tenant.devices.order_by().values(span=span).annotate(devices=Count("*"))
-    return dict.fromkeys((*SPANS, "never"), 0) | dict(counts.values_list("span", "devices"))
+    counts: dict[str, Count] = {name: Count("pk", filter=in_span(name, now)) for name in (*SPANS, "never")}
+    return tenant.devices.aggregate(**counts)
 
 
 def in_span(name: str, now: datetime) -> Q:

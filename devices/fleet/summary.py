@@ -1,9 +1,9 @@
 """The counts of a whole fleet, for the overview: of a small one when somebody looks, of a large one every few minutes.
 
-Counted anew, 100,000 devices take a quarter of a second. See docs/decisions/fleet-summaries.md.
+Counting 100,000 devices takes four times as long as the rest of the page: docs/decisions/fleet-summaries.md.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -35,6 +35,9 @@ class FleetCounts:
     counted_at: datetime | None = None
 
 
+_STORED = {field.name for field in fields(FleetCounts)} - {"counted_at"}
+
+
 def command_conditions(now: datetime) -> dict[str, Q]:
     return {"waiting": statistics.waiting_commands(), "failed": statistics.failed_commands(now)}
 
@@ -43,7 +46,8 @@ def fleet_counts(tenant: Tenant, *, devices: int) -> FleetCounts:
     """`devices`: how many the tenant has. Those of a large fleet are as old as `counted_at` says."""
     if devices > LIVE:
         recent = FleetSummary.objects.filter(tenant=tenant, counted_at__gte=timezone.now() - OLDEST)
-        if summary := recent.first():
+        summary = recent.first()
+        if summary and summary.counts.keys() == _STORED:  # another version may have stored it
             return FleetCounts(**summary.counts, counted_at=summary.counted_at)
     return FleetCounts(**_count(tenant, timezone.now()))
 

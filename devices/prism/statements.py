@@ -12,7 +12,7 @@ from django.db import connection, models
 
 def insert(model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]], *, conflict: str) -> None:
     """`conflict` says what becomes of a row that is there already: the SQL after ON CONFLICT."""
-    fields = [model._meta.get_field(name) for name in names]
+    fields = [_field(model, name) for name in names]
     columns = ", ".join(_quoted(field.column) for field in fields)
     values = ", ".join(["%s"] * len(fields))
     table = _quoted(model._meta.db_table)
@@ -21,11 +21,15 @@ def insert(model: type[models.Model], names: Sequence[str], rows: Iterable[Seque
 
 def update(model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Each row begins with these values and ends with the primary key."""
-    fields = [model._meta.get_field(name) for name in names]
-    key = model._meta.pk
+    fields = [_field(model, name) for name in names]
+    key = _field(model, "id")
     assignments = ", ".join(f"{_quoted(field.column)} = %s" for field in fields)
     statement = f"UPDATE {_quoted(model._meta.db_table)} SET {assignments} WHERE {_quoted(key.column)} = %s"  # noqa: S608
     _write(statement, [*fields, key], rows)
+
+
+def _field(model: type[models.Model], name: str) -> Any:
+    return model._meta.get_field(name)
 
 
 def _write(statement: str, fields: Sequence[Any], rows: Iterable[Sequence[Any]]) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -102,11 +103,15 @@ def test_a_large_fleet_is_not_counted_for_each_reader(sign_in: SignIn, large_fle
     assert links(text(client.get(PAGE)))["/devices/?platform=Mac"] == 4
 
 
-def test_counts_that_no_worker_refreshes_are_not_shown(
-    sign_in: SignIn, large_fleet: list[Device], tenant: Tenant
+@pytest.mark.parametrize(
+    "stored", [{"counted_at": timezone.now() - summary.OLDEST}, {"counts": {"platforms": {"Mac": 7}}}]
+)
+def test_counts_that_no_worker_refreshes_or_of_another_version_are_not_shown(
+    sign_in: SignIn, large_fleet: list[Device], tenant: Tenant, stored: dict[str, Any]
 ) -> None:
     summary.summarize(tenant)
-    FleetSummary.objects.update(counts={}, counted_at=timezone.now() - summary.OLDEST)
+    counts = FleetSummary.objects.get().counts | {"platforms": {"Mac": 7}}
+    FleetSummary.objects.update(**{"counts": counts} | stored)
     content = text(sign_in().get(PAGE))
     assert links(content)["/devices/?platform=Mac"] == 5
     assert "were counted" not in content
