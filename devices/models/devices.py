@@ -192,6 +192,8 @@ class Device(models.Model):
             models.Index(fields=["tenant", "last_check_in", "id"], name="device_last_check_in"),
             models.Index(fields=["tenant", "name", "id"], name="device_name"),
             models.Index(fields=["blueprint", "id"], name="device_blueprint"),
+            # Counts the devices that a library item is for, without reading them.
+            models.Index(fields=["tenant", "blueprint", "is_removed", "platform", "id"], name="device_scope"),
             models.Index(fields=["user", "id"], name="device_user"),
         ]
         constraints = [
