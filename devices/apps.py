@@ -14,6 +14,7 @@ class DevicesConfig(AppConfig):
         from devices.api.idempotency import forget_calls
         from devices.bulk.worker import tend_bulk_actions
         from devices.enrollment.ade_sync import sync_ade_integrations
+        from devices.fleet.summary import EVERY, summarize_fleets
         from devices.library import app_files
         from devices.prism.exports import clean_up_exports
         from devices.prism.upkeep import delete_unused_contents
@@ -23,6 +24,7 @@ class DevicesConfig(AppConfig):
         app_files.register()
         register_schedule("clean-up-files", clean_up_files, every=timedelta(hours=1))
         register_schedule("forget-idempotent-calls", forget_calls, every=timedelta(hours=1))
+        register_schedule("summarize-fleets", summarize_fleets, every=EVERY)
         register_schedule("sync-ade", sync_ade_integrations, every=timedelta(minutes=30))
         register_schedule("clean-up-prism-exports", clean_up_exports, every=timedelta(hours=1))
         register_schedule("delete-unused-prism-contents", delete_unused_contents, every=timedelta(days=1))

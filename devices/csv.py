@@ -9,20 +9,33 @@ from typing import Any
 import orjson
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a text that begins with one of these would be computed
+END = "\r\n"
 
 
-def csv_chunks(header: Sequence[str], pages: Iterable[Iterable[Sequence[Any]]]) -> Iterator[bytes]:
-    """The text in pieces: the header with the first one, then a piece for each page."""
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer)
-    writer.writerow(header)
+def csv_chunks(header: Iterable[str], pages: Iterable[Iterable[str]]) -> Iterator[bytes]:
+    """The text in pieces: the header with the first one, then a piece for each page of lines."""
+    text = line(header)
     for page in pages:
-        writer.writerows([cell(value) for value in row] for row in page)
-        yield buffer.getvalue().encode()
-        buffer.seek(0)
-        buffer.truncate()
-    if rest := buffer.getvalue():
-        yield rest.encode()
+        yield (text + "".join(page)).encode()
+        text = ""
+    if text:
+        yield text.encode()
+
+
+def line(cells: Iterable[Any]) -> str:
+    return whole(cells_of(cells))
+
+
+def whole(cells: str) -> str:
+    """The line of these cells. One empty cell alone would be an empty line, which readers skip."""
+    return f"{cells or '""'}{END}"
+
+
+def cells_of(values: Iterable[Any]) -> str:
+    """Some cells of a line, with commas between them."""
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer).writerow(("", *map(cell, values)))
+    return buffer.getvalue()[1 : -len(END)]  # without the first cell, which is there because one alone is quoted
 
 
 def cell(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Counts of a tenant's devices by one fact each, for the overview. Each is one query, answered from one index."""
+"""Counts of a tenant's devices by one fact each. Each is one query, answered from one index."""
 
 from datetime import datetime, timedelta
 
@@ -49,7 +49,7 @@ def by_encryption(tenant: Tenant) -> dict[bool | None, int]:
     """Macs by whether FileVault is on; None for those that have not said so."""
     macs = tenant.devices.filter(platform=Platform.MAC).order_by()
     counts = macs.values("filevault_enabled").annotate(devices=Count("*"))
-    return dict(counts.values_list("filevault_enabled", "devices"))
+    return {True: 0, False: 0, None: 0} | dict(counts.values_list("filevault_enabled", "devices"))
 
 
 def waiting_commands() -> Q:

@@ -13,6 +13,7 @@ from access.audit.events import Actor, Target, log_event
 from access.models import AuditEvent, Tenant
 from access.tasks.upkeep import refresh_statistics
 from devices.fleet import records
+from devices.fleet.summary import summarize
 from devices.imports.batches import Batch
 from devices.imports.errors import RowError, UnknownDevice
 from devices.imports.problems import Problems
@@ -121,6 +122,7 @@ def import_groups(
             report.problems.add(source, str(UnknownDevice()))
     if report.created:
         refresh_statistics()
+    summarize(tenant)
     return report
 
 

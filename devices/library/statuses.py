@@ -60,7 +60,12 @@ class Listed:
             self._in_scope = self._silent = self._silent if pending else scope.none()
 
     def __len__(self) -> int:
-        return self._reported.count() + self._silent.count()
+        reported = self._reported.count()
+        return reported + self.silent(reported)
+
+    def silent(self, reported: int) -> int:
+        """How many devices in scope have reported nothing. `reported`: how many rows there are of those that have."""
+        return self._silent.count() if reported else self._in_scope.count()
 
     def page(self, start: int, size: int) -> list[Row]:
         """The rows of `size` devices, with their blueprints."""
@@ -100,9 +105,9 @@ def rows_of_device(device: Device) -> list[Row]:
 
 def counts_of(item: LibraryItem) -> dict[str, int]:
     """How many devices are in each status, the most frequent first."""
-    counts = dict(item.statuses.values_list("status").annotate(n=Count("pk")).order_by("-n", "status"))
+    counts = dict(item.statuses.values_list("status").annotate(n=Count("*")).order_by("-n", "status"))
     pending = kind_of(item).pending
-    if silent := len(Listed(item)) - sum(counts.values()):
+    if silent := Listed(item).silent(sum(counts.values())):
         counts[pending] = counts.get(pending, 0) + silent
     return counts
 

@@ -48,6 +48,20 @@ class Fleet(models.Model):
         return f"{self.tenant_id}: {self.device_count} devices"
 
 
+class FleetSummary(models.Model):
+    """Counts of a large fleet, as `devices.fleet.summary` stores them every few minutes."""
+
+    tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE, primary_key=True, related_name="fleet_summary")
+    counts = models.JSONField(default=dict)
+    counted_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "fleet summaries"
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} at {self.counted_at}"
+
+
 def _nulls_as_lowest(name: str) -> OrderBy:
     return F(name[1:]).desc(nulls_last=True) if name.startswith("-") else F(name).asc(nulls_first=True)
 
@@ -178,6 +192,8 @@ class Device(models.Model):
             models.Index(fields=["tenant", "last_check_in", "id"], name="device_last_check_in"),
             models.Index(fields=["tenant", "name", "id"], name="device_name"),
             models.Index(fields=["blueprint", "id"], name="device_blueprint"),
+            # Counts the devices that a library item is for, without reading them.
+            models.Index(fields=["tenant", "blueprint", "is_removed", "platform", "id"], name="device_scope"),
             models.Index(fields=["user", "id"], name="device_user"),
         ]
         constraints = [

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET
 
 from access.pages.guards import PageRequest, requires
 from access.roles import Capability
-from devices.csv import csv_chunks
+from devices.csv import csv_chunks, line
 from devices.library.kinds import KINDS
 from devices.models import Device
 from devices.pages.forms.devices import DeviceFilter
@@ -87,7 +87,7 @@ def csv_response(request: PageRequest, name: str, header: Sequence[str], pages: 
     day = timezone.localdate().isoformat()
     filename = f"{name}-{request.tenant.subdomain}-{day}.csv"
     return StreamingHttpResponse(
-        csv_chunks(header, pages),
+        csv_chunks(header, (map(line, page) for page in pages)),
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{filename}"'},
     )

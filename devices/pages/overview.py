@@ -1,4 +1,4 @@
-"""Overview: the first page after signing in. Every count is one query, and a link to the rows that it counts."""
+"""Overview: the first page after signing in. Every count is a link to the rows that it counts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,16 +7,15 @@ from urllib.parse import urlencode
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from access.models import Tenant
 from access.pages.bars import Bar, DrawnBar, drawn
 from access.pages.guards import PageRequest, requires
 from access.roles import Capability, may
-from devices.fleet import statistics
+from devices.fleet.statistics import FAILED_DAYS
+from devices.fleet.summary import FleetCounts, fleet_counts
 from devices.pages.device_frame import fleet_size
-from devices.pages.forms.devices import ENCRYPTION, PLATFORMS
+from devices.pages.forms.devices import PLATFORMS
 from devices.pages.vulnerabilities import severity_bars
 
 MOST_SYSTEMS = 8
@@ -29,6 +28,10 @@ SPANS = {
     "never": "Never",
 }
 ENCRYPTED = {"on": "FileVault on", "off": "FileVault off", "unknown": "Not reported"}
+COMMANDS = {
+    "waiting": "Devices with commands that wait",
+    "failed": f"Devices with commands that failed in the last {FAILED_DAYS} days",
+}
 TOKENS = {
     "expired": ("Expired", "expiry=expired"),
     "soon": ("Expire within 14 days", "expiry=soon"),
@@ -53,22 +56,23 @@ def overview(request: PageRequest) -> HttpResponse:
     devices = fleet_size(request)
     if not devices:
         return render(request, "devices/overview_page.html", {"steps": True, **_steps(request)})
-    now = timezone.now()
     tenant = request.tenant
+    counts = fleet_counts(tenant, devices=devices)
     charts = [
-        Chart("Platforms", _platforms(tenant)),
-        Chart("Operating systems", _systems(tenant)),
-        Chart("Last check-in", _check_ins(tenant, statistics.by_last_check_in(tenant, now))),
-        Chart("Encryption of Macs", _encryption(tenant)),
+        Chart("Platforms", _platforms(counts)),
+        Chart("Operating systems", _systems(counts)),
+        Chart("Last check-in", _check_ins(counts)),
+        Chart("Encryption of Macs", _encryption(counts)),
     ]
     context = {
         "devices": devices,
+        "counted_at": counts.counted_at,
         "charts": [chart for chart in charts if chart.rows],
         "vulnerabilities": Chart(
             "Vulnerabilities", severity_bars(tenant), "vulnerabilities", reverse("vulnerabilities")
         ),
         "exploited": tenant.vulnerabilities.filter(known_exploited=True, device_count__gt=0).count(),
-        "commands": _commands(tenant),
+        "commands": _commands(counts),
         "tokens": _tokens(request),
     }
     return render(request, "devices/overview_page.html", context)
@@ -85,31 +89,30 @@ def _link(**filters: str) -> str:
     return f"{reverse('devices')}?{urlencode(filters)}"
 
 
-def _platforms(tenant: Tenant) -> list[DrawnBar]:
-    counts = statistics.by_platform(tenant)
+def _platforms(counts: FleetCounts) -> list[DrawnBar]:
     return _largest(
         Bar(label=PLATFORMS.get(platform, platform), count=count, href=_link(platform=platform))
-        for platform, count in counts.items()
+        for platform, count in counts.platforms.items()
     )
 
 
-def _systems(tenant: Tenant) -> list[DrawnBar]:
-    counts = statistics.by_system(tenant)
-    known = {key: count for key, count in counts.items() if key[1]}
+def _systems(counts: FleetCounts) -> list[DrawnBar]:
     bars = _largest(
         Bar(
             label=f"{SYSTEMS.get(platform, platform)} {version}",
             count=count,
             href=_link(platform=platform, os=version),
         )
-        for (platform, version), count in known.items()
+        for platform, version, count in counts.systems
+        if version
     )
     return bars[:MOST_SYSTEMS]
 
 
-def _check_ins(tenant: Tenant, counts: dict[str, int]) -> list[DrawnBar]:
+def _check_ins(counts: FleetCounts) -> list[DrawnBar]:
     return drawn(
-        Bar(label=label, count=counts[name], href=_link(seen=name), tone=_tone(name)) for name, label in SPANS.items()
+        Bar(label=label, count=counts.check_ins[name], href=_link(seen=name), tone=_tone(name))
+        for name, label in SPANS.items()
     )
 
 
@@ -117,27 +120,18 @@ def _tone(span: str) -> str:
     return {"longer": "warning", "never": "muted"}.get(span, "")
 
 
-def _encryption(tenant: Tenant) -> list[DrawnBar]:
-    counts = statistics.by_encryption(tenant)
+def _encryption(counts: FleetCounts) -> list[DrawnBar]:
     tones = {"on": "success", "off": "danger", "unknown": "muted"}
     bars = [
-        Bar(label=label, count=counts.get(ENCRYPTION[name], 0), href=_link(encryption=name), tone=tones[name])
+        Bar(label=label, count=counts.encryption[name], href=_link(encryption=name), tone=tones[name])
         for name, label in ENCRYPTED.items()
     ]
     return drawn(bars) if any(bar.count for bar in bars) else []
 
 
-def _commands(tenant: Tenant) -> list[Bar]:
-    conditions = {
-        "waiting": ("Devices with commands that wait", statistics.waiting_commands()),
-        "failed": (
-            f"Devices with commands that failed in the last {statistics.FAILED_DAYS} days",
-            statistics.failed_commands(timezone.now()),
-        ),
-    }
+def _commands(counts: FleetCounts) -> list[Bar]:
     return [
-        Bar(label=label, count=statistics.devices_with_commands(tenant, condition), href=_link(commands=name))
-        for name, (label, condition) in conditions.items()
+        Bar(label=label, count=counts.commands[name], href=_link(commands=name)) for name, label in COMMANDS.items()
     ]
 
 

@@ -79,10 +79,11 @@ class Document(filters.Column):
 class Conditions:
     """A filter, taken apart by where its columns lie. None where it says nothing about them.
 
-    The conditions on reports and on contents are those of a query on these tables; `on_rows` has both of a query on
-    rows.
+    The conditions on devices, reports and contents are those of a query on these tables. `all_reports` has those on
+    devices and reports, for a query on rows.
     """
 
+    devices: Q | None
     reports: Q | None
     contents: Q | None
     rows: Q | None
@@ -91,8 +92,13 @@ class Conditions:
     by_change: bool
 
     @property
+    def any_report(self) -> bool:
+        """Whether the filter says nothing of devices and reports."""
+        return self.devices is None and self.reports is None
+
+    @property
     def only_contents(self) -> bool:
-        return self.contents is not None and self.reports is None and self.rows is None
+        return self.contents is not None and self.any_report and self.rows is None
 
     @classmethod
     def of(
@@ -105,18 +111,19 @@ class Conditions:
     ) -> "Conditions":
         """`blueprints` are primary keys. For these two None is every one, and an empty list none."""
         known = columns_of(category.name)
-        parts: dict[str, list[Comparison]] = {"report": [], "content": [], "row": []}
+        parts: dict[str, list[Comparison]] = {"device": [], "report": [], "content": [], "row": []}
         for test in comparisons:
             parts[_table(known[test.column].place)].append(test)
-        from_reports, from_rows = _paths(category.name, "report"), _paths(category.name, "row")
-        reports, all_reports = (
-            filters.condition(parts["report"], paths) & _devices(prefix, blueprints, families)
-            for paths, prefix in ((from_reports, ""), (from_rows, "report__"))
-        )
+        from_rows = _paths(category.name, "row")
+        all_reports = filters.condition([*parts["device"], *parts["report"]], from_rows)
+        all_reports &= _devices("report__device__", blueprints, families)
+        devices = filters.condition(parts["device"], _paths(category.name, "device"))
+        devices &= _devices("", blueprints, families)
+        reports = filters.condition(parts["report"], _paths(category.name, "report"))
         contents = filters.condition(parts["content"], _paths(category.name, "content"))
         rows = filters.condition(parts["row"], from_rows)
         by_change = {known[test.column].field for test in parts["row"]} == {"updated_at"}
-        return cls(reports or None, contents or None, rows or None, all_reports, by_change)
+        return cls(devices or None, reports or None, contents or None, rows or None, all_reports, by_change)
 
 
 @cache
@@ -148,7 +155,7 @@ def ordering(path: str, *, descending: bool) -> OrderBy:
 
 def _table(place: Place) -> str:
     """The table whose query tries a condition first."""
-    return {"device": "report", "report": "report", "content": "content"}.get(place, "row")
+    return place if place in {"device", "report", "content"} else "row"
 
 
 @cache
@@ -161,7 +168,7 @@ def _paths(category: str, seen_from: str) -> Mapping[str, filters.Column]:
 
 
 def _seen_from(column: Column, table: str) -> str:
-    prefix = {"report": "report__", "content": "content__", "row": ""}[table]
+    prefix = {"device": "report__device__", "report": "report__", "content": "content__", "row": ""}[table]
     return column.field.removeprefix(prefix)
 
 
@@ -183,7 +190,7 @@ def _filter_column(column: Column, path: str) -> filters.Column:
 def _devices(prefix: str, blueprints: Iterable[int] | None, families: Iterable[str] | None) -> Q:
     where = Q()
     if blueprints is not None:
-        where &= Q(**{f"{prefix}device__blueprint__in": blueprints})
+        where &= Q(**{f"{prefix}blueprint__in": blueprints})
     if families is not None:
-        where &= Q(**{f"{prefix}device__platform__in": families})
+        where &= Q(**{f"{prefix}platform__in": families})
     return where

@@ -23,7 +23,8 @@ from devices.models.prism.categories import CATEGORIES
 from devices.models.prism.columns import COMMON
 from devices.prism.categories import category_named
 from devices.prism.columns import columns_of, filter_columns, sort_column
-from devices.prism.search import Row, Search, as_row, find
+from devices.prism.lines import pages
+from devices.prism.search import Search, find
 from devices.storage import keys
 from devices.storage.files import signed_url, store
 
@@ -31,7 +32,7 @@ LINK = timedelta(hours=48)
 KEPT = timedelta(days=7)  # how long an export can be read
 LONGEST = timedelta(hours=6)  # with all attempts; it waits for a worker as well
 ATTEMPTS = 3
-PAGE = 2000  # rows that are held at a time
+PAGE = 5000  # rows that are held at a time
 
 Status = PrismExport.Status
 
@@ -149,14 +150,11 @@ def _names(export: PrismExport) -> list[str]:
     return export.args["columns"] or every
 
 
-def _pages(export: PrismExport) -> Iterator[list[list[Any]]]:
+def _pages(export: PrismExport) -> Iterator[list[str]]:
     category = CATEGORIES.get(export.category)
     if category is None:  # EXPORT_ONLY has no rows
         return
-    names, search = _names(export), _search(export)
-    for page in search.pages(PAGE):
-        rows: Iterator[Row] = (as_row(category, fields) for fields in page)
-        yield [[row[name] for name in names] for row in rows]
+    yield from pages(_search(export), _names(export), PAGE)
 
 
 def _search(export: PrismExport) -> Search:

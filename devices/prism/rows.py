@@ -16,6 +16,7 @@ from devices.models import Device, PrismReport, PrismTotal
 from devices.models.prism.categories import CATEGORIES
 from devices.models.prism.columns import Category
 from devices.models.prism.tables import CONTENTS, ROWS
+from devices.prism.statements import insert, update
 from devices.prism.values import Values, values_of
 
 CHUNK = 5000  # parameters of a statement
@@ -92,8 +93,11 @@ class _Writer:
                 deleted += before.values()
                 sizes[pks[device]] -= len(before)
         contents = self._content_pks([values for _, values in (*added, *changed)])
-        self._rows.objects.bulk_create(
-            [self._row(report, values, contents[values.digest]) for report, values in added], batch_size=CHUNK
+        insert(
+            self._rows,
+            ["tenant", "report", "content", "created_at", "updated_at", *self._own],
+            (self._row(report, values, contents[values.digest]) for report, values in added),
+            conflict="DO NOTHING",  # there is none: the report is locked
         )
         self._change(changed, contents)
         for part in batched((row.pk for row in deleted), CHUNK, strict=False):
@@ -121,21 +125,20 @@ class _Writer:
 
     def _save_reports(self, reads: Mapping[int, Mapping[str, Values]]) -> dict[int, int]:
         """The primary key of each device's report, which is locked until the commit."""
-        saved = PrismReport.objects.bulk_create(
-            [
-                PrismReport(
-                    tenant=self._tenant,
-                    device_id=device,
-                    category=self._category.name,
-                    collected_at=self._collected_at(reads[device].values()),
-                )
+        insert(
+            PrismReport,
+            ["tenant", "device", "category", "row_count", "collected_at"],
+            (
+                (self._tenant.pk, device, self._category.name, 0, self._collected_at(reads[device].values()))
                 for device in sorted(reads)
-            ],
-            update_conflicts=True,
-            unique_fields=["device", "category"],
-            update_fields=["collected_at"],
+            ),
+            conflict="(device_id, category) DO UPDATE SET collected_at = excluded.collected_at",
         )
-        return {report.device_id: report.pk for report in saved}
+        saved: dict[int, int] = {}
+        for part in batched(reads, CHUNK, strict=False):
+            reports = PrismReport.objects.filter(tenant=self._tenant, category=self._category.name, device__in=part)
+            saved |= dict(reports.values_list("device_id", "pk"))
+        return saved
 
     def _collected_at(self, values: Iterable[Values]) -> datetime:
         return max((each.collected_at for each in values if each.collected_at), default=self._at)
@@ -157,13 +160,22 @@ class _Writer:
         for part in batched(sorted(wanted), CHUNK, strict=False):
             found |= self._known(part)
             missing = [wanted[digest] for digest in part if digest not in found]
-            self._contents.objects.bulk_create(
-                [
-                    self._contents(tenant=self._tenant, digest=each.digest, key=each.key, **each.content)
+            names = [column.key for column in self._category.stored("content")]
+            insert(
+                self._contents,
+                ["tenant", "digest", "key", "row_count", "extra", *names],
+                (
+                    (
+                        self._tenant.pk,
+                        each.digest,
+                        each.key,
+                        0,
+                        each.content.get("extra", {}),
+                        *(each.content[name] for name in names),
+                    )
                     for each in missing
-                ],
-                batch_size=CHUNK,
-                ignore_conflicts=True,  # another report may have created it meanwhile
+                ),
+                conflict="DO NOTHING",  # another report may have created it meanwhile
             )
             found |= self._known([each.digest for each in missing])
         return found
@@ -175,25 +187,20 @@ class _Writer:
         # Locked, so that the clean-up does not delete one that gets its first row now.
         return dict(contents.select_for_update().order_by("pk").values_list("digest", "pk"))
 
-    def _row(self, report: int, values: Values, content: int) -> Any:
+    def _row(self, report: int, values: Values, content: int) -> tuple[Any, ...]:
         created_at = values.created_at or self._at
-        return self._rows(
-            tenant=self._tenant,
-            report_id=report,
-            content_id=content,
-            created_at=created_at,
-            updated_at=values.updated_at or created_at,
-            **values.own,
-        )
+        updated_at = values.updated_at or created_at
+        return (self._tenant.pk, report, content, created_at, updated_at, *values.own.values())
 
     def _change(self, changed: Sequence[tuple[Stored, Values]], contents: Mapping[str, int]) -> None:
-        rows = [
-            self._rows(
-                pk=row.pk, content_id=contents[values.digest], updated_at=values.updated_at or self._at, **values.own
-            )
-            for row, values in changed
-        ]
-        self._rows.objects.bulk_update(rows, ["content", "updated_at", *self._own], batch_size=200)
+        update(
+            self._rows,
+            ["content", "updated_at", *self._own],
+            (
+                (contents[values.digest], values.updated_at or self._at, *values.own.values(), row.pk)
+                for row, values in changed
+            ),
+        )
 
     def _count(self, more: Counter[int], fewer: Counter[int]) -> None:
         sizes = more.copy()

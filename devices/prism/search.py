@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, cached_property
 from math import isqrt
+from operator import itemgetter
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
@@ -28,7 +29,7 @@ from devices.prism.columns import NONE, Conditions, ordering
 
 PAGE = 300  # rows that a walk has to meet
 MOST_NAMED = 1000  # contents that a query names one by one
-COUNTED = 20_000  # rows: more than these are not counted one by one
+COUNTED = 5000  # rows: more than these are not counted one by one
 MOST_SORTED = 200_000  # rows: more than these are sorted by no column of theirs
 
 # Device families as the public API names them in a parameter; its rows say AppleTV.
@@ -97,7 +98,7 @@ class Search:
         if column.place == "nowhere":
             return self.at(offset, limit)
         only = self.conditions.rows is None
-        if only and column.place == "content" and self.conditions.reports is None:
+        if only and column.place == "content" and self.conditions.any_report:
             contents = self._matching_contents.order_by(ordering(_short(column), descending=descending), "pk")
             return self._in_groups("content", contents, offset, limit)
         if only and column.place in {"device", "report"} and self.conditions.contents is None:
@@ -114,13 +115,15 @@ class Search:
         found = self._found.order_by(*order)
         return list(found.values_list("pk", flat=True)[offset : offset + limit])
 
-    def pages(self, size: int) -> Iterator[list[tuple[Any, ...]]]:
-        """The fields of all matching rows, `size` at a time, in the order of a walk."""
+    def pages(self, size: int, own: Sequence[str]) -> Iterator[list[tuple[Any, ...]]]:
+        """(primary key, moment, report, content, `own` fields …) of all matching rows, `size` at a time, in the order
+        of a walk."""
+        rows = ROWS[self.category.name].objects.values_list("pk", self._moment, "report_id", "content_id", *own)
         position: Position | None = None
         while pks := self.after(position, size):
-            rows = self.fields(pks)
-            yield rows
-            position = Position(rows[-1][1], rows[-1][0])
+            if page := sorted(rows.filter(pk__in=pks), key=itemgetter(1, 0)):
+                yield page
+                position = Position(page[-1][1], page[-1][0])
 
     def fields(self, pks: Sequence[int]) -> list[tuple[Any, ...]]:
         """(primary key, moment, extra, the value of each column that has a field …) of these rows."""
@@ -153,8 +156,11 @@ class Search:
 
     @property
     def _matching_reports(self) -> QuerySet[PrismReport]:
-        reports = PrismReport.objects.filter(tenant=self.tenant, category=self.category.name)
-        return reports.filter(self.conditions.reports or Q(), row_count__gt=0)
+        reports = PrismReport.objects.filter(tenant=self.tenant, category=self.category.name, row_count__gt=0)
+        if self.conditions.devices is not None:
+            # Found by an index of devices, and looked up in that of reports. A join would read the devices themselves.
+            reports = reports.filter(device__in=self.tenant.devices.filter(self.conditions.devices).values("pk"))
+        return reports.filter(self.conditions.reports or Q())
 
     @cached_property
     def _all(self) -> int:
@@ -177,7 +183,7 @@ class Search:
 
     @cached_property
     def _in_reports(self) -> int | None:
-        return None if self.conditions.reports is None else _sum(self._matching_reports)
+        return None if self.conditions.any_report else _sum(self._matching_reports)
 
     @cached_property
     def _found(self) -> Any:
@@ -211,7 +217,7 @@ class Search:
             found = place.filter(**{"content__in" if way == "content" else "number__in": pks})
         if way == "report":
             found = found.filter(report__in=self._matching_reports.values("pk"))
-        elif self.conditions.reports is not None:
+        elif not self.conditions.any_report:
             found = found.filter(self.conditions.all_reports)
         return found.filter(self.conditions.rows or Q())
 
@@ -231,7 +237,8 @@ class Search:
         """Rows sorted by a value of their content or report: these are sorted, and count the rows to skip."""
         chosen: list[int] = []
         skipped, taken = offset, 0
-        for pk, number in groups.values_list("pk", "row_count").iterator(chunk_size=2000):
+        most = groups.values_list("pk", "row_count")[: offset + limit]  # each has a row at least
+        for pk, number in most.iterator(chunk_size=2000):
             if not chosen and skipped >= number:
                 skipped -= number
                 continue
@@ -290,7 +297,7 @@ def _layout(category: Category) -> _Layout:
     return _Layout(
         empty=dict.fromkeys(column.key for column in category.columns),
         fields=tuple(column.key for column in fields),
-        conversions=tuple((column.key, convert) for column in fields if (convert := _conversion(column))),
+        conversions=tuple((column.key, convert) for column in fields if (convert := conversion(column))),
         unseen=tuple(column.key for column in category.own if column.kind == "unseen"),
     )
 
@@ -307,7 +314,8 @@ def as_row(category: Category, fields: Sequence[Any]) -> Row:
     return row
 
 
-def _conversion(column: Column) -> Callable[[Any], Any] | None:
+@cache
+def conversion(column: Column) -> Callable[[Any], Any] | None:
     """How a value is written in JSON; None where it is written as it is."""
     if column.kind == "date":
         return lambda moment: moment and with_offset(moment)

@@ -1,5 +1,6 @@
 """Reading of threats: filters, order and counters of their lists."""
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import reduce
@@ -14,6 +15,7 @@ from access.models import Tenant
 from devices.models import BehavioralDetection, Threat, ThreatSeverity
 from devices.models.lines import lines
 
+FEW = 1000  # rows that a query names one by one
 THREAT_ORDER = {
     "threat_name": "name",
     "classification": "classification",
@@ -39,9 +41,8 @@ BEHAVIOR_ORDER = {
     "associated_item": "library_item_name",
     "severity": "severity",
 }
-_THREAT_TERM = ("device__name", "file_hash", "file_path")
+_THREAT_TERM = ("file_hash", "file_path")
 _BEHAVIOR_TERM = (
-    "device__name",
     "parent_sha256",
     "target_sha256",
     "parent_image_path",
@@ -51,7 +52,7 @@ _BEHAVIOR_TERM = (
 
 def threats(tenant: Tenant, **filters: Any) -> QuerySet[Threat]:
     """The tenant's threats that match all of the filters, which are keywords of `_conditions`."""
-    return _with_related(tenant.threats.filter(*_conditions(_THREAT_TERM, **filters)))
+    return tenant.threats.filter(*_conditions(tenant, _THREAT_TERM, **filters))
 
 
 def behavioral_detections(
@@ -76,7 +77,7 @@ def behavioral_detections(
         own.append(Q(target_name__icontains=target_process_name))
     if informational_tags is not None:
         own.append(_any(Q(informational_tags__icontains=lines([tag])) for tag in informational_tags))
-    return _with_related(tenant.behavioral_detections.filter(*own, *_conditions(_BEHAVIOR_TERM, **filters)))
+    return tenant.behavioral_detections.filter(*own, *_conditions(tenant, _BEHAVIOR_TERM, **filters))
 
 
 def in_order[M: Threat | BehavioralDetection](
@@ -90,10 +91,28 @@ def in_order[M: Threat | BehavioralDetection](
     return rows.order_by(f"{sign}{column}", "-detected_at", "-id")
 
 
-def counts(rows: QuerySet[Any]) -> dict[str, int]:
-    """How many rows there are of each classification, in one query."""
-    grouped = rows.order_by().select_related(None).values("classification").annotate(rows=Count("*"))
-    return dict(grouped.values_list("classification", "rows"))
+def counted[M: Threat | BehavioralDetection](rows: QuerySet[M]) -> tuple[QuerySet[M], dict[str, int]]:
+    """The same rows, and how many there are of each classification. Few rows are named by their keys: a search reads
+    all threats of a tenant, and this way reads them once."""
+    keys = list(rows.order_by().values_list("pk", "classification")[: FEW + 1])
+    if len(keys) <= FEW:
+        few = _all(rows).filter(pk__in=[pk for pk, _ in keys])
+        return few, Counter(classification for _, classification in keys)
+    grouped = rows.order_by().values("classification").annotate(rows=Count("*"))
+    return rows, dict(grouped.values_list("classification", "rows"))
+
+
+def page[M: Threat | BehavioralDetection](rows: QuerySet[M], offset: int, limit: int) -> list[M]:
+    """These of the sorted rows, with their devices. Only their keys are sorted: devices are large."""
+    keys = list(rows.values_list("pk", flat=True)[offset : offset + limit])
+    found = {row.pk: row for row in _with_related(_all(rows).filter(pk__in=keys))}
+    return [found[key] for key in keys if key in found]
+
+
+def _all[M: Threat | BehavioralDetection](rows: QuerySet[M]) -> QuerySet[M]:
+    """All rows of the table. A query by keys that names the tenant too makes SQLite read all of the tenant's."""
+    everything: Any = rows.model._default_manager
+    return everything.all()  # type: ignore[no-any-return]
 
 
 def _with_related[M: Threat | BehavioralDetection](rows: QuerySet[M]) -> QuerySet[M]:
@@ -101,6 +120,7 @@ def _with_related[M: Threat | BehavioralDetection](rows: QuerySet[M]) -> QuerySe
 
 
 def _conditions(
+    tenant: Tenant,
     searched: Iterable[str],
     *,
     device_id: UUID | None = None,
@@ -131,7 +151,9 @@ def _conditions(
     if tags is not None:
         conditions.append(_any(Q(tags__icontains=lines([tag])) for tag in tags))
     if term:
-        conditions.append(_any(Q(**{f"{column}__icontains": term}) for column in searched))
+        # The names of devices are searched once, and not again for each threat.
+        named = tenant.devices.filter(name__icontains=term).values("pk")
+        conditions.append(_any([*(Q(**{f"{column}__icontains": term}) for column in searched), Q(device__in=named)]))
     if detected_from:
         conditions.append(Q(detected_at__gte=detected_from))
     if detected_to:

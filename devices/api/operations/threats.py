@@ -26,8 +26,9 @@ from devices.security.threats import (
     BEHAVIOR_ORDER,
     THREAT_ORDER,
     behavioral_detections,
-    counts,
+    counted,
     in_order,
+    page,
     threats,
 )
 
@@ -90,28 +91,26 @@ def list_behavioral_detections_v2(request: ApiRequest, query: BehaviorQuery) -> 
 def _threat_page[R](
     request: ApiRequest, query: FirstThreatQuery | ThreatQuery, result: Callable[[Threat], R]
 ) -> ThreatPage[R]:
-    rows = threats(request.tenant, **query.filters())
-    numbers = counts(rows)
-    page = _page(request, query, in_order(rows, THREAT_ORDER, query.sort_by), numbers, result)
+    rows, numbers = counted(threats(request.tenant, **query.filters()))
+    common = _page(request, query, in_order(rows, THREAT_ORDER, query.sort_by), numbers, result)
     return ThreatPage(
         count=sum(numbers.values()),
         malware_count=numbers.get(Threat.Classification.MALWARE, 0),
         pup_count=numbers.get(Threat.Classification.PUP, 0),
-        **page,
+        **common,
     )
 
 
 def _behavior_page[R](
     request: ApiRequest, query: FirstBehaviorQuery | BehaviorQuery, result: Callable[[BehavioralDetection], R]
 ) -> BehaviorPage[R]:
-    rows = behavioral_detections(request.tenant, **query.filters())
-    numbers = counts(rows)
-    page = _page(request, query, in_order(rows, BEHAVIOR_ORDER, query.sort_by), numbers, result)
+    rows, numbers = counted(behavioral_detections(request.tenant, **query.filters()))
+    common = _page(request, query, in_order(rows, BEHAVIOR_ORDER, query.sort_by), numbers, result)
     return BehaviorPage(
         total_count=sum(numbers.values()),
         malicious_count=numbers.get(BehavioralDetection.Classification.MALICIOUS, 0),
         suspicious_count=numbers.get(BehavioralDetection.Classification.SUSPICIOUS, 0),
-        **page,
+        **common,
     )
 
 
@@ -122,5 +121,5 @@ def _page(
     return {
         "next": following,
         "previous": preceding,
-        "results": [result(row) for row in rows[query.offset : query.offset + query.limit]],
+        "results": [result(row) for row in page(rows, query.offset, query.limit)],
     }

@@ -2,14 +2,20 @@
 
 import re
 from datetime import timedelta
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from access.audit.events import Actor
 from access.models import Role, Tenant
-from devices.models import Device, DeviceCommand, Platform, Severity
+from devices.demo.fleet import load_demo_fleet
+from devices.fleet import summary
+from devices.models import Device, DeviceCommand, Fleet, FleetSummary, Platform, Severity
 from tests.devices.pages.browsing import SignIn, text
 from tests.factories.access import ApiTokenFactory
 from tests.factories.devices import BlueprintFactory, DeviceCommandFactory, DeviceFactory, VulnerabilityFactory
@@ -52,8 +58,24 @@ def links(content: str) -> dict[str, int]:
     return found
 
 
-def test_every_number_is_that_of_the_list_behind_it(sign_in: SignIn, fleet: list[Device]) -> None:
+@pytest.fixture
+def large_fleet(fleet: list[Device], monkeypatch: pytest.MonkeyPatch) -> list[Device]:
+    """The fleet, as large as those whose counts are stored."""
+    monkeypatch.setattr(summary, "LIVE", len(fleet) - 1)
+    Fleet.objects.update(device_count=len(fleet))
+    return fleet
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_every_number_is_that_of_the_list_behind_it(
+    sign_in: SignIn, large_fleet: list[Device], monkeypatch: pytest.MonkeyPatch, *, stored: bool
+) -> None:
+    if stored:
+        summary.summarize_fleets.call()
+    else:
+        monkeypatch.undo()
     client = sign_in(Role.AUDITOR)
+    assert ("were counted" in text(client.get(PAGE))) == stored
     counted = links(text(client.get(PAGE)))
     assert counted["/devices/?platform=Mac"] == 5
     assert counted["/devices/?platform=Mac&os=26.1"] == 5
@@ -68,6 +90,37 @@ def test_every_number_is_that_of_the_list_behind_it(sign_in: SignIn, fleet: list
         assert (response.context["page"].total, response.status_code) == (number, 200), address
         chosen = response.context["filters"].chosen
         assert chosen == {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
+
+
+def test_a_large_fleet_is_not_counted_for_each_reader(sign_in: SignIn, large_fleet: list[Device]) -> None:
+    summary.summarize_fleets.call()
+    Device.objects.filter(pk=large_fleet[0].pk).update(platform=Platform.IPAD)
+    client = sign_in()
+    with CaptureQueriesContext(connection) as queries:
+        assert links(text(client.get(PAGE)))["/devices/?platform=Mac"] == 5
+    assert not [query["sql"] for query in queries if re.search('"devices_device(command)?"', query["sql"])]
+    summary.summarize_fleets.call()
+    assert links(text(client.get(PAGE)))["/devices/?platform=Mac"] == 4
+
+
+@pytest.mark.parametrize(
+    "stored", [{"counted_at": timezone.now() - summary.OLDEST}, {"counts": {"platforms": {"Mac": 7}}}]
+)
+def test_counts_that_no_worker_refreshes_or_of_another_version_are_not_shown(
+    sign_in: SignIn, large_fleet: list[Device], tenant: Tenant, stored: dict[str, Any]
+) -> None:
+    summary.summarize(tenant)
+    counts = FleetSummary.objects.get().counts | {"platforms": {"Mac": 7}}
+    FleetSummary.objects.update(**{"counts": counts} | stored)
+    content = text(sign_in().get(PAGE))
+    assert links(content)["/devices/?platform=Mac"] == 5
+    assert "were counted" not in content
+
+
+def test_an_import_counts_a_large_fleet_at_once(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(summary, "LIVE", 2)
+    load_demo_fleet(tenant=tenant, actor=Actor.command("test"), count=3, complete=0)
+    assert sum(FleetSummary.objects.get(tenant=tenant).counts["platforms"].values()) == 3
 
 
 def test_it_costs_the_same_queries_for_any_fleet(

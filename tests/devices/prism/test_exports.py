@@ -7,17 +7,21 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from access.audit.events import Actor
 from access.models import AuditEvent, Tenant
-from devices.csv import cell
+from devices.csv import cell, csv_chunks, whole
 from devices.dates import with_offset
+from devices.demo.fleet import load_demo_fleet
 from devices.models import PrismExport, StoredFile
-from devices.prism import exports
+from devices.models.prism.categories import CATEGORIES
+from devices.prism import exports, lines
 from devices.prism.exports import clean_up_exports, make_export, request_export
-from devices.prism.search import as_row
+from devices.prism.search import as_row, find
 from devices.storage import files
 from devices.storage.upkeep import clean_up_files
 from tests.devices.prism.reports import REPORTED, app, fleet_with_apps, report
@@ -93,6 +97,34 @@ def test_from_the_request_to_the_file(export: Any, state: Any, tenant: Tenant, r
     ]
     assert found[0]["copyright"] == "© 2026 Slack\nAll rights reserved."
     assert found[0]["created_at"] == with_offset(REPORTED)
+
+
+def test_each_line_has_what_the_api_shows(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of every category and in any order of columns, also where cells are held for one page only."""
+    load_demo_fleet(tenant=tenant, actor=COMMAND, count=4)
+    monkeypatch.setattr(lines, "MOST_HELD", 2)
+    for category in CATEGORIES.values():
+        search = find(tenant=tenant, category=category)
+        rows = [as_row(category, fields) for fields in search.fields(search.at(0, 10_000))]
+        names = [column.key for column in category.columns]
+        for columns in (names, [*names[::-2], names[0]], names[-1:]):
+            text = b"".join(csv_chunks(columns, lines.pages(search, columns, 7))).decode()
+            expected = [[str(cell(row[name])) for name in columns] for row in rows]
+            assert list(csv.reader(io.StringIO(text, newline=""))) == [columns, *expected], category.name
+
+
+def test_an_export_asks_the_database_for_each_report_and_content_once(tenant: Tenant) -> None:
+    """However many rows have them: a file of millions would take too long otherwise."""
+    fleet_with_apps(tenant, 3, *(f"App {number}" for number in range(50)))
+    category = CATEGORIES["apps"]
+    names = [column.key for column in category.columns]
+    with CaptureQueriesContext(connection) as queries:
+        pages = list(lines.pages(find(tenant=tenant, category=category), names, 30))
+    assert sum(map(len, pages)) == 150
+    statements = [query["sql"] for query in queries]
+    assert sum('FROM "devices_prismreport"' in each for each in statements) <= 3
+    assert sum('FROM "devices_prismappscontent"' in each for each in statements) <= 2
+    assert not [each for each in statements if each.count("JOIN") > 4 or ("JOIN" in each and "prismappsrow" in each)]
 
 
 def test_the_file_needs_no_token_and_takes_one(export: Any, state: Any, tenant: Tenant, run_tasks: RunTasks) -> None:
@@ -214,10 +246,10 @@ def test_a_worker_that_stops_in_the_middle_leaves_no_file_and_the_next_one_makes
     def stopped(*arguments: Any) -> Any:
         if next(calls) == 2:
             raise KeyboardInterrupt
-        return as_row(*arguments)
+        return whole(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(exports, "as_row", stopped)
+        patch.setattr(lines, "whole", stopped)
         with pytest.raises(KeyboardInterrupt):
             make_export.call(export.pk)
     export.refresh_from_db()

@@ -5,7 +5,9 @@ from random import Random
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.db.models import Count
+from django.test.utils import CaptureQueriesContext
 
 from access.audit.events import Actor
 from access.models import Tenant
@@ -156,3 +158,18 @@ def test_what_differs_from_device_to_device_is_no_content(tenant: Tenant) -> Non
     assert report(device, daemon, category="launch_agents_and_daemons") == 1
     stored = ROWS["launch_agents_and_daemons"].objects.order_by("pk").values_list("pid", "domain")
     assert list(stored) == [(100, {"daemon": {}}), (None, {"daemon": {}})]
+
+
+def test_reports_of_many_devices_take_as_many_statements_as_those_of_two(tenant: Tenant) -> None:
+    def statements(devices: list[Device], version: str) -> int:
+        reports = {device.pk: [app("Slack", version), app("Zoom")] for device in devices}
+        with CaptureQueriesContext(connection) as queries:
+            store_rows(tenant=tenant, category="apps", reports=reports, collected_at=REPORTED)
+        return len(queries)
+
+    fleet_with_apps(tenant, 1, "Slack", "Zoom")
+    first, second, *others = DeviceFactory.create_batch(12, tenant=tenant)
+    new, changed = statements([first, second], "1.0"), statements([first, second], "2.0")
+    assert statements(others, "1.0") <= new
+    assert statements(others, "2.0") <= changed
+    assert_numbers_are_right(tenant)

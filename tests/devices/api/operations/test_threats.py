@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
@@ -186,6 +188,31 @@ def test_the_counters_are_of_all_rows_that_match(
     assert (page["count"], page["malware_count"], page["pup_count"]) == (0, 0, 0)
 
 
+@pytest.mark.parametrize("path", [FIRST, SECOND])
+def test_counters_and_order_are_the_same_for_many_rows(
+    api: Call, token: IssuedApiToken, threats: list[Threat], monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    few = api("GET", path, token).content
+    monkeypatch.setattr("devices.security.threats.FEW", 2)
+    assert api("GET", path, token).content == few
+
+
+@pytest.mark.parametrize(("path", "term"), [(FIRST, "term"), (SECOND, "term"), (SECOND_EVENTS, "search_term")])
+def test_a_search_reads_all_threats_once(
+    api: Call, token: IssuedApiToken, device: Device, path: str, term: str
+) -> None:
+    """It has no index, so that a second reading for the counters would take as long again."""
+    threat = ThreatFactory.create(device=device, file_path="/tmp/needle")
+    event = BehavioralDetectionFactory.create(device=device, parent_image_path="/tmp/needle")
+    table = (event if path == SECOND_EVENTS else threat)._meta.db_table
+    with CaptureQueriesContext(connection) as queries:
+        page = api("GET", f"{path}?{term}=NEEDLE", token).json()
+    assert len(page["results"]) == 1
+    searches = [query["sql"] for query in queries if "LIKE" in query["sql"] and f'FROM "{table}"' in query["sql"]]
+    assert len(searches) == 1
+    assert "JOIN" not in searches[0]
+
+
 @pytest.mark.parametrize(
     ("path", "query", "field"),
     [
@@ -320,5 +347,5 @@ def test_a_page_costs_the_same_queries_however_long_it_is(
     for make in (ThreatFactory, BehavioralDetectionFactory):
         for other in (device, DeviceFactory.create(tenant=device.tenant)):
             make.create_batch(3, device=other)
-    with django_assert_num_queries(3):  # the token, the counters, the rows
+    with django_assert_num_queries(4):  # the token, the counters, the keys of the page, its rows
         assert len(api("GET", path, token).json()["results"]) == 6
