@@ -69,14 +69,14 @@ def test_what_is_served_is_what_is_declared() -> None:
     }
 
 
-def test_no_other_operation_of_the_public_api_is_served(api: Call, issue_token: IssueToken) -> None:
-    """So an operation that is added is tested against its description, under its public id."""
+def test_the_whole_public_api_is_served(api: Call, issue_token: IssueToken) -> None:
+    """Under its public ids, but for the two forms that clients post to the storage of files."""
     token = issue_token()
-    declared = {operation.id for operation in endpoint_api.operations}
-    assert declared - OURS <= OPERATIONS.keys()
-    for id, described in OPERATIONS.items():
-        answer = api(described["method"], re.sub(r"{\w+}", EXAMPLE_ID, described["path"]), token)
-        assert (answer.status_code in {404, 405}) == (id not in declared), id
+    served = {operation.id for operation in endpoint_api.operations} - OURS
+    assert served == {id for id, described in OPERATIONS.items() if described["path"] != "{post_url}"}
+    for id in served:
+        answer = api(OPERATIONS[id]["method"], re.sub(r"{\w+}", EXAMPLE_ID, OPERATIONS[id]["path"]), token)
+        assert answer.status_code not in {404, 405}, id
 
 
 def test_every_permission_is_named_and_placed_as_in_the_public_api() -> None:
