@@ -323,9 +323,16 @@ def test_a_filter_may_be_longer_than_a_text(api: Call, token: IssuedApiToken, fo
     assert get(api, token, LIST, {"cve_id": {"in": [*names, "CVE-2026-1"]}})["total"] == 1
 
 
+@pytest.mark.parametrize("many", [0, vulnerabilities.MANY])
 def test_the_devices_of_a_vulnerability(
-    api: Call, token: IssuedApiToken, found: None, devices: tuple[Device, Device]
+    api: Call,
+    token: IssuedApiToken,
+    found: None,
+    devices: tuple[Device, Device],
+    monkeypatch: pytest.MonkeyPatch,
+    many: int,
 ) -> None:
+    monkeypatch.setattr(vulnerabilities, "MANY", many)
     path = f"{LIST}/CVE-2026-1/devices"
     page = get(api, token, path)
     assert (page["total"], page["page"], page["size"]) == (2, 1, 50)
