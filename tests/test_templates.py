@@ -14,7 +14,18 @@ pytestmark = pytest.mark.sqlite_only  # about sources, which are the same on bot
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATES, SHEETS, SCRIPTS = ROOT / "templates", ROOT / "static" / "css", ROOT / "static" / "js"
 NAMES = sorted(str(path.relative_to(TEMPLATES)) for path in TEMPLATES.rglob("*") if path.is_file())
-COMPONENTS = {"action_bar", "bars", "dialog_link", "empty", "field", "list_page", "page_head", "pager", "table"}
+COMPONENTS = {
+    "action_bar",
+    "bars",
+    "dialog_link",
+    "empty",
+    "field",
+    "list_page",
+    "page_head",
+    "pager",
+    "selection",
+    "table",
+}
 LONGEST_LINE = 160
 # The layer of a sheet, by its folder or its name.
 LAYERS = {

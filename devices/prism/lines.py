@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import batched, groupby
 from typing import Any, Literal
 
+from devices.csv import cells_of, whole
 from devices.models import PrismReport
 from devices.models.prism.columns import Column
 from devices.models.prism.tables import CONTENTS
 from devices.prism.columns import columns_of
-from devices.csv import cells_of, whole
 from devices.prism.search import Search, conversion
 
 MOST_HELD = 20_000  # contents, and as many reports

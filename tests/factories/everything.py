@@ -25,6 +25,7 @@ def something_of_everything(tenant: Tenant) -> ApiToken:
     ):
         made.create(tenant=tenant, device=device)
     factories.LostModeFactory.create(device=device)
+    factories.BulkActionFactory.create(tenant=tenant)
     item = factories.CustomScriptFactory.create(tenant=tenant)
     factories.AdeDeviceFactory.create(tenant=tenant, integration__blueprint=device.blueprint)
     factories.AssignmentFactory.create(blueprint=device.blueprint, library_item=item)

@@ -2,7 +2,7 @@ import logging
 import os
 import secrets
 import string
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
@@ -153,7 +153,8 @@ def _tell_settings(host: str, port: int) -> None:
     """Let URLs carry the port, and requests come under the host: here, and in the server process, which reads anew."""
     settings.IRU_PORT = port
     os.environ["IRU_PORT"] = str(port)
-    hosts, sources = f"{settings.IRU_SCHEME}://*.api.{settings.IRU_DOMAIN}", settings.SECURE_CSP["connect-src"]
+    hosts = f"{settings.IRU_SCHEME}://*.api.{settings.IRU_DOMAIN}"
+    sources = cast("list[str]", settings.SECURE_CSP["connect-src"])
     # Pages upload files to the API hosts, also those of the first start, whose settings had no port.
     settings.SECURE_CSP["connect-src"] = [f"{hosts}:{port}" if each.startswith(hosts) else each for each in sources]
     _remember("IRU_PORT", port)  # for the commands that tell addresses too

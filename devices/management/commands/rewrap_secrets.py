@@ -12,8 +12,8 @@ from devices.fleet import secrets
 class Command(BaseCommand):
     help = (
         "Re-encrypt device secrets, bodies of bulk commands that still run, keys and server tokens of Automated Device "
-        "Enrollment, and answers that are kept for an Idempotency-Key, with the newest of IRU_SECRET_KEYS. The older keys "
-        "can be removed afterwards."
+        "Enrollment, and answers that are kept for an Idempotency-Key, with the newest of IRU_SECRET_KEYS. "
+        "The older keys can be removed afterwards."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:

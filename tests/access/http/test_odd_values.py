@@ -61,6 +61,7 @@ def ids(tenant: Tenant, owner: Administrator) -> dict[str, Any]:
         "item_id": tenant.library_items.get().uuid,
         "ade_token_id": tenant.ade_integrations.get().uuid,
         "ade_device_id": tenant.ade_devices.get().uuid,
+        "bulk_action_id": tenant.bulk_actions.get().uuid,
         "category": "apps",
         "cve_id": tenant.vulnerabilities.get().cve_id,
         "object_id": 1,
@@ -146,7 +147,7 @@ def test_in_the_place_of_an_id(people: list[Client], value: str) -> None:
 def test_in_every_field_of_every_form(people: list[Client], ids: dict[str, Any]) -> None:
     def calls() -> Iterator[tuple[str, Response]]:
         for path, client in pages(people, ids):
-            page = ask(client, "GET", path).content.decode(errors="replace")
+            page = ask(client, "GET", path).getvalue().decode(errors="replace")
             fields = [each.get("name") for tag in ("input", "select", "textarea") for each in elements(page, tag)]
             names = sorted({name for name in fields if name} | {"theme", "next", "action", "_selected_action"})
             for value in (*TEXTS.values(), NUMBERS["huge"]):
