@@ -88,7 +88,7 @@ def test_bulk_pages_pass_axe(signed_in: Visit, theme: str, width: int) -> None:
     page.get_by_role("link", name="Bulk actions").click()
     expect(page.get_by_role("table", name="Bulk actions")).to_be_visible()
     check("bulk actions")
-    page.get_by_role("link", name="Update Inventory").click()
+    page.get_by_role("link", name="Update device inventory").click()
     check("an action that has ended")
     for path, action in (("/users/", "Assign Blueprint"), ("/library/", "Assign to Blueprint")):
         page.goto(path)

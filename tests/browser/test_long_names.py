@@ -84,7 +84,7 @@ def test_the_page_of_a_library_item_stays_inside(signed_in: Callable[..., Page],
     expect(page.get_by_role("heading", name=name)).to_be_visible()
     item = page.url
     page.goto(f"/blueprints/{UUID(int=11)}/library/assign/")
-    page.get_by_label("Library item").select_option(name)
+    page.get_by_label("Library item", exact=True).select_option(name)
     page.get_by_role("button", name="Assign").click()
     expect(page.get_by_text("The library item is assigned.")).to_be_visible()
     found = {}

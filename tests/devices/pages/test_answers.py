@@ -50,5 +50,5 @@ def test_no_page_is_stored_on_the_way(opened: dict[str, Client]) -> None:
 def test_head_answers_as_get_without_the_body(opened: dict[str, Client]) -> None:
     for address, client in opened.items():
         get, head = client.get(address), client.head(address)
-        assert (head.status_code, head.content) == (200, b""), address
+        assert (head.status_code, head.getvalue()) == (200, b""), address
         assert set(head.headers) == set(get.headers), address
