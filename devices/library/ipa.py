@@ -25,7 +25,7 @@ LARGEST_APP = 16 * 1024 * MEGABYTE  # unpacked
 LARGEST_RATIO = 100  # of unpacked to packed; executables and images pack to a third
 LONGEST_VALUE = 255
 
-DAMAGED = "The file is not an IPA: the ZIP archive is damaged, or is none."
+DAMAGED = "The file is not an IPA: it is not a ZIP archive, or it is damaged."
 METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # those that Apple writes, and whose output can be limited
 ENCRYPTED = 0x1  # a flag of an entry
 INFO = re.compile(r"Payload/[^/]+\.app/Info\.plist")

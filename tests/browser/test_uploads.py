@@ -62,7 +62,7 @@ def test_a_package_goes_up_with_its_progress_and_becomes_an_app(signed_in: Visit
     assert "cookie" not in sent.value.headers
     # The file is up, and a field is wrong: what was typed is there, and the file is not sent again.
     error = page.locator(".field .field-error")
-    expect(error).to_have_text("Only allowed when choosing continuously_enforce")
+    expect(error).to_have_text("Only “Audit and enforce” runs an audit script.")
     assert any(re.fullmatch(r"\d+ % · .+ of 1\.9 MB", words) for words in page.evaluate("window.seen"))
     expect(page.get_by_text("“Tools.pkg” is uploaded.")).to_be_visible()
     page.get_by_label("Installation").select_option("Audit and enforce")
@@ -88,7 +88,7 @@ def test_an_ipa_that_is_none_is_refused_at_its_field(signed_in: Visit, tmp_path:
     choose(page, broken)
     page.get_by_role("button", name="Create").click()
     expect(page.locator(".field .field-error")).to_have_text(
-        "The file is not an IPA: the ZIP archive is damaged, or is none."
+        "The file is not an IPA: it is not a ZIP archive, or it is damaged."
     )
     expect(page.get_by_role("textbox", name="Name", exact=True)).to_have_value("Expenses of the browser")
     choose(page, whole)

@@ -50,7 +50,7 @@ class AppForm(ItemForm):
         file, item = self.fields["file"], self._item
         limit = f"{self.named}, of at most {filesizeformat(settings.IRU_FILES_MAXIMUM)}."
         if self.uploaded:
-            file.help_text = f"“{self.uploaded.name}” is uploaded. Another file takes its place."
+            file.help_text = f"“{self.uploaded.name}” is uploaded. Choose another file to replace it."
         elif item is not None:
             file.label, file.help_text = "Another file", f"Leave it empty to keep the file. {limit}"
         else:
@@ -145,7 +145,6 @@ class CustomAppForm(AppForm, SelfServiceForm):
         "file",  # the last: without JavaScript the server has every other field before it stores the file
     )
 
-
 class IpaAppForm(AppForm):
     purpose = StoredFile.Purpose.IPA_APP
     suffixes = (".ipa",)
@@ -165,7 +164,7 @@ class IpaAppForm(AppForm):
         families = self.fields["families"]
         if item is None:
             families.required = False
-            families.help_text = "None: those that the file names."
+            families.help_text = "Leave all empty to use the families that the file names."
         else:
             self.initial["families"] = [name for name in RUNS_ON if getattr(item.ipa_app, name)]
 

@@ -65,6 +65,16 @@ class CodeField(forms.CharField):
         return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+# The public API's sentences name its values; the page names its own labels.
+SENTENCES = {
+    "Required when choosing continuously_enforce": "Required for “Audit and enforce”.",
+    "Only allowed when choosing continuously_enforce": "Only “Audit and enforce” runs an audit script.",
+    "Required when choosing zip": "Required for a ZIP archive.",
+    "Required when not enforcing install": "Required for “Only from Self Service”.",
+    "Required when showing in self service": "Required to show it in Self Service.",
+}
+
+
 class ItemForm(forms.Form):
     """What every kind of item has. `given` is what the room takes."""
 
@@ -85,6 +95,9 @@ class ItemForm(forms.Form):
         contents = contents_of(item)
         own = {name: getattr(contents, name) for name in cls.base_fields if hasattr(contents, name)}
         return {"name": item.name, "active": item.active, **own}
+
+    def add_error(self, field: str | None, error: Any) -> None:
+        super().add_error(field, SENTENCES.get(getattr(error, "message", ""), error))
 
     def given(self) -> Any:
         return dict(self.cleaned_data)

@@ -93,8 +93,8 @@ def test_a_script_is_written_and_edited(tenant: Tenant, sign_in: SignIn) -> None
     [
         ({"name": ""}, "Give it a name."),
         ({"script": " \n"}, "This field may not be blank."),
-        ({"execution_frequency": "no_enforcement"}, "Required when not enforcing install"),
-        ({"show_in_self_service": "on"}, "Required when showing in self service"),
+        ({"execution_frequency": "no_enforcement"}, "Required for “Only from Self Service”."),
+        ({"show_in_self_service": "on"}, "Required to show it in Self Service."),
         ({"self_service_category_id": "00000000-0000-4000-8000-000000000000"}, "Select a valid choice"),
     ],
 )

@@ -216,7 +216,7 @@ def test_what_an_ipa_lacks_is_said_at_its_field(tenant: Tenant, sign_in: SignIn,
     key = upload(client, b"no archive at all", "Expenses.ipa", IPA)
     run_tasks()
     answer = client.post(f"{IPA}new/", {"name": "Expenses", "file_key": key}, headers=HTMX)
-    reason = "The file is not an IPA: the ZIP archive is damaged, or is none."
+    reason = "The file is not an IPA: it is not a ZIP archive, or it is damaged."
     assert errors(answer) == {"file": [reason]}
     assert key not in text(answer), "another file has to be chosen"
     assert 'value="Expenses"' in text(answer)
@@ -235,11 +235,11 @@ def test_a_file_of_another_type_is_an_error_of_the_type(tenant: Tenant, sign_in:
 @pytest.mark.parametrize(
     ("changes", "field", "words"),
     [
-        (NO_ENFORCEMENT, "show_in_self_service", "Required when not enforcing install"),
-        (ENFORCED, "audit_script", "Required when choosing continuously_enforce"),
-        ({"audit_script": "exit 0"}, "audit_script", "Only allowed when choosing continuously_enforce"),
-        ({"install_type": "zip"}, "unzip_location", "Required when choosing zip"),
-        ({"show_in_self_service": "on"}, "self_service_category_id", "Required when showing in self service"),
+        (NO_ENFORCEMENT, "show_in_self_service", "Required for “Only from Self Service”."),
+        (ENFORCED, "audit_script", "Required for “Audit and enforce”."),
+        ({"audit_script": "exit 0"}, "audit_script", "Only “Audit and enforce” runs an audit script."),
+        ({"install_type": "zip"}, "unzip_location", "Required for a ZIP archive."),
+        ({"show_in_self_service": "on"}, "self_service_category_id", "Required to show it in Self Service."),
     ],
 )
 def test_companion_fields(tenant: Tenant, sign_in: SignIn, changes: dict[str, str], field: str, words: str) -> None:

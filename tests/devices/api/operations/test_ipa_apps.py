@@ -79,7 +79,7 @@ def test_the_five_bodies_of_the_status(api: Call, token: IssuedApiToken, run_tas
     post(place, b"no archive")
     run_tasks()
     assert status(api, token, place) == {
-        "reason": "The file is not an IPA: the ZIP archive is damaged, or is none.",
+        "reason": "The file is not an IPA: it is not a ZIP archive, or it is damaged.",
         "sha256": hashlib.sha256(b"no archive").hexdigest(),
         "status": "VALIDATE_FAILED",
     }
