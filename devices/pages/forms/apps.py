@@ -145,6 +145,7 @@ class CustomAppForm(AppForm, SelfServiceForm):
         "file",  # the last: without JavaScript the server has every other field before it stores the file
     )
 
+
 class IpaAppForm(AppForm):
     purpose = StoredFile.Purpose.IPA_APP
     suffixes = (".ipa",)

@@ -1,14 +1,16 @@
 """Bulk actions without the pages in between."""
 
+from collections import Counter
 from typing import Any
 from uuid import UUID, uuid4
 
 from access.audit.events import Actor
-from access.models import Administrator
+from access.models import Administrator, Tenant
 from devices.bulk.actions import start_bulk_action
 from devices.bulk.changes import Change, SendCommand
 from devices.commands import COMMANDS
-from devices.models import BulkAction
+from devices.models import BulkAction, Device, DeviceCommand
+from tests.factories.devices import BlueprintFactory, DeviceFactory
 
 
 def command(person: Administrator, id: str = "send_blankpush", **body: Any) -> SendCommand:
@@ -36,3 +38,16 @@ def start(
 def outcomes(action: BulkAction) -> dict[str, tuple[str, str]]:
     """The status and the reason of each of its objects, by name."""
     return {row.name: (row.status, row.reason) for row in action.results.order_by("pk")}
+
+
+def fleet(tenant: Tenant, count: int) -> list[Device]:
+    blueprint = BlueprintFactory.create(tenant=tenant)
+    return [DeviceFactory.create(tenant=tenant, blueprint=blueprint, name=f"Mac {n:03}") for n in range(count)]
+
+
+def commands_of(tenant: Tenant) -> Counter[int]:
+    return Counter(DeviceCommand.objects.filter(tenant=tenant).values_list("device", flat=True))
+
+
+def sent_events(tenant: Tenant) -> Counter[str]:
+    return Counter(tenant.audit_events.filter(target_component="commands").values_list("target_id", flat=True))

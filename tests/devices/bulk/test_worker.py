@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from access.models import Administrator, AuditEvent, Role, Tenant
@@ -24,7 +24,7 @@ from devices.fleet.devices import delete_device
 from devices.fleet.secrets import reveal_command_secret
 from devices.models import BulkAction, BulkResult, Device, DeviceCommand, Platform
 from tests import processes
-from tests.devices.bulk.starting import command, outcomes, start
+from tests.devices.bulk.starting import command, commands_of, fleet, outcomes, sent_events, start
 from tests.devices.sending import ACTOR, send
 from tests.factories.access import AdministratorFactory
 from tests.factories.devices import (
@@ -45,19 +45,6 @@ DONE, SKIPPED, FAILED = ("done", ""), "skipped", "failed"
 def person(tenant: Tenant) -> Administrator:
     found: Administrator = AdministratorFactory.create(tenant=tenant, role=Role.HELP_DESK)
     return found
-
-
-def fleet(tenant: Tenant, count: int) -> list[Device]:
-    blueprint = BlueprintFactory.create(tenant=tenant)
-    return [DeviceFactory.create(tenant=tenant, blueprint=blueprint, name=f"Mac {n:03}") for n in range(count)]
-
-
-def commands_of(tenant: Tenant) -> Counter[int]:
-    return Counter(DeviceCommand.objects.filter(tenant=tenant).values_list("device", flat=True))
-
-
-def sent_events(tenant: Tenant) -> Counter[str]:
-    return Counter(tenant.audit_events.filter(target_component="commands").values_list("target_id", flat=True))
 
 
 def test_a_command_is_sent_as_to_a_single_device(person: Administrator, tenant: Tenant, run_tasks: RunTasks) -> None:
@@ -268,6 +255,25 @@ def test_an_unexpected_error_fails_one_device(
     interrupt(monkeypatch, 1, RuntimeError("a mistake"))
     run_tasks()
     assert list(outcomes(action).values()) == [DONE, (FAILED, "An error on the server; it is in the log."), DONE]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_others_may_write_between_two_groups(
+    person: Administrator, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No transaction is open during the pause, which is longer than a waiting writer of SQLite sleeps: 0.1 seconds."""
+    fleet(tenant, 2 * GROUP + 1)
+    action = start(person, command(person))
+    pauses: list[tuple[float, bool, int]] = []
+
+    def sleep(seconds: float) -> None:
+        action.refresh_from_db()
+        pauses.append((seconds, connection.in_atomic_block, action.done))
+
+    monkeypatch.setattr(worker.time, "sleep", sleep)
+    run_bulk_action.call(action.pk)
+    assert [(open, done) for _, open, done in pauses] == [(False, GROUP), (False, 2 * GROUP)]
+    assert min(seconds for seconds, _, _ in pauses) > 0.1
 
 
 @pytest.mark.slow

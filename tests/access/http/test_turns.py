@@ -1,0 +1,73 @@
+"""How many calls work at the same time, when the server has further threads for transfers."""
+
+import threading
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from access.http.slow_clients import SlowClients, begin_transfer
+
+CALLS = 2
+WAIT = 20  # seconds, for a thread that should get on
+MOMENT = 0.2  # seconds, for a thread that should wait
+
+
+class Application:
+    """Counts the calls that are in it. Each waits until the test ends it."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Semaphore(0)
+        self.proceed = {path: threading.Event() for path in "abcd"}
+        self.transfer = {path: threading.Event() for path in "abcd"}
+        self.began = threading.Semaphore(0)
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        self.entered.release()
+        if path == "a":
+            assert self.transfer[path].wait(WAIT)
+            begin_transfer(environ)
+            self.began.release()
+        assert self.proceed[path].wait(WAIT)
+        if path == "d":
+            raise RuntimeError("a fault of the application")
+        return [b"answer"]
+
+    def enters(self, seconds: float = WAIT) -> bool:
+        return self.entered.acquire(timeout=seconds)
+
+
+def test_a_transfer_gives_its_turn_to_a_call_and_every_call_gives_it_back() -> None:
+    application = Application()
+    server = SlowClients(application, CALLS, transfers=CALLS)
+
+    def call(path: str) -> list[bytes]:
+        return list(server({"PATH_INFO": path, "REMOTE_ADDR": "192.0.2.1"}, None))
+
+    with ThreadPoolExecutor(4) as threads:
+        calls: dict[str, Future[list[bytes]]] = {path: threads.submit(call, path) for path in "ab"}
+        assert application.enters()
+        assert application.enters()
+        calls["c"] = threads.submit(call, "c")
+        assert not application.enters(MOMENT), "more calls work than there are threads for calls"
+        application.transfer["a"].set()
+        assert application.began.acquire(timeout=WAIT)
+        assert application.enters(), "a transfer holds the turn of a call"
+        # The end of a transfer is no second turn for calls.
+        application.proceed["a"].set()
+        assert calls["a"].result(WAIT) == [b"answer"]
+        calls["d"] = threads.submit(call, "d")
+        assert not application.enters(MOMENT)
+        application.proceed["b"].set()
+        assert application.enters()
+        # A call that fails gives its turn back, too.
+        for path in "cd":
+            application.proceed[path].set()
+        assert calls["c"].result(WAIT) == [b"answer"]
+        with pytest.raises(RuntimeError):
+            calls["d"].result(WAIT)
+        for path in "bc":
+            calls[path] = threads.submit(call, path)
+            assert application.enters(), "a turn is lost"
