@@ -1,4 +1,4 @@
-"""Apple's device enrollment service on this machine, as its documentation describes it, and the files of its portal."""
+"""A local copy of Apple's device enrollment service, as its documentation describes it, and the files of its portal."""
 
 import base64
 import hashlib
@@ -37,7 +37,7 @@ CREDENTIALS = {
 }
 SERVER_UUID = UUID("a7c2f0de-5b1d-4c3e-9a40-6f2f8e1d7b90")
 FILES = Path(__file__).parent / "devices" / "enrollment" / "files"
-# The token in the files of FILES, which are encrypted for the certificate there.
+# The token in the files of FILES. They are encrypted for the certificate in that directory.
 KNOWN_CREDENTIALS = {
     "consumer_key": "CK_known",
     "consumer_secret": "CS_known",
@@ -48,7 +48,7 @@ SIGNED = re.compile(r'(\w+)="([^"]*)"')
 
 
 def server_token(tenant: Tenant, *, expires: timedelta = timedelta(days=365), **changes: Any) -> bytes:
-    """The file that Apple's portal makes for the tenant: S/MIME around a text with JSON between two marks."""
+    """The file that Apple's portal makes for the tenant: S/MIME with a text that has JSON between two marks."""
     expiry = (datetime.now(UTC) + expires).strftime("%Y-%m-%dT%H:%M:%SZ")
     return enveloped(tenant, json.dumps(CREDENTIALS | {"access_token_expiry": expiry} | changes))
 
@@ -91,7 +91,7 @@ def device(serial_number: str, **facts: Any) -> dict[str, Any]:
 
 
 class Apple:
-    """The service, for one server. `url` is its address; what it does can be changed at any moment."""
+    """The service, for one server. `url` is its address; a test can change its behavior at any time."""
 
     def __init__(self) -> None:
         self.account: dict[str, Any] = {
@@ -115,7 +115,7 @@ class Apple:
         self.page = 1000
         self.calls: list[tuple[str, Any]] = []
         self.profiles: list[dict[str, Any]] = []
-        self.assignments: dict[str, str] = {}  # Apple's word for a serial number, SUCCESS where it is not named
+        self.assignments: dict[str, str] = {}  # Apple's result for a serial number; SUCCESS for all others
         self.session = ""
         self.nonces: set[str] = set()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Handler,), {"apple": self}))
@@ -132,11 +132,11 @@ class Apple:
         self._thread.join()
 
     def paths(self) -> list[str]:
-        """The paths that were called, but for those of sessions."""
+        """The paths that were called, except those of sessions."""
         return [path for path, _ in self.calls if path != "/session"]
 
     def change(self, op_type: str, row: dict[str, Any], moment: str = "2026-02-01T00:00:00Z") -> None:
-        """Let a sync list a device as added, modified or deleted."""
+        """Make the next sync list a device as added, modified or deleted."""
         self.changes.append({**row, "op_type": op_type, "op_date": moment})
 
     def answer(self, method: str, path: str, headers: Any, body: Any) -> tuple[int, Any, dict[str, str]]:
@@ -150,7 +150,7 @@ class Apple:
             return self._begin_session(headers.get("Authorization", ""))
         if not self.session or headers.get("X-ADM-Auth-Session") != self.session:
             return 401, "UNAUTHORIZED", {}
-        self.session = uuid4().hex  # each answer may bring another
+        self.session = uuid4().hex  # each answer may have a new one
         known = {
             ("GET", "/account"): lambda: (200, self.account),
             ("POST", "/server/devices"): lambda: self._fetch(**body),
@@ -248,7 +248,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def signature(method: str, url: str, signed: dict[str, str], consumer_secret: str, token_secret: str) -> str:
-    """The HMAC-SHA1 signature of RFC 5849, section 3.4, for a request without other parameters than those of OAuth."""
+    """The HMAC-SHA1 signature of RFC 5849, section 3.4, for a request with no parameters except those of OAuth."""
 
     def escaped(text: str) -> str:
         return quote(text, safe="-._~")

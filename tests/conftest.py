@@ -58,7 +58,7 @@ def cheap_passwords() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def files_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where the embedded storage has its files, also that of processes which a test starts. It is made when needed."""
+    """The directory of the embedded storage, here and in processes that a test starts. It is made when needed."""
     directory = tmp_path_factory.mktemp("files")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(settings.STORAGES["files"]["OPTIONS"], "location", str(directory))
@@ -180,7 +180,7 @@ def run_tasks(db: None) -> RunTasks:
 
 
 def multipart(fields: dict[str, Any]) -> dict[str, Any]:
-    """A body as a form, in which bytes are files under the names of their fields."""
+    """A body as a multipart form. Values of type bytes become files with the names of their fields."""
     files = {
         name: SimpleUploadedFile(name, value) if isinstance(value, bytes) else value for name, value in fields.items()
     }
@@ -192,7 +192,7 @@ def api() -> Call:
     """`api("GET", "/api/v1/devices", token)`: one call, as an integration makes it, on the host of the token's tenant.
 
     `token` is one of a factory, or the bare text to send, or None. `json` is sent as body: as a multipart form if a
-    value in it is the bytes of a file. Nothing raises: an error of the server is the 500 that the caller would see.
+    value in it is the bytes of a file. The call never raises: an error of the server is the 500 that a client gets.
     """
 
     def call(
@@ -220,7 +220,7 @@ def api() -> Call:
 
 @pytest.fixture
 def apple(settings: Any) -> Iterator[Apple]:
-    """Apple's device enrollment service, which answers at once; a request that failed is tried again at once."""
+    """Apple's device enrollment service. It answers at once, and failed requests are repeated at once."""
     with Apple() as service, stamina.set_testing(True, attempts=10, cap=True):
         settings.IRU_ADE_URL = service.url
         yield service

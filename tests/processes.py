@@ -32,9 +32,9 @@ def environment() -> dict[str, str]:
 def managed(
     *arguments: str, output: Path | None = None, extra: Mapping[str, str] | None = None
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """`manage.py …`, asked to stop on leaving. `output` receives what it writes to standard error.
+    """Run `manage.py …`, and stop it at the end of the block. `output` receives what it writes to standard error.
 
-    With `extra`, which is added to its environment, it has a process group of its own.
+    `extra` is added to its environment. With `extra` the process gets its own process group.
     """
     with (output or Path(os.devnull)).open("wb") as errors:
         process = subprocess.Popen(

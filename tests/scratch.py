@@ -36,7 +36,7 @@ autovacuum = off
 @contextmanager
 def scratch(server: str = "") -> Iterator[Path]:
     """An empty directory; with `postgres`, one with the socket of a server whose superuser is called postgres; with
-    `seaweedfs`, one with the files of a server that speaks S3 (see tests/seaweedfs.py)."""
+    `seaweedfs`, one with the files of a server with an S3 API (see tests/seaweedfs.py)."""
     command = [sys.executable, "-m", "tests.scratch", *([server] if server else [])]
     # In a session of its own it gets no Ctrl-C: it ends after the tests, not with them.
     with subprocess.Popen(

@@ -1,6 +1,6 @@
-"""SeaweedFS, a server that speaks S3 and enforces the rules of a presigned form, from PyPI.
+"""SeaweedFS from PyPI: a server with an S3 API, which enforces the rules of a presigned form.
 
-`tests.scratch` runs it, so that it ends with the test run, however that ends.
+`tests.scratch` runs it, so it always ends with the test run, even when the run is killed.
 """
 
 import json
@@ -20,7 +20,7 @@ SECONDS = 60
 
 
 def serve(directory: Path) -> "subprocess.Popen[bytes]":
-    """A server that answers, with everything it has below `directory`; its address is in the file `url` there."""
+    """Start a server and wait until it answers. Its files are in `directory`, its address in the file `url` there."""
     identity = {
         "name": "tests",
         "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],

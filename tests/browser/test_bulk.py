@@ -1,4 +1,4 @@
-"""Bulk actions in a real browser: selecting rows, the dialogs, the progress, and what axe says of every state."""
+"""Bulk actions in a real browser: selecting rows, the dialogs, the progress, and the axe check of every state."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Uploading apps: with the progress shown, refused, broken off, cancelled, and without JavaScript."""
+"""Uploads of apps: with progress, refused, interrupted, cancelled, and without JavaScript."""
 
 import os
 import re
@@ -60,7 +60,7 @@ def test_a_package_goes_up_with_its_progress_and_becomes_an_app(signed_in: Visit
         page.get_by_role("button", name="Create").click()
     assert "authorization" not in sent.value.headers
     assert "cookie" not in sent.value.headers
-    # The file is up, and a field is wrong: what was typed is there, and the file is not sent again.
+    # The file is uploaded, and a field is wrong: the typed values are still there, and the file is not sent again.
     error = page.locator(".field .field-error")
     expect(error).to_have_text("Only “Audit and enforce” runs an audit script.")
     assert any(re.fullmatch(r"\d+ % · .+ of 1\.9 MB", words) for words in page.evaluate("window.seen"))
@@ -70,7 +70,7 @@ def test_a_package_goes_up_with_its_progress_and_becomes_an_app(signed_in: Visit
     expect(page.get_by_role("heading", name="Tools of the browser")).to_be_visible()
     expect(page.get_by_text("Tools.pkg")).to_be_visible()
     expect(page.get_by_text("1.9\N{NO-BREAK SPACE}MB")).to_be_visible()
-    # The file is replaced: what is not changed stays.
+    # The file is replaced, and the unchanged fields stay as they are.
     page.get_by_role("link", name="Edit", exact=True).click()
     (other := tmp_path / "Tools 2.pkg").write_bytes(package_file() + os.urandom(100))
     page.get_by_label("Another file").set_input_files(other)

@@ -83,7 +83,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     manage("shell", "--no-imports", "-v0", "-c", SET_UP)
     token = manage("api_token", "create", "--tenant", "accuhive", "--name", "client", "--permissions", "all")
     serve = ("serve", "--port", str(port), "--certificate", certificate, "--key", key)
-    # The worker looks at what clients upload.
+    # The worker checks the uploads of the clients.
     processes = [
         subprocess.Popen([sys.executable, "manage.py", *command], cwd=ROOT, env=environment)
         for command in (serve, ("worker",))

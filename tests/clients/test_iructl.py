@@ -180,7 +180,7 @@ def test_every_call_of_its_api_classes(client_script: Callable[..., str]) -> Non
         "types": ["classic", "map"],
         "assigned": True,
         "again": [400, "Library Item already exists on Blueprint"],
-        # The name after an update, one more than before, and none more after the deletion.
+        # The name after the update, the number of new items after the creation, and after the deletion.
         "CustomAppsResource": ["Renamed", 1, 0],
         "CustomProfilesResource": ["Renamed", 1, 0],
         "CustomScriptsResource": ["Renamed", 1, 0],

@@ -238,7 +238,7 @@ with IruClient(subdomain="accuhive", token=os.environ["TOKEN"]) as client:
     print(json.dumps([client.base_url, bool(list(client.users.list(page_size=2)))]))
 """
 
-# What both of its clients see of the library, beside names.
+# The results for the library that both of its clients share, except the names.
 LIBRARY = {"deleted": [True, True], "categories": True}
 
 type Seen = dict[str, Any]

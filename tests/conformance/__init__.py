@@ -1,1 +1,1 @@
-"""What `docs/checks.md` describes: the OpenAPI document against a running server, by schemathesis."""
+"""The check of the OpenAPI document against a running server by schemathesis, which `docs/checks.md` describes."""

@@ -1,4 +1,4 @@
-"""Values that exist, for the calls that schemathesis makes up: with random ids alone, each call would end in a 404.
+"""Existing values for the calls that schemathesis generates: with random ids alone, each call would be a 404.
 
 Loaded by schemathesis, not by the tests: see docs/checks.md.
 """
@@ -14,13 +14,13 @@ from urllib.request import Request, urlopen
 import schemathesis
 
 ORIGIN, TOKEN = os.environ["IRU_ORIGIN"], os.environ["IRU_TOKEN"]
-KEPT = 30.0  # seconds that values are used; meanwhile calls delete some of the objects
+KEPT = 30.0  # seconds for which values are used again; calls delete some of the objects in this time
 REAL, REAL_QUERY, REAL_DELETION = (
     0.8,
     0.4,
     0.05,
-)  # how often a value is replaced; few deletions, so that something stays
-# Where the values of a field are read, by its name.
+)  # the share of values that are replaced; few in deletions, so that some objects remain
+# The list that has the values of a field, by the name of the field.
 SOURCES = {
     "device_id": ("devices", "device_id"),
     "computer_id": ("devices", "device_id"),
@@ -42,7 +42,7 @@ PROFILE = b"""<?xml version="1.0" encoding="UTF-8"?>
 <plist version="1.0"><dict><key>PayloadContent</key><array/><key>PayloadIdentifier</key><string>a</string>
 <key>PayloadType</key><string>Configuration</string><key>PayloadUUID</key><string>b</string>
 <key>PayloadVersion</key><integer>1</integer></dict></plist>"""
-# Parts of filters: columns of several lists, and every operator with values of its own and of others.
+# Parts of filters: columns of several lists, every operator, and values that fit only some operators.
 COLUMNS = [
     "device__name",
     "device_id",
@@ -79,7 +79,7 @@ _known: dict[tuple[str, str], tuple[float, list[Any]]] = {}
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
     path = case.operation.path
-    with suppress(OSError):  # the server's answer to the call that is to come is what counts
+    with suppress(OSError):  # only the server's answer to the call itself is checked
         _replace(case.path_parameters, path, REAL_DELETION if case.method == "DELETE" else REAL, case.method)
         _replace(case.query, path, REAL_QUERY)
         _replace(case.body, path, REAL)
@@ -97,9 +97,9 @@ def _replace(values: Any, path: str, share: float, method: str = "") -> None:
         return
     for name, value in values.items():
         source = _source(name, path)
-        always = path.endswith("/action/lock")  # schemathesis has ids of other devices from earlier answers
+        always = path.endswith("/action/lock")  # schemathesis takes ids of other devices from earlier answers
         known = _values(*source) if source and (always or random.random() < share) else []
-        if len(known) > (method == "DELETE"):  # the last of a kind stays
+        if len(known) > (method == "DELETE"):  # the last object of a kind is not deleted
             chosen = random.choice(known)
             values[name] = [chosen] if isinstance(value, list) else chosen
     if {"note_id", "device_id"} <= values.keys():
@@ -117,14 +117,14 @@ def _source(name: str, path: str) -> tuple[str, str] | None:
         return (
             "devices?platform=Mac",
             name,
-        )  # others answer an empty body, as in the public API, which no schema can say
+        )  # the others answer an empty body, as in the public API; a schema cannot describe this
     if name == "device_id" and "/ade/devices/" in path:
         return "integrations/apple/ade/devices", "id"
     return SOURCES.get(name)
 
 
 def _values(path: str, key: str) -> list[Any]:
-    """What a list of the API shows under this key."""
+    """The values of this key in a list of the API."""
     read, values = _known.get((path, key), (-KEPT, []))
     if time.monotonic() - read > KEPT:
         request = Request(f"{ORIGIN}/api/v1/{path}", headers={"Authorization": f"Bearer {TOKEN}"})

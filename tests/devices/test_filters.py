@@ -1,4 +1,4 @@
-"""The grammar of `filter`: which rows a filter finds, and what is said of one that is wrong."""
+"""The grammar of `filter`: the rows that a filter finds, and the error for a wrong filter."""
 
 import json
 from datetime import UTC, datetime
@@ -59,7 +59,7 @@ def fleet(tenant: Tenant) -> Tenant:
         ({"name": {"not_like": ["air", "ipad"]}}, "Bo"),
         ({"name": {"not_like": []}}, "Anñ Bo 100%"),
         ({"name": {"like": ["macbook"], "not_like": ["pro"]}}, "Anñ"),
-        ({"user_name": {"not_in": ["Anñ"]}}, "Anñ Bo 100%"),  # a missing value is none of them
+        ({"user_name": {"not_in": ["Anñ"]}}, "Anñ Bo 100%"),  # rows without a value are found too
         ({"user_name": {"not_like": ["Anñ"]}}, "Anñ Bo 100%"),
         ({"user_name": {"is_null": True}}, "Anñ Bo 100%"),
         ({"id": {"in": [FIRST]}}, "Anñ"),

@@ -101,7 +101,7 @@ class LibraryItemFactory(DjangoModelFactory[LibraryItem]):
 
 
 class ContentsFactory(LibraryItemFactory):
-    """A library item with a row in the table of its kind, whose columns may be given too."""
+    """A library item with a row in the table of its kind. The arguments may include columns of that row."""
 
     class Meta:
         abstract = True
@@ -137,7 +137,7 @@ class CustomProfileFactory(ContentsFactory):
 
 
 class StoredFileFactory(DjangoModelFactory[StoredFile]):
-    """A file that was uploaded and proven, and that nothing uses. There is nothing under its key."""
+    """An uploaded, checked and unused file. The storage has no content for its key."""
 
     class Meta:
         model = StoredFile
@@ -169,7 +169,7 @@ IPA_METADATA = {
 
 
 class PendingUploadFactory(StoredFileFactory):
-    """An .ipa that was uploaded and proven."""
+    """An uploaded and checked .ipa."""
 
     purpose = StoredFile.Purpose.IPA_APP
     name = "Expenses.ipa"
@@ -177,7 +177,7 @@ class PendingUploadFactory(StoredFileFactory):
 
 
 class AppFactory(ContentsFactory):
-    """An item with a file, which `file` replaces."""
+    """An item with a file. `file` replaces the default one."""
 
     class Meta:
         abstract = True
@@ -264,7 +264,7 @@ class TagFactory(DjangoModelFactory[Tag]):
 
 
 class AdeTokenFactory(DjangoModelFactory[AdeIntegration]):
-    """With a server token that does not decrypt; tests that need a real one create the integration by the room."""
+    """An integration whose server token cannot be decrypted. Tests that need a real token create it by the room."""
 
     class Meta:
         model = AdeIntegration
@@ -384,7 +384,7 @@ class DeviceActivityFactory(DjangoModelFactory[DeviceActivity]):
 
 
 class ExportFactory(DjangoModelFactory[PrismExport]):
-    """Waiting for the worker."""
+    """An export that waits for the worker."""
 
     class Meta:
         model = PrismExport
@@ -397,7 +397,7 @@ class ExportFactory(DjangoModelFactory[PrismExport]):
 
 
 class BulkActionFactory(DjangoModelFactory[BulkAction]):
-    """A command to `count` devices that all are still queued; no task was enqueued."""
+    """A command to `count` devices, which are all still queued. No task is enqueued."""
 
     class Meta:
         model = BulkAction
@@ -432,7 +432,7 @@ class LostModeFactory(DjangoModelFactory[LostMode]):
 
 
 class VulnerabilityFactory(DjangoModelFactory[Vulnerability]):
-    """Without detections: the services alone keep its counts."""
+    """A vulnerability without detections. Only the services update its counts."""
 
     class Meta:
         model = Vulnerability
@@ -448,7 +448,7 @@ class VulnerabilityFactory(DjangoModelFactory[Vulnerability]):
 
 
 class CveFactory(VulnerabilityFactory):
-    """By the name that a path has for it."""
+    """VulnerabilityFactory, with the name of the path parameter `cve_id`."""
 
 
 class VulnerableSoftwareFactory(DjangoModelFactory[VulnerableSoftware]):
@@ -464,7 +464,7 @@ class VulnerableSoftwareFactory(DjangoModelFactory[VulnerableSoftware]):
 
 
 class VulnerabilityDetectionFactory(DjangoModelFactory[VulnerabilityDetection]):
-    """The device is not counted by the vulnerability."""
+    """A detection. The counts of its vulnerability do not include the device."""
 
     class Meta:
         model = VulnerabilityDetection

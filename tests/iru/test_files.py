@@ -1,4 +1,4 @@
-"""Where browsers are allowed to upload files: the content security policy names these origins."""
+"""The origins to which browsers may upload files. The content security policy names them."""
 
 import pytest
 

@@ -1,14 +1,14 @@
 """Processes of the product that end themselves with SIGKILL in the middle of a named function.
 
-`managed(…, environment=ends_itself(file))` starts one. It runs as always until `arm(file, point)` names a point, and
-there it is gone, with the processes of its group, as after `kill -9`. Nothing of this is in the product: settings of
-our own add an app to it, which wraps the functions.
+`managed(…, extra=ends_itself(file))` starts one. It runs as usual until `arm(file, point)` names a point. At that point
+it ends with all processes of its group, as after `kill -9`. The product has no code for this: settings of the tests add
+an app that wraps the functions.
 """
 
 from pathlib import Path
 
-ARMED = "IRU_TEST_KILLED_AT"  # names the file that has the point
-# Where a process can end: the moment, and the function as the code that calls it finds it.
+ARMED = "IRU_TEST_KILLED_AT"  # the environment variable with the path of the file that names the point
+# The points at which a process can end: the moment, and the function in the module where its callers look it up.
 BEFORE, AFTER, AMIDST = "before", "after", "amidst"
 POINTS = {
     "an upload begins": (BEFORE, "devices.files.uploads:Receiver.new_file"),
@@ -33,12 +33,12 @@ POINTS = {
 
 
 def ends_itself(armed: Path) -> dict[str, str]:
-    """What the environment of such a process has beside that of others."""
+    """The additional environment variables of such a process."""
     return {"DJANGO_SETTINGS_MODULE": "tests.killing.settings", ARMED: str(armed)}
 
 
 def arm(armed: Path, point: str) -> None:
-    """Have the next process that comes to the point end there."""
+    """Make the next process that reaches the point end there."""
     fresh = armed.with_suffix(".new")
     fresh.write_text(POINTS[point] and point)
     fresh.replace(armed)

@@ -40,13 +40,13 @@ def _wrapped[**P, R](function: Callable[P, R], moment: str, point: str) -> Calla
 
 
 def _amidst(function: Any, *args: Any, **kwargs: Any) -> Any:
-    """The call, whose process ends at the second read from the file that is its first argument."""
+    """Call the function. The process ends at the second read from its first argument, a file."""
     content, *rest = args
     return function(_Read(content), *rest, **kwargs)
 
 
 class _Read:
-    """A file that is read once, and then not again."""
+    """A file that can be read once. The second read ends the process."""
 
     def __init__(self, file: Any) -> None:
         self._file, self._reads = file, 0
@@ -75,4 +75,4 @@ def _end_if_armed(point: str) -> None:
 
 def _end() -> None:
     Path(os.environ[ARMED]).unlink()
-    os.killpg(0, signal.SIGKILL)  # the server's process and the one that watches it
+    os.killpg(0, signal.SIGKILL)  # the process of the server and its parent process

@@ -1,4 +1,4 @@
-"""The settings of the test run, and one more app."""
+"""The settings of the tests, with one more app."""
 
 from iru.settings import *  # noqa: F403
 from iru.settings import INSTALLED_APPS as OF_THE_PRODUCT

@@ -38,7 +38,7 @@ def routes(patterns: list[Any], before: str = "") -> Iterator[str]:
 
 ROUTES = sorted(set(routes(get_resolver().url_patterns)))
 CONVERTER = re.compile(r"<(?:\w+:)?(\w+)>")
-# The forms of the lists; the addresses import every page, and the pages import their forms.
+# The forms of the lists. The import of the addresses imports every page, and the pages import their forms.
 FORMS = [form for form in forms.Form.__subclasses__() if form.__name__.endswith("Filter")]
 PARAMETERS = {"q", "page", "user", "new", "next", "theme", "filter", "sort", "family"}
 PARAMETERS |= {name for form in FORMS for name in form.base_fields}

@@ -193,7 +193,7 @@ def test_an_answer_in_parts_is_handed_over_whole() -> None:
 
 
 class Chunks:
-    """An answer in pieces, as Django's are."""
+    """An answer in pieces, like those of Django."""
 
     def __init__(self, number: int) -> None:
         self.pieces = iter([b"x"] * number)
@@ -231,10 +231,10 @@ def test_a_transfer_holds_no_place_of_the_calls() -> None:
     addresses = ["192.0.2.1", "192.0.2.1", "192.0.2.2", "192.0.2.3"]
     streamed = [application({"REMOTE_ADDR": address}, None) for address in addresses]
     assert application({"busy": True}, None)  # the only thread for calls is free
-    with pytest.raises(ServerBusy):  # every place is taken
+    with pytest.raises(ServerBusy):  # every thread for transfers is in use
         application({"REMOTE_ADDR": "192.0.2.4"}, None)
     streamed.pop().close()  # type: ignore[attr-defined]
-    with pytest.raises(ServerBusy):  # and this address has its half
+    with pytest.raises(ServerBusy):  # this address already has its half
         application({"REMOTE_ADDR": "192.0.2.1"}, None)
     assert application({"REMOTE_ADDR": "192.0.2.4"}, None)
     assert application({"busy": True}, None)
@@ -280,7 +280,7 @@ def test_an_upload_that_proved_itself_leaves_its_place_among_the_bodies() -> Non
 
     application = SlowClients(upload, 1, transfers=2)
     first, environ_of_another = environ(BytesIO(b"form"), **stranger(1)), environ(BytesIO(b"form"), **stranger(2))
-    # With one thread for calls, both have been read from at the same time.
+    # There is one thread for calls, and yet both bodies were read at the same time.
     assert application(first, None) == [b"ormorm"]
 
 

@@ -1,4 +1,4 @@
-"""Counts as bars: the longest fills its place, and no count but 0 is without a bar."""
+"""Counts as bars: the longest bar has the full width, and only the count 0 has no bar."""
 
 from django.template.loader import render_to_string
 

@@ -14,7 +14,7 @@ from tests.factories.devices import ENROLLED, BlueprintFactory, DeviceFactory, T
 
 @pytest.fixture(autouse=True)
 def apple_of_operations(request: pytest.FixtureRequest) -> None:
-    """Apple's service, for a generated test of an operation that asks it about a token."""
+    """Apple's service, for generated tests of operations that check a token there."""
     callspec = getattr(request.node, "callspec", None)
     operation = callspec.params.get("operation") if callspec else None
     if isinstance(operation, Operation) and operation.upload is ade.TOKEN_FILE:

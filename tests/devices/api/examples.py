@@ -21,16 +21,16 @@ from devices.models import AdeIntegration, Platform
 from tests import apple
 from tests.factories import devices as factories
 
-# What an operation takes as its file.
+# The example file of each operation.
 SERVER_TOKEN = (apple.FILES / "aes256_ber.p7m").read_bytes()
 FILES = {
     "create_custom_profile": factories.PROFILE.encode(),
     "create_ade_integration": SERVER_TOKEN,
     "renew_ade_integration": SERVER_TOKEN,
 }
-# Fields that are optional one by one, of which an operation needs one.
+# An example for operations that need one of several optional fields.
 ALSO = {id: {"use_blueprint_routing": True} for id in ("create_ade_integration", "renew_ade_integration")}
-# In the paths of the Library: what makes an item of that kind.
+# The segment of a Library path, and the factory for an item of that kind.
 LIBRARY = {
     "custom-apps": "custom_app",
     "custom-profiles": "custom_profile",
@@ -38,7 +38,7 @@ LIBRARY = {
     "ipa-apps": "ipa_app",
 }
 EXAMPLE_TEXT = "example"
-# Parameters of paths that are no UUID, and the attribute with their value.
+# Path parameters that are not a UUID, and the attribute with their value.
 NAMES = {"cve_id": "cve_id"}
 EVERY_PERMISSION = [permission.codename for permission in catalogue]
 EXAMPLE_ID = "98765000-0000-4000-8000-000000000004"
@@ -58,7 +58,7 @@ BEFORE: dict[str, Callable[[dict[str, Any]], object]] = {
 
 
 def _upload(tenant: Tenant, make: Any) -> object:
-    """The file that the body names: a key belongs to one tenant alone, the first that asks."""
+    """The file that the body refers to. A key belongs to one tenant, the first that uses it."""
     uploads: Any = make._meta.model.objects
     return uploads.filter(key=EXAMPLE_TEXT).first() or make(tenant=tenant, key=EXAMPLE_TEXT)
 
@@ -68,7 +68,7 @@ def parameters(operation: Operation) -> list[str]:
 
 
 def path(operation: Operation, values: dict[str, Any], ending: str | None = None) -> str:
-    """The path with these values, and what its query must have; `ending` replaces the closing slash, or adds one."""
+    """The path with these values and the required query. `ending` replaces the closing slash, or adds one."""
     made = operation.path.format(**values)
     made = made if ending is None else made.rstrip("/") + ending
     required = _required(operation.query) if operation.query else {}
@@ -107,7 +107,7 @@ def _fitting(operation: Operation) -> dict[str, Any]:
 
 
 def _server_of_the_file(tenant: Tenant, integration: AdeIntegration | None) -> None:
-    """Let the tenant open the token file, and the server in it be that of the integration, or of none."""
+    """Let the tenant decrypt the token file. Its server becomes that of the integration, or belongs to none."""
     apple.known_key_pair(tenant)
     tenant.ade_integrations.filter(server_uuid=apple.SERVER_UUID).delete()
     if integration:

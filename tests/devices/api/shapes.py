@@ -1,7 +1,7 @@
 """The language in which the contract writes what a response looks like, and where a response differs from it.
 
-A shape is an object (a key ending in `?` need not be there; `$or` says what may stand in place of the object, and
-`$array` that it is a list in truth), a list of one shape, null, or a text such as `string|""`, `datetime:T..Z|null`,
+A shape is an object (a key ending in `?` need not be there; `$or` names the shapes that may replace the object, and
+`$array` means that it is a list), a list of one shape, null, or a text such as `string|""`, `datetime:T..Z|null`,
 `string: classic|map`, `string "True"|"False"`.
 What its authors only ever saw empty (`[]`, `{}`) may hold anything.
 """

@@ -15,7 +15,7 @@ from tests.devices.api.examples import EXAMPLE_ID
 from tests.types import Call, IssueToken
 
 OURS = {operation.id for operation in endpoint_api.operations if operation.ours}
-# Query parameters that we added. The paging of these two lists is that of the other lists of the Library.
+# Query parameters that we added. These two lists have the same paging as the other lists of the Library.
 OUR_PARAMETERS = {
     "get_library_item_statuses": {"status"},
     "list_ade_devices": {"limit", "offset"},
@@ -70,7 +70,7 @@ def test_what_is_served_is_what_is_declared() -> None:
 
 
 def test_the_whole_public_api_is_served(api: Call, issue_token: IssueToken) -> None:
-    """Under its public ids, but for the two forms that clients post to the storage of files."""
+    """With its public ids, except the two forms that clients post to the storage of files."""
     token = issue_token()
     served = {operation.id for operation in endpoint_api.operations} - OURS
     assert served == {id for id, described in OPERATIONS.items() if described["path"] != "{post_url}"}

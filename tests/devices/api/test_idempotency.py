@@ -52,7 +52,7 @@ def create_tag(api: Call, token: IssuedApiToken) -> Any:
 def test_every_post_that_creates_takes_a_key(
     operation: Operation, api: Call, tenant: Tenant, token: IssuedApiToken
 ) -> None:
-    """The audit trail says which ones create something. A command to a device is queued once in any case."""
+    """The audit trail shows which POSTs create an object. A command is queued only once even without a key."""
     path = examples.path(operation, examples.objects(operation, tenant))
     last = tenant.audit_events.count()
     answer = api("POST", path, token, json=examples.body(operation))
@@ -83,7 +83,7 @@ def test_a_repeated_call_creates_nothing_and_answers_the_same(
 
 @pytest.mark.parametrize("operation", CREATING, ids=lambda operation: operation.id)
 def test_a_stored_answer_is_sealed(operation: Operation, api: Call, tenant: Tenant, token: IssuedApiToken) -> None:
-    """It may have the signature of a form, a link to a file, or the password in a profile."""
+    """An answer may have the signature of a form, a link to a file, or the password in a profile."""
     path = examples.path(operation, examples.objects(operation, tenant))
     answer = api("POST", path, token, json=examples.body(operation), headers={"idempotency-key": KEY})
     texts = [text for text in _texts(answer.json()) if len(text) >= 8]
@@ -99,7 +99,7 @@ def _texts(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
-@pytest.mark.parametrize("sealed", [True, False])  # an answer of a former version is not
+@pytest.mark.parametrize("sealed", [True, False])  # answers of a former version are not sealed
 def test_a_stored_answer_moves_to_the_newest_key(create_tag: Any, tenant: Tenant, settings: Any, sealed: bool) -> None:
     answer = create_tag("Lab")
     if not sealed:
@@ -115,7 +115,7 @@ def test_a_stored_answer_moves_to_the_newest_key(create_tag: Any, tenant: Tenant
 def test_an_answer_that_waits_for_another_server_is_stored_after_it(
     api: Call, apple: Apple, tenant: Tenant, token: IssuedApiToken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A transaction that waits for Apple would keep every other writer of SQLite waiting."""
+    """Otherwise a transaction that waits for Apple would block every other writer of SQLite."""
     apple.credentials = KNOWN_CREDENTIALS
     (operation,) = [each for each in CREATING if each.asks_elsewhere]
     path = examples.path(operation, examples.objects(operation, tenant))

@@ -113,12 +113,12 @@ def test_errors_are_declared_where_they_apply(document: dict[str, Any]) -> None:
         assert (401 in errors) == (not operation.open)
         assert (403 in errors) == (operation.permission is not None)
         numbered = operation.query is not None and "page" in operation.query.parameter_names()
-        # A page past the end; the list of vulnerabilities answers it with no rows.
+        # 404 is the answer for a page past the end. The list of vulnerabilities answers it with no rows.
         without_page = numbered and operation.id != "list_vulnerabilities"
         assert (404 in errors) == bool(examples.parameters(operation) or without_page)
         assert errors & {408, 413, 415} == ({408, 413, 415} if operation.body else set())
         assert errors >= {429, 500, 503}
-        # With a `default`, any status and any body would be as described.
+        # A `default` response would allow any status and any body.
         assert "default" not in described(document, operation)["responses"]
         assert (400 in errors) >= bool(operation.query or operation.body or operation.method != "GET")
         assert 405 not in errors  # a method that is described is allowed

@@ -1,6 +1,6 @@
-"""How published clients walk the lists, each of them in its own way, and what they rely on beside the shapes.
+"""The ways in which published clients page through the lists, and the facts that they rely on beside the shapes.
 
-The vendor's own programs run as they are in `tests/clients`. These are the others, written down from their sources.
+`tests/clients` runs the vendor's own programs unchanged. These are other clients, rewritten here from their sources.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from tests.types import Call, IssuedApiToken, IssueToken
 pytestmark = pytest.mark.django_db
 
 PRISM = "/api/v1/prism"
-# Rows as the public API showed them, as far as the device reports them.
+# Rows of the public API, without the columns that do not come from the device's report.
 RECORDED: dict[str, list[dict[str, Any]]] = {
     "activation_lock": [
         {
@@ -108,7 +108,7 @@ def test_recorded_rows_come_back_as_they_were(get: Any, tenant: Tenant, category
         assert isinstance(rows[0]["device_capacity"], float)
     (shape,) = OPERATIONS[f"prism_{category}"]["response_shape"]["data"]
     unlike = {mismatch.path for row in rows for mismatch in mismatches(row, shape)}
-    # Not reported here, and so null.
+    # These values were not reported, so they are null.
     assert all(rows[0][path] is None for path in unlike)
 
 
@@ -123,7 +123,7 @@ def test_an_app_of_an_ipad(get: Any, tenant: Tenant) -> None:
 
 
 def firezone(get: Any, category: str) -> Iterator[Any]:
-    """By cursor, going on after a short page, until none comes; it takes no number for one."""
+    """By cursor, also after a short page, until there is none. A number is not accepted as a cursor."""
     cursor: Any = ""
     while cursor is not None:
         page = get(f"{PRISM}/{category}", limit=300, cursor=cursor)
@@ -154,7 +154,7 @@ def support(get: Any, category: str) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("walk", [firezone, qu, support])
-@pytest.mark.parametrize("apps", [0, 1, 12, 13])  # of 50 devices: none, a short page, two full ones, one row more
+@pytest.mark.parametrize("apps", [0, 1, 12, 13])  # of 50 devices: no row, a short page, two full pages, one row more
 def test_three_walks_through_prism(get: Any, tenant: Tenant, walk: Any, apps: int) -> None:
     fleet_with_apps(tenant, 50, *(f"App {number}" for number in range(apps)))
     rows = list(walk(get, "apps"))
@@ -166,7 +166,7 @@ def test_a_category_that_is_closed_leaves_the_others_open(api: Call, tenant: Ten
     token = issue_token("prism_apps", "list_devices", "list_blueprints")
     paths = (f"{PRISM}/apps", f"{PRISM}/filevault", f"{PRISM}/unknown", f"{PRISM}/count?category=apps")
     assert [api("GET", path, token).status_code for path in paths] == [200, 403, 404, 403]
-    # The connection tests of two clients, one of which falls back on the other when licensing is refused.
+    # The connection tests of two clients. One client makes both calls: the second when licensing is refused.
     assert api("GET", "/api/v1/settings/licensing", token).status_code == 403
     assert isinstance(api("GET", "/api/v1/devices?limit=1", token).json(), list)
     assert api("GET", "/api/v1/blueprints?limit=1", token).json()["count"] == tenant.blueprints.count()

@@ -88,7 +88,7 @@ def uploads(received: list[UploadedFile[Any]], settings: Any, tmp_path: Path, mo
     )
     def upload_package(request: ApiRequest, body: PackageBody, upload: Upload) -> dict[str, Any]:
         file = upload.files["file"]
-        assert not list(tmp_path.iterdir())  # it has no name there, so that nothing stays of a server that is killed
+        assert not list(tmp_path.iterdir())  # the file has no name there, so a server that is killed leaves no file
         digest = hashlib.sha256()
         for chunk in file.chunks():
             digest.update(chunk)

@@ -1,4 +1,4 @@
-"""Bulk actions without the pages in between."""
+"""Bulk actions that are started without the pages."""
 
 from collections import Counter
 from typing import Any
@@ -22,7 +22,7 @@ def command(person: Administrator, id: str = "send_blankpush", **body: Any) -> S
 def start(
     person: Administrator, change: Change[Any], targets: Any = None, *, id: UUID | None = None, at_most: int = 10**6
 ) -> BulkAction:
-    """The change to these objects, or to all devices of the tenant."""
+    """Start the change of these objects, or of all devices of the tenant."""
     assert person.tenant
     return start_bulk_action(
         tenant=person.tenant,

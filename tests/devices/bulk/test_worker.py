@@ -1,4 +1,4 @@
-"""A bulk action: one task, a result for each device, and no device twice, whatever happens to the worker."""
+"""A bulk action: one task, a result for each device, and no device changed twice, whatever happens to the worker."""
 
 import time
 from collections import Counter
@@ -131,7 +131,7 @@ def test_tags_are_added_and_removed(person: Administrator, tenant: Tenant, run_t
     assert outcomes(action) == {"with": DONE}
     names = {device.name: [tag.name for tag in device.tags.order_by("name")] for device in tenant.devices.all()}
     assert names == {"with": ["Kiosk"], "without": ["Kiosk", "Loaner"]}
-    assert '"Loaner"' in tenant.devices.get(name="without").record_json  # prepared records follow
+    assert '"Loaner"' in tenant.devices.get(name="without").record_json  # the prepared record is updated too
     assert tenant.audit_events.filter(summary="Device updated", actor_id=str(person.pk)).count() == 2
 
 
@@ -214,7 +214,7 @@ def test_a_form_that_is_sent_twice_starts_one_action(
 
 
 def interrupt(monkeypatch: pytest.MonkeyPatch, after: int, error: BaseException) -> None:
-    """Have the change to the device after so many raise the error, once."""
+    """Make the change of a device raise the error once, after `after` devices were changed."""
     apply, countdown = SendCommand.apply, iter(range(after))
 
     def interrupted(*arguments: Any) -> None:
@@ -237,7 +237,7 @@ def test_an_interrupted_task_goes_on_and_does_no_device_twice(
         run_bulk_action.call(action.pk)
     action.refresh_from_db()
     assert (action.done, action.ended_at) == (GROUP, None)
-    # Devices take commands meanwhile: one that were sent again would not be refused as still waiting.
+    # The commands are completed in between. Otherwise a second one would be refused, because the first still waits.
     DeviceCommand.objects.update(status=DeviceCommand.Status.COMPLETED)
     for _ in range(2):
         run_bulk_action.call(action.pk)
@@ -293,7 +293,7 @@ def test_a_killed_worker_loses_and_repeats_nothing(person: Administrator, tenant
         process.wait(10)
     assert GROUP <= done() < count, "the worker was killed too late for this test"
     DeviceCommand.objects.update(status=DeviceCommand.Status.COMPLETED)
-    run_bulk_action.enqueue(action.pk)  # as the reaper does when the lease has run out
+    run_bulk_action.enqueue(action.pk)  # as the reaper does when the lease has expired
     run_tasks()
     action.refresh_from_db()
     assert (action.done, action.skipped, action.failed, action.total) == (count, 0, 0, count)
@@ -327,7 +327,7 @@ def test_a_person_who_loses_the_right_stops_the_rest(loss: str, person: Administ
 def test_the_right_is_confirmed_with_each_event(
     person: Administrator, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also in the middle of a group: no event of a person stands behind the end of their right."""
+    """Also in the middle of a group: the trail has no event of a person after their right has ended."""
     fleet(tenant, 4)
     action = start(person, command(person))
     apply, countdown = SendCommand.apply, iter(range(2))

@@ -138,7 +138,7 @@ def test_its_devices_from_apple(tenant: Tenant) -> None:
         assert (row.device_family, row.user) == (device.platform, device.user)
         assert row.use_blueprint_routing or row.blueprint == device.blueprint
     assert {row.profile_status for row in rows} == {"pushed", "assigned", "empty"}
-    # No worker sends the demo's tokens to Apple.
+    # Workers do not send the tokens of the demo to Apple.
     assert Lease.take(works.pk) is None
     assert Lease.take(broken.pk) is None
 

@@ -11,7 +11,7 @@ from tests.types import RunTasks
 
 @pytest.fixture
 def integration(tenant: Tenant, apple: Apple) -> AdeIntegration:
-    """As an administrator made it; its first sync waits in the queue."""
+    """A new integration of an administrator. Its first sync waits in the queue."""
     blueprint = BlueprintFactory.create(tenant=tenant, name="Company Macs")
     return create_integration(
         tenant=tenant,

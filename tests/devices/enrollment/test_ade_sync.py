@@ -1,4 +1,4 @@
-"""Syncing with Apple's service: what it changes here, when it begins anew, and that one worker at a time does it."""
+"""The sync with Apple's service: its changes here, when it starts again, and that only one worker runs it at a time."""
 
 import logging
 from datetime import timedelta
@@ -74,7 +74,7 @@ def test_of_several_changes_the_last_one_counts(apple: Apple, integration: AdeIn
     apple.change("deleted", device("C02B"), "2026-02-02T00:00:00Z")
     apple.change("modified", device("C02A", color="GOLD"), "2026-02-05T00:00:00Z")
     sync(integration)
-    apple.change("deleted", device("C02A"), "2026-02-04T00:00:00Z")  # of before the change that is known
+    apple.change("deleted", device("C02A"), "2026-02-04T00:00:00Z")  # older than the change that is already known
     sync(integration)
     assert serials(integration) == ["C02A", "C02B"]
 
@@ -85,7 +85,7 @@ def test_an_expired_cursor_fetches_the_list_anew(apple: Apple, integration: AdeI
     sync(integration)
     kept = integration.devices.get(serial_number="C02A")
     AdeDevice.objects.filter(pk=kept.pk).update(asset_tag="ours")
-    apple.devices = [device("C02A"), device("C02C")]  # changes that no sync ever listed
+    apple.devices = [device("C02A"), device("C02C")]  # no sync has listed these changes
     apple.failures = [(200, {"auth_session_token": "x"}, {}), (400, answer, {})]  # type: ignore[list-item]
     apple.session = "x"
     sync(integration)
@@ -118,7 +118,7 @@ def test_a_fetch_that_had_listed_everything_is_done(apple: Apple, integration: A
     sync(integration)
     AdeIntegration.objects.update(fetch_started_at=timezone.now())
     sync(integration)
-    assert serials(integration) == []  # the fetch of which only the end was seen did not list it
+    assert serials(integration) == []  # only the end of the fetch was seen, and it did not list the device
     assert integration.fetch_started_at is None
 
 
@@ -146,7 +146,7 @@ def test_a_device_that_moved_to_another_server_moves_here(
     sync(other)
     assert (serials(integration), serials(other)) == ([], ["C02A"])
     assert other.devices.get().blueprint == shop
-    apple.change("deleted", device("C02A"))  # as the first server hears of it
+    apple.change("deleted", device("C02A"))  # the first server's list of the same move
     sync(integration)
     assert serials(other) == ["C02A"]
 
@@ -184,7 +184,7 @@ def test_a_refused_token_breaks_the_integration(
     assert integration.broken == (reason, since)
     assert (integration.status, integration.last_device_sync) == ("BROKEN", synced_at)
     sync(integration)
-    assert integration.refused_at == since  # it is one event, however often it is met
+    assert integration.refused_at == since  # a repeated refusal is still one event
     assert integration.tenant.audit_events.filter(summary="Apple refused the server token").count() == 1
     apple.refused, apple.credentials = None, CREDENTIALS
     sync(integration)
@@ -218,7 +218,7 @@ def test_a_worker_that_was_frozen_writes_nothing(integration: AdeIntegration) ->
     assert taken is not None
     with pytest.raises(LeaseLost):
         frozen.locked()
-    frozen.give_back()  # which takes nothing from the other worker
+    frozen.give_back()  # the other worker keeps its lease
     assert Lease.take(integration.pk) is None
     taken.locked()
 

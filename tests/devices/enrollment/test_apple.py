@@ -37,7 +37,7 @@ type Connect = Callable[..., AppleDevices]
 
 @pytest.fixture
 def connect() -> Iterator[Connect]:
-    """`connect(REQUEST, consumer_key="…")`: a client, by default with the right token and the patience of a worker."""
+    """`connect(REQUEST, consumer_key="…")`: a client, by default with the right token and a worker's time limit."""
     with ExitStack() as stack:
         yield lambda patience=WORKER, **changes: stack.enter_context(AppleDevices(token(**changes), patience))
 
@@ -66,7 +66,7 @@ def test_the_account_of_a_token(apple: Apple, client: AppleDevices) -> None:
     account = client.account()
     assert account.server_uuid.hex.upper() == apple.account["server_uuid"]
     assert account.server_name == "Accuhive MDM"
-    assert client.account() == account  # in the same session, whose token each answer replaces
+    assert client.account() == account  # in the same session; each answer replaces its token
     assert [path for path, _ in apple.calls] == ["/session", "/account", "/account"]
 
 
@@ -145,7 +145,7 @@ def test_it_waits_as_long_as_it_is_asked_to(
         client.account()
         assert waits[0] == 7
         assert 1 <= waits[1] <= 5
-        apple.failures = [(503, "", {"Retry-After": "3600"})]  # longer than a task may wait: the next sync goes on
+        apple.failures = [(503, "", {"Retry-After": "3600"})]  # longer than a task may wait: the next sync continues
         with pytest.raises(AppleUnavailable, match="503"):
             client.account()
     assert len(waits) == 2

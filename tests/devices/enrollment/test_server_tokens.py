@@ -1,4 +1,4 @@
-"""Server token files: those of OpenSSL, as another program writes them, and what is no token."""
+"""Server token files: those that another program (OpenSSL) writes, and files that are not a token."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -42,7 +42,7 @@ def refusal(tenant: Tenant, content: bytes) -> str:
 
 @pytest.mark.parametrize("name", ["aes128_der", "aes256_ber", "aes256_oaep", "des3_ber"])
 def test_a_file_of_another_program_is_read(name: str) -> None:
-    """Apple writes BER. The token is broken into lines. Made by `openssl cms -encrypt -binary -stream`."""
+    """Apple writes BER. The token has line breaks. The files were made by `openssl cms -encrypt -binary -stream`."""
     content = (FILES / f"{name}.p7m").read_bytes()
     assert (b"MIAG" in content) == name.endswith("_ber")
     for form in (content, content.replace(b"\r\n", b"\n"), content.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")):
@@ -64,7 +64,7 @@ def test_the_tenants_own_token_is_read(tenant: Tenant) -> None:
 
 def test_a_token_for_another_key_is_refused(tenant: Tenant, other_tenant: Tenant) -> None:
     theirs = server_token(other_tenant)
-    assert refusal(tenant, theirs) == OTHER_KEY  # no key of this tenant was ever made
+    assert refusal(tenant, theirs) == OTHER_KEY  # this tenant never had a key
     assert not AdeKeyPair.objects.filter(tenant=tenant).exists()
     public_key(tenant=tenant)
     assert refusal(tenant, theirs) == OTHER_KEY
@@ -102,7 +102,7 @@ def test_other_files_are_refused(tenant: Tenant) -> None:
 
 
 def test_any_changed_byte_is_refused_and_never_an_error(tenant: Tenant) -> None:
-    """CBC does not authenticate: a change in the text itself can pass, and is the changed text then."""
+    """CBC does not authenticate: a change in the text itself can be accepted, and gives the changed text."""
     whole, answers = server_token(tenant), set[object]()
     for position in range(0, len(whole), 37):
         damaged = bytearray(whole)

@@ -1,4 +1,4 @@
-"""Presigned forms, as a client builds them: every field first, then the file."""
+"""Presigned forms as clients build them: first every field, then the file."""
 
 from collections.abc import Mapping
 

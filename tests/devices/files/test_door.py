@@ -1,4 +1,4 @@
-"""The door for files over the embedded storage: what only our own server has to keep."""
+"""The door for files with the embedded storage: the promises that only our own server has to keep."""
 
 import hashlib
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ CONTENT = b"xar!" + bytes(range(256)) * 1000
 
 @pytest.fixture
 def directory(settings: Any, tmp_path: Path) -> Path:
-    """Where the storage has the files of this test."""
+    """The directory of the storage in this test."""
     place = tmp_path / "files"
     settings.STORAGES = {**settings.STORAGES, "files": {**settings.STORAGES["files"], "OPTIONS": {"location": place}}}
     return place
@@ -42,7 +42,7 @@ def reservation(directory: Path, tenant: Tenant, owner: Administrator) -> Reserv
 
 @pytest.fixture
 def link(reservation: Reservation, run_tasks: RunTasks) -> str:
-    """To the file, which was uploaded."""
+    """A link to the file, after its upload."""
     assert upload(reservation).status_code == 204
     run_tasks()
     return files.signed_url(StoredFile.objects.get(), origin=ORIGIN)

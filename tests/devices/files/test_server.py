@@ -1,4 +1,4 @@
-"""The promises about threads and about power cuts, kept by a real server."""
+"""The promises about threads and power failures, tested with a real server."""
 
 import http.client
 import os
@@ -25,7 +25,7 @@ from tests.devices.files.forms import FORM, field, file, form
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 TRANSFERS = 4
-SIZE = 64 * 1024 * 1024  # more than what lies in the buffers of a connection
+SIZE = 64 * 1024 * 1024  # more than the buffers of a connection hold
 HOST = "127.0.0.1"
 
 
@@ -70,7 +70,7 @@ def test_downloads_that_are_not_read_hold_no_thread_of_the_calls(port: int, tena
         clients = [stack.enter_context(begin(port, head)) for _ in range(2 * TRANSFERS)]
         processes.wait_for(lambda: len(select(clients, [], [], 0)[0]) == len(clients), 30)
         statuses = sorted(client.recv(12) for client in clients)
-        # All of them come from one address, which has half of the transfers.
+        # All clients have the same address, and an address may use half of the transfers.
         assert statuses == [b"HTTP/1.1 200"] * (TRANSFERS // 2) + [b"HTTP/1.1 503"] * (2 * TRANSFERS - TRANSFERS // 2)
         for path in ("/app/v1/ping", "/sign-in/") * 4:
             assert processes.status(port, path) == 200
@@ -84,7 +84,7 @@ def test_uploads_that_do_not_arrive_hold_no_thread_of_the_calls(port: int, reser
     with serve(port), ExitStack() as stack:
         wait_until_served(port)
         clients = [stack.enter_context(begin(port, head, start)) for _ in range(2 * TRANSFERS)]
-        # Those that hold a place wait for the rest of their file; the others have their answer.
+        # Clients with a transfer wait for the rest of their file; the others have their answer.
         processes.wait_for(lambda: len(select(clients, [], [], 0)[0]) >= len(clients) - TRANSFERS // 2, 30)
         for path in ("/app/v1/ping", "/sign-in/") * 4:
             assert processes.status(port, path) == 200

@@ -1,4 +1,4 @@
-"""An import of findings: idempotent, with counts that are exact whatever it does."""
+"""An import of findings: idempotent, and its counts are always exact."""
 
 from random import Random
 from typing import Any
@@ -92,7 +92,7 @@ def test_two_versions_of_the_api_name_the_same_threat(tenant: Tenant, device: De
     threat = tenant.threats.get()
     assert threat.pk == before.pk
     assert (threat.identifier, threat.tags, threat.management_state) == ("T-1", ["adware"], "closed")
-    assert run(tenant, threat_row(device)).updated == {}  # the first version has none of these
+    assert run(tenant, threat_row(device)).updated == {}  # the first version has none of these keys
 
 
 def test_a_threat_outlives_its_device_and_a_detection_does_not(tenant: Tenant, device: Device) -> None:

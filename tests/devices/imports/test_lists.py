@@ -133,7 +133,7 @@ def test_a_list_of_library_items_replaces_the_one_before(tenant: Tenant) -> None
         ("Firewall", "success"),
         ("Wi-Fi", "success"),
     }
-    assert tenant.library_items.count() == 3  # it is known that there is one which no device has reported on
+    assert tenant.library_items.count() == 3  # one item is known although no device has reported on it
     changed = {**other, "status": "failed", "type": "profile"}
     assert load(tenant, {**known, "library_items": [changed]}).updated == 1
     (status,) = LibraryStatus.objects.select_related("item")

@@ -1,4 +1,4 @@
-"""Icons of apps as a browser can show them, from Apple's own kind of PNG, which comes with any app."""
+"""Icons of apps that a browser can show, made from Apple's variant of PNG, which every app has."""
 
 import struct
 import zlib
@@ -25,7 +25,7 @@ def lines(pixels: list[bytes]) -> bytes:
 def apples(
     *, width: int = SIZE, height: int = SIZE, colors: int = 6, rows: bytes | None = None, depth: int = 8
 ) -> bytes:
-    """An image as Xcode leaves it in an app: blue first, and packed without the header of zlib."""
+    """An image as Xcode writes it into an app: blue first, and compressed without the zlib header."""
     packer = zlib.compressobj(wbits=-15)
     swapped = [pixel[2::-1] + pixel[3:] for pixel in PIXELS]
     packed = packer.compress(lines(swapped) if rows is None else rows) + packer.flush()
@@ -73,6 +73,6 @@ def test_an_image_that_is_none_is_refused(make: Callable[[], bytes]) -> None:
 
 
 def test_an_image_is_never_unpacked_past_its_size() -> None:
-    """A gigabyte of zeros packs to a megabyte."""
+    """A gigabyte of zeros is compressed to a megabyte."""
     image = readable(apples(rows=lines(PIXELS) + bytes(50_000_000)))
     assert len(image) < 1000

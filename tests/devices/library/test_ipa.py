@@ -1,4 +1,4 @@
-"""Reading .ipa files: what Info.plist says, and that no file, however it is made, does harm."""
+"""Reading .ipa files: the values of Info.plist, and that no malicious file does harm."""
 
 import plistlib
 import random
@@ -18,7 +18,7 @@ from devices.library import ipa
 
 INFO = "Payload/Expenses.app/Info.plist"
 MEGABYTE = 1024 * 1024
-# Apple's own kind of PNG, which pngcrush makes for apps: no other program reads it.
+# Apple's variant of PNG, which pngcrush makes for apps. Other programs cannot read it.
 CGBI = icon_file(60)[:8] + struct.pack(">I", 4) + b"CgBI" + b"\x50\x00\x20\x06" + icon_file(60)[8:]
 
 
@@ -67,13 +67,13 @@ def test_apples_own_png_is_left_as_it_is() -> None:
 
 
 def named(name: str) -> bytes:
-    """An archive with an entry that is called so, byte for byte."""
+    """An archive with an entry that has exactly this name, byte for byte."""
     plain = "x" * len(name)
     return archive_file({INFO: b"", plain: b"content"}).replace(plain.encode(), name.encode())
 
 
 def bomb() -> bytes:
-    """As large as an app, and full of zeros."""
+    """An archive as large as an app, with only zeros."""
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         with archive.open("Payload/Expenses.app/zeros", "w") as file:
@@ -99,13 +99,13 @@ def many(number: int) -> bytes:
 
 
 def endless_list() -> bytes:
-    """An end that says that everything before it is the list of entries, and that is more than may be read at once."""
+    """The end of an archive. It declares a list of entries that is larger than the limit."""
     size = ipa.LONGEST_LIST + 1
     return bytes(size) + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, size, 0, 0)
 
 
 def packed_by(method: int) -> bytes:
-    """An app that is right but for this: what comes out of these methods at once has no limit."""
+    """A valid app except for its compression: the output of these methods cannot be limited."""
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w", method) as archive:
         archive.writestr(INFO, plistlib.dumps({"CFBundleIdentifier": "a.b"}))
@@ -173,7 +173,7 @@ def test_a_hostile_file_is_refused_with_a_reason(name: str) -> None:
 
 
 def test_an_app_is_not_larger_than_any_app_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sixteen gigabytes are too many for a test, so the limit is lowered; it packs well below the other one."""
+    """Sixteen gigabytes are too many for a test, so the limit is lowered. The compressed app is below its limit."""
     content = with_info(plistlib.dumps({"CFBundleIdentifier": "a.b"}), zeros=random.Random(7).randbytes(20_000))
     assert read(content).identifier == "a.b"
     monkeypatch.setattr(ipa, "LARGEST_APP", 20_000)
@@ -196,7 +196,7 @@ def test_a_damaged_file_is_read_or_refused_and_nothing_else() -> None:
     for _ in range(3000):
         content = bytearray(whole)
         for _ in range(chance.randint(1, 8)):
-            # Half of the changes are in the list of entries at the end, which steers everything.
+            # Half of the changes are in the list of entries at the end, because it controls the reading.
             start = 0 if chance.random() < 0.5 else len(content) - 500
             content[chance.randrange(start, len(content))] = chance.randrange(256)
         with suppress(ipa.InvalidIpa):

@@ -1,4 +1,4 @@
-"""Profiles as files: what is refused, and that stamping changes three values and no other byte."""
+"""Profiles as files: the refused ones, and that stamping changes three values and no other byte."""
 
 import plistlib
 from typing import Any
@@ -56,11 +56,11 @@ def test_stamping_changes_three_values_and_no_other_byte(text: str) -> None:
     before, after = content(text), content(result)
     assert {key: after.pop(key) for key in STAMPS} == STAMPS
     assert after == {key: value for key, value in before.items() if key not in STAMPS}
-    start, end = text.find("<array>\n"), text.find("</array>\n")  # PayloadContent, as it was written
+    start, end = text.find("<array>\n"), text.find("</array>\n")  # PayloadContent, unchanged
     assert text[start:end] in result
     blank = stamped(result, identifier="", name="", uuid=None)
     assert blank == stamped(text, identifier="", name="", uuid=None)
-    # A second stamp finds the same places as the first.
+    # A second stamp changes the same values as the first.
     assert stamp(result) == result
 
 

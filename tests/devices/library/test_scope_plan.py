@@ -1,4 +1,4 @@
-"""That the devices of an item are counted in indexes alone: devices are large rows."""
+"""The devices of an item are counted with indexes only, because the rows of devices are large."""
 
 import pytest
 from django.db import connection

@@ -81,7 +81,7 @@ def comparable(found: dict[str, Any]) -> dict[str, Any]:
             for row in answer["activity"]["results"]:
                 del row["id"]
         if path.endswith("/library-items"):
-            # The nodes of a map, by which an item is pending, are not in the files.
+            # The files do not have the nodes of a map, so items that are pending because of a node differ.
             rows = [row for row in answer["library_items"] if row["reported_at"]]
             answer["library_items"] = [{key: row[key] for key in row.keys() - {"id"}} for row in rows]
     found["devices"].sort(key=lambda device: device["device_id"])

@@ -34,7 +34,7 @@ def pace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def device_count() -> int:
-    """Few: every device is asked for dozens of answers."""
+    """A small number: the test makes dozens of calls for every device."""
     return 12
 
 
@@ -97,7 +97,7 @@ def comparable(found: dict[str, Any]) -> dict[str, Any]:
         del row["id"]
     for path, answer in found.items():
         if path.startswith("devices/") and path.endswith(("/library-items", "/status")):
-            # Each server numbers its rows, and the nodes of a map, by which an item is pending, are not copied.
+            # Each server has its own row ids. Nodes of a map are not copied, so items that they make pending differ.
             rows = [row for row in answer["library_items"] if row["reported_at"]]
             answer["library_items"] = [{key: row[key] for key in row.keys() - {"id"}} for row in rows]
     users = found["users?sizePerPage=300"]
@@ -105,7 +105,7 @@ def comparable(found: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("device_count", [60])  # at least one device of each kind
+@pytest.mark.parametrize("device_count", [60])  # enough for at least one device of each kind
 def test_a_copy_answers_like_its_source(
     tenants: tuple[Tenant, Tenant],
     device_count: int,
@@ -119,7 +119,7 @@ def test_a_copy_answers_like_its_source(
     output = capsys.readouterr()
     assert f"devices: {device_count} created, 0 updated, 0 unchanged" in output.out
     assert "without" not in output.out
-    # What cannot be copied is said, and the copy goes on.
+    # Objects that cannot be copied are reported, and the copy continues.
     told = output.err.splitlines()
     assert [line.partition(": ")[2] for line in told if line.startswith("ADE ")] == [
         "its server token cannot be copied: renew it here with a new one (and 1 more like it)"

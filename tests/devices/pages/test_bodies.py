@@ -105,7 +105,7 @@ def test_a_page_takes_no_file(written: list[str]) -> None:
 
 
 def test_the_pages_that_take_files() -> None:
-    """Written by hand: a page that takes files without need is found here."""
+    """The list is written by hand, so a page that takes files without need fails here."""
     names = {resolve(path).view_name for path in PATHS if hasattr(resolve(path).func, "files_maximum")}
     assert names == {"ade-create", "ade-renew", "profile-create", "script-create", "library-item-edit"}
     streamed = {resolve(path).view_name for path in PATHS if hasattr(resolve(path).func, "streams_body")}

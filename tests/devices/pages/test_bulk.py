@@ -1,4 +1,4 @@
-"""Bulk actions through their pages: what is selected, what the dialogs say, and what is started."""
+"""Bulk actions through their pages: the selection, the texts of the dialogs, and the action that starts."""
 
 import re
 from typing import Any
@@ -39,7 +39,7 @@ def devices(tenant: Tenant, *names: str, **fields: Any) -> list[Device]:
 
 
 def hidden(response: Response) -> dict[str, Any]:
-    """The hidden fields of the form in a dialog, as a browser sends them back."""
+    """The hidden fields of a dialog's form, as a browser sends them."""
     fields = elements(text(response), "input")
     return {
         str(field["name"]): field.get("value", "")
@@ -75,7 +75,7 @@ def test_ticked_rows_get_a_command(client: Client, tenant: Tenant, run_tasks: Ru
 
 
 def test_all_that_match_are_those_of_the_list(client: Client, tenant: Tenant, run_tasks: RunTasks) -> None:
-    """The same filters give the rows of the list and those of the action, on all of its pages."""
+    """The same filters select the rows of the list, on all its pages, and the rows of the action."""
     for platform in (Platform.MAC, Platform.IPHONE):
         devices(tenant, *(f"{platform} {n}" for n in range(3)), platform=platform)
     query = {"platform": "iPhone", "q": "phone", "sort": "-name"}

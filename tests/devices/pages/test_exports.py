@@ -1,4 +1,4 @@
-"""What a list finds, as CSV."""
+"""The rows that a list finds, as CSV."""
 
 import csv
 import io
@@ -107,7 +107,7 @@ def test_the_file_has_the_rows_of_the_list_in_its_order(
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_file_needs_no_transaction(client: Client, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a server: PostgreSQL's cursor then outlives the transaction of its statement."""
+    """As in a server, where PostgreSQL's cursor must stay open after the transaction of its statement."""
     monkeypatch.setattr(exports, "PAGE", 2)
     for _ in range(5):
         DeviceFactory.create(tenant=tenant)

@@ -33,7 +33,7 @@ def file(content: str | bytes = PROFILE) -> SimpleUploadedFile:
 
 
 def form_of(client: Client, item: LibraryItem) -> dict[str, Any]:
-    """The fields of the edit dialog as a browser sends them back."""
+    """The fields of the edit dialog, as a browser sends them."""
     form = client.get(url(item, "edit/")).context["form"]
     return {name: value for name in form.fields if (value := form[name].value()) not in (None, False)}
 
@@ -74,7 +74,7 @@ def test_a_script_is_written_and_edited(tenant: Tenant, sign_in: SignIn) -> None
     created = client.post(f"{LIST}scripts/new/", SCRIPT)
     item = tenant.library_items.get()
     assert created["Location"] == url(item)
-    assert item.custom_script.script == "#!/bin/zsh\nexit 0"  # as a shell reads it
+    assert item.custom_script.script == "#!/bin/zsh\nexit 0"  # with line ends that a shell can read
     page = text(client.get(url(item)))
     assert "<code>#!/bin/zsh</code>" in page
     assert "There is none" in page
@@ -134,7 +134,7 @@ def test_a_profile_is_uploaded_and_replaced(tenant: Tenant, sign_in: SignIn) -> 
     client.post(url(item, "edit/"), data)
     assert "64" in text(client.get(url(item)))
     client.post(url(item, "edit/"), form_of(client, item) | {"name": "Other"})
-    assert "64" in text(client.get(url(item)))  # without a file the profile stays
+    assert "64" in text(client.get(url(item)))  # without a new file the profile is not changed
     downloaded = client.get(url(item, "profile/"))
     assert downloaded["Content-Type"] == "application/x-apple-aspen-config"
     assert "no-store" in downloaded["Cache-Control"]

@@ -1,4 +1,4 @@
-"""Apps in the Library's pages: uploaded by the page itself, or with the form where there is no JavaScript."""
+"""Apps in the Library's pages: uploaded by the page's script, or with the form when there is no JavaScript."""
 
 import hashlib
 from io import BytesIO
@@ -43,7 +43,7 @@ def file(content: bytes = PACKAGE, name: str = "Tools.pkg") -> SimpleUploadedFil
 
 
 def upload(client: Client, content: bytes = PACKAGE, name: str = "Tools.pkg", kind: str = CUSTOM) -> str:
-    """The key of the content, which went to the storage as the page sends it there."""
+    """Upload the content to the storage as the page does. Returns its key."""
     place = client.post(f"{kind}upload/", {"name": name}).json()
     assert list(place) == ["url", "fields", "file_key"]
     parts = urlsplit(place["url"])
@@ -69,7 +69,7 @@ def test_a_page_uploads_a_file_and_makes_an_app_of_it(tenant: Tenant, sign_in: S
     assert early.status_code == 200
     assert f"“Tools.pkg” ({filesizeformat(len(PACKAGE))}) is uploaded, and is being checked." in text(early)
     assert 'hx-trigger="submit, every 1s"' in text(early)
-    # The page sends the same again, all by itself, and is swapped only when there is something new.
+    # The page sends the same fields again automatically, and is replaced only when the status has changed.
     fields = {name: value for name, value in hidden(early).items() if name != "csrfmiddlewaretoken"}
     assert fields.items() >= {"name": "Tools", "file_key": key, "waiting": "1"}.items()
     assert client.post(f"{CUSTOM}new/", fields, headers=HTMX).status_code == 204
@@ -85,7 +85,7 @@ def test_a_page_uploads_a_file_and_makes_an_app_of_it(tenant: Tenant, sign_in: S
 
 
 def hidden(answer: Response) -> dict[str, Any]:
-    """The fields of the form that waits."""
+    """The hidden fields of the form that waits for the check."""
     form = answer.context["form"]
     names = [name for name in form.fields if f'name="{name}"' in text(answer)]
     values = {name: form[name].value() for name in names}
@@ -270,11 +270,11 @@ def test_a_full_disk_is_said_at_the_field(tenant: Tenant, sign_in: SignIn, monke
     assert tenant.files.get().state == "reserved"
 
 
-# --- What may come through the form -----------------------------------------------------------------------------------
+# --- Bodies that the form accepts -------------------------------------------------------------------------------------
 
 
 class Transfers:
-    """The streams that were let through to the storage."""
+    """The streams that were passed on to the storage."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.begun = 0

@@ -1,4 +1,4 @@
-"""Overview: every number is that of the list which it links to, and an empty tenant sees its first steps."""
+"""Overview: every number equals that of the linked list, and an empty tenant sees the first steps."""
 
 import re
 from datetime import timedelta
@@ -46,7 +46,7 @@ def fleet(tenant: Tenant) -> list[Device]:
 
 
 def links(content: str) -> dict[str, int]:
-    """The addresses of bars and figures on the page, and the numbers in them."""
+    """The addresses of the bars and figures on the page, with their numbers."""
     found = {}
     content = content.replace("&amp;", "&")
     for element in elements(content, "a"):
@@ -60,7 +60,7 @@ def links(content: str) -> dict[str, int]:
 
 @pytest.fixture
 def large_fleet(fleet: list[Device], monkeypatch: pytest.MonkeyPatch) -> list[Device]:
-    """The fleet, as large as those whose counts are stored."""
+    """A fleet so large that its counts are stored."""
     monkeypatch.setattr(summary, "LIVE", len(fleet) - 1)
     Fleet.objects.update(device_count=len(fleet))
     return fleet

@@ -1,4 +1,4 @@
-"""The pages of Prism: the rows that are chosen by clicking, the bars, and exports."""
+"""The pages of Prism: the rows for filters added by clicking, the bars, and exports."""
 
 import json
 import re
@@ -34,7 +34,7 @@ def links(content: str) -> list[str]:
 
 
 def shown(client: Client, path: str) -> list[list[str]]:
-    """The texts of the cells of each row."""
+    """The cell texts of each row."""
     content = client.get(path).content.decode()
     body = content.partition("<tbody")[2].partition("</tbody>")[0]
     return [

@@ -25,7 +25,7 @@ AUTHORIZATION = '-H "Authorization: Bearer $IRU_TOKEN"'
 JSON = '-H "Content-Type: application/json"'
 HTMX = {"HX-Request": "true"}
 XSS = '<script>alert(1)</script>"><img src=x onerror=alert(2)>'
-BIGGEST = 5_000  # bytes of the page for each operation: some 685 kB for all that the public API has
+BIGGEST = 5_000  # bytes of the page for each operation: some 685 kB for all operations of the public API
 
 
 @pytest.fixture

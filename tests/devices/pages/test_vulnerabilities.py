@@ -1,4 +1,4 @@
-"""Vulnerabilities in the browser: the list, the page of one, and the security of a device."""
+"""Vulnerabilities in the browser: the list, the page of a vulnerability, and the *Security* page of a device."""
 
 import pytest
 

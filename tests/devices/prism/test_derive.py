@@ -69,7 +69,7 @@ def test_the_details_of_a_mac_are_rows(tenant: Tenant) -> None:
     }
     users = {row["username"]: row["uid"] for row in rows(tenant, "local_users")}
     assert users[details["mdm"]["mdm_enabled_user"][0]] == 501
-    assert "root" not in users  # an account of the system
+    assert "root" not in users  # a system account
 
 
 def test_a_record_that_changes_changes_the_rows_that_follow_from_it(tenant: Tenant) -> None:
@@ -83,7 +83,7 @@ def test_a_record_that_changes_changes_the_rows_that_follow_from_it(tenant: Tena
     assert (information["os_version"], information["display_os_version"]) == ("26.9", "26.9")
     assert (information["marketing_name"], information["local_hostname"]) == (
         "Tahoe",
-        details["network"]["local_hostname"],  # the details did not come again, and are still known
+        details["network"]["local_hostname"],  # still known, although the details were not imported again
     )
 
 

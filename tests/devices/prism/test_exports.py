@@ -100,7 +100,7 @@ def test_from_the_request_to_the_file(export: Any, state: Any, tenant: Tenant, r
 
 
 def test_each_line_has_what_the_api_shows(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of every category and in any order of columns, also where cells are held for one page only."""
+    """For every category and any order of columns, also when cells are cached for one page only."""
     load_demo_fleet(tenant=tenant, actor=COMMAND, count=4)
     monkeypatch.setattr(lines, "MOST_HELD", 2)
     for category in CATEGORIES.values():
@@ -114,7 +114,7 @@ def test_each_line_has_what_the_api_shows(tenant: Tenant, monkeypatch: pytest.Mo
 
 
 def test_an_export_asks_the_database_for_each_report_and_content_once(tenant: Tenant) -> None:
-    """However many rows have them: a file of millions would take too long otherwise."""
+    """The number of their rows does not matter. Otherwise a file with millions of rows would take too long."""
     fleet_with_apps(tenant, 3, *(f"App {number}" for number in range(50)))
     category = CATEGORIES["apps"]
     names = [column.key for column in category.columns]
@@ -216,7 +216,7 @@ def test_a_second_run_changes_nothing(tenant: Tenant) -> None:
 
 
 def test_of_two_runs_at_once_one_file_stays(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The worker was thought lost, and another one was faster."""
+    """A second worker took over because the first seemed lost, and ended before it."""
     export = request_export(tenant=tenant, category="apps", actor=COMMAND)
 
     def overtaken(**fields: Any) -> StoredFile:
@@ -258,7 +258,7 @@ def test_a_worker_that_stops_in_the_middle_leaves_no_file_and_the_next_one_makes
     export.refresh_from_db()
     assert (export.status, export.row_count) == ("success", 4)
     assert export.file_id
-    StoredFile.objects.exclude(pk=export.file_id).get()  # a row alone, which the clean-up deletes
+    StoredFile.objects.exclude(pk=export.file_id).get()  # a row without a file; the clean-up deletes it
 
 
 def test_an_export_that_cannot_be_written_fails_after_its_last_attempt(

@@ -1,4 +1,4 @@
-"""What a report changes, and the numbers beside the rows, by which everything is counted."""
+"""The changes that a report makes, and the stored numbers of rows that all totals use."""
 
 from datetime import timedelta
 from random import Random
@@ -120,7 +120,7 @@ def test_contents_without_rows_are_deleted_and_no_others(tenant: Tenant) -> None
     assert APP_CONTENTS.objects.filter(row_count=0).count() == 1
     delete_unused_contents.call()
     assert set(APP_CONTENTS.objects.values_list("name", "version")) == {("Slack", "2.0"), ("Zoom", "1.0")}
-    report(device, app("Slack", "1.0"))  # used anew
+    report(device, app("Slack", "1.0"))  # used again
     assert_numbers_are_right(tenant)
 
 

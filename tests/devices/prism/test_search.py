@@ -1,4 +1,4 @@
-"""Filters against the same filters in Python, on random rows; and the ways in which the rows of one are found."""
+"""Filters compared with the same filters in Python, on random rows; and the queries that find the rows."""
 
 import json
 from collections.abc import Iterable
@@ -72,7 +72,7 @@ def walked(found: Search, size: int) -> list[Row]:
 
 
 def passes(row: Row, filter: Filter) -> bool:
-    """A filter by its description."""
+    """Whether the row passes the filter, computed in Python."""
     return all(
         _passes(row[name], operator, value) for name, tests in filter.items() for operator, value in tests.items()
     )
@@ -172,7 +172,7 @@ def test_a_total_that_is_too_large_to_count_is_estimated(tenant: Tenant, monkeyp
     filter = {"name": {"in": ["Slack"]}, "device__name": {"like": ["mac"]}}
     assert search(tenant, filter).total == 6
     monkeypatch.setattr(searching, "COUNTED", 3)
-    assert search(tenant, filter).total == 6  # 6 of the 12 rows, and of them those of all devices
+    assert search(tenant, filter).total == 6  # 6 of the 12 rows, and all devices match
     assert search(tenant, {"name": {"in": ["Slack"]}}).total == 6  # a sum, however large
 
 
@@ -186,7 +186,7 @@ def test_sorting_more_rows_than_can_be_sorted_is_refused(tenant: Tenant, monkeyp
 
 
 def test_what_changed_is_walked_in_the_order_of_change(tenant: Tenant) -> None:
-    """So that the many rows which did not change need not be passed."""
+    """So the search does not read the many rows that did not change."""
     early, late = fleet_with_apps(tenant, 2, "Slack", "Zoom")
     for device, name, hours in ((late, "Slack", 1), (early, "Zoom", 2)):
         rows = [app(each, "2.0" if each == name else "1.0") for each in ("Slack", "Zoom")]

@@ -1,4 +1,4 @@
-"""Rows of the API about threats and vulnerabilities, as tests change them."""
+"""API rows of threats and vulnerabilities, with changes by the tests."""
 
 from typing import Any
 

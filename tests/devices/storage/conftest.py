@@ -18,7 +18,7 @@ BUCKET = "devices.storage.s3.BucketStorage"
 
 @pytest.fixture(scope="session")
 def seaweed() -> Iterator[dict[str, Any]]:
-    """The options of a bucket on a server of this run."""
+    """The options of a bucket on a server that runs for these tests."""
     with scratch("seaweedfs") as directory:
         options = {
             "bucket_name": seaweedfs.BUCKET,
@@ -34,7 +34,7 @@ def seaweed() -> Iterator[dict[str, Any]]:
 
 @pytest.fixture(params=["embedded", pytest.param("bucket", marks=[pytest.mark.slow, pytest.mark.sqlite_only])])
 def storage(request: pytest.FixtureRequest, settings: Any, tmp_path: Path) -> str:
-    """Which storage has the files of this test."""
+    """The storage that has the files of this test."""
     if request.param == "bucket":
         backend = {"BACKEND": BUCKET, "OPTIONS": request.getfixturevalue("seaweed")}
     else:
@@ -45,9 +45,9 @@ def storage(request: pytest.FixtureRequest, settings: Any, tmp_path: Path) -> st
 
 @pytest.fixture
 def client(storage: str) -> Iterator[httpx.Client]:
-    """A client as any other: it reaches the bucket over the network, and our own door through its WSGI application."""
+    """An ordinary client: it calls the bucket over the network, and our own door through the WSGI application."""
     application: Any = SlowClients(get_wsgi_application(), threads=4, transfers=2)
-    # As Django's own test client does it: the test's transaction lives in this connection.
+    # Django's own test client does the same, because the test's transaction is in this connection.
     signals = (request_started, request_finished)
     for signal in signals:
         signal.disconnect(close_old_connections)

@@ -1,7 +1,7 @@
 """kill -9 of the server and of the worker in the middle of uploads, checks, new items, exports and downloads.
 
-No answered call is lost, nothing half-made is visible, the same call again comes to its end, and the clean-up leaves
-nothing of what was interrupted.
+No answered call is lost, no partial file is visible, the same call succeeds when it is repeated, and the clean-up
+deletes everything that the interrupted calls left.
 """
 
 import hashlib
@@ -36,13 +36,13 @@ from tests.types import IssuedApiToken, IssueToken, RunTasks
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 PACKAGE = b"xar!" + bytes(range(256)) * 8192  # 2 MiB: it arrives in several pieces
-PATIENCE = 240  # seconds, for processes that start on a machine which has other things to do
+PATIENCE = 240  # seconds, for processes that start on a busy machine
 CUSTOM_APPS, IPA_APPS = "/api/v1/library/custom-apps", "/api/v1/library/ipa-apps"
 APP = {"name": "Tools", "install_type": "package", "install_enforcement": "install_once"}
 
 
 class Installation:
-    """A server and workers, which can be killed at a point and started again; and a client that calls the server."""
+    """A server and workers that can be killed at a point and started again, and a client that calls the server."""
 
     def __init__(self, token: IssuedApiToken, directory: Path, stack: ExitStack) -> None:
         self._stack, self._armed = stack, directory / "armed"
@@ -65,7 +65,7 @@ class Installation:
         wait_for(lambda: status(self.port) == 200, PATIENCE)
 
     def killed(self, point: str, call: Callable[[], httpx.Response]) -> None:
-        """Make a call, in which the server is killed, and start it again."""
+        """Make a call during which the server is killed, and start the server again."""
         killing.arm(self._armed, point)
         with pytest.raises(httpx.TransportError):
             call()
@@ -73,7 +73,7 @@ class Installation:
         self.start()
 
     def worker_killed(self, point: str) -> None:
-        """Run a worker until it is killed, and take its task from it, as another one does after 15 seconds."""
+        """Run a worker until it is killed, and end its lease, as another worker does after 15 seconds."""
         killing.arm(self._armed, point)
         worker = self._start("worker")
         worker.wait(PATIENCE)
@@ -81,7 +81,7 @@ class Installation:
         TaskLease.objects.update(until=timezone.now() - timedelta(minutes=1))
 
     def work(self, address: str, waiting: str) -> None:
-        """Have another worker do what is due until what is read there waits no longer."""
+        """Run another worker until the status at this address is no longer `waiting`."""
 
         def ended() -> bool:
             DBTaskResult.objects.filter(status="READY").update(run_after=timezone.now())
@@ -129,7 +129,7 @@ def token(issue_token: IssueToken) -> IssuedApiToken:
 
 @pytest.fixture
 def installation(token: IssuedApiToken, files_directory: Path, tmp_path: Path) -> Iterator[Installation]:
-    before = set(_files(files_directory))  # of other tests, which keep no database
+    before = set(_files(files_directory))  # files of other tests, whose rows are gone
     with ExitStack() as stack:
         installation = Installation(token, tmp_path, stack)
         installation.start()
@@ -143,7 +143,7 @@ def _files(directory: Path) -> Iterator[Path]:
 
 
 def expire(directory: Path, *, days: int) -> None:
-    """Let these days go by."""
+    """Make all files this number of days older."""
     past = timedelta(days=days)
     for row in StoredFile.objects.exclude(expires_at=None):
         StoredFile.objects.filter(pk=row.pk).update(expires_at=(row.expires_at or timezone.now()) - past)
@@ -152,14 +152,14 @@ def expire(directory: Path, *, days: int) -> None:
 
 
 def clean_up(directory: Path, *, days: int) -> None:
-    """Do what the tasks would do after these days."""
+    """Run the clean-up tasks as if after this number of days."""
     expire(directory, days=days)
     clean_up_exports.func()
     clean_up_files.func()
 
 
 def assert_clean(installation: Installation, tenant: Tenant, directory: Path, *kept: str) -> None:
-    """These files are there, and no others, neither as rows nor in the storage nor in the system's directory."""
+    """These files exist, and no others: as rows, in the storage, and in the system's temporary directory."""
     assert sorted(tenant.files.values_list("key", flat=True)) == sorted(kept)
     prefix = str(directory / "tenants")
     ours = {str(path.relative_to(directory)) for path in _files(directory) if str(path).startswith(prefix)}
@@ -243,7 +243,7 @@ def test_new_items(installation: Installation, tenant: Tenant, files_directory: 
         installation.killed(point, partial(create, place, **key))
         rows = installation.get(CUSTOM_APPS)["results"]
         assert len(rows) == len(kept) + created, point
-        # What is there of it is whole.
+        # Each file that exists is complete.
         assert all(installation.download(row["file_url"]).content == PACKAGE for row in rows)
         tenant.idempotent_calls.filter(status=None).update(started_at=timezone.now() - timedelta(hours=1))
         again = create(place, **key)

@@ -1,4 +1,4 @@
-"""What holds when two things happen to a file at once, or in the wrong order. Over the embedded storage."""
+"""The promises for two events on a file at the same time, or in the wrong order. With the embedded storage."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -35,7 +35,7 @@ def directory(settings: Any, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def arrive(directory: Path, tenant: Tenant, owner: Administrator) -> Arrive:
-    """`arrive(CONTENT)`: a file that arrived and is not checked yet; `again` is one that the same upload replaces."""
+    """`arrive(CONTENT)`: a file that arrived and is not checked yet. `again` is a file that the upload replaces."""
 
     def arrive(content: bytes = CONTENT, again: StoredFile | None = None) -> StoredFile:
         file = again or files.reserve_here(
@@ -120,7 +120,7 @@ def test_a_check_that_does_not_end_is_a_refusal(arrive: Arrive, tenant: Tenant) 
     assert (file.state, file.reason) == ("refused", "The file validation timed out")
 
 
-# --- Using a file, and no longer --------------------------------------------------------------------------------------
+# --- Claiming and releasing a file ------------------------------------------------------------------------------------
 
 
 def test_only_a_proven_file_is_used(arrive: Arrive, run_tasks: RunTasks, tenant: Tenant, owner: Administrator) -> None:
@@ -142,7 +142,7 @@ def test_a_file_in_use_is_not_replaced(arrive: Arrive, run_tasks: RunTasks, tena
     file = arrive()
     run_tasks()
     claim(file, tenant)
-    # Whatever its state: nothing else keeps the bytes of an app that devices install.
+    # In every state: this file is the only copy of an app that devices install.
     for each in (State.READY, State.DAMAGED):
         StoredFile.objects.update(state=each)
         with pytest.raises(AlreadyUploaded):
@@ -160,7 +160,7 @@ def test_a_file_that_is_used_at_the_last_moment_stays(
     condemned = upkeep._condemned
 
     def late(found: StoredFile) -> bool:
-        claim(found, tenant)  # after the clean-up has read it, and before it marks it
+        claim(found, tenant)  # after the clean-up has read the row, and before it marks the row
         return condemned(found)
 
     monkeypatch.setattr(upkeep, "_condemned", late)
@@ -206,20 +206,20 @@ def test_a_released_file_goes_with_the_clean_up(
 
 
 def test_no_row_goes_before_its_file(arrive: Arrive, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file whose row is gone would lie there for ever."""
+    """A file without a row would stay for ever."""
     file = arrive()
 
     def broken(key: str) -> None:
         raise OSError
 
     monkeypatch.setattr(files_storage(), "delete", broken)
-    with pytest.raises(OSError):  # noqa: PT011 - whatever the storage says
+    with pytest.raises(OSError):  # noqa: PT011 - the text of the storage does not matter
         files.delete(file)
     assert state(file) == "deleted"
 
 
 def test_a_tenant_is_not_deleted_before_its_files(arrive: Arrive, directory: Path, db: None) -> None:
-    tenant = Tenant.objects.create(name="Over", subdomain="over")  # without a trail, which protects it as well
+    tenant = Tenant.objects.create(name="Over", subdomain="over")  # without a trail, which also protects it
     file = StoredFile.objects.create(tenant=tenant, key="tenants/a/b.csv", purpose=Purpose.EXPORT, name="b.csv")
     files_storage().write(file.key, [CONTENT])
     with pytest.raises(ProtectedError):

@@ -1,4 +1,4 @@
-"""Uploads and downloads, the same over both storages: our own directory, and a bucket of SeaweedFS."""
+"""Uploads and downloads, the same with both storages: our own directory, and a SeaweedFS bucket."""
 
 import base64
 import hashlib
@@ -24,7 +24,7 @@ from tests.types import RunTasks
 
 ORIGIN = "http://accuhive.api.iru.test"
 CONTENT = b"xar!" + bytes(range(256)) * 3000
-# SeaweedFS does not miss an empty security token.
+# SeaweedFS accepts a form without the empty security token.
 NEEDED = ("key", "x-amz-algorithm", "x-amz-credential", "x-amz-date", "policy", "x-amz-signature")
 NAME = "Tools 1.2 (beta).pkg"
 

@@ -1,4 +1,4 @@
-"""Automated Device Enrollment, as integrations see it; the room's own tests are in tests/devices/enrollment."""
+"""Automated Device Enrollment in the API. The tests of the room are in tests/devices/enrollment."""
 
 import re
 from datetime import timedelta
@@ -306,7 +306,7 @@ def test_the_five_documented_changes(api: Call, token: IssuedApiToken, tenant: T
     assert change(user=None, asset_tag=None) == placed | {"asset_tag": None}
     assert AdeDevice.objects.get().user is None
     change(use_blueprint_routing=True)
-    assert change(blueprint=str(blueprint.uuid)) == placed  # as older scripts call it
+    assert change(blueprint=str(blueprint.uuid)) == placed  # the form that older scripts send
     change(use_blueprint_routing=True)
     assert change(use_blueprint_routing=False)["blueprint_id"] == default
     assert change(blueprint_id=None) == {"blueprint_id": None, "use_blueprint_routing": False}

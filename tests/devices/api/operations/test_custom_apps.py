@@ -38,13 +38,13 @@ def token(issue_token: IssueToken) -> IssuedApiToken:
 
 @pytest.fixture
 def fields(tenant: Tenant) -> dict[str, Any]:
-    """What creates an app, whose file was uploaded."""
+    """The body that creates an app. Its file is uploaded."""
     stored = StoredFileFactory.create(tenant=tenant)
     return {"name": "Tools", "file_key": stored.key, "install_type": "package", "install_enforcement": "install_once"}
 
 
 def upload(api: Call, token: IssuedApiToken, content: bytes, name: str = "Tools.pkg") -> str:
-    """The key under which the content was uploaded."""
+    """Upload the content. Returns its key."""
     reserved = api("POST", f"{URL}/upload", token, data=urlencode({"name": name}), content_type=FORMS)
     assert reserved.status_code == 201
     place = reserved.json()
@@ -76,7 +76,7 @@ def test_an_app_is_created_once_its_file_is_proven(api: Call, token: IssuedApiTo
             "restart": "false",
         }
     )
-    # GoReleaser and KAPPA repeat the identical form.
+    # GoReleaser and KAPPA send the identical form again.
     for _ in range(2):
         early = api("POST", f"{URL}?source=KAPPA", token, data=body, content_type=FORMS)
         assert (early.status_code, early.json(), early["Retry-After"]) == (503, PROCESSING, "1")

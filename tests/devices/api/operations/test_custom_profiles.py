@@ -94,7 +94,7 @@ def test_every_change_stores_a_new_uuid(
     event = tenant.audit_events.filter(target_type="library_item").latest("sequence")
     assert set(event.changes) == {"name", "active", "runs_on_ipad", "profile"}
     old, new = (event.changes["profile"][side] for side in ("old", "new"))
-    assert old.split(", ")[0] == new.split(", ")[0]  # the checksum of what its author wrote
+    assert old.split(", ")[0] == new.split(", ")[0]  # the checksum of the profile as its author wrote it
     assert old != new
 
 

@@ -113,7 +113,7 @@ def test_the_rules_of_self_service(create: Any, api: Call, token: IssuedApiToken
     assert list(error(create(show_in_self_service=True, self_service_category_id=token.id))) == [
         "self_service_category_id"
     ]
-    # Without Self Service its other fields are dropped.
+    # Without Self Service, the other fields of Self Service are ignored.
     dropped = create(self_service_category_id=category, self_service_recommended=True).json()
     assert list(dropped) == KEYS
 
@@ -175,7 +175,7 @@ class Walk:
         self.api, self.token = api, token
 
     def names(self, query: str) -> list[list[str]]:
-        """The names on each page, by following `next`."""
+        """The names on each page. The pages are read by `next`."""
         url, pages = f"{URL}{query}", []
         while url:
             page = self.api("GET", url, self.token).json()

@@ -79,7 +79,7 @@ def test_library_items_and_parameters_name_things_as_they_are_now(
         "status": "PASS",
         "reported_at": "2024-05-13T20:09:27.374451Z",
         "log": "",
-        # Published clients index these on every row.
+        # Published clients read these keys in every row.
         "last_audit_run": None,
         "last_audit_log": None,
         "control_log": None,
@@ -139,5 +139,5 @@ def test_the_queries_do_not_grow_with_the_list(
         AssignmentFactory.create(blueprint=device.blueprint, library_item=item)
         if number % 2:
             LibraryStatusFactory.create(item=item, device=device)
-    with django_assert_num_queries(1 + queries):  # with the look-up of the token
+    with django_assert_num_queries(1 + queries):  # and one for the token
         assert api("GET", f"/api/v1/devices/{device.uuid}/{name}", token).status_code == 200

@@ -1,4 +1,4 @@
-"""In-house apps: upload, status, creation, and what a refused file looks like to a client."""
+"""In-house apps: upload, status, creation, and the answers for a refused file."""
 
 import hashlib
 import re

@@ -120,7 +120,7 @@ def test_filters_and_pages(statuses: Statuses, item: LibraryItem, blueprint: Blu
     assert statuses.rows(f"?computer_id={devices[0].uuid}") == [("a", "PENDING")]
     assert statuses.rows(f"?computer_id={item.uuid}") == []
     assert statuses.rows(f"?computer_id={devices[0].uuid}&status=PASS") == []
-    # Pages of two, as a published client walks them: by following next.
+    # Pages of two rows, read by `next` as a published client does.
     url, walked = "?limit=2", []
     while url:
         page = statuses.page(url)

@@ -1,4 +1,4 @@
-"""What the operations of Prism promise beside their rows: pages, cursors, counts and what they refuse."""
+"""The promises of the Prism operations except the rows: pages, cursors, counts and refused requests."""
 
 import json
 from datetime import timedelta
@@ -94,7 +94,7 @@ def test_what_is_known_of_a_device_is_as_it_is_now(ask: Any, tenant: Tenant) -> 
 
 
 def test_a_walk_meets_every_row_once_whatever_is_added_meanwhile(ask: Any, tenant: Tenant) -> None:
-    """As the vendor's own script walks: `limit=300&cursor=`, then the cursor of the reply until there is none."""
+    """The vendor's script pages like this: `limit=300&cursor=`, then the cursor of each reply until there is none."""
     fleet_with_apps(tenant, 4, *(f"App {number:02}" for number in range(15)))
     page = ask("limit=20&cursor=")
     seen, pages = list(page["data"]), 1
@@ -106,7 +106,7 @@ def test_a_walk_meets_every_row_once_whatever_is_added_meanwhile(ask: Any, tenan
         assert page["total"] == 60
         seen += page["data"]
         pages += 1
-    assert pages == 3  # the last page is full, and no empty one follows
+    assert pages == 3  # the last page is full, and no empty page follows
     found = [(row["device_id"], row["name"]) for row in seen]
     assert len(found) == len(set(found)) == 60
 
@@ -128,7 +128,7 @@ def test_offsets_end_on_a_short_page(ask: Any, tenant: Tenant) -> None:
         (4, 2, 5),
         (6, 2, 5),
     ]
-    assert names(ask(f"limit=2&cursor={quote(pages[0]['cursor'])}")) == ["c", "d"]  # a client may go on by cursor
+    assert names(ask(f"limit=2&cursor={quote(pages[0]['cursor'])}")) == ["c", "d"]  # a client may go on with it
     assert pages[2]["cursor"] is None
 
 
@@ -144,7 +144,7 @@ def test_sorted_pages_have_no_cursor(ask: Any, tenant: Tenant) -> None:
     page = ask("sort_by=-name&limit=2")
     assert (names(page), page["cursor"], page["total"]) == (["c", "b"], None, 3)
     assert names(ask("sort_by=-name&limit=2&offset=2")) == ["a"]
-    assert names(ask("sort_by=-name&cursor=")) == ["a", "b", "c"]  # a walk has an order of its own
+    assert names(ask("sort_by=-name&cursor=")) == ["a", "b", "c"]  # paging by cursor has its own order
 
 
 def test_blueprints_and_families_restrict(ask: Any, tenant: Tenant, other_tenant: Tenant) -> None:

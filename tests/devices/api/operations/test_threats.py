@@ -1,4 +1,4 @@
-"""Threats in both versions: rows, filters, and counters of what the filters find."""
+"""Threats in both versions: rows, filters, and counters of the filtered rows."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -39,7 +39,7 @@ def device(tenant: Tenant) -> Device:
 
 @pytest.fixture
 def threats(device: Device) -> list[Threat]:
-    """Named by letters, the newest first."""
+    """Threats that are named by letters, the newest first."""
     other = DeviceFactory.create(tenant=device.tenant, name="Bo's iMac")
     common = {"classification": MALWARE, "status": "QUARANTINED", "severity": ThreatSeverity.HIGH, "tags": ["adware"]}
     rows: list[dict[str, Any]] = [
@@ -152,12 +152,12 @@ def test_the_filters_of_the_first_version(
         ("severities=awful", ""),
         ("management_state=closed", "c"),
         ("management_state=open,closed", "abc"),
-        ("tags=adware", "a"),  # and not adware_2
+        ("tags=adware", "a"),  # adware_2 does not match
         ("tags=adware,stealer", "ab"),
         ("detection_date_from=2026-01-21T16:08:00.5", "a"),
         ("detection_date_from=2026-01-20T00:00:00&detection_date_to=2026-01-20T23:59:59.999999999", "b"),
         ("detection_date_to=2026-01-20", "c"),
-        ("detection_date_to=2026-01-20&date_range=1", "c"),  # which counts only without dates
+        ("detection_date_to=2026-01-20&date_range=1", "c"),  # date_range is ignored when there are dates
         ("date_range=1", ""),
         ("sort_by=severity", "acb"),
         ("sort_by=-severity", "bac"),
@@ -201,7 +201,7 @@ def test_counters_and_order_are_the_same_for_many_rows(
 def test_a_search_reads_all_threats_once(
     api: Call, token: IssuedApiToken, device: Device, path: str, term: str
 ) -> None:
-    """It has no index, so that a second reading for the counters would take as long again."""
+    """A search has no index, so a second scan for the counters would double the time."""
     threat = ThreatFactory.create(device=device, file_path="/tmp/needle")
     event = BehavioralDetectionFactory.create(device=device, parent_image_path="/tmp/needle")
     table = (event if path == SECOND_EVENTS else threat)._meta.db_table
@@ -245,7 +245,7 @@ def test_a_threat_whose_device_is_gone(api: Call, token: IssuedApiToken, tenant:
 
 @pytest.fixture
 def events(device: Device) -> list[BehavioralDetection]:
-    """Named by their threat id, the newest first."""
+    """Events that are named by their threat id, the newest first."""
     return [
         BehavioralDetectionFactory.create(
             device=device,

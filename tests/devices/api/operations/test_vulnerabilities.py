@@ -1,4 +1,4 @@
-"""Vulnerabilities: page sizes, filters, the walk through detections, and what one vulnerability affects."""
+"""Vulnerabilities: page sizes, filters, paging of detections, and the devices and software of one vulnerability."""
 
 import json
 from itertools import islice
@@ -217,7 +217,7 @@ def test_a_detection_has_the_keys_of_the_live_service_and_of_the_documentation(
 
 
 def numbers(page: Any) -> str:
-    """Of a page of the detections: which device, and which vulnerability."""
+    """The device and the vulnerability of each row on a page of detections."""
     return " ".join(f"{row['device_name'][0]}{row['cve_id'][-1]}" for row in page["results"])
 
 
@@ -226,7 +226,7 @@ def test_next_is_a_token_for_after(api: Call, token: IssuedApiToken, tenant: Ten
     assert numbers(first) == "A1 A1 B1"
     assert first["previous"] is None
     assert not first["next"].startswith("http")
-    # The walk goes on where it was, whatever is found meanwhile; a cursor of another kind changes nothing.
+    # Paging continues at its position while new detections are added. A cursor of another kind changes nothing.
     store(tenant, detection_row(tenant.devices.get(name="Ann"), "CVE-2026-4", detection_datetime="2026-10-01 10:00:00"))
     second = get(api, token, DETECTIONS, query=f"limit=3&cursor=x&after={quote(first['next'])}")
     assert (numbers(second), second["next"]) == ("B2", None)
@@ -288,7 +288,7 @@ def test_a_filter_that_finds_many_devices_and_packages(
 def test_detections_are_filtered_by_device_severity_and_status(
     api: Call, token: IssuedApiToken, tenant: Tenant, found: None, devices: tuple[Device, Device]
 ) -> None:
-    """The public API ignores the three."""
+    """The public API ignores these three filters."""
     assert numbers(get(api, token, DETECTIONS, query=f"device_id={devices[0].uuid}")) == "A1 A1"
     assert numbers(get(api, token, DETECTIONS, query="device_id=98765000-0000-4000-8000-000000000004")) == ""
     assert numbers(get(api, token, DETECTIONS, query="severity=critical")) == "B2"

@@ -1,4 +1,4 @@
-"""Copying ADE integrations and devices: all that the API shows, which is not the server tokens."""
+"""Copying ADE integrations and devices: all values of the API, which does not show the server tokens."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ ADE = "/api/v1/integrations/apple/ade"
 
 @pytest.fixture
 def answers(api: Call, other_tenant: Tenant) -> dict[str, list[dict[str, Any]]]:
-    """What a tenant like ours answers about a server with a device that waits, and one that is routed."""
+    """The answers of another tenant of this server, for a server with a pending device and a routed device."""
     server = AdeTokenFactory.create(tenant=other_tenant, server_name="Source")
     user = UserFactory.create(tenant=other_tenant)
     AdeDeviceFactory.create(tenant=other_tenant, integration=server, serial_number="C02A", user=user, asset_tag="A-1")

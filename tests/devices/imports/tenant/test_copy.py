@@ -376,7 +376,7 @@ def test_the_rows_of_prism_are_copied_by_walking_with_the_cursor(tenant: Tenant)
             "identity_certificate": name == "b",
         }
         for name in ("a", "b")
-        for uuid in (*uuids, "22222222-2222-4222-8222-222222222222")  # the last is no device of the copy
+        for uuid in (*uuids, "22222222-2222-4222-8222-222222222222")  # the last device is not in the copy
     ]
     pages = {"": (rows[:3], "1"), "1": (rows[3:6], "2"), "2": (rows[6:], None)}
 
@@ -411,5 +411,5 @@ def test_findings_come_after_the_devices_that_they_are_about(tenant: Tenant) -> 
     assert not set(names) & report.denied.keys()
     assert [report.written[name].created for name in names] == [1, 1, 1, 1]
     assert tenant.vulnerabilities.get().device_count == 1
-    assert "threat-details" not in source.asked[-6:]  # the second version says more
+    assert "threat-details" not in source.asked[-6:]  # the second version has more data
     assert [source.copy(tenant).written[name].created for name in names] == [0, 0, 0, 0]

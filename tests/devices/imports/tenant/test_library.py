@@ -1,4 +1,4 @@
-"""What a copy writes into the Library."""
+"""The Library items that a copy writes."""
 
 from typing import Any
 from uuid import UUID
@@ -60,7 +60,7 @@ def test_what_cannot_be_copied_is_said(tenant: Tenant) -> None:
     profiles = copy(tenant, "library/custom-profiles", signed, {**good, **DATES})
     assert profiles.created == 1
     assert f"Custom Profile {CATEGORY}" in dict(profiles.problems)
-    assert tenant.library_items.get(name="Dock").custom_profile.profile == PROFILE  # with the identifiers it has there
+    assert tenant.library_items.get(name="Dock").custom_profile.profile == PROFILE  # with its identifiers in the source
 
 
 def test_an_app_comes_by_its_name(tenant: Tenant) -> None:
