@@ -7,8 +7,9 @@ from django import forms
 from django.http import HttpRequest
 from django.utils import timezone
 
-from access.models import ApiToken, Tenant
+from access.models import ApiToken
 from access.models.tokens import ApiTokenQuerySet, expiring_soon
+from access.pages.forms.filters import ListFilter
 from access.pages.forms.password import ReauthenticationForm
 
 NAME = {"required": "Give the token a name.", "max_length": "Use at most 100 characters."}
@@ -51,9 +52,7 @@ class CreateTokenForm(TokenForm, ReauthenticationForm):
         super().__init__(data, request=request, initial={"submission": uuid.uuid4()})
 
 
-class TokenFilter(forms.Form):
-    """Search and filters of the list. Every field is optional, and invalid values are ignored."""
-
+class TokenFilter(ListFilter):
     q = forms.CharField(required=False, max_length=100, label="Search by name or description")
     permissions = forms.ChoiceField(
         required=False,
@@ -74,21 +73,10 @@ class TokenFilter(forms.Form):
     )
     creator = forms.ChoiceField(required=False, label="Created by")
 
-    def __init__(self, data: Any, *, tenant: Tenant) -> None:
-        super().__init__(data)
-        self.tokens = tenant.api_tokens.listed()
+    def set_choices(self) -> None:
+        self.tokens = self.tenant.api_tokens.listed()
         creators = self.tokens.order_by("created_by_name").values_list("created_by_name", flat=True).distinct()
         self.fields["creator"].choices = [("", "Anyone"), *((name, name) for name in creators)]  # type: ignore[attr-defined]
-        self.full_clean()
-
-    @property
-    def chosen(self) -> dict[str, str]:
-        return {name: value for name, value in self.cleaned_data.items() if value}
-
-    @property
-    def popover_count(self) -> int:
-        """Number of active filters in the popover."""
-        return len(self.chosen.keys() - {"q"})
 
     def apply(self) -> ApiTokenQuerySet:
         tokens: ApiTokenQuerySet = self.tokens

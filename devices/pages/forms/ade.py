@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.db.models.functions import Upper
 
 from access.models import Tenant
+from access.pages.forms.filters import ListFilter
 from devices.enrollment.ade import Defaults
 from devices.enrollment.ade_devices import AdeDeviceChanges
 from devices.models import AdeDevice, AdeIntegration
@@ -67,29 +68,15 @@ class ServerTokenForm(DefaultsForm):
     field_order = ["file", "destination", "email", "phone"]
 
 
-class AdeDeviceFilter(forms.Form):
-    """Search and filters of the list. Every field is optional, and invalid values are ignored."""
-
-    q = forms.CharField(required=False, max_length=100)
+class AdeDeviceFilter(ListFilter):
     server: "forms.ModelChoiceField[AdeIntegration]" = forms.ModelChoiceField(
         None, required=False, empty_label="Any", to_field_name="uuid"
     )
     family = forms.ChoiceField(required=False, label="Type", choices=[("", "Any"), *AdeDevice.Family.choices])
     status = forms.ChoiceField(required=False, label="Profile", choices=[("", "Any"), *AdeDevice.ProfileStatus.choices])
 
-    def __init__(self, data: Any, *, tenant: Tenant) -> None:
-        super().__init__(data)
-        self.tenant = tenant
-        self.fields["server"].queryset = tenant.ade_integrations.order_by("server_name")  # type: ignore[attr-defined]
-        self.full_clean()
-
-    @property
-    def chosen(self) -> dict[str, str]:
-        return {name: self.data[name] for name, value in self.cleaned_data.items() if value}
-
-    @property
-    def popover_count(self) -> int:
-        return len(self.chosen.keys() - {"q"})
+    def set_choices(self) -> None:
+        self.fields["server"].queryset = self.tenant.ade_integrations.order_by("server_name")  # type: ignore[attr-defined]
 
     def apply(self) -> AdeDeviceQuerySet:
         fields = self.cleaned_data

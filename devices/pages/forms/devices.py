@@ -9,7 +9,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Upper
 from django.utils import timezone
 
-from access.models import Tenant
+from access.pages.forms.filters import ListFilter
 from devices.fleet.devices import UNSET, Unset
 from devices.fleet.statistics import FAILED_DAYS, failed_commands, in_span, waiting_commands
 from devices.models import Blueprint, Device, Platform, Tag
@@ -29,10 +29,7 @@ ORDERS = {
 }
 
 
-class DeviceFilter(forms.Form):
-    """Search, filters and order of the list. Every field is optional, and invalid values are ignored."""
-
-    q = forms.CharField(required=False, max_length=100)
+class DeviceFilter(ListFilter):
     platform = forms.ChoiceField(required=False, choices=[("", "Any"), *PLATFORMS.items()])
     blueprint: "forms.ModelChoiceField[Blueprint]" = forms.ModelChoiceField(
         None, required=False, empty_label="Any", to_field_name="uuid"
@@ -75,17 +72,9 @@ class DeviceFilter(forms.Form):
         choices=[("", "Name"), ("-name", "Name, from Z"), ("-seen", "Newest check-in"), ("seen", "Oldest check-in")],
     )
 
-    def __init__(self, data: Any, *, tenant: Tenant) -> None:
-        super().__init__(data)
-        self.tenant = tenant
-        self.fields["blueprint"].queryset = tenant.blueprints.order_by("name")  # type: ignore[attr-defined]
-        self.fields["tag"].queryset = tenant.tags.order_by("name")  # type: ignore[attr-defined]
-        self.full_clean()
-
-    @property
-    def chosen(self) -> dict[str, str]:
-        """The active fields as the parameters of the page's address."""
-        return {name: self.data[name] for name, value in self.cleaned_data.items() if value}
+    def set_choices(self) -> None:
+        self.fields["blueprint"].queryset = self.tenant.blueprints.order_by("name")  # type: ignore[attr-defined]
+        self.fields["tag"].queryset = self.tenant.tags.order_by("name")  # type: ignore[attr-defined]
 
     @property
     def narrowing(self) -> dict[str, str]:

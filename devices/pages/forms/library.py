@@ -8,6 +8,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db.models import QuerySet
 
 from access.models import Tenant
+from access.pages.forms.filters import ListFilter
 from devices.library.categories import categories
 from devices.library.kinds import KINDS, contents_of
 from devices.library.profile_files import LARGEST
@@ -18,29 +19,13 @@ from devices.models import CustomScript, LibraryItem
 FAMILY_LABELS = dict(zip(FAMILIES, ("Mac", "iPhone", "iPad", "Apple TV", "Vision Pro"), strict=True))
 
 
-class LibraryFilter(forms.Form):
-    """Search and filter of the list. Every field is optional, and invalid values are ignored."""
-
-    q = forms.CharField(required=False, max_length=100)
+class LibraryFilter(ListFilter):
     kind = forms.ChoiceField(
         required=False, choices=[("", "Any"), *((kind.type, kind.label) for kind in KINDS.values())]
     )
     active = forms.ChoiceField(
         required=False, label="Status", choices=[("", "Any"), ("yes", "Active"), ("no", "Inactive")]
     )
-
-    def __init__(self, data: Any, *, tenant: Tenant) -> None:
-        super().__init__(data)
-        self.tenant = tenant
-        self.full_clean()
-
-    @property
-    def chosen(self) -> dict[str, str]:
-        return {name: value for name, value in self.cleaned_data.items() if value}
-
-    @property
-    def popover_count(self) -> int:
-        return len(self.chosen.keys() - {"q"})
 
     def apply(self) -> QuerySet[LibraryItem]:
         """The matching items, in order."""

@@ -5,27 +5,15 @@ from typing import Any
 from django import forms
 from django.db.models import Q
 
-from access.models import Tenant
+from access.pages.forms.filters import ListFilter
 from devices.models import User
 from devices.models.users import UserQuerySet
 
 
-class UserFilter(forms.Form):
-    """Search and filter of the list. Every field is optional, and invalid values are ignored."""
-
-    q = forms.CharField(required=False, max_length=100)
+class UserFilter(ListFilter):
     archived = forms.ChoiceField(
         required=False, label="Show", choices=[("", "Not archived"), ("only", "Archived"), ("all", "All")]
     )
-
-    def __init__(self, data: Any, *, tenant: Tenant) -> None:
-        super().__init__(data)
-        self.tenant = tenant
-        self.full_clean()
-
-    @property
-    def chosen(self) -> dict[str, str]:
-        return {name: value for name, value in self.cleaned_data.items() if value}
 
     def apply(self) -> UserQuerySet:
         users: UserQuerySet = self.tenant.users.all()

@@ -1,22 +1,17 @@
 """The filters of the list of vulnerabilities."""
 
-from typing import Any
-
 from django import forms
 from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
-from access.models import Tenant
+from access.pages.forms.filters import ListFilter
 from devices.models import Severity, Vulnerability
 
 SEVERITIES = {severity.name.lower(): severity for severity in reversed(Severity)}
 MOST_URGENT = ("-known_exploited", "-severity", "-device_count", "cve_id")
 
 
-class VulnerabilityFilter(forms.Form):
-    """Search and filters. Every field is optional, and invalid values are ignored."""
-
-    q = forms.CharField(required=False, max_length=100)
+class VulnerabilityFilter(ListFilter):
     severity = forms.ChoiceField(
         required=False,
         choices=[("", "Any severity"), *((name, severity.label) for name, severity in SEVERITIES.items())],
@@ -29,16 +24,6 @@ class VulnerabilityFilter(forms.Form):
     status = forms.ChoiceField(
         required=False, choices=[("", "Active"), ("remediated", "Remediated"), ("all", "Active and remediated")]
     )
-
-    def __init__(self, data: Any, *, tenant: Tenant) -> None:
-        super().__init__(data)
-        self.tenant = tenant
-        self.full_clean()
-
-    @property
-    def chosen(self) -> dict[str, str]:
-        """The active fields as the parameters of the page's address."""
-        return {name: value for name, value in self.cleaned_data.items() if value}
 
     def apply(self) -> QuerySet[Vulnerability]:
         """The matching vulnerabilities, the most urgent first."""

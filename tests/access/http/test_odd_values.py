@@ -6,13 +6,14 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from django import forms
 from django.contrib import admin
 from django.db import transaction
 from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from access.models import Administrator, Tenant
+from access.pages.forms.filters import ListFilter
+from access.pages.forms.permissions import EditorFilter
 from tests.factories.everything import something_of_everything
 from tests.markup import elements
 from tests.types import Response
@@ -39,7 +40,7 @@ def routes(patterns: list[Any], before: str = "") -> Iterator[str]:
 ROUTES = sorted(set(routes(get_resolver().url_patterns)))
 CONVERTER = re.compile(r"<(?:\w+:)?(\w+)>")
 # The forms of the lists. The import of the addresses imports every page, and the pages import their forms.
-FORMS = [form for form in forms.Form.__subclasses__() if form.__name__.endswith("Filter")]
+FORMS = [*ListFilter.__subclasses__(), EditorFilter]
 PARAMETERS = {"q", "page", "user", "new", "next", "theme", "filter", "sort", "family"}
 PARAMETERS |= {name for form in FORMS for name in form.base_fields}
 EVERYWHERE = sorted({*PARAMETERS, *(f"{name}[]" for name in PARAMETERS), "unheard-of"})
