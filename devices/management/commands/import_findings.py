@@ -69,7 +69,7 @@ class Command(BaseCommand):
 
 
 def _rows(source: ImportFile) -> Iterator[Row]:
-    """The rows of a file, also those within whole answers of the API."""
+    """The rows of a file, also if it has whole answers of the API."""
     for place, document in source.rows():
         results = document.get("results") if isinstance(document, dict) else None
         if isinstance(results, list):
@@ -79,7 +79,7 @@ def _rows(source: ImportFile) -> Iterator[Row]:
 
 
 def _stored(path: Path, stack: ExitStack) -> Path:
-    """The file; for the standard input, a temporary file with all of it, because the reader opens a file twice."""
+    """The file. For standard input it is a temporary copy, because the reader opens a file twice."""
     if path != STDIN:
         return path
     copy = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="import_findings-"))) / "stdin"

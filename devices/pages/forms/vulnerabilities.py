@@ -37,7 +37,7 @@ class VulnerabilityFilter(forms.Form):
 
     @property
     def chosen(self) -> dict[str, str]:
-        """The active fields as the parameters of the page's address."""
+        """The active fields, as parameters of the page's URL."""
         return {name: value for name, value in self.cleaned_data.items() if value}
 
     def apply(self) -> QuerySet[Vulnerability]:
