@@ -61,7 +61,7 @@ def server_token(integration: AdeIntegration) -> ServerToken | None:
 
 @transaction.atomic
 def rewrap(*, limit: int) -> int:
-    """Re-encrypt up to `limit` private keys, and as many tokens, that use an older key. Returns their number.
+    """Re-encrypt up to `limit` private keys and up to `limit` tokens that use an older key. Returns their number.
 
     Raises SecretUnreadable, and changes nothing, if the key of one of them is not configured.
     """

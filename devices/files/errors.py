@@ -56,7 +56,7 @@ def translate(error: Exception) -> FileError:
         case RequestDataTooBig():
             return too_large()
         case UnreadablePostError() | MultiPartParserError() | TooManyFieldsSent() | TooManyFilesSent():
-            return FileError(400, "MalformedPOSTRequest", "The form is not whole, or is not one.")
+            return FileError(400, "MalformedPOSTRequest", "The form is incomplete, or is not a form.")
         case OSError():
             return FileError(503, "ServiceUnavailable", "The file cannot be stored at the moment.")
     match failure_of(error):

@@ -107,7 +107,7 @@ def renew(request: PageRequest, ade_token_id: UUID) -> HttpResponse:
         f"Renew “{integration.server_name}”",
         "Renew",
         reverse("ade"),
-        about="Download a new token of the same server. The one of now stops working when Apple makes the new one.",
+        about="Download a new token of the same server. The current one stops working when Apple makes the new one.",
     )
 
     def save() -> str:

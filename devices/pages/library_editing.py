@@ -95,7 +95,7 @@ def delete(request: PageRequest, item_id: UUID) -> HttpResponse:
         f"Delete “{item.name}”?",
         f"Delete {kind_of(item).label}",
         reverse("library-item", args=[item_id]),
-        about=f"It is assigned to {places}. Devices that have it get it no longer. This cannot be undone.",
+        about=f"It is assigned to {places}. Devices that have it no longer get it. This cannot be undone.",
         danger=True,
     )
     return show(request, dialog, form)

@@ -1,4 +1,4 @@
-"""The rows of a search as lines of CSV, for exports of millions.
+"""The rows of a search as lines of CSV, for exports of millions of rows.
 
 Many rows have the same device or the same content. So the cells of a report and of a content are written once and
 reused for all following rows: a row then costs little more than joining a few texts.

@@ -31,7 +31,7 @@ def clean_up_files() -> None:
             removed += 1
     removed += files_storage().clean_up()
     if removed:
-        logger.info("Files that nothing used were deleted: %d.", removed)
+        logger.info("Unused files were deleted: %d.", removed)
 
 
 def _condemned(file: StoredFile) -> bool:
