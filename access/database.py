@@ -62,7 +62,7 @@ def drop_if_read_only(error: BaseException | None) -> None:
 
 
 def let_go() -> None:
-    """Close this thread's connection, for work that takes hours and needs none, such as a file that goes up or down."""
+    """Close this thread's connection before long work that needs none, such as an upload or a download of a file."""
     if not connection.in_atomic_block:
         connection.close()
 

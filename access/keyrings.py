@@ -33,5 +33,5 @@ def _derived(key: bytes, label: str) -> bytes:
 
 
 def derived_keyring(setting: str, label: str) -> list[tuple[int, bytes]]:
-    """`keyring`, with a key of its own derived for `label` from each: a use of one tells nothing about another."""
+    """The keys of `keyring`, each derived anew for `label`: the use of a derived key reveals nothing about another."""
     return [(number, _derived(key, label)) for number, key in keyring(setting)]

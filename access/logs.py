@@ -55,8 +55,8 @@ class OutageFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         if failure_of(error) is not Failure.AWAY:
-            # Django logs each answer of 503 as an error. It is the outage once more, or what a client is to repeat: one
-            # of too many slow bodies, or a file that is still being checked.
+            # Django logs each 503 as an error. It is the same outage again, or a request that the client should repeat:
+            # one of too many slow bodies, or one for a file that is still being checked.
             return getattr(record, "status_code", None) != 503
         with self._lock:
             if self._timer is None:

@@ -1,4 +1,4 @@
-"""An operation of migrations that creates many models at the price of one."""
+"""A migration operation that creates many models at once."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,10 +8,10 @@ from django.db.migrations.operations.models import CreateModel
 
 
 class CreateModels(Operation):
-    """Create the models of `operations`, with the fields, indexes and constraints that later ones of them add.
+    """Create the models of `operations`, with the fields, indexes and constraints that later operations add.
 
-    Django renders each model that is related to a changed one anew for every operation, and nearly all models here are
-    related by their tenant: one by one, half of the time of a new database went into that. Here they are rendered once.
+    For every operation Django renders each model again that is related to the changed one, and nearly all models here
+    are related through their tenant. That took half of the time of a new database. Here each model is rendered once.
     """
 
     category = OperationCategory.ADDITION
@@ -23,7 +23,7 @@ class CreateModels(Operation):
         self._names = [each.name for each in operations if isinstance(each, CreateModel)]
 
     def state_forwards(self, app_label: str, state: Any) -> None:
-        state.__dict__.pop("apps", None)  # the rendered models, which the next use renders again
+        state.__dict__.pop("apps", None)  # the next use renders the models again
         for operation in self.operations:
             operation.state_forwards(app_label, state)
 

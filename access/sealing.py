@@ -9,14 +9,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from access.keyrings import keyring
 from access.refusals import Refusal
 
-NONCE_BYTES = 12  # the length that GCM is specified for
+NONCE_BYTES = 12  # the length that GCM specifies
 SETTING = "IRU_SECRET_KEYS"
 
 logger = logging.getLogger(__name__)
 
 
 class SecretUnreadable(Refusal):
-    """The stored value does not decrypt: its key is not configured, or somebody changed or moved it."""
+    """The stored value cannot be decrypted: its key is not configured, or the value was changed or moved."""
 
     status = 503
 
@@ -25,15 +25,15 @@ class SecretUnreadable(Refusal):
 
 
 def newest_key() -> int:
-    """Return the number of the key that new values are encrypted with."""
+    """Return the number of the key that encrypts new values."""
     return keyring(SETTING)[0][0]
 
 
 def seal(value: bytes, *place: object) -> tuple[int, bytes]:
-    """Encrypt a value for its place: table, column, tenant and what else names the row.
+    """Encrypt a value for its place: table, column, tenant and the rest of the row's identity.
 
-    Returns the number of the key, and nonce, ciphertext and tag as one. A ciphertext that is copied to another place
-    does not decrypt there.
+    Returns the number of the key, and nonce, ciphertext and tag in one value. A ciphertext that is copied to another
+    place cannot be decrypted there.
     """
     number, key = keyring(SETTING)[0]
     nonce = os.urandom(NONCE_BYTES)

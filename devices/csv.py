@@ -1,4 +1,4 @@
-"""Rows as CSV: UTF-8, a header row, quoted as RFC 4180 says, and harmless to a spreadsheet."""
+"""Rows as CSV: UTF-8, a header row, quotes as in RFC 4180, and no text that a spreadsheet takes for a formula."""
 
 import csv
 import io
@@ -8,12 +8,12 @@ from typing import Any
 
 import orjson
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a text that begins with one of these would be computed
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would compute a text that begins with one of these
 END = "\r\n"
 
 
 def csv_chunks(header: Iterable[str], pages: Iterable[Iterable[str]]) -> Iterator[bytes]:
-    """The text in pieces: the header with the first one, then a piece for each page of lines."""
+    """The text in pieces, one for each page of lines. The first piece also has the header."""
     text = line(header)
     for page in pages:
         yield (text + "".join(page)).encode()
@@ -27,19 +27,19 @@ def line(cells: Iterable[Any]) -> str:
 
 
 def whole(cells: str) -> str:
-    """The line of these cells. One empty cell alone would be an empty line, which readers skip."""
+    """The line of these cells. A single empty cell is quoted, because readers skip an empty line."""
     return f"{cells or '""'}{END}"
 
 
 def cells_of(values: Iterable[Any]) -> str:
-    """Some cells of a line, with commas between them."""
+    """Cells of a line, with commas between them."""
     buffer = io.StringIO(newline="")
     csv.writer(buffer).writerow(("", *map(cell, values)))
-    return buffer.getvalue()[1 : -len(END)]  # without the first cell, which is there because one alone is quoted
+    return buffer.getvalue()[1 : -len(END)]  # without the first cell, which prevents quotes around a single empty one
 
 
 def cell(value: Any) -> Any:
-    """A value of a row as the text of a cell. Only texts can be formulas: a number stays one."""
+    """A value of a row as a cell. Only a text can be a formula, so a number stays a number."""
     if value is None:
         return ""
     if isinstance(value, bool):

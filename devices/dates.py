@@ -28,7 +28,7 @@ def spaced(moment: datetime | None) -> str:
 
 
 def zoneless(moment: datetime) -> str:
-    """`2024-05-13T20:09:23.123456`, which is UTC."""
+    """`2024-05-13T20:09:23.123456`, in UTC."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
 
 
@@ -37,7 +37,7 @@ def spaced_zoneless(moment: datetime) -> str: ...
 @overload
 def spaced_zoneless(moment: None) -> None: ...
 def spaced_zoneless(moment: datetime | None) -> str | None:
-    """`2024-05-13 20:09:23.123456`, which is UTC."""
+    """`2024-05-13 20:09:23.123456`, in UTC."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f") if moment else None
 
 

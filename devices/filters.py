@@ -1,10 +1,10 @@
-"""The `filter` of the API's lists: JSON that names columns and what each must be, turned into conditions of a query.
+"""The `filter` of the API's lists: JSON with conditions on columns, translated to conditions of a query.
 
     {"name": {"like": ["Safari"]}, "updated_at": {"gte": "2026-09-03T04:00:00Z"}}
 
-All columns and all operators must match; of the operators inside `or`, one. `in` and `not_in` compare exactly, `like`
-and `not_like` search without case for any, or none, of their texts. A list is given by its columns: a name in the
-filter finds its Column there, so no text of the caller becomes part of a statement.
+All columns and all operators must match; inside `or`, one operator must match. `in` and `not_in` compare exactly.
+`like` and `not_like` search for any, or none, of their texts, and ignore case. Each list declares its columns: the
+filter's names are looked up there, so no text of the caller becomes part of a statement.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,7 +23,7 @@ from django.db.models import Q
 
 from devices.text import has_null_character
 
-MOST_VALUES = 500  # in one filter; SQLite takes no expression that is deeper than 1000
+MOST_VALUES = 500  # in one filter; SQLite limits the depth of an expression to 1000
 LONGEST_VALUE = 1000  # characters
 LONGEST_QUOTE = 60  # characters of the caller's text in an answer
 COMPARISONS = ("lt", "lte", "gt", "gte")
@@ -32,11 +32,11 @@ PATTERNS = ("like", "not_like")
 
 
 class FilterError(ValidationError):
-    """A filter that cannot be applied; the message names the column or the operator."""
+    """A filter cannot be applied. The message names the column or the operator."""
 
 
 class Kind(StrEnum):
-    """The type of a column's values, which says what a test of it may be."""
+    """The type of a column's values, which determines its operators."""
 
     TEXT = "text"
     BOOLEAN = "true or false"
@@ -57,7 +57,7 @@ _LOOKUPS = {"eq": "exact", "in": "in", "like": "icontains", "is_null": "isnull"}
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What a name in a filter stands for: `path` is the field in the ORM, as seen from the filtered rows."""
+    """The column for a name in a filter. `path` is the ORM path of its field from the filtered rows."""
 
     kind: Kind
     path: str
@@ -86,7 +86,7 @@ def read_filter(text: str | bytes, columns: Mapping[str, Column]) -> list[Compar
 
 
 def comparisons_of(document: object, columns: Mapping[str, Column]) -> list[Comparison]:
-    """The comparisons in a filter that is decoded already. Raises FilterError."""
+    """The comparisons in a decoded filter. Raises FilterError."""
     if not isinstance(document, dict):
         raise FilterError("filter is not a JSON object.")
     comparisons = [test for name, operators in document.items() for test in _of_column(name, operators, columns)]
@@ -96,7 +96,7 @@ def comparisons_of(document: object, columns: Mapping[str, Column]) -> list[Comp
 
 
 def condition(comparisons: Iterable[Comparison], columns: Mapping[str, Column]) -> Q:
-    """The rows for which all comparisons hold."""
+    """The condition that all comparisons are true for a row."""
     found = Q()
     for test in comparisons:
         found &= _condition(test, columns[test.column])
@@ -115,7 +115,7 @@ def _condition(test: Comparison, column: Column) -> Q:
 
 
 def _any(conditions: Iterable[Q]) -> Q:
-    return reduce(or_, conditions, Q(pk__in=()))  # no condition: no row
+    return reduce(or_, conditions, Q(pk__in=()))  # without conditions, no row
 
 
 def _of_column(name: str, operators: object, columns: Mapping[str, Column]) -> Iterator[Comparison]:
@@ -153,7 +153,7 @@ _EXPECTED = dict.fromkeys((*LISTS, *PATTERNS), "a list of values") | {
 
 
 def _value(name: str, kind: Kind, operator: str, value: object) -> object:
-    """Raises TypeError, ValueError or OverflowError."""
+    """The value in Python's type. Raises TypeError, ValueError or OverflowError."""
     if operator in {"eq", "is_null"}:
         return _boolean(value)
     if operator == "or":
@@ -193,7 +193,7 @@ def _number(value: object) -> float:
 
 
 def _uuid(value: object) -> UUID | None:
-    """None for a text that is no UUID: no row has it."""
+    """The UUID; None for a text that is not one, which no row has."""
     text = _text(value)
     try:
         return UUID(text)

@@ -11,7 +11,7 @@ from devices.text import has_null_character
 MAX_OFFSET = 2**31
 LONGEST_TEXT = 1000  # characters of a filter; no column that a filter compares with has more
 PAGE_SIZE = 300
-LONGEST_FILTER = 50_000  # bytes; it may name hundreds of values
+LONGEST_FILTER = 50_000  # bytes; a filter may have hundreds of values
 MOST_PAGES = 10_000_000
 CURSOR_PAGE_SIZE = 25  # of users and administrators, where the caller asks for no other size
 
@@ -32,7 +32,7 @@ class Body(BaseModel):
         return value
 
     def given(self) -> dict[str, Any]:
-        """The fields that the caller sent. Services know them by the same names."""
+        """The fields that the caller sent. The service functions use the same names."""
         return {name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set}
 
 
@@ -80,7 +80,7 @@ def _offset(value: Any) -> int:
 
 
 def page_number(value: Any) -> int:
-    """The number of a page. What is none is the number of no page, so large that each list ends before it."""
+    """The number of a page. An invalid value becomes a number so large that every list ends before it."""
     number = _integer(value)
     return number if number is not None and 1 <= number < MAX_OFFSET else MAX_OFFSET
 
@@ -101,7 +101,7 @@ def _encoded(value: Any) -> Any:
 
 
 type PageNumber = Annotated[int, BeforeValidator(_page_number), Field(ge=1, le=MOST_PAGES)]
-# For `devices.filters.read_filter`. Bytes, because it may be longer than a text.
+# For `devices.filters.read_filter`. Bytes, because a filter may be longer than the limit for a text.
 type FilterText = Annotated[
     bytes,
     BeforeValidator(_encoded),

@@ -1,4 +1,4 @@
-"""Calls to other servers that are tried again."""
+"""Retries of calls to other servers."""
 
 import logging
 from datetime import UTC, datetime
@@ -6,13 +6,13 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-# httpx logs every request and stamina every retry: a line for each of the hundred thousand requests of an import.
+# httpx logs every request and stamina every retry. An import sends a hundred thousand requests.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 logging.getLogger("stamina").setLevel(logging.ERROR)
 
 
 def retry_after(response: httpx.Response) -> float | None:
-    """Seconds that the answer asks to wait: as a number, or as the moment when they are over."""
+    """The seconds to wait from the header Retry-After, which is a number of seconds or a date; None without it."""
     value = response.headers.get("Retry-After", "").strip()
     if value.isdecimal():
         return float(value)

@@ -1,11 +1,11 @@
-"""Where files lie, and at which origins browsers reach them."""
+"""The storage of files, and the origins at which browsers reach them."""
 
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 
 class Files(NamedTuple):
-    """An entry of STORAGES, and the origins of its forms and links."""
+    """An entry of STORAGES, and the origins of its upload forms and download links."""
 
     storage: dict[str, Any]
     origins: list[str]
@@ -18,7 +18,7 @@ def in_directory(directory: str, *, api: str) -> Files:
 
 
 def in_bucket(bucket: str, *, endpoint: str, region: str, access_key: str, secret_key: str) -> Files:
-    """Files in a bucket of AWS or, with `endpoint`, of another service. Empty keys: as boto3 finds them."""
+    """Files in a bucket of AWS or, with `endpoint`, of another service. If the keys are empty, boto3 looks for them."""
     options = {
         "bucket_name": bucket,
         "endpoint_url": endpoint or None,
@@ -30,6 +30,6 @@ def in_bucket(bucket: str, *, endpoint: str, region: str, access_key: str, secre
         parts = urlsplit(endpoint)
         origins = [f"{parts.scheme}://{parts.netloc}"]
     else:
-        hosts = ["s3", f"s3.{region}"] if region else ["s3"]  # boto3 uses either
+        hosts = ["s3", f"s3.{region}"] if region else ["s3"]  # boto3 uses either one
         origins = [f"https://{bucket}.{host}.amazonaws.com" for host in hosts]
     return Files({"BACKEND": "devices.storage.s3.BucketStorage", "OPTIONS": options}, origins)

@@ -52,7 +52,7 @@ if not IRU_AUDIT_KEY:
 
 ROOT_URLCONF = "iru.urls"
 IRU_API = "devices.api.api"  # HostMiddleware calls it for the API; a name, because access does not import devices
-IRU_FILES = "devices.files.door.files"  # and this for files, at the same hosts
+IRU_FILES = "devices.files.door.files"  # the same for files, at the same hosts
 WSGI_APPLICATION = "iru.wsgi.application"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "access.http.reports.ReportFilter"  # no PIN or password in a mailed report
 
@@ -149,10 +149,10 @@ else:
 
 # --- Automated Device Enrollment --------------------------------------------------------------------------------------
 
-# Apple's service. Another address is for its simulator and for tests.
+# Apple's service. Use another address only for Apple's simulator and for tests.
 IRU_ADE_URL = env.str("IRU_ADE_URL", default="https://mdmenrollment.apple.com")
-# Where a new device gets its enrollment profile. Empty: no profile is assigned at Apple, because a device whose profile
-# names an address that does not answer stops in Setup Assistant.
+# The URL at which a new device gets its enrollment profile. If it is empty, no profile is assigned at Apple: a device
+# stops in Setup Assistant if the address in its profile does not answer.
 IRU_ADE_PROFILE_URL = env.str("IRU_ADE_PROFILE_URL", default="")
 if urlsplit(IRU_ADE_URL).scheme != "https" and urlsplit(IRU_ADE_URL).hostname not in {"localhost", "127.0.0.1"}:
     raise ImproperlyConfigured("IRU_ADE_URL begins with https://: server tokens are sent there.")
@@ -224,7 +224,7 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"Iru Endpoint <no-re
 
 # --- Files: apps that are uploaded and downloaded, and exports --------------------------------------------------------
 
-IRU_FILES_MAXIMUM = env.int("IRU_FILES_MAXIMUM", default=5 * 1024**3)  # bytes; S3 takes no more in one form
+IRU_FILES_MAXIMUM = env.int("IRU_FILES_MAXIMUM", default=5 * 1024**3)  # bytes; S3's limit for one form
 IRU_FILES_DIR = env.str("IRU_FILES_DIR", default=str(BASE_DIR / "var" / "files"))
 _bucket = env.str("IRU_FILES_BUCKET", default="")
 FILES = (

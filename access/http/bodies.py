@@ -64,15 +64,15 @@ def takes_body[V: Callable[..., Any]](maximum: int) -> Callable[[V], V]:
 
 
 class FilesInMemory(MemoryFileUploadHandler):
-    """The upload handler of a page that takes files: nothing is written to disk, whatever the size."""
+    """The upload handler of a page that accepts files. It keeps every file in memory, and writes none to disk."""
 
     def handle_raw_input(self, *args: Any, **kwargs: Any) -> None:
-        self.activated = True  # Django would ask the settings
+        self.activated = True  # Django compares the size with a setting instead
 
 
 def takes_files[V: Callable[..., Any]](maximum: int) -> Callable[[V], V]:
-    """Declare that a page takes a form with files, of up to `maximum` bytes in all (not over
-    DATA_UPLOAD_MAX_MEMORY_SIZE). They stay in memory. From people who have not signed in it takes what any page takes.
+    """Declare that a page accepts a form with files, of up to `maximum` bytes in total (at most
+    DATA_UPLOAD_MAX_MEMORY_SIZE). The files stay in memory. For people who have not signed in, the usual limits apply.
     """
 
     def declare(view: V) -> V:
@@ -83,7 +83,7 @@ def takes_files[V: Callable[..., Any]](maximum: int) -> Callable[[V], V]:
 
 
 def read_page(request: HttpRequest, view: Callable[..., Any], *, signed_in: bool) -> None:
-    """`read_form` with what the page of this view declares. A view that streams a body gets it unread."""
+    """Call `read_form` with the limits that the view declares. A view that streams its body gets it unread."""
     if signed_in and hasattr(view, "streams_body"):
         return
     maximum: int = getattr(view, "body_maximum", PAGE_BODY)
@@ -115,7 +115,7 @@ class BodyStream:
 
     Raises RequestDataTooBig for a Content-Length over `maximum` before a byte is read, and for a chunked body, which
     has no length, as soon as it is longer. Raises UnreadablePostError for a body that ends before its Content-Length.
-    With `cut` a Content-Length over `maximum` is no error: the stream ends at `maximum`.
+    With `cut` a Content-Length over `maximum` is not an error: the stream ends at `maximum`.
     """
 
     def __init__(self, request: HttpRequest, maximum: int, *, cut: bool = False) -> None:
@@ -150,7 +150,7 @@ class BodyStream:
 
 
 class FormParser(MultiPartParser):
-    """Django's parser, which also shows the fields that have arrived so far."""
+    """Django's parser, with access to the fields that have arrived so far."""
 
     @property
     def fields(self) -> QueryDict:
@@ -158,7 +158,7 @@ class FormParser(MultiPartParser):
 
 
 class FormHandler(FileUploadHandler):
-    """An upload handler that looks into the form: `fields` has those that came before the file."""
+    """An upload handler with access to the form: `fields` has the fields that came before the file."""
 
     parser: FormParser
 

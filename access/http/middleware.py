@@ -58,8 +58,8 @@ class HostMiddleware:
     """Give each request to the door that its host and path name, and name the tenant that an API host stands for.
 
     The API is called here, so that it passes none of the middleware below: together they cost more than answering one
-    device, and an API host neither sets nor reads a cookie. Files go up and down at the same hosts. Pages are shown by
-    the hosts of IRU_WEB_HOSTS alone.
+    device, and an API host neither sets nor reads a cookie. The same hosts serve uploads and downloads of files. Only
+    the hosts of IRU_WEB_HOSTS show pages.
     """
 
     def __init__(self, get_response: GetResponse) -> None:

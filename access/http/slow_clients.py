@@ -16,9 +16,9 @@ from access.addresses import network
 from access.http.bodies import body_length
 from access.refusals import Refusal
 
-# The environment variables in which `serve` tells its processes their number of threads, and of those for transfers.
+# `serve` passes the number of threads, and of transfer threads, to its processes in these environment variables.
 THREADS, TRANSFERS = "IRU_SERVER_THREADS", "IRU_SERVER_TRANSFERS"
-TRANSFER = "iru.transfer"  # in a request's META: the Transfer that it may become
+TRANSFER = "iru.transfer"  # the key of a request's Transfer in its META
 AUTHENTICATED = "iru.authenticated"  # set in a request's META as soon as its sender is known
 
 MOMENT = 0.05  # seconds in which a body has arrived, unless its client or the network is slow
@@ -27,7 +27,7 @@ RATE = 16 * 1024  # and one second more for each so many bytes of it
 # Bytes that are read between two looks at the clock: few at first, because a client that sends one byte a second holds
 # its thread until they are there.
 FIRST, PIECE = 16, 1024
-TRANSFER_PIECE = 16 * 1024  # of a transfer, which may have gigabytes: what the slowest client sends in a second
+TRANSFER_PIECE = 16 * 1024  # bytes that the slowest client sends in a second; a transfer may have gigabytes
 
 type Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -61,13 +61,13 @@ class SlowClients:
     Strangers hold at most half of the threads with their bodies, and one address of theirs at most half of that. Known
     clients hold at most half as well, and all together at most all but one. Others are refused with ServerBusy.
 
-    A file that goes up or down is a transfer: it holds one of `transfers` further threads, and none of the others.
+    An upload or download of a file is a transfer: it holds one of `transfers` further threads, and none of the others.
     """
 
     def __init__(self, application: Application, threads: int, transfers: int = 0) -> None:
         self._application = application
         self._places = Places(threads)
-        # Threads for transfers must not mean that more calls work at the same time.
+        # The threads for transfers must not raise the number of calls that run at the same time.
         self._turns = threading.Semaphore(threads) if transfers else None
         self._transfers = TransferPlaces(transfers or max(1, threads // 4))
 
@@ -90,7 +90,7 @@ class SlowClients:
 
 
 class TransferPlaces:
-    """The threads that send or receive files now. One network has at most half of them."""
+    """The threads that send or receive files now. One network holds at most half of them."""
 
     def __init__(self, number: int) -> None:
         self._number = number
@@ -98,7 +98,7 @@ class TransferPlaces:
         self._held: list[str] = []
 
     def take(self, network: str) -> None:
-        """Raise ServerBusy, unless a place is free."""
+        """Take a place. Raises ServerBusy if none is free."""
         with self._lock:
             share = max(1, self._number // 2)
             if len(self._held) >= self._number or self._held.count(network) >= share:
@@ -111,7 +111,7 @@ class TransferPlaces:
 
 
 class Transfer:
-    """A request as one that sends or receives a file, once it has proven that it may: `begin`."""
+    """The state of a request that may send or receive a file. It does so after `begin`, once it is authorized."""
 
     def __init__(self, environ: dict[str, Any], turns: threading.Semaphore | None, places: TransferPlaces) -> None:
         self.body: TimedBody | None = None
@@ -121,7 +121,7 @@ class Transfer:
         self._over = False
 
     def begin(self) -> None:
-        """Take a place among the transfers, and give that among the calls back. Raises ServerBusy."""
+        """Take a place among the transfers, and release the one among the calls. Raises ServerBusy."""
         if self._network is None:
             address = network(self._environ.get("REMOTE_ADDR", "")) or "?"
             self._places.take(address)
@@ -131,7 +131,7 @@ class Transfer:
                 self.body.transfer()
 
     def end(self) -> None:
-        """Give the place back, whichever it is."""
+        """Release the place, among the transfers or the calls."""
         if self._over:
             return
         self._over = True
@@ -146,7 +146,7 @@ class Transfer:
 
 
 class StreamedAnswer:
-    """The answer in pieces, which hold the thread until the client has them. One that reads too slowly gets no more."""
+    """The answer in pieces. Each holds the thread until the client has received it. Too slow a client gets no more."""
 
     def __init__(self, answer: Iterable[bytes], transfer: Transfer) -> None:
         self._answer, self._pieces, self._transfer = answer, iter(answer), transfer
@@ -158,7 +158,7 @@ class StreamedAnswer:
 
     def __next__(self) -> bytes:
         if monotonic() - self._start > SECONDS + self._position / RATE:
-            raise StopIteration  # the Content-Length shows the client that the file is not whole
+            raise StopIteration  # the Content-Length shows the client that the file is incomplete
         piece = next(self._pieces)
         self._position += len(piece)
         return piece
@@ -169,16 +169,16 @@ class StreamedAnswer:
 
 
 def begin_transfer(environ: Mapping[str, Any]) -> None:
-    """Have this request hold a thread for files from now on, and no other. Raises ServerBusy.
+    """Make this request a transfer: from now on it holds a thread for files, and no other. Raises ServerBusy.
 
-    For senders who have proven that they may. An answer in pieces is then handed over as it is read.
+    Call it only after the sender is authorized.
     """
     if transfer := environ.get(TRANSFER):
         transfer.begin()
 
 
 def stream_answer(environ: Mapping[str, Any]) -> None:
-    """`begin_transfer`, for a request whose answer is a file: it is handed over in pieces."""
+    """Make this request a transfer whose answer is a file: the answer is sent in pieces. Raises ServerBusy."""
     if transfer := environ.get(TRANSFER):
         transfer.begin()
         transfer.active = True
@@ -231,7 +231,7 @@ class TimedBody(IOBase):
         self._piece = PIECE
 
     def transfer(self) -> None:
-        """Hold a place among the transfers instead."""
+        """Release the body's place, because the request now holds one among the transfers."""
         self.release()
         self._piece = TRANSFER_PIECE
 

@@ -42,7 +42,7 @@ class Server:
     port: int
     processes: int = 1
     threads: int = 4
-    transfers: int = 8  # further threads, for files that go up and down
+    transfers: int = 8  # further threads, for uploads and downloads of files
     backpressure: int | None = None  # connections a process accepts at once; None: granian's 1,024 shared by all
     header_timeout: int = 30  # seconds that a client has for its headers, and a connection between two requests
     kill_timeout: int = 5  # seconds that requests under way have to finish
@@ -63,7 +63,7 @@ class Server:
             http=HTTPModes.http1,
             http1_settings=HTTP1Settings(header_read_timeout=self.header_timeout * 1000, max_buffer_size=MAX_HEAD),
             workers=self.processes,
-            blocking_threads=self.threads + self.transfers,  # started when they are needed
+            blocking_threads=self.threads + self.transfers,  # started on demand
             backpressure=self.backpressure,
             websockets=False,
             # Ctrl-C reaches the server processes as well, and granian would report their exit as an error.

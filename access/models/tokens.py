@@ -29,7 +29,7 @@ class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
         return self.filter(unused_long())
 
     def needing_attention(self) -> dict[str, int]:
-        """How many have no permissions, are unused, expire soon or have expired. Keys are values of the filters."""
+        """How many tokens have no permissions, are unused, expire soon or have expired. Keys: filter values."""
         return self.order_by().aggregate(
             none=Count("pk", filter=Q(permissions=[])),
             unused=Count("pk", filter=unused_long()),

@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-SHORTEST = 0.6  # percent: so that one device of 100,000 is seen
+SHORTEST = 0.6  # percent, so that one device of 100,000 is visible
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """One row: `href` leads to the rows that were counted, `tone` is one of a badge's."""
+    """One row: `href` leads to the counted rows, `tone` is a tone of a badge."""
 
     label: str
     count: int
@@ -18,14 +18,14 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class DrawnBar:
-    """A row with its length in percent of the longest one."""
+    """A row with its length as a percentage of the longest row."""
 
     bar: Bar
     share: float
 
 
 def drawn(bars: Iterable[Bar]) -> list[DrawnBar]:
-    """The rows of `components/bars.html`, in their order. A count of 0 has no bar, and every other one is visible."""
+    """The rows of `components/bars.html`, in the same order. A count of 0 has no bar; every other bar is visible."""
     rows = list(bars)
     most = max((row.count for row in rows), default=0)
     return [DrawnBar(row, round(max(row.count / most * 100, SHORTEST), 1) if row.count else 0) for row in rows]

@@ -13,7 +13,7 @@ from access.pages.guards import PageRequest, signed_in
 
 @signed_in
 def home(request: PageRequest) -> HttpResponse:
-    """Redirect to the first page of the navigation; an operator, who has none, to Django's administration."""
+    """Redirect to the first page of the navigation. An operator has none, and goes to Django's administration."""
     if request.user.is_staff:
         return redirect("admin:index")
     return redirect(allowed(navigation, request.user)[0].url_name)

@@ -1,7 +1,7 @@
-"""A form with one large file, which a page streams to where it stays.
+"""A form with one large file, which a page streams to its destination.
 
-Nothing of the file is stored before its sender has proven that they may send it: the guard of the view comes first, and
-CSRF protection, which reads a form whole, is applied here to the fields before the file.
+The file is stored only after its sender is authorized: the guard of the view runs first. CSRF protection would read the
+whole form, so it is applied here to the fields before the file.
 """
 
 from abc import abstractmethod
@@ -26,11 +26,11 @@ from access.refusals import Refusal
 
 
 class UploadStopped(Exception):
-    """The file is not taken; the message is for the person who sent it."""
+    """The file is refused. The message is for the person who sent it."""
 
 
 class Forged(Exception):
-    """The form comes from another site; `response` says so."""
+    """The form comes from another site. `response` is the refusal."""
 
     def __init__(self, response: HttpResponse) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Forged(Exception):
 
 
 class Receiver(FormHandler):
-    """Takes the file of a form. `error` says why it did not, for the field of the file."""
+    """Receives the file of a form. `error` is the reason if it was refused, for the field of the file."""
 
     chunk_size = 256 * 1024
     error = ""
@@ -52,15 +52,15 @@ class Receiver(FormHandler):
 
     @abstractmethod
     def begin(self, name: str) -> None:
-        """The file begins. Raises UploadStopped for one that cannot be taken."""
+        """Called when the file begins. Raises UploadStopped for a file that cannot be accepted."""
 
     @abstractmethod
     def finish(self) -> None:
-        """The file is whole. Raises UploadStopped."""
+        """Called when the file is complete. Raises UploadStopped."""
 
     @abstractmethod
     def too_large(self) -> UploadStopped:
-        """What is said of a file that is larger than `maximum`."""
+        """The error for a file that is larger than `maximum`."""
 
     def new_file(self, field_name: str, file_name: str, *args: Any, **kwargs: Any) -> None:
         if self._begun or field_name != "file":
@@ -76,13 +76,13 @@ class Receiver(FormHandler):
         return None
 
     def read(self) -> None:
-        """Read the form, so that `request.POST` has its fields from now on, and have the file finished."""
+        """Read the form into `request.POST`, and finish the file."""
         if "HTTP_TRANSFER_ENCODING" in self.request.META:
             raise LengthRequired
         if self.request.content_type != "multipart/form-data":
             read_form(self.request, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         else:
-            # Of a body that is too large the fields are read all the same: they are shown again with the error.
+            # The fields of a body that is too large are read too: the form is shown again with them and the error.
             stream = BodyStream(self.request, self.maximum + settings.DATA_UPLOAD_MAX_MEMORY_SIZE, cut=True)
             _set(self.request, QueryDict())
             try:
@@ -100,10 +100,10 @@ class Receiver(FormHandler):
 def takes_upload[R: Receiver, **P](
     receiver: Callable[[PageRequest], AbstractContextManager[R]],
 ) -> Callable[[Callable[Concatenate[PageRequest, R | None, P], HttpResponse]], PageView[P]]:
-    """Declare that a page takes a form with one file of any size, which `receiver` stores as it arrives.
+    """Declare that a page accepts a form with one file of any size, which `receiver` stores as it arrives.
 
-    It stands below the guard of the view, which gets the receiver of a POST as a further argument, with the form read
-    and proven. The middleware leaves the bodies of people who have signed in to it.
+    Apply it below the guard of the view. For a POST the view gets the receiver as a further argument, after the form is
+    read and has passed CSRF protection. The middleware does not read the bodies of people who have signed in.
     """
 
     def declare(view: Callable[Concatenate[PageRequest, R | None, P], HttpResponse]) -> PageView[P]:
@@ -140,7 +140,7 @@ def prove_origin(request: HttpRequest, fields: QueryDict) -> None:
 
 
 def _set(request: HttpRequest, fields: QueryDict) -> None:
-    request.POST = cast("Any", fields)  # its stubs have it immutable
+    request.POST = cast("Any", fields)  # the stubs declare it immutable
 
 
 def _unused(request: HttpRequest) -> HttpResponse:

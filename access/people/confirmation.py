@@ -1,4 +1,4 @@
-"""The author of changes that a worker makes after the request: a person, as long as the person may make them."""
+"""The author of changes that a worker makes after the request: a person, as long as that person has the right."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from access.roles import Capability, may
 
 
 class NotAllowedAnyMore(Refusal):
-    """The person was removed or suspended, or has another role now."""
+    """The person was removed or suspended, or now has another role."""
 
     status = 403
 
@@ -17,7 +17,7 @@ class NotAllowedAnyMore(Refusal):
 def lasting_actor(*, administrator: Administrator, tenant: Tenant, capability: Capability) -> Actor:
     """The person as the author of changes that need `capability`.
 
-    Each change is refused with NotAllowedAnyMore from the moment that the person, or the tenant, loses the right to it.
+    Once the person or the tenant loses the right, each change raises NotAllowedAnyMore.
     """
 
     def confirm() -> None:

@@ -49,7 +49,7 @@ class Key:
         """Return the response of `respond`, or the stored one of the first call with this key.
 
         Only a success is stored, in the transaction of `respond`: after an error the same key may be sent again. With
-        `asks_elsewhere` it is stored after that transaction, so that none is open while another server is asked.
+        `asks_elsewhere` it is stored after that transaction, so that none is open during a call to another server.
         Raises the 409 while another call with the key is in progress, and the 422 if the key was sent before with
         another request.
         """
@@ -133,7 +133,7 @@ def _parts(value: Any) -> Iterator[bytes]:
 
 
 def rewrap(*, limit: int) -> int:
-    """Seal up to `limit` answers anew that are not under the newest key. Returns their number."""
+    """Re-encrypt up to `limit` answers that use an older key. Returns their number."""
     calls = IdempotentCall.objects.exclude(status=None).exclude(answer__startswith=f"{newest_key()}:")
     found = list(calls.order_by("pk")[:limit])
     for call in found:
@@ -143,7 +143,7 @@ def rewrap(*, limit: int) -> int:
 
 
 def _sealed(answer: bytes, token_id: UUID, key: str) -> str:
-    """An answer has signed forms and links, and what a profile has: encrypted, as everything that opens something."""
+    """Encrypt an answer: it may have signed forms and links, and the secrets in a profile."""
     number, sealed = seal(answer, *_place(token_id, key))
     return f"{number}:{base64.b64encode(sealed).decode()}"
 

@@ -76,8 +76,8 @@ class Schemas:
 
 
 def used(document: Any, components: dict[str, Schema]) -> dict[str, Schema]:
-    """The components that the document refers to, and those that these refer to. The body of an upload is written out
-    as its form, and its model would be one that nothing refers to."""
+    """The components that the document refers to, directly or through others. The model of an upload's body is not one
+    of them: the document has the form itself."""
     names, left = set[str](), [document]
     while left:
         text = orjson.dumps(left.pop()).decode()

@@ -202,7 +202,7 @@ def _query_parameters(operation: Operation, schemas: Schemas) -> list[dict[str, 
 def _request_body(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     upload = {MULTIPART: {"schema": _upload(operation, operation.upload, schemas)}} if operation.upload else {}
     if operation.upload and (operation.upload.files or not operation.forms):
-        return {"required": True, "content": upload}  # nothing else can carry the file
+        return {"required": True, "content": upload}  # no other media type can carry the file
     model = schemas.fields((operation.id, "body"))
     content = {JSON: {"schema": schemas.of((operation.id, "body"))}}
     if operation.forms:

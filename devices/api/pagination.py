@@ -41,7 +41,7 @@ class CursorPage[R](BaseModel):
 
 
 class NumberedPage[R](BaseModel):
-    """One page of a list whose pages have numbers; there is no link to the next one."""
+    """One page of a list with numbered pages. It has no link to the next page."""
 
     page: int
     size: int
@@ -101,7 +101,7 @@ def paginate[M: Model, R](
 
 
 class PageNumber(LimitOffset):
-    """A page by its number, or by `limit` and `offset`. A number that is none is one past the end."""
+    """A page by its number, or by `limit` and `offset`. An invalid number means a page past the end."""
 
     page: Annotated[int | None, BeforeValidator(page_number), Field(ge=1)] = None
 
@@ -113,9 +113,9 @@ class PageNumber(LimitOffset):
 def numbered_page[M: Model, R](
     request: HttpRequest, rows: QuerySet[M], query: PageNumber, result: Callable[[M], R]
 ) -> Page[R]:
-    """One page of `rows`, which must be in a total order, with links of the style in which it was asked for.
+    """One page of `rows`, which must be in a total order, with links in the style of the request.
 
-    Raises the 404 for a page that is not there; the first one always is.
+    Raises the 404 for a page that does not exist. The first page always exists.
     """
     if not query.by_number:
         return paginate(request, rows, query, result)
@@ -170,7 +170,7 @@ def keyset[M: Model](
     descending: bool = False,
     parameter: str = "cursor",
 ) -> tuple[list[M], str | None, str | None]:
-    """The rows of a page as `cursor_page` has them, and the cursors of the next and the previous page."""
+    """The rows of a page, as in `cursor_page`, and the cursors of the next and the previous page."""
     fields = [rows.model._meta.get_field(name) for name in order]
     position, backwards = _read_cursor(fields, cursor, parameter) if cursor else (None, False)
     reverse = descending != backwards

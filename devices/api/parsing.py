@@ -48,7 +48,7 @@ def form_of[B: Body](form: QueryDict, schema: type[B]) -> B:
 
 
 def _guessed(body: bytes) -> str:
-    """The type of a body that names none, as one published client sends it: no form begins with a brace."""
+    """The type of a body without Content-Type, which one published client sends. No form begins with a brace."""
     return "application/json" if body.lstrip().startswith(b"{") else FORMS[0]
 
 

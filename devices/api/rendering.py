@@ -8,7 +8,7 @@ JSON = "application/json"
 
 
 def origin_of(request: HttpRequest) -> str:
-    """Scheme and host at which the caller reached the API: links to files lead there too."""
+    """The scheme and host at which the caller reached the API. Links to files use them too."""
     return f"{request.scheme}://{request.get_host()}"
 
 

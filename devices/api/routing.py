@@ -264,11 +264,11 @@ class Router:
         name its type, because one function serves several operations.
 
         With `upload` the body is a multipart form that streams to disk. The handler's `upload: Upload` has its files,
-        and a `body` is parsed from its fields. With `forms` as well, a body without files may come in any of the forms.
+        and a `body` is parsed from its fields. With `forms` as well, a body without files may have any supported type.
 
-        `creates`: to repeat a call would make a second object, so that it may carry an Idempotency-Key. By default that
-        is a POST which answers 201. `asks_elsewhere`: the handler calls another server before it stores anything, for
-        which no transaction may be open. `ours` marks an addition to the public API.
+        `creates`: a repeated call would create a second object, so the call may carry an Idempotency-Key. This is the
+        default for a POST that answers 201. `asks_elsewhere`: the handler calls another server before it stores
+        anything, and no transaction may be open during that call. `ours` marks an addition to the public API.
         """
 
         def declare(handler: H) -> H:

@@ -18,7 +18,7 @@ MULTIPART = "multipart/form-data"
 
 
 class NamelessFileHandler(FileUploadHandler):
-    """Writes a file to the disk under no name: the system frees it with its process, also one that is killed."""
+    """Writes a file to disk without a name: the system deletes it when the process ends, even if it is killed."""
 
     file: "UploadedFile[Any]"
 
@@ -42,10 +42,10 @@ class NamelessFileHandler(FileUploadHandler):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadLimits:
-    """Declares that an operation takes a multipart form of at most `maximum` bytes, with a file under each name of
-    `files`, and perhaps one under each of `optional`.
+    """Declares that an operation accepts a multipart form of at most `maximum` bytes, with a file under each name in
+    `files`, and optionally one under each name in `optional`.
 
-    `handlers` are Django's upload handlers. Without others, each file is written to disk and is gone after the call.
+    `handlers` are upload handlers of Django. The default one writes each file to disk and deletes it after the call.
     """
 
     maximum: int

@@ -1,4 +1,4 @@
-"""Starting and stopping a bulk action. Its worker is in `devices.bulk.worker`."""
+"""Start and stop bulk actions. `devices.bulk.worker` carries them out."""
 
 from uuid import UUID
 
@@ -17,7 +17,7 @@ LONGEST_LABEL = 310
 
 
 class SelectionGrew(ValidationError):
-    """More would be changed than the person was shown."""
+    """The selection has more rows now than the person was shown."""
 
     def __init__(self, total: int) -> None:
         super().__init__(f"More match now: {total:,}. Look at the numbers again.")
@@ -34,10 +34,10 @@ def start_bulk_action[T: Model](
     at_most: int,
     actor: Actor,
 ) -> BulkAction:
-    """Have a worker make the change to all of `targets`, which is read once, here.
+    """Have a worker make the change to all of `targets`, which is read only once, here.
 
-    `id` names the form: however often it is sent, it starts one action. Raises SelectionGrew for more than `at_most`
-    objects, and ValidationError for none.
+    `id` identifies the form: it starts one action, however often it is sent. Raises SelectionGrew for more than
+    `at_most` objects, and ValidationError for none.
     """
     action = BulkAction(
         tenant=tenant,
@@ -76,7 +76,7 @@ def start_bulk_action[T: Model](
 
 @transaction.atomic
 def stop_bulk_action(*, tenant: Tenant, id: UUID, actor: Actor) -> None:
-    """Skip all that is still queued. Raises BulkAction.DoesNotExist; an action that has ended stays as it is."""
+    """Skip all queued targets. An action that has ended stays as it is. Raises BulkAction.DoesNotExist."""
     action = tenant.bulk_actions.select_for_update().get(uuid=id)
     if action.ended_at:
         return
@@ -91,9 +91,9 @@ def stop_bulk_action(*, tenant: Tenant, id: UUID, actor: Actor) -> None:
 
 
 def _freeze[T: Model](action: BulkAction, targets: QuerySet[T]) -> int:
-    """Store a result for each of the targets, in their order. Returns their number.
+    """Store a result for each of the targets, in their order. Returns the number of targets.
 
-    One INSERT … SELECT: no row of it comes into this process, however many they are.
+    One INSERT … SELECT does it, so that this process reads no row, however many there are.
     """
     serial = "serial_number" if targets.model is Device else "no_serial"
     values = targets.annotate(

@@ -12,7 +12,7 @@ def put_body(action: BulkAction, body: bytes | None) -> None:
 
 
 def body_of(action: BulkAction) -> bytes | None:
-    """The body; None where there is none. Raises SecretUnreadable."""
+    """The decrypted body; None if there is none. Raises SecretUnreadable."""
     if action.key_number is None or action.ciphertext is None:
         return None
     return unseal(action.key_number, action.ciphertext, *_place(action))

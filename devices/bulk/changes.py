@@ -1,4 +1,4 @@
-"""The changes that a bulk action makes to each of its devices: the same functions as for a single one."""
+"""The changes that a bulk action makes to each of its devices, with the same functions as for a single device."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
@@ -23,25 +23,25 @@ NOT_LOST = "Not in Lost Mode."
 
 
 class Skipped(Exception):
-    """There is nothing to do for this one; the message is the reason."""
+    """The target needs no change. The message is the reason."""
 
 
 class Skip(NamedTuple):
-    """How many of the selected ones will be skipped for a reason, as things are now."""
+    """A reason, and the number of selected targets that would be skipped for it now."""
 
     number: int
     reason: str
 
 
 class Stored(NamedTuple):
-    """What a change is made of again: plain values, and the body of a command, which may hold a secret."""
+    """A change in its stored form: plain values, and the body of a command, which may hold a secret."""
 
     parameters: dict[str, Any]
     body: bytes | None = None
 
 
 class Change[T: Model](ABC):
-    """One kind of change, with what it needs: `T` is what it changes, a device or a library item."""
+    """One kind of change, with its parameters. `T` is the type of its targets: a device or a library item."""
 
     kind: ClassVar[BulkAction.Kind]
     capability: ClassVar[Capability]
@@ -50,27 +50,27 @@ class Change[T: Model](ABC):
     @property
     @abstractmethod
     def label(self) -> str:
-        """What is done, as people read it."""
+        """The change in words, for people."""
 
     @abstractmethod
     def stored(self) -> Stored:
-        """What `restore` makes the change of again."""
+        """The stored form, from which `restore` makes the change again."""
 
     @classmethod
     @abstractmethod
     def restore(cls, tenant: Tenant, stored: Stored) -> Self:
-        """The change of a stored action; what it refers to is locked. Raises ObjectDoesNotExist where that is gone."""
+        """The change of a stored action; its tag or Blueprint is locked. Raises ObjectDoesNotExist if it is deleted."""
 
-    def prepare(self, actor: Actor) -> None:  # noqa: B027 - few changes have something to prepare
-        """Create what the change refers to and is not there yet, in the caller's transaction."""
+    def prepare(self, actor: Actor) -> None:  # noqa: B027 - most changes need no preparation
+        """Create objects that the change refers to and that do not exist yet, in the caller's transaction."""
 
     @abstractmethod
     def expected_skips(self, targets: QuerySet[T]) -> Iterator[Skip]:
-        """Which of the selected ones would be skipped now. Others may be: their state decides at their turn."""
+        """The skips to expect now. Others may follow, because the state of a target decides when its turn comes."""
 
     @abstractmethod
     def lock(self, uuids: Iterable[UUID]) -> dict[UUID, T]:
-        """The objects with these ids that still exist, locked in one order where the change locks them."""
+        """The objects with these ids that still exist, locked in a fixed order if the change locks them."""
 
     @abstractmethod
     def apply(self, target: T, actor: Actor) -> None:
@@ -81,8 +81,8 @@ class DeviceChange(Change[Device], ABC):
     capability = Capability.EDIT_DEVICES
 
     def lock(self, uuids: Iterable[UUID]) -> dict[UUID, Device]:
-        # All devices of a group before the first audit event: other changes lock their device before the head of the
-        # trail, and would wait for this transaction while it waits for them.
+        # Lock all devices of a group before the first audit event. Other changes lock their device before the head of
+        # the trail: in another order, they and this transaction would wait for each other.
         found = self.tenant.devices.select_for_update().defer("record_json").filter(uuid__in=list(uuids))
         return {device.uuid: device for device in found.order_by("pk")}
 
@@ -91,7 +91,7 @@ class DeviceChange(Change[Device], ABC):
 class SendCommand(DeviceChange):
     tenant: Tenant
     command: Command[Any]
-    arguments: Any = None  # the body, of the type that the command declares
+    arguments: Any = None  # the body, in the type that the command declares
 
     kind = BulkAction.Kind.COMMAND
     capability = Capability.ACT_ON_DEVICES
@@ -107,7 +107,7 @@ class SendCommand(DeviceChange):
     @classmethod
     def restore(cls, tenant: Tenant, stored: Stored) -> Self:
         command = COMMANDS.get(stored.parameters["command"])
-        if command is None:  # an upgrade removed it
+        if command is None:  # an upgrade removed the command
             raise DeviceCommand.DoesNotExist
         body = command.body.model_validate_json(stored.body) if command.body and stored.body else None
         return cls(tenant, command, body)
@@ -140,7 +140,7 @@ class _TagChange(DeviceChange, ABC):
 
     @classmethod
     def restore(cls, tenant: Tenant, stored: Stored) -> Self:
-        # Locked before the devices, as renaming a tag does. `no_key`: others may go on giving the tag to devices.
+        # Locked before the devices, as in renaming a tag. `no_key`: other changes may still add the tag to devices.
         return cls(tenant, tenant.tags.select_for_update(no_key=True).get(uuid=stored.parameters["tag"]))
 
     def _tags(self, target: Device) -> set[str]:
@@ -151,7 +151,7 @@ class _TagChange(DeviceChange, ABC):
 
 
 class AddTag(_TagChange):
-    """A tag that is not stored yet is created when the action starts."""
+    """Adds a tag. A tag that does not exist yet is created when the action starts."""
 
     kind = BulkAction.Kind.ADD_TAG
 
@@ -209,7 +209,7 @@ class AssignBlueprint(DeviceChange):
 
     @classmethod
     def restore(cls, tenant: Tenant, stored: Stored) -> Self:
-        # Locked before the devices, as `update_device` does.
+        # Locked before the devices, as in `update_device`.
         return cls(tenant, tenant.blueprints.select_for_update().get(uuid=stored.parameters["blueprint"]))
 
     def expected_skips(self, targets: QuerySet[Device]) -> Iterator[Skip]:
@@ -222,7 +222,7 @@ class AssignBlueprint(DeviceChange):
 
 
 def by_platform(devices: QuerySet[Device]) -> dict[str, int]:
-    """The number of devices of each family, the largest first."""
+    """The number of devices of each family, the largest number first."""
     counts = devices.order_by().values("platform").annotate(number=Count("pk")).values_list("platform", "number")
     return dict(sorted(counts, key=lambda each: (-each[1], each[0])))
 

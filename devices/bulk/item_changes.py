@@ -1,4 +1,4 @@
-"""The changes that a bulk action makes to library items: on a Blueprint, or off it."""
+"""The changes that a bulk action makes to library items: assign them to a Blueprint, or remove them from it."""
 
 from abc import ABC
 from collections.abc import Iterable, Iterator
@@ -20,7 +20,7 @@ ASSIGNED, NOT_ASSIGNED = "Already on this Blueprint.", "Not on this Blueprint."
 
 @dataclass(frozen=True, slots=True)
 class _ItemChange(Change[LibraryItem], ABC):
-    """`node` is the branch of a map; None for a Blueprint without branches."""
+    """A change at a Blueprint. `node` is the branch of an assignment map; None for a Blueprint without branches."""
 
     tenant: Tenant
     blueprint: Blueprint
@@ -42,7 +42,7 @@ class _ItemChange(Change[LibraryItem], ABC):
         return cls(tenant, blueprint, blueprint.nodes.get(uuid=ids["node"]) if "node" in ids else None)
 
     def lock(self, uuids: Iterable[UUID]) -> dict[UUID, LibraryItem]:
-        # The lock of the Blueprint is the one that assigning takes.
+        # Items are not locked: assigning them locks only the Blueprint.
         return {item.uuid: item for item in self.tenant.library_items.filter(uuid__in=list(uuids))}
 
     def _assigned(self) -> QuerySet[Any, Any]:

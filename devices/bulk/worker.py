@@ -1,7 +1,7 @@
-"""The task that carries out a bulk action, a group of devices in each transaction.
+"""The task that carries out a bulk action, one group of devices in each transaction.
 
-The result of a device is stored in the transaction of its change, and a group begins with those that are still queued.
-So a task that is killed goes on where the last commit ended, and no device is changed twice, however often it runs.
+The result of a device is stored in the transaction of its change, and each group is taken from the queued devices.
+So a task that was killed continues after the last commit, and no device is changed twice, however often the task runs.
 """
 
 import logging
@@ -23,13 +23,13 @@ from devices.bulk.changes import AddTag, AssignBlueprint, Change, RemoveTag, Sen
 from devices.bulk.item_changes import AssignItem, RemoveItem
 from devices.models import BulkAction, BulkResult
 
-# Devices in one transaction. Other changes of the tenant wait for it, because it holds the head of the audit trail.
+# Devices in one transaction. Other changes of the tenant wait for it, because it locks the head of the audit trail.
 GROUP = 25
-# Seconds between two groups. A writer that waits for SQLite's lock looks again ten times a second, and would not find
-# it free between two transactions that follow each other at once.
+# Seconds between two groups. A writer that waits for SQLite's lock tries ten times a second. Without a pause between
+# two transactions it would rarely find the lock free.
 PAUSE = 0.12
-TURN = 10.0  # seconds after which other tasks have their turn
-SILENCE = timedelta(hours=1)  # an action that was not moved for so long has lost its task
+TURN = 10.0  # seconds after which the task lets other tasks run
+SILENCE = timedelta(hours=1)  # an action without progress for so long has lost its task
 STAY = timedelta(days=90)
 OLD = 20  # actions that are deleted in one transaction
 CHANGES: dict[str, type[Change[Any]]] = {
@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 @task(retries=4)
 def run_bulk_action(action_id: int) -> None:
-    """Carry the action out. Harmless when it runs twice, also at the same time."""
+    """Carry out the action. Harmless when it runs twice, also at the same time."""
     start = time.monotonic()
     while run_group(action_id):
         if time.monotonic() - start > TURN:
@@ -53,7 +53,7 @@ def run_bulk_action(action_id: int) -> None:
 
 @task()
 def tend_bulk_actions() -> None:
-    """Give actions that lost their task a new one, and delete the old ones. Harmless when it runs twice."""
+    """Give a new task to actions that lost theirs, and delete old actions. Harmless when it runs twice."""
     now = timezone.now()
     for pk in BulkAction.objects.filter(ended_at=None, moved_at__lt=now - SILENCE).values_list("pk", flat=True):
         run_bulk_action.enqueue(pk)
@@ -65,7 +65,7 @@ def tend_bulk_actions() -> None:
 @transaction.atomic
 def run_group(action_id: int) -> bool:
     """Change the next devices of the action. Returns whether there may be more."""
-    # The lock makes a second worker wait, which then finds the results of this one.
+    # The lock makes a second worker wait. It then finds the results of this one.
     found = BulkAction.objects.select_for_update(of=("self",)).select_related("tenant", "administrator")
     action = found.filter(pk=action_id, ended_at=None).first()
     if action is None:
@@ -96,7 +96,7 @@ def run_group(action_id: int) -> bool:
 
 
 def end(action: BulkAction, status: BulkResult.Status, reason: str) -> None:
-    """End the action, which the caller has locked. What is still queued gets this status."""
+    """End the action, which the caller has locked. Targets that are still queued get this status."""
     number = action.results.filter(status=Status.QUEUED).update(status=status, reason=reason[:500])
     _count(action, status, number)
     action.ended_at = action.moved_at = timezone.now()
@@ -105,11 +105,11 @@ def end(action: BulkAction, status: BulkResult.Status, reason: str) -> None:
 
 
 def _carry_out(change: Change[Any], target: Any, actor: Actor) -> tuple[BulkResult.Status, str]:
-    """The result of one device. Raises NotAllowedAnyMore, and errors after which the whole group is tried again."""
+    """Make the change to one device, and return its result. Raises NotAllowedAnyMore, and errors that need a retry."""
     if target is None:
         return Status.SKIPPED, "It was deleted."
     try:
-        with transaction.atomic():  # a device whose change fails leaves nothing of it, and the others go on
+        with transaction.atomic():  # a failed change is rolled back for its device alone
             change.apply(target, actor)
     except NotAllowedAnyMore:
         raise

@@ -1,4 +1,4 @@
-"""The apps of the demo company as if they had been uploaded: small files, each of its kind."""
+"""Files for the apps of the demo company, as if they had been uploaded: small, but valid for their type."""
 
 import plistlib
 import struct
@@ -24,7 +24,7 @@ Purpose = StoredFile.Purpose
 
 
 def add_apps(tenant: Tenant) -> None:
-    """Give the demo library's apps their contents, those that have none yet. In the caller's transaction."""
+    """Add contents to those apps of the demo library that have none yet, in the caller's transaction."""
     for name, (file, content, fields) in CUSTOM_APPS.items():
         if item := _without_contents(tenant, name, "custom_app"):
             stored = _store(tenant, Purpose.CUSTOM_APP, file, content())
@@ -66,14 +66,14 @@ def _write(file: StoredFile, content: bytes) -> None:
 
 
 def package_file() -> bytes:
-    """An empty XAR archive, which is what an installer package is."""
+    """An installer package: an empty XAR archive."""
     contents = b"<?xml version='1.0' encoding='UTF-8'?><xar><toc/></xar>"
     packed = zlib.compress(contents)
     return b"xar!" + struct.pack(">HHQQI", 28, 1, len(packed), len(contents), 0) + packed
 
 
 def archive_file(entries: dict[str, bytes]) -> bytes:
-    """A ZIP archive, the same for the same entries."""
+    """A ZIP archive, always the same for the same entries."""
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in entries.items():
@@ -82,7 +82,7 @@ def archive_file(entries: dict[str, bytes]) -> bytes:
 
 
 def image_file() -> bytes:
-    """A disk image, as far as its trailer shows."""
+    """A file with the trailer of a disk image."""
     return bytes(4096) + b"koly" + bytes(508)
 
 

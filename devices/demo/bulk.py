@@ -18,7 +18,7 @@ type Rows = Iterable[tuple[UUID, str, str]]
 
 
 class _Past(NamedTuple):
-    """An action that ended. `skipped` says why the first `few` of its rows were skipped."""
+    """An action that ended. `skipped` is the reason for which the first `few` of its rows were skipped."""
 
     kind: BulkAction.Kind
     label: str
@@ -30,7 +30,7 @@ class _Past(NamedTuple):
 
 
 def add_bulk_actions(*, tenant: Tenant, now: datetime, limit: int) -> None:
-    """Add the bulk actions to a tenant that has none, about up to `limit` devices."""
+    """Add the bulk actions, each for up to `limit` devices, to a tenant that has none."""
     if tenant.bulk_actions.exists():
         return
     devices = tenant.devices.order_by("name", "pk").values_list("uuid", "name", "serial_number")

@@ -1,4 +1,4 @@
-"""Automated Device Enrollment of the demo company: its servers at Apple, and their devices."""
+"""Automated Device Enrollment in the demo company: its servers at Apple, and their devices."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -30,7 +30,7 @@ _LETTERS = "0123456789CDFGHJKLMNPQRTVWXY"
 
 @transaction.atomic
 def add_enrollment(*, tenant: Tenant, actor: Actor, now: datetime, limit: int) -> None:
-    """Add two servers, one of which Apple refuses, and ADE devices for up to `limit` devices of the fleet.
+    """Add two servers, one with a token that Apple refuses, and ADE devices for up to `limit` devices of the fleet.
 
     A tenant that has a server already stays unchanged. The same fleet always gets the same ADE devices.
     """
@@ -59,7 +59,7 @@ def _servers(tenant: Tenant, now: datetime) -> tuple[AdeIntegration, AdeIntegrat
     broken.use_blueprint_routing = True
     broken.refusal, broken.refused_at = AdeIntegration.Reason.FORBIDDEN, now - timedelta(days=3, seconds=41)
     for server in (working, broken):
-        # Leased for as long as its token lives: no worker sends the demo's token to Apple.
+        # Leased until its token expires, so that no worker sends the demo's token to Apple.
         server.leased_until = server.access_token_expiry
     return working, broken
 
@@ -111,7 +111,7 @@ def _enrolled(server: AdeIntegration, devices: list[Device]) -> Iterator[AdeDevi
 
 
 def _waiting(server: AdeIntegration, now: datetime) -> Iterator[AdeDevice]:
-    """Devices that wait in their boxes; the newest have no profile yet."""
+    """Devices that have not enrolled yet. The newest have no profile yet."""
     random = Random(f"ade {server.uuid}")  # noqa: S311
     for number in range(WAITING):
         model, description, platform = random.choice(PURCHASES)

@@ -1,4 +1,4 @@
-"""Threats and vulnerabilities of the demo fleet, in the shapes of the API. They fit the apps that devices have."""
+"""Threats and vulnerabilities of the demo fleet, in the formats of the API. They match the apps on the devices."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

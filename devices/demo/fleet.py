@@ -80,8 +80,7 @@ def load_demo_fleet(
     """Import a demo fleet, and set up the tenant: departments and job titles of users, blueprints, library and routing.
 
     The first `complete` devices also have apps, library items, parameters, a history, findings and secrets. All
-    others have only
-    their records and details. Two tenants have the same fleet under other ids.
+    others have only their records and details. Two tenants have the same fleet, with different ids.
     """
     fleet = _Fleet(1, now or _this_minute(), owner=tenant.subdomain)
     with transaction.atomic():

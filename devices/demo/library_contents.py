@@ -1,4 +1,4 @@
-"""The contents of the demo library: profiles, scripts, and what happened to them."""
+"""The contents of the demo library: profiles, scripts, and their activity."""
 
 import plistlib
 from datetime import timedelta
@@ -94,7 +94,7 @@ IN_SELF_SERVICE = {"Rosetta": "Utilities"}
 
 
 def add_contents(tenant: Tenant, items: dict[Any, LibraryItem]) -> None:
-    """Give the items, which are found by their ids, their dates, contents and activity. The same every time."""
+    """Add dates, contents and activity to the items, which are keyed by their ids. The result is always the same."""
     random = Random(tenant.subdomain)  # noqa: S311 - reproducible demo data
     this_morning = timezone.now().replace(hour=9, minute=0, second=0, microsecond=0)
     offered = {category.name: category.uuid for category in categories.categories(tenant)}

@@ -1,4 +1,4 @@
-"""Rows of Prism that a demo device reports beyond its details and its apps."""
+"""Rows of Prism that a demo device reports in addition to its details and its apps."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
@@ -49,9 +49,9 @@ _PROFILES = (
 
 
 def demo_reports(devices: Iterable[Device]) -> dict[str, dict[int, Rows]]:
-    """What these devices report: rows by category and the primary key of the device. Always the same for a device.
+    """The reports of these devices: rows by category and by the device's primary key. Always the same for a device.
 
-    `inventory` of each device is read.
+    It reads `inventory` of each device.
     """
     reports: dict[str, dict[int, Rows]] = {}
     for device in devices:

@@ -1,10 +1,10 @@
-"""Vulnerabilities that versions of the demo apps have, by the names of the apps."""
+"""Vulnerabilities in versions of the demo apps, by the names of the apps."""
 
 from typing import NamedTuple
 
 
 class Cve(NamedTuple):
-    """`published` is a date. Apps of `apps` have it in the versions that the demo fleet installs."""
+    """A vulnerability of `apps`, in the versions that the demo fleet installs. `published` is a date."""
 
     id: str
     severity: str
@@ -112,7 +112,7 @@ CVES = (
         "An answer of an MMS server makes VLC before 3.0.22 read outside of a buffer.",
     ),
 )
-# One that was there, until every device had the next version.
+# A vulnerability that is gone, because every device has the next version.
 REMEDIATED = Cve(
     "CVE-2024-9680",
     "Critical",
@@ -154,7 +154,7 @@ FILES = (
 
 
 class Rule(NamedTuple):
-    """A rule that recognizes the behavior of a process, as (name, image path, command line) of parent and target."""
+    """A rule that recognizes the behavior of a process. A process is (name, image path, command line)."""
 
     id: str
     version: int

@@ -1,4 +1,4 @@
-"""Integrations with Automated Device Enrollment: created, renewed, changed and deleted."""
+"""Create, renew, change and delete integrations with Automated Device Enrollment."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ ROUTED_BLUEPRINT = "Leave it out when using blueprint routing"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Defaults:
-    """What devices get that are assigned to the server later: their Blueprint, or routing; and whom to ask for help."""
+    """The defaults of devices that are assigned to the server later: Blueprint or routing, and the support contact."""
 
     blueprint_id: UUID | None
     use_blueprint_routing: bool
@@ -36,7 +36,7 @@ class Defaults:
     phone: str
 
     def check(self) -> None:
-        """Raise the ValidationError of a field."""
+        """Raise a ValidationError for an invalid field."""
         if self.blueprint_id is None and not self.use_blueprint_routing:
             raise ValidationError({"blueprint_id": BLUEPRINT_REQUIRED})
         if self.blueprint_id is not None and self.use_blueprint_routing:
@@ -47,7 +47,7 @@ class Defaults:
             raise ValidationError({"email": error.messages}) from None
 
     def locked_blueprint(self, tenant: Tenant) -> Blueprint | None:
-        """Return the Blueprint, which cannot be deleted until the end of the transaction."""
+        """Return the Blueprint, locked: it cannot be deleted until the end of the transaction."""
         if self.blueprint_id is None:
             return None
         rows = tenant.blueprints.select_for_update(no_key=True).filter(uuid=self.blueprint_id)
@@ -55,7 +55,7 @@ class Defaults:
 
 
 class AppleAway(Refusal):
-    """Apple did not say whose the token is, so the integration is not stored."""
+    """Apple did not confirm the owner of the token, so the integration is not stored."""
 
     status = 503
 
@@ -73,14 +73,14 @@ def create_integration(
     defaults: Defaults,
     actor: Actor,
 ) -> AdeIntegration:
-    """Add the server of a token file, and have its devices fetched.
+    """Add the server of a token file, and have a worker fetch its devices.
 
-    Raises ValidationError for a file that is no usable token, and AppleAway if Apple cannot be asked about it.
+    Raises ValidationError for a file that is not a usable token, and AppleAway if Apple's service does not answer.
     """
     defaults.check()
     token, account = _opened(tenant, content)
     with transaction.atomic():
-        # Two creations at once must not both find the server free. Before the Blueprint, as every change locks them.
+        # The lock keeps two calls from adding the same server. It comes before the Blueprint's, as in every change.
         Tenant.objects.select_for_update(no_key=True).only("pk").get(pk=tenant.pk)
         blueprint = defaults.locked_blueprint(tenant)
         if tenant.ade_integrations.filter(server_uuid=account.server_uuid).exists():
@@ -107,9 +107,9 @@ def renew_integration(
     defaults: Defaults,
     actor: Actor,
 ) -> AdeIntegration:
-    """Replace the server token, and the defaults. The integration keeps its id, its devices and its place in the list.
+    """Replace the server token and the defaults. The integration keeps its id, its devices and its place in the list.
 
-    Raises AdeIntegration.DoesNotExist, AppleAway, and ValidationError, also for the token of another server.
+    Raises AdeIntegration.DoesNotExist, AppleAway and ValidationError, also for the token of another server.
     """
     known = tenant.ade_integrations.only("pk").get(uuid=integration_id)
     defaults.check()
@@ -145,7 +145,7 @@ def update_integration(
     defaults: Defaults,
     actor: Actor,
 ) -> AdeIntegration:
-    """Change the defaults of devices that are assigned from now on. Those that are assigned keep theirs.
+    """Change the defaults of devices that are assigned from now on. Devices that are already assigned keep theirs.
 
     Raises AdeIntegration.DoesNotExist and ValidationError.
     """
@@ -200,7 +200,7 @@ def request_sync(*, tenant: Tenant, integration_id: UUID, actor: Actor) -> AdeIn
 
 
 def device_counts(integrations: Iterable[AdeIntegration]) -> dict[int, dict[str, int]]:
-    """Return how many devices of each family each integration has, by primary key. In one query."""
+    """Return the number of devices of each family for each integration, by its primary key. In one query."""
     counts: dict[int, dict[str, int]] = {integration.pk: {} for integration in integrations}
     found = AdeDevice.objects.filter(integration__in=counts).values_list("integration", "device_family")
     rows = {(pk, family): number for pk, family, number in found.annotate(number=Count("*")).order_by()}
@@ -226,7 +226,7 @@ _TOKEN = ("access_token_expiry", "key_number", "ciphertext", "refusal", "refused
 
 
 def _opened(tenant: Tenant, content: bytes) -> tuple[ServerToken, Account]:
-    """Return the token in the file, and Apple's account of it. Apple may be slow: no transaction is open."""
+    """Return the token in the file, and its account at Apple. Call it outside a transaction: Apple may be slow."""
     token = ade_keys.open_server_token(tenant=tenant, content=content)
     try:
         with AppleDevices(token, REQUEST) as apple:

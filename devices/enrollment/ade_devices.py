@@ -1,4 +1,4 @@
-"""ADE devices: what each one gets when it enrolls, and the enrolled device that it became."""
+"""ADE devices: the values that each one gets when it enrolls, and the enrolled device that it became."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -17,7 +17,7 @@ from devices.references import get_referenced, unknown_reference
 
 
 class AdeDeviceChanges(TypedDict, total=False):
-    """The fields that `update_ade_device` changes; those that are left out stay."""
+    """The fields that `update_ade_device` changes. Fields that are left out stay as they are."""
 
     blueprint_id: UUID | None
     use_blueprint_routing: bool
@@ -30,17 +30,17 @@ class AdeDeviceChanges(TypedDict, total=False):
 def update_ade_device(
     *, tenant: Tenant, ade_device_id: UUID, actor: Actor, **changes: Unpack[AdeDeviceChanges]
 ) -> AdeDevice:
-    """Change what a device gets when it enrolls. A device that is enrolled already stays as it is.
+    """Change the values that a device gets when it enrolls. A device that is already enrolled stays as it is.
 
-    A Blueprint ends routing, and routing takes the Blueprint away. A device that is no longer routed, and gets no
-    Blueprint, gets that of its integration. Raises AdeDevice.DoesNotExist and ValidationError.
+    A Blueprint ends routing, and routing removes the Blueprint. If routing ends without a new Blueprint, the device
+    gets the Blueprint of its integration. Raises AdeDevice.DoesNotExist and ValidationError.
     """
     pk = tenant.ade_devices.values_list("pk", flat=True).get(uuid=ade_device_id)
     blueprint_id, routing = changes.get("blueprint_id"), changes.get("use_blueprint_routing")
     if blueprint_id and routing:
         raise ValidationError({"blueprint_id": ROUTED_BLUEPRINT})
     blueprint = user = None
-    # Locked before the device, as every change does it: none of them can be deleted during this change.
+    # Locked before the device, as in every change, so that none of them can be deleted during this change.
     if blueprint_id:
         blueprints = tenant.blueprints.select_for_update(no_key=True).filter(uuid=blueprint_id)
         blueprint = get_referenced(blueprints, "blueprint_id", blueprint_id)
@@ -79,7 +79,7 @@ def update_ade_device(
 
 
 def enrolled(*, tenant: Tenant, ade_devices: Iterable[AdeDevice]) -> dict[str, Device]:
-    """Return the enrolled devices of these ADE devices by serial number, in capital letters. In two queries."""
+    """Return the enrolled devices of these ADE devices, by serial number in upper case. In two queries."""
     serial_numbers = [device.serial_number.upper() for device in ade_devices]
     if not serial_numbers:
         return {}
@@ -89,17 +89,17 @@ def enrolled(*, tenant: Tenant, ade_devices: Iterable[AdeDevice]) -> dict[str, D
 
 
 def enrolled_device(ade_device: AdeDevice) -> Device | None:
-    """Return the enrolled device that an ADE device became, None if it has not enrolled."""
+    """Return the enrolled device that an ADE device became; None if it has not enrolled."""
     found = enrolled(tenant=ade_device.tenant, ade_devices=[ade_device])
     return found.get(ade_device.serial_number.upper())
 
 
 def place_arrival(device: Device) -> AdeDevice | None:
-    """Give an enrolling device, which the caller saves, what its serial number gets: user, asset tag and Blueprint.
+    """Set user, asset tag and Blueprint of an enrolling device by its serial number. The caller saves the device.
 
-    Returns the ADE device, None for a serial number that Apple did not assign to the tenant. Where it has no Blueprint
-    (`use_blueprint_routing`, or none was chosen), the Blueprint of `device` stays, and the caller routes it. A device
-    that enrolls again is placed again: a routed device stays routed until somebody chooses a Blueprint for it.
+    Returns the ADE device; None for a serial number that Apple did not assign to the tenant. If the ADE device has no
+    Blueprint (`use_blueprint_routing`, or none was chosen), the Blueprint of `device` stays, and the caller routes the
+    device. A device that enrolls again is placed again: it stays routed until someone chooses a Blueprint for it.
     """
     ade_devices = AdeDevice.objects.filter(tenant=device.tenant).complete().alias(upper=Upper("serial_number"))
     known = ade_devices.filter(upper=device.serial_number.upper()).first()

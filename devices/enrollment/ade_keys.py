@@ -26,7 +26,7 @@ LIFETIME = timedelta(days=3652)  # ten years
 
 
 def public_key(*, tenant: Tenant) -> str:
-    """Return the tenant's certificate in PEM, which an administrator uploads to Apple. It is made on first need."""
+    """Return the tenant's certificate in PEM, which an administrator uploads to Apple. It is created on first use."""
     return (AdeKeyPair.objects.filter(tenant=tenant).first() or _make(tenant)).certificate
 
 
@@ -36,11 +36,11 @@ def open_server_token(*, tenant: Tenant, content: bytes) -> ServerToken:
     Raises a ValidationError of the field `file`, and SecretUnreadable if the private key cannot be decrypted.
     """
     pair = AdeKeyPair.objects.filter(tenant=tenant).first()
-    if pair is None:  # no file can be encrypted for a key that was never made
+    if pair is None:  # no file can be encrypted for a key that does not exist
         check_form(content)
         raise refused(OTHER_KEY)
     private_key = load_der_private_key(unseal(pair.key_number, pair.ciphertext, *_place(pair)), None)
-    assert isinstance(private_key, rsa.RSAPrivateKey)  # noqa: S101 - as `_make` made it
+    assert isinstance(private_key, rsa.RSAPrivateKey)  # noqa: S101 - `_make` creates no other type
     return read_server_token(content, x509.load_pem_x509_certificate(pair.certificate.encode()), private_key)
 
 
@@ -51,7 +51,7 @@ def put_server_token(integration: AdeIntegration, token: ServerToken) -> None:
 
 
 def server_token(integration: AdeIntegration) -> ServerToken | None:
-    """Return the integration's token, None if it has none. Raises SecretUnreadable."""
+    """Return the integration's token; None if it has none. Raises SecretUnreadable."""
     if integration.ciphertext is None or integration.key_number is None:
         return None
     return ServerToken.model_validate_json(
@@ -61,7 +61,7 @@ def server_token(integration: AdeIntegration) -> ServerToken | None:
 
 @transaction.atomic
 def rewrap(*, limit: int) -> int:
-    """Re-encrypt up to `limit` private keys, and as many tokens, that use an older key. Returns their number.
+    """Re-encrypt up to `limit` private keys and up to `limit` tokens that use an older key. Returns their number.
 
     Raises SecretUnreadable, and changes nothing, if the key of one of them is not configured.
     """
@@ -81,20 +81,20 @@ def rewrap(*, limit: int) -> int:
 
 
 def _make(tenant: Tenant) -> AdeKeyPair:
-    # Outside the transaction: making a key takes long enough for other writers to wait.
+    # Outside the transaction, because other writers would wait while the key is generated.
     key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
     pair = AdeKeyPair(tenant=tenant, certificate=_certificate(key))
     plain = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     pair.key_number, pair.ciphertext = seal(plain, *_place(pair))
     with transaction.atomic():
-        # Two calls at once may both have made a pair. The first one that has the lock stores its own for both.
+        # Two concurrent calls may both have made a pair. The first one with the lock stores its pair for both.
         Tenant.objects.select_for_update(no_key=True).only("pk").get(pk=tenant.pk)
         if stored := AdeKeyPair.objects.filter(tenant=tenant).first():
             return stored
         pair.save(force_insert=True)
         log_event(
             target=Target(tenant, "ade_key_pair", tenant.pk, "Automated Device Enrollment"),
-            # Nobody decides about the pair: it is made once, for the first reader of the public key.
+            # The system is the author: the first reader of the public key only causes the creation of the pair.
             actor=Actor(AuditEvent.ActorType.SYSTEM, "", "Automated Device Enrollment"),
             action=AuditEvent.Action.CREATE,
             summary="Key pair created",
@@ -111,7 +111,7 @@ def _certificate(key: rsa.RSAPrivateKey) -> str:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=10))  # for a clock that is behind ours
+        .not_valid_before(now - timedelta(minutes=10))  # for a client whose clock is slow
         .not_valid_after(now + LIFETIME)
     )
     return builder.sign(key, SHA256()).public_bytes(Encoding.PEM).decode()

@@ -8,15 +8,15 @@ from django.utils import timezone
 
 from devices.models import AdeIntegration
 
-LEASE = timedelta(minutes=5)  # longer than a worker is patient with one request of Apple's service
+LEASE = timedelta(minutes=5)  # longer than a worker waits for one request to Apple's service
 
 
 class LeaseLost(Exception):
-    """Another worker syncs the integration, or it is deleted."""
+    """Another worker syncs the integration, or the integration is deleted."""
 
 
 class Lease:
-    """The right of one worker to sync an integration. The moment at which it ends says whose it is.
+    """The right of one worker to sync an integration. Its end time identifies the worker that has it.
 
     `started_with` is the integration as it was when the lease was taken.
     """
@@ -26,7 +26,7 @@ class Lease:
 
     @classmethod
     def take(cls, pk: int) -> "Lease | None":
-        """Return a lease of the integration, None if another worker has one or the tenant is not active."""
+        """Return a lease of the integration; None if another worker has one or the tenant is not active."""
         now = timezone.now()
         free = Q(leased_until=None) | Q(leased_until__lte=now)
         with transaction.atomic():
@@ -41,7 +41,7 @@ class Lease:
     def locked(self) -> AdeIntegration:
         """Lock the integration in the caller's transaction, and extend the lease. Raises LeaseLost.
 
-        A worker that was frozen until its lease ended can write nothing any more.
+        So a worker that was frozen until its lease ended cannot write any more.
         """
         rows = AdeIntegration.objects.select_for_update(of=("self",)).select_related("tenant", "blueprint")
         integration = rows.filter(pk=self.started_with.pk, leased_until=self._until).first()
@@ -53,5 +53,5 @@ class Lease:
         return integration
 
     def give_back(self) -> None:
-        """End the lease, if it is still this one."""
+        """End the lease, unless another worker has one now."""
         AdeIntegration.objects.filter(pk=self.started_with.pk, leased_until=self._until).update(leased_until=None)

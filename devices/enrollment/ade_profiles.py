@@ -1,4 +1,4 @@
-"""The enrollment profile at Apple: what a new device learns there about the server that it enrolls with."""
+"""The enrollment profile at Apple, which tells a new device about the server that it enrolls with."""
 
 from datetime import timedelta
 from hashlib import sha256
@@ -15,7 +15,7 @@ from devices.enrollment.apple import PAGE, AppleDevices
 from devices.models import AdeDevice, AdeIntegration
 
 SUCCESS, THROTTLED = "SUCCESS", "THROTTLED"
-MOST_ATTEMPTS = 5  # after as many failures in a row, one a day
+MOST_ATTEMPTS = 5  # after so many failures in a row, it tries once a day
 PAUSE = timedelta(days=1)
 ASSIGNMENT = (
     "profile_uuid",
@@ -30,7 +30,7 @@ ASSIGNMENT = (
 def assign(lease: Lease, apple: AppleDevices) -> None:
     """Assign the integration's profile to each device that has another one or none.
 
-    Does nothing without IRU_ADE_PROFILE_URL, the address at which devices get their enrollment profile.
+    Does nothing without IRU_ADE_PROFILE_URL, the URL at which devices get their enrollment profile.
     """
     if not settings.IRU_ADE_PROFILE_URL:
         return
@@ -45,7 +45,7 @@ def assign(lease: Lease, apple: AppleDevices) -> None:
 
 
 def profile_of(integration: AdeIntegration) -> dict[str, Any]:
-    """Return the profile in the form of Apple's service."""
+    """Return the profile in the format of Apple's service."""
     tenant = integration.tenant
     return {
         "profile_name": f"{tenant.name} enrollment",
@@ -60,7 +60,7 @@ def profile_of(integration: AdeIntegration) -> dict[str, Any]:
 
 
 def _defined(lease: Lease, apple: AppleDevices) -> str:
-    """Return Apple's id of the profile. It is defined again when its content changed."""
+    """Return Apple's id of the profile. The profile is defined again if its content changed."""
     with transaction.atomic():
         integration = lease.locked()
     profile = profile_of(integration)

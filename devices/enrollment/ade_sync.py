@@ -1,7 +1,7 @@
-"""Syncing ADE devices with Apple: the devices of each server, and the enrollment profile that Apple gives them.
+"""Sync ADE devices with Apple: the devices of each server, and the enrollment profile that Apple gives them.
 
-A sync keeps its place after each page, so that the next one goes on from there. A lease lets one worker at a time sync
-an integration; every write proves under lock that the worker still has the lease.
+A sync stores its position after each page, and the next sync continues from there. A lease lets one worker at a time
+sync an integration. Every write checks under a lock that the worker still has the lease.
 """
 
 import logging
@@ -53,7 +53,7 @@ logger = logging.getLogger(__name__)
 
 @task()
 def sync_ade_integrations() -> None:
-    """Have each integration of an active tenant synced, each by a task of its own. Harmless when it runs twice."""
+    """Start a sync task for each integration of an active tenant. Harmless when it runs twice."""
     usable = AdeIntegration.objects.filter(tenant__active=True, access_token_expiry__gt=timezone.now())
     for pk in usable.exclude(ciphertext=None).values_list("pk", flat=True).order_by("pk"):
         sync_ade_integration.enqueue(pk)
@@ -99,7 +99,7 @@ def _refuse(lease: Lease, error: AppleRefused) -> None:
     with transaction.atomic():
         integration = lease.locked()
         renewed = bytes(integration.ciphertext or b"") != bytes(lease.started_with.ciphertext or b"")
-        if renewed or integration.refusal == error.reason:  # what Apple refused was the token of before
+        if renewed or integration.refusal == error.reason:  # Apple refused the former token, or for a known reason
             return
         integration.refusal, integration.refused_at = error.reason, timezone.now()
         integration.save(update_fields=["refusal", "refused_at"])
@@ -131,7 +131,7 @@ def _pull(lease: Lease, apple: AppleDevices) -> None:
 
 
 def _begin(lease: Lease, *, anew: bool = False) -> AdeIntegration:
-    """Start fetching the whole list: the first time, and where the place in it is lost."""
+    """Start a fetch of the whole list, if it is the first sync or `anew`, because the position was lost."""
     with transaction.atomic():
         integration = lease.locked()
         if anew or not (integration.cursor or integration.fetch_started_at):
@@ -142,7 +142,7 @@ def _begin(lease: Lease, *, anew: bool = False) -> AdeIntegration:
 
 @transaction.atomic
 def _store(lease: Lease, page: DevicePage) -> AdeIntegration:
-    """Store a page of devices and the place after it, both or neither."""
+    """Store a page of devices and the position after it, both or neither."""
     integration = lease.locked()
     counts = _write(integration, _latest(page.devices))
     if integration.fetch_started_at and not page.more_to_follow:
@@ -163,7 +163,7 @@ def _store(lease: Lease, page: DevicePage) -> AdeIntegration:
 
 
 def _latest(devices: Iterable[ListedDevice]) -> dict[str, ListedDevice]:
-    """The last change of each device by its serial number: Apple may list one device several times."""
+    """The last change of each device, by serial number. Apple may list a device several times."""
     latest: dict[str, ListedDevice] = {}
     for device in devices:
         key = device.serial_number.upper()
@@ -174,7 +174,7 @@ def _latest(devices: Iterable[ListedDevice]) -> dict[str, ListedDevice]:
 
 
 def _write(integration: AdeIntegration, devices: dict[str, ListedDevice]) -> dict[str, int]:
-    """Add, change and remove devices. Returns how many of each."""
+    """Add, change and remove devices. Returns the number of each."""
     stored_rows = integration.tenant.ade_devices.alias(upper=Upper("serial_number")).filter(upper__in=list(devices))
     stored = {row.serial_number.upper(): row for row in stored_rows.select_for_update(of=("self",))}
     new, changed, seen, removed = list[AdeDevice](), list[AdeDevice](), list[int](), list[int]()
@@ -206,7 +206,7 @@ def _new(integration: AdeIntegration, device: ListedDevice, listed_at: datetime)
 
 
 def _change(row: AdeDevice, integration: AdeIntegration, device: ListedDevice, listed_at: datetime) -> bool:
-    """Give the row Apple's values. A device that is new on this server gets the defaults of the integration."""
+    """Set Apple's values in the row. A device that is new on this server also gets the defaults of the integration."""
     facts = device.model_dump(include=set(LISTED))
     if facts["profile_status"] not in AdeDevice.ProfileStatus.values:
         facts["profile_status"] = AdeDevice.ProfileStatus.EMPTY

@@ -1,7 +1,7 @@
-"""The client of Apple's device enrollment service, which lists the devices of an organization by their server.
+"""The client of Apple's device enrollment service, which lists the devices of an organization by server.
 
-A session begins with a request that is signed by OAuth 1.0a with the server token. Its session token authorizes the
-other requests, and each answer may replace it.
+A session begins with a request that is signed by OAuth 1.0a with the server token. The session token in its answer
+authorizes the other requests, and each answer may replace it.
 """
 
 import logging
@@ -20,14 +20,14 @@ from devices.enrollment.server_tokens import ServerToken
 from devices.models import AdeIntegration
 from devices.retries import retry_after
 
-# With LOG_LEVEL=DEBUG, oauthlib would log the credentials that it signs with, and httpcore each session token.
+# With LOG_LEVEL=DEBUG, oauthlib would log the credentials for the signature, and httpcore each session token.
 for name in ("oauthlib", "httpcore"):
     logging.getLogger(name).setLevel(logging.WARNING)
 
 Reason = AdeIntegration.Reason
 
 PROTOCOL_VERSION = "3"
-PAGE = 1000  # devices in one answer and in one assignment, the most that Apple allows
+PAGE = 1000  # devices in one answer or assignment, Apple's maximum
 PASSING = {429, 500, 502, 503, 504}
 SESSION = "X-ADM-Auth-Session"
 JSON = "application/json;charset=UTF8"
@@ -35,20 +35,20 @@ JSON = "application/json;charset=UTF8"
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How often a request is tried, for how many seconds altogether, and how long one answer may take."""
+    """The attempts of a request, the seconds for all of them, and the seconds that one answer may take."""
 
     attempts: int
     seconds: float
     answer: float
 
 
-# A person waits for the answer in a request of ours; a worker has other tasks, and the next sync goes on from here.
+# A person waits for the answer of a REQUEST. A WORKER has other tasks, and the next sync continues from its position.
 REQUEST = Patience(attempts=2, seconds=12, answer=8)
 WORKER = Patience(attempts=5, seconds=90, answer=30)
 
 
 class AppleRefused(Exception):
-    """Apple's service does not accept the server token, or not for this."""
+    """Apple's service does not accept the server token, or not for this request."""
 
     def __init__(self, reason: AdeIntegration.Reason) -> None:
         super().__init__(reason.label)
@@ -56,19 +56,19 @@ class AppleRefused(Exception):
 
 
 class AppleUnavailable(Exception):
-    """Apple's service cannot be reached, asks to wait, or answers what this client does not know."""
+    """Apple's service cannot be reached, asks to wait, or sends an answer that this client does not know."""
 
 
 class CursorExhausted(Exception):
-    """The cursor has returned all devices already."""
+    """The cursor has already returned all devices."""
 
 
 class CursorExpired(Exception):
-    """The cursor is older than seven days, or Apple no longer knows it: the list begins anew."""
+    """The cursor is older than seven days, or Apple no longer knows it. The list must be fetched from the start."""
 
 
 class _Passing(Exception):
-    """A request that failed and may succeed later. `wait`: seconds that the answer asks for."""
+    """A request failed and may succeed later. `wait` is the number of seconds that the answer asks for."""
 
     def __init__(self, message: str, wait: float | None = None) -> None:
         super().__init__(message)
@@ -76,12 +76,12 @@ class _Passing(Exception):
 
 
 def _text(length: int) -> Any:
-    """A text that Apple may leave out, cut to the length of its column."""
+    """An optional text, cut to the length of its column."""
     return BeforeValidator(lambda value: "" if value is None else str(value).replace("\0", "")[:length])
 
 
 def _moment(value: Any) -> Any:
-    return value or None  # Apple writes an empty text for a moment that has not come
+    return value or None  # Apple sends an empty text for an event that has not happened
 
 
 type Moment = Annotated[AwareDatetime | None, BeforeValidator(_moment)]
@@ -101,7 +101,7 @@ class Account(BaseModel):
 
 
 class ListedDevice(BaseModel):
-    """A device of the server. `op_type` and `op_date` are there only in a sync, and say how it changed."""
+    """A device of the server. `op_type` and `op_date` describe its change, and are present only in a sync."""
 
     serial_number: Annotated[str, _text(100), StringConstraints(min_length=1)]
     model: Annotated[str, _text(255)] = ""
@@ -140,7 +140,7 @@ class _Assigned(BaseModel):
 
 
 class AppleDevices:
-    """The service, for one server token. Close it after use, or use it as a context manager.
+    """A connection to the service with one server token. Close it after use, or use it as a context manager.
 
     Every method raises AppleRefused and AppleUnavailable.
     """
@@ -151,7 +151,7 @@ class AppleDevices:
         self._http = httpx.Client(
             base_url=settings.IRU_ADE_URL,
             timeout=httpx.Timeout(patience.answer, connect=5),
-            follow_redirects=False,  # the credentials are for this host alone
+            follow_redirects=False,  # the credentials are only for this host
             headers={
                 "User-Agent": "iru-endpoint/1.0",
                 "X-Server-Protocol-Version": PROTOCOL_VERSION,
@@ -169,7 +169,7 @@ class AppleDevices:
         return self._patiently(lambda: self._call(Account, "GET", "/account"))
 
     def fetch(self, cursor: str) -> DevicePage:
-        """Return a page of all devices of the server. Raises CursorExhausted and CursorExpired."""
+        """Return a page of the list of all devices. Raises CursorExhausted and CursorExpired."""
         return self._page("/server/devices", cursor)
 
     def sync(self, cursor: str) -> DevicePage:
@@ -177,11 +177,11 @@ class AppleDevices:
         return self._page("/devices/sync", cursor)
 
     def define_profile(self, profile: dict[str, Any]) -> str:
-        """Store an enrollment profile at Apple, and return the id that it has there."""
+        """Store an enrollment profile at Apple, and return its id there."""
         return self._patiently(lambda: self._call(_Defined, "POST", "/profile", profile)).profile_uuid
 
     def assign_profile(self, profile_uuid: str, serial_numbers: list[str]) -> dict[str, str]:
-        """Assign a profile to up to PAGE devices. Returns Apple's word for each: SUCCESS, NOT_ACCESSIBLE, FAILED …"""
+        """Assign a profile to up to PAGE devices. Returns Apple's result for each: SUCCESS, NOT_ACCESSIBLE, FAILED …"""
         body = {"profile_uuid": profile_uuid, "devices": serial_numbers}
         return self._patiently(lambda: self._call(_Assigned, "POST", "/profile/devices", body)).devices
 
@@ -216,7 +216,7 @@ class AppleDevices:
             self._begin_session()
         response = self._send(method, path, body)
         if response.status_code in {401, 403} and known:
-            # The session ended. Whether the token is refused too shows in a new one.
+            # The session ended. A new session shows whether Apple refuses the token too.
             self._begin_session()
             response = self._send(method, path, body)
         return _parsed(model, _checked(response))
@@ -250,7 +250,7 @@ class AppleDevices:
 
 
 def _checked(response: httpx.Response) -> httpx.Response:
-    """Return an answer of success. Raises what any other answer means."""
+    """Return a successful answer. Raises the exception for any other answer."""
     match response.status_code, response.text:
         case 200, _:
             return response

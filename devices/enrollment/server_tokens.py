@@ -1,8 +1,8 @@
-"""The server token file of Apple Business Manager: decrypted with the tenant's private key, and checked.
+"""Decrypt the server token file of Apple Business Manager with the tenant's private key, and check it.
 
 The file is S/MIME: CMS enveloped data around a text that contains JSON. Apple writes the CMS in BER, with indefinite
-lengths, and has used AES as well as Triple DES. The functions of `cryptography` for CMS read DER with AES alone, so
-pyasn1 reads the structure here, and `cryptography` does all that needs a key.
+lengths, and has used AES as well as Triple DES. The CMS functions of `cryptography` support only DER and AES, so
+pyasn1 reads the structure here, and `cryptography` decrypts.
 """
 
 import email
@@ -38,9 +38,9 @@ PADDINGS: dict[str, padding.AsymmetricPadding] = {
     "1.2.840.113549.1.1.7": padding.OAEP(padding.MGF1(SHA1()), SHA1(), None),  # noqa: S303 - the standard's default
 }
 CIPHERS: dict[str, type[AES | TripleDES]] = {
-    "2.16.840.1.101.3.4.1.2": AES,  # with 128 bits, in CBC mode as all of these
-    "2.16.840.1.101.3.4.1.22": AES,  # 192
-    "2.16.840.1.101.3.4.1.42": AES,  # 256
+    "2.16.840.1.101.3.4.1.2": AES,  # 128 bits; all of these are in CBC mode
+    "2.16.840.1.101.3.4.1.22": AES,  # 192 bits
+    "2.16.840.1.101.3.4.1.42": AES,  # 256 bits
     "1.2.840.113549.3.7": TripleDES,
 }
 
@@ -55,7 +55,7 @@ type Credential = Annotated[SecretStr, Field(min_length=1, max_length=1000)]
 
 
 class ServerToken(BaseModel):
-    """The credentials of a server at Apple. None of them shows when the object is printed."""
+    """The credentials of a server at Apple. The printed object does not show them."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
@@ -66,12 +66,12 @@ class ServerToken(BaseModel):
     access_token_expiry: AwareDatetime
 
     def to_json(self) -> bytes:
-        """With the credentials in clear: to be encrypted."""
+        """The token with its credentials in plain text. The caller encrypts it."""
         return orjson.dumps(dict(self), default=SecretStr.get_secret_value)
 
 
 class _EnvelopedInfo(Sequence):
-    """ContentInfo, in the standard's words, of enveloped data alone: pyasn1 loses the end of any other in BER."""
+    """The standard's ContentInfo, limited to enveloped data: pyasn1 loses the end of the general type in BER."""
 
     componentType = NamedTypes(  # noqa: N815 - pyasn1 reads this name
         NamedType("contentType", rfc5652.ContentType()),
@@ -90,7 +90,7 @@ class _OtherKey(Exception):
 
 
 def read_server_token(content: bytes, certificate: x509.Certificate, private_key: RSAPrivateKey) -> ServerToken:
-    """Return the token in the file. Raises a ValidationError of the field `file` that says what is wrong with it."""
+    """Return the token in the file. Raises a ValidationError of the field `file` with the reason."""
     check_form(content)
     try:
         token = _token(_decrypt(_enveloped(content), certificate, private_key))
@@ -104,7 +104,7 @@ def read_server_token(content: bytes, certificate: x509.Certificate, private_key
 
 
 def check_form(content: bytes) -> None:
-    """Raise the ValidationError for a file that is too large or not encrypted for anybody."""
+    """Raise a ValidationError for a file that is too large or not encrypted."""
     if len(content) > LARGEST_FILE:
         raise refused(TOO_LARGE)
     try:
@@ -118,7 +118,7 @@ def refused(message: str) -> ValidationError:
 
 
 def _enveloped(content: bytes) -> Any:
-    """Return the EnvelopedData of an S/MIME message, or of the bare CMS that such a message carries."""
+    """Return the EnvelopedData of an S/MIME message, or of CMS without the message around it."""
     if not content.startswith(b"\x30"):
         content = bytes(email.message_from_bytes(content).get_payload(decode=True) or b"")
     try:
@@ -146,7 +146,7 @@ def _decrypt(enveloped: Any, certificate: x509.Certificate, private_key: RSAPriv
         unpadder = PKCS7(8 * len(bytes(nonce))).unpadder()
         return unpadder.update(padded) + unpadder.finalize()
     except (KeyError, ValueError, PyAsn1Error):
-        # The key that is wrong in spite of its name, an algorithm that Apple does not use, or a damaged file.
+        # A wrong key with the right name, an algorithm that Apple does not use, or a damaged file.
         raise _NotAToken from None
 
 
@@ -159,7 +159,7 @@ def _is_for(recipient: Any, certificate: x509.Certificate) -> bool:
 
 
 def _token(text: bytes) -> ServerToken:
-    """Return the token in the text, whose JSON stands between two marks and may be broken into lines."""
+    """Return the token in the text. Its JSON is between two marks, and may have line breaks."""
     start, end = text.find(b"{"), text.rfind(b"}")
     if start < 0:
         raise _NotAToken

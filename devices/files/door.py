@@ -1,4 +1,4 @@
-"""Files: uploads by presigned forms, and downloads by signed links. The signature is the permission.
+"""The entry point for files: uploads by presigned forms, downloads by signed links. The signature is the permission.
 
 HostMiddleware calls it on the hosts of the API. It reads no cookie and no token.
 """
@@ -14,15 +14,15 @@ from devices.files.downloads import download
 from devices.files.uploads import upload
 from devices.storage.embedded import POST_PATH
 
-# Our own pages upload here from another origin, and read what became of it. Downloads are followed, not read.
+# Our own pages upload here from another origin, and read the answer. A page opens a download as a link, without CORS.
 PREFLIGHT = {"Access-Control-Allow-Methods": "POST", "Access-Control-Max-Age": "3600"}
 
 
 def files(request: HttpRequest) -> HttpResponseBase:
-    """Answer a request for a file. Every error is answered in the XML of S3."""
+    """Answer a request for a file. Every error has an answer in the XML of S3."""
     try:
         response: HttpResponseBase = _answer(request)
-    except Exception as error:  # noqa: BLE001 - every error is answered in XML
+    except Exception as error:  # noqa: BLE001 - every error has an answer in XML
         response = errors.answer(request, error)
     if request.path_info == POST_PATH:
         patch_vary_headers(response, ["Origin"])
@@ -32,7 +32,7 @@ def files(request: HttpRequest) -> HttpResponseBase:
 
 
 def _is_ours(origin: str) -> bool:
-    """Whether our pages are at this origin: the scheme, one of the hosts, and the port."""
+    """Whether the origin is one of our pages: the scheme, one of the hosts, and the port."""
     scheme, _, host = origin.partition("://")
     domain, port = split_domain_port(host)
     here = (settings.IRU_SCHEME, str(settings.IRU_PORT or ""))

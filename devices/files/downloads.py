@@ -1,4 +1,4 @@
-"""A file by its signed link: whole or a range of it, in constant memory, and always as an attachment."""
+"""Download a file by its signed link: whole or a range, in constant memory, and always as an attachment."""
 
 import re
 from collections.abc import Iterator
@@ -17,14 +17,14 @@ from devices.storage.backends import CHUNK, files_storage
 from devices.storage.signatures import Link, LinkRefused, check_link
 
 RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
-ELSEWHERE = timedelta(minutes=5)  # for a client to follow the redirect to S3
+ELSEWHERE = timedelta(minutes=5)  # for the client to follow the redirect to S3
 UNREADABLE = {StoredFile.State.RESERVED, StoredFile.State.DELETED}
 
 type Response = HttpResponse | StreamingHttpResponse
 
 
 def download(request: HttpRequest) -> Response:
-    """The file that the link opens. Without a right link the answer is the same for every file."""
+    """The file of the link. Without a valid link the answer is the same for every file."""
     key = request.path_info.removeprefix("/files/").removeprefix("/")
     link = check_link(request.GET.get("auth", ""))
     if link.key != key:
@@ -69,7 +69,7 @@ def _answer(request: HttpRequest, file: StoredFile, link: Link) -> Response:
 
 
 def _range(request: HttpRequest, size: int, etag: str) -> tuple[int, int] | None:
-    """First byte, and the one after the last, of a single range; None for the whole file, as for what is no range."""
+    """Start and end (exclusive) of a single range of bytes; None for the whole file, also if the header is no range."""
     match = RANGE.fullmatch(request.META.get("HTTP_RANGE", "").strip())
     if match is None or match[0] == "bytes=-" or request.META.get("HTTP_IF_RANGE", etag) != etag:
         return None

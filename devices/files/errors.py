@@ -1,4 +1,4 @@
-"""Errors of the files door, in the XML that S3's clients read."""
+"""Errors of uploads and downloads, in the XML that clients of S3 read."""
 
 import logging
 from xml.sax.saxutils import escape
@@ -29,7 +29,7 @@ class FileError(Exception):
 
 
 def access_denied() -> FileError:
-    """The one answer to every link that is not right, and to every file that is not there."""
+    """The same answer for every invalid link, and for every file that does not exist."""
     return FileError(403, "AccessDenied", "Access Denied")
 
 
@@ -56,7 +56,7 @@ def translate(error: Exception) -> FileError:
         case RequestDataTooBig():
             return too_large()
         case UnreadablePostError() | MultiPartParserError() | TooManyFieldsSent() | TooManyFilesSent():
-            return FileError(400, "MalformedPOSTRequest", "The form is not whole, or is not one.")
+            return FileError(400, "MalformedPOSTRequest", "The form is incomplete, or is not a form.")
         case OSError():
             return FileError(503, "ServiceUnavailable", "The file cannot be stored at the moment.")
     match failure_of(error):
@@ -84,7 +84,7 @@ def too_small() -> FileError:
 
 
 def answer(request: HttpRequest, error: Exception) -> HttpResponse:
-    """The response to a request that met the error. What the sender cannot mend is logged."""
+    """The response to a request with this error. Errors that the sender cannot correct are logged."""
     translated = translate(error)
     drop_if_read_only(error)
     if translated.code in {"InternalError", "ServiceUnavailable"}:

@@ -1,4 +1,4 @@
-"""One file in a presigned form, as S3 takes it: streamed to the disk, hashed on the way, visible when it is whole."""
+"""Upload one file in a presigned form, as in S3. It is streamed to disk, hashed meanwhile, visible when complete."""
 
 from contextlib import ExitStack
 from typing import Any
@@ -18,11 +18,11 @@ from devices.storage.backends import Incoming, files_storage
 from devices.storage.embedded import EmbeddedStorage
 from devices.storage.signatures import Grant, check_upload
 
-FIELDS = 64 * 1024  # bytes of a form beside its file
+FIELDS = 64 * 1024  # bytes of a form in addition to its file
 
 
 class Receiver(FormHandler):
-    """Checks the form when its file begins, and writes that one. Everything else is refused."""
+    """Checks the form when its file begins, and writes that file. It refuses every other file."""
 
     chunk_size = 256 * 1024
 
@@ -58,10 +58,10 @@ class Receiver(FormHandler):
 
 
 def upload(request: HttpRequest) -> HttpResponse:
-    """Receive a file. 204 says that it is on the disk, whole, and that its row knows it."""
+    """Receive a file. 204 means that the complete file is on disk, and is noted in its row."""
     storage = files_storage()
     if not isinstance(storage, EmbeddedStorage):
-        raise errors.no_such_key()  # it is uploaded to S3
+        raise errors.no_such_key()  # clients upload to S3 then
     if request.content_type != "multipart/form-data":
         raise errors.FileError(
             412, "PreconditionFailed", "Bucket POST must be of the enclosure-type multipart/form-data."
@@ -78,5 +78,5 @@ def upload(request: HttpRequest) -> HttpResponse:
         file = publish(grant.key, incoming)
     location = request.build_absolute_uri(request.path) + quote(file.key, safe="")
     response = HttpResponse(status=204, headers={"ETag": f'"{file.md5}"', "Location": location})
-    del response["Content-Type"]  # of nothing
+    del response["Content-Type"]  # the body is empty
     return response

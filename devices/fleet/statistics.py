@@ -1,4 +1,4 @@
-"""Counts of a tenant's devices by one fact each. Each is one query, answered from one index."""
+"""Counts of a tenant's devices, each by one fact, with one query on one index."""
 
 from datetime import datetime, timedelta
 
@@ -7,8 +7,8 @@ from django.db.models import Count, Q
 from access.models import Tenant
 from devices.models import DeviceCommand, Platform
 
-FAILED_DAYS = 7  # for how long a failed command is worth a look
-# Spans of the last check-in, from the newest: each ends where the one before it began.
+FAILED_DAYS = 7  # days for which a failed command is shown
+# Time spans of the last check-in, newest first. Each ends where the one before it begins.
 SPANS: dict[str, timedelta | None] = {
     "day": timedelta(days=1),
     "days": timedelta(days=7),
@@ -23,19 +23,19 @@ def by_platform(tenant: Tenant) -> dict[str, int]:
 
 
 def by_system(tenant: Tenant) -> dict[tuple[str, str], int]:
-    """By platform and version of the operating system."""
+    """Numbers of devices by platform and version of the operating system."""
     counts = tenant.devices.order_by().values("os_version", "platform").annotate(devices=Count("*"))
     return {(platform, version): n for platform, version, n in counts.values_list("platform", "os_version", "devices")}
 
 
 def by_last_check_in(tenant: Tenant, now: datetime) -> dict[str, int]:
-    """By the names of SPANS, and `never`."""
+    """Numbers of devices by the names of SPANS, and `never`."""
     counts: dict[str, Count] = {name: Count("pk", filter=in_span(name, now)) for name in (*SPANS, "never")}
     return tenant.devices.aggregate(**counts)
 
 
 def in_span(name: str, now: datetime) -> Q:
-    """Devices whose last check-in is in the span."""
+    """The condition that a device's last check-in is in the span."""
     if name == "never":
         return Q(last_check_in=None)
     names = list(SPANS)
@@ -46,7 +46,7 @@ def in_span(name: str, now: datetime) -> Q:
 
 
 def by_encryption(tenant: Tenant) -> dict[bool | None, int]:
-    """Macs by whether FileVault is on; None for those that have not said so."""
+    """Numbers of Macs by whether FileVault is on; None for Macs that have not reported it."""
     macs = tenant.devices.filter(platform=Platform.MAC).order_by()
     counts = macs.values("filevault_enabled").annotate(devices=Count("*"))
     return {True: 0, False: 0, None: 0} | dict(counts.values_list("filevault_enabled", "devices"))

@@ -1,4 +1,5 @@
-"""The counts of a whole fleet, for the overview: of a small one when somebody looks, of a large one every few minutes.
+"""The counts of a whole fleet, for the overview: a small fleet is counted for each request, a large one every few
+minutes.
 
 Counting 100,000 devices takes four times as long as the rest of the page: docs/decisions/fleet-summaries.md.
 """
@@ -15,16 +16,16 @@ from access.tasks.backend import task
 from devices.fleet import statistics
 from devices.models import Fleet, FleetSummary
 
-LIVE = 10_000  # devices that are counted for each reader
+LIVE = 10_000  # devices that are counted for each request
 EVERY = timedelta(minutes=5)
-OLDEST = timedelta(hours=1)  # past that no worker runs: late numbers are better than wrong ones
+OLDEST = timedelta(hours=1)  # no worker runs if a summary is older: a slow page is better than wrong numbers
 
 
 @dataclass(frozen=True, slots=True)
 class FleetCounts:
-    """`systems` are (platform, version, number), and `encryption` is of Macs. All other counts are by name.
+    """Counts of a fleet. `systems` has (platform, version, number); `encryption` counts Macs. Other counts are by name.
 
-    `counted_at` is None for counts of now.
+    `counted_at` is None if they were counted just now.
     """
 
     platforms: dict[str, int]
@@ -43,7 +44,7 @@ def command_conditions(now: datetime) -> dict[str, Q]:
 
 
 def fleet_counts(tenant: Tenant, *, devices: int) -> FleetCounts:
-    """`devices`: how many the tenant has. Those of a large fleet are as old as `counted_at` says."""
+    """The counts of the tenant's fleet. `devices` is its size. For a large fleet they date from `counted_at`."""
     if devices > LIVE:
         recent = FleetSummary.objects.filter(tenant=tenant, counted_at__gte=timezone.now() - OLDEST)
         summary = recent.first()
@@ -53,7 +54,7 @@ def fleet_counts(tenant: Tenant, *, devices: int) -> FleetCounts:
 
 
 def summarize(tenant: Tenant) -> None:
-    """Store the counts of a large fleet as they are now."""
+    """Store the current counts of a large fleet."""
     if Fleet.objects.filter(tenant=tenant, device_count__gt=LIVE).exists():
         now = timezone.now()
         counts = {"counts": _count(tenant, now), "counted_at": now}
@@ -62,7 +63,7 @@ def summarize(tenant: Tenant) -> None:
 
 @task()
 def summarize_fleets() -> None:
-    """Store the counts of all large fleets. Harmless when it runs twice."""
+    """Store the current counts of all large fleets. Harmless when it runs twice."""
     for tenant in Tenant.objects.filter(fleet__device_count__gt=LIVE).order_by("pk"):
         summarize(tenant)
 

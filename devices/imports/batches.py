@@ -149,7 +149,7 @@ class Batch:
             records.refresh(list(self._tenant.devices.filter(affected).values_list("pk", flat=True)))
 
     def _save_prism_rows(self, written: list[Device], reported: list[Device]) -> None:
-        """The rows of Prism that follow from the devices' facts, details and apps."""
+        """Save the rows of Prism that are derived from the devices' facts, details and apps."""
         documents = self._inventories.documents([*written, *reported], facts_changed={each.pk for each in written})
         store_derived(
             tenant=self._tenant,

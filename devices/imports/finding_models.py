@@ -1,6 +1,6 @@
-"""Rows of the API about threats and vulnerabilities, as models. Fields carry the names of the columns that store them.
+"""Models of the API's rows about threats and vulnerabilities. Each field has the name of the column that stores it.
 
-A row fills only the columns that it has, so that one kind of row does not empty the columns that another kind filled.
+A row sets only the columns that it has, so that one kind of row does not empty the columns that another kind set.
 """
 
 from typing import Annotated, Any
@@ -71,12 +71,12 @@ type Id = Annotated[str, column(Threat, "identifier", required=True)]
 
 
 def _either(*names: str) -> Any:
-    """A field that the live service and the documentation call by different names."""
+    """A field that has different names in the live service and in the documentation."""
     return Field(default=None, validation_alias=AliasChoices(*names))
 
 
 class _Described(Section):
-    """Of a vulnerability, in every row that names one."""
+    """The fields of a vulnerability that every row about one has."""
 
     cve_id: _CVE
     severity: Annotated[int | None, BeforeValidator(_severity)] = _either("severity", "cvss_severity")
@@ -113,7 +113,7 @@ class _Reported(Section):
 
 
 class ThreatIn(_Reported):
-    """A row of `/threat-details`, of either version."""
+    """A row of `/threat-details`, in either version."""
 
     device_uuid: UUID = Field(validation_alias="device_id")
     identifier: Id | None = _either("id")
@@ -151,7 +151,7 @@ class _Behavior(_Reported):
 
 
 def _nested(name: str, *path: str) -> tuple[Any, Any]:
-    """The text of a column, from within an object of the row."""
+    """The field for a text column, from a nested object of the row."""
     text = Annotated[str, column(BehavioralDetection, name), NULL_AS_EMPTY]
     return text, Field(default="", validation_alias=AliasPath(*path))
 
@@ -169,12 +169,12 @@ _NESTED: dict[str, Any] = {
         for process in ("parent", "target")
     },
 }
-# A row of `/behavioral-detections`, of either version.
+# A row of `/behavioral-detections`, in either version.
 BehaviorIn = create_model("BehaviorIn", __base__=_Behavior, **_NESTED)
 
 
 def finding_of(document: object) -> Finding:
-    """A row of any list of the API about threats or vulnerabilities. Raises RowError."""
+    """The finding in a row of any API list about threats or vulnerabilities. Raises RowError."""
     if isinstance(document, UnreadableRow):
         raise RowError(document.reason)
     if not isinstance(document, dict):

@@ -16,19 +16,19 @@ from devices.security.findings import remediate_absent, store_findings
 
 BATCH = 2000  # rows; each batch costs a dozen queries and one commit
 
-type Row = tuple[object, object]  # the place in its source, and the document
+type Row = tuple[object, object]  # the position in its source, and the document
 
 
 @dataclass(slots=True)
 class FindingsReport:
-    """What an import did: numbers of rows that are new or changed by kind, and the reasons of those left out."""
+    """The result of an import: for each kind the numbers of new and changed rows, and the reasons for skipped rows."""
 
     rows: int = 0
     created: Counter[str] = field(default_factory=Counter)
     updated: Counter[str] = field(default_factory=Counter)
     remediated: int = 0
     problems: Problems = field(default_factory=Problems)
-    kept_because_of_problems: bool = False  # nothing was marked as remediated, because rows could not be used
+    kept_because_of_problems: bool = False  # no detection was marked as remediated, because of unusable rows
 
 
 def import_findings(
@@ -39,11 +39,11 @@ def import_findings(
     full: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> FindingsReport:
-    """Create or update threats, vulnerabilities and detections from rows of the API's lists, in any mixture and order.
+    """Create or update threats, vulnerabilities and detections from rows of the API's lists, in any mix and order.
 
-    Importing the same again changes nothing. With `full` the rows have every detection that there is: the others are
-    marked as remediated, unless a row could not be used, because it may be one of them. Every batch of rows is
-    committed with its own audit event; `progress` is called with the number of rows that are.
+    A repeated import changes nothing. With `full` the rows must have all existing detections: every other detection is
+    marked as remediated, unless some row was unusable, because that row may be the missing detection. Every batch of
+    rows is committed with its own audit event; `progress` is called with the number of committed rows.
     """
     report, import_id, seen = FindingsReport(), str(uuid.uuid4()), set[int]()
     for batch in batched(rows, BATCH, strict=False):

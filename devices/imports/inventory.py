@@ -64,9 +64,9 @@ class Inventories:
     def documents(
         self, devices: Collection[Device], *, facts_changed: Collection[int]
     ) -> dict[int, tuple[Columns | None, list[Columns] | None]]:
-        """Details and apps of saved devices, by primary key; None for what is as it was.
+        """Details and apps of saved devices, by primary key; None for each that did not change.
 
-        Where the facts of a device changed, its details are needed as well, as they are stored.
+        If the facts of a device changed, its stored details are included too.
         """
         found: dict[int, tuple[Columns | None, list[Columns] | None]] = {}
         for device in devices:

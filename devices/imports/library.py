@@ -1,4 +1,4 @@
-"""Library items on devices in an import: their statuses, and the items that only devices tell of."""
+"""Library items on devices in an import: their statuses, and the items that are known only from devices."""
 
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -16,8 +16,8 @@ type Statuses = dict[UUID, dict[str, Any]]  # the columns, by the id of the item
 
 
 class LibraryStatuses:
-    """A list of a device replaces the one before it. Items that the tenant does not have yet are added, by the names
-    and types that devices know them by."""
+    """Saves the lists of library items on devices. A new list replaces the former list of the device. Items that the
+    tenant does not have yet are added, with the names and types that the devices report."""
 
     def __init__(self, tenant: Tenant, devices: Collection[Device], rows: Collection[DeviceRow]) -> None:
         self._tenant = tenant
@@ -64,7 +64,7 @@ class LibraryStatuses:
         return len(statuses)
 
     def _saved_items(self) -> dict[UUID, int]:
-        """The primary keys of all items that the rows name; those that are new, or whose type is, are saved."""
+        """Save the new items, and the new types of items. Returns the primary keys of all items that the rows name."""
         stored = {row.uuid: row for row in self._tenant.library_items.filter(uuid__in=self._items)}
         typed = [row for row in stored.values() if not row.type and self._items[row.uuid].type]
         for row in typed:

@@ -134,7 +134,7 @@ class ActivityIn(Section):
 
 
 class ItemStatusIn(Section):
-    """A row of `GET /devices/{id}/library-items`. The device and its blueprint, which it repeats, are not read."""
+    """A row of `GET /devices/{id}/library-items`. Its copies of the device and the blueprint are not read."""
 
     item_id: UUID
     name: Annotated[str, column(LibraryItem, "name")] = ""
@@ -151,7 +151,7 @@ class ItemStatusIn(Section):
 
     @property
     def is_report(self) -> bool:
-        """False for an item that the device has said nothing about: it is listed as pending, without a date."""
+        """False for an item on which the device has not reported: it is listed as pending, without a date."""
         dates = (self.reported_at, self.last_audit_run, self.control_reported_at)
         return self.status.upper() not in {"", "PENDING"} or any(dates)
 

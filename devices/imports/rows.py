@@ -14,7 +14,7 @@ from devices.models import DeviceSecret
 # A details document calls these by other names than the list and may give them another wording (a Windows model, say).
 # The list's has the last word, or importing both would change the device every time.
 _FALLBACKS_IN_DETAILS = {"model", "serial_number"}
-_REPORTED = {"apps", "parameters"}  # what devices report as lists
+_REPORTED = {"apps", "parameters"}  # lists that devices report
 _HISTORY = {"notes", "commands", "activity"}
 # Under which keys the API answers secrets.
 _SECRETS = {

@@ -1,7 +1,7 @@
 """The lists of a device's inventory, as the API returns them.
 
 Rows are stored as the device reported them. These functions add the keys that a row lacks, with empty values. Each
-takes a device from `DeviceQuerySet.reported`. How library items are doing is in `devices.library.statuses`.
+takes a device from `DeviceQuerySet.reported`. `devices.library.statuses` has the statuses of library items.
 """
 
 from typing import Any, TypedDict

@@ -1,4 +1,4 @@
-"""The files of apps: what an upload has to be, and which item uses it. The storage calls the checks in a worker."""
+"""The files of apps: the checks of an upload, which the storage calls in a worker, and the item that uses a file."""
 
 from typing import Any, BinaryIO, Final
 
@@ -20,7 +20,7 @@ Purpose = StoredFile.Purpose
 
 
 def check_custom_app(content: BinaryIO, file: StoredFile) -> Findings:
-    """What kind of file it is, as far as its bytes show. One of no known kind is left to the installer on the Mac."""
+    """Determine the type of a file from its bytes. An unknown type is accepted: the installer on the Mac decides."""
     kind: str = BEGINNINGS.get(content.read(4), "")
     if not kind and content.seek(0, 2) >= TRAILER:
         content.seek(-TRAILER, 2)
@@ -29,7 +29,7 @@ def check_custom_app(content: BinaryIO, file: StoredFile) -> Findings:
 
 
 def check_ipa(content: BinaryIO, file: StoredFile) -> Findings:
-    """What the app says about itself, with its icons. Raises NotOfItsKind."""
+    """Read the metadata of an app, and its icons. Raises NotOfItsKind."""
     try:
         app = ipa.read(content)
     except ipa.InvalidIpa as error:
@@ -54,13 +54,13 @@ def register() -> None:
 
 
 def look(tenant: Tenant, key: str | None) -> None:
-    """Note that an upload has arrived in a bucket. Outside of the transaction in which it is used."""
+    """Note that an upload has arrived in a bucket. Call it outside the transaction that uses the upload."""
     if key and (file := tenant.files.select_related("tenant").filter(key=key).first()):
         look_for_upload(file)
 
 
 def use(app: Any, tenant: Tenant, key: str) -> None:
-    """Have an app use the uploaded file, and no longer its former one. The caller saves the app.
+    """Replace the file of an app by the uploaded file. The caller saves the app.
 
     Raises UploadProcessing, and ValidationError for a file that cannot be used.
     """
@@ -72,7 +72,7 @@ def use(app: Any, tenant: Tenant, key: str) -> None:
 
 
 def release(app: Any) -> None:
-    """Have the file of an app and its icons deleted soon, unless another app uses it. In the caller's transaction."""
+    """Schedule the deletion of an app's file and icons, unless another app uses them. In the caller's transaction."""
     file = app.item.tenant.files.select_for_update().get(pk=app.file_id)
     if not type(app).objects.filter(file=file).exclude(pk=app.pk).exists():
         files.release(file)
@@ -80,7 +80,7 @@ def release(app: Any) -> None:
 
 
 def check_install_type(app: CustomApp) -> None:
-    """Raises ValidationError where the bytes of the file show that it is of another type."""
+    """Raises ValidationError if the bytes of the file show another type."""
     shown = app.file.metadata.get("install_type")
     if shown and shown != app.install_type:
         label = CustomApp.InstallType(shown).label

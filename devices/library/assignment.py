@@ -25,10 +25,10 @@ def library_items(blueprint: Blueprint) -> QuerySet[LibraryItem]:
 def assign_library_item(
     *, tenant: Tenant, blueprint_id: UUID, library_item_id: UUID, node_id: UUID | None, actor: Actor
 ) -> Blueprint:
-    """Put a library item on a blueprint, or on a node of one that has nodes; on the only node where none is named.
+    """Assign a library item to a blueprint, or to a node of a map; to its only node if none is named.
 
-    Raises Blueprint.DoesNotExist, and ValidationError for every other reason, keyed by the field for an item that the
-    tenant does not have.
+    Raises Blueprint.DoesNotExist, and ValidationError for every other reason. If the tenant does not have the item, the
+    error has the name of the field.
     """
     blueprint = _get_locked(tenant, blueprint_id)
     node = _node(blueprint, node_id)
@@ -49,8 +49,8 @@ def assign_library_item(
 def remove_library_item(
     *, tenant: Tenant, blueprint_id: UUID, library_item_id: UUID, node_id: UUID | None, actor: Actor
 ) -> Blueprint:
-    """Take a library item off a blueprint or a node. Raises Blueprint.DoesNotExist, and ValidationError where it is
-    not there."""
+    """Remove a library item from a blueprint or a node. Raises Blueprint.DoesNotExist, and ValidationError if the item
+    is not there."""
     blueprint = _get_locked(tenant, blueprint_id)
     node = _node(blueprint, node_id)
     here = blueprint.assignments.filter(node=node, library_item__uuid=library_item_id)
@@ -67,10 +67,10 @@ def _get_locked(tenant: Tenant, blueprint_id: UUID) -> Blueprint:
 
 
 def _node(blueprint: Blueprint, node_id: UUID | None) -> AssignmentNode | None:
-    """The node of this id, None where the blueprint has no such node; raises where one must or must not be named.
+    """The node with this id; None if the blueprint has no such node. Raises if a node must be named, or must not.
 
-    Without an id it is the default node: the only node of a map, and None where items lie on the blueprint itself, as
-    on a classic blueprint and on a map without nodes.
+    Without an id it is the default node: the only node of a map, and None if items are assigned to the blueprint
+    itself, as in a classic blueprint and in a map without nodes.
     """
     if node_id is not None:
         if blueprint.type == Blueprint.Type.CLASSIC:

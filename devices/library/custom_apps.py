@@ -13,13 +13,13 @@ from devices.library import app_files, items
 from devices.library.kinds import CUSTOM_APP
 from devices.models import CustomApp, LibraryItem
 
-LONGEST_SCRIPT = 250_000  # characters, three of which fit into the body of a call
+LONGEST_SCRIPT = 250_000  # characters; the body of a call has room for three scripts
 _SCRIPTS = ("audit_script", "preinstall_script", "postinstall_script")
 _Enforcement, _InstallType = CustomApp.Enforcement, CustomApp.InstallType
 
 
 class CustomAppFields(TypedDict, total=False):
-    """What can be set of a custom app."""
+    """The fields of a custom app that can be set."""
 
     name: str
     active: bool
@@ -56,9 +56,9 @@ def create_app(*, tenant: Tenant, actor: Actor, **fields: Unpack[CustomAppFields
 
 
 def update_app(*, tenant: Tenant, item_id: UUID, actor: Actor, **fields: Unpack[CustomAppFields]) -> LibraryItem:
-    """Change an app, or replace its file; what is not given stays.
+    """Change an app, or replace its file. Fields that are not given stay as they are.
 
-    Raises LibraryItem.DoesNotExist, beside what `create_app` raises.
+    Raises LibraryItem.DoesNotExist, and the errors of `create_app`.
     """
     app_files.look(tenant, fields.get("file_key"))
     with transaction.atomic():
@@ -72,7 +72,7 @@ def update_app(*, tenant: Tenant, item_id: UUID, actor: Actor, **fields: Unpack[
 
 
 def _assign(item: LibraryItem, fields: CustomAppFields) -> None:
-    """Set the fields and check the whole, the file last. Scripts lose the blanks at their end."""
+    """Set the fields and check the whole app, the file last. Blanks at the end of scripts are removed."""
     app: CustomApp = item.custom_app
     key = app.file_key
     items.assign(item, fields)

@@ -1,7 +1,7 @@
-"""The icon of an in-house app, as a browser shows it.
+"""The icon of an in-house app, in a format that browsers show.
 
-The archive of an app has Apple's own kind of PNG (a first chunk CgBI, red and blue exchanged, no header of zlib), which
-only its devices read. The stored file stays as it is, because clients of the API get it too.
+The archive of an app has Apple's variant of PNG (a first chunk CgBI, red and blue exchanged, no header of zlib), which
+only Apple's devices read. The stored file is not converted, because clients of the API get it too.
 """
 
 import struct
@@ -19,23 +19,23 @@ TRUE_COLOR = (8, 6, 0, 0, 0)  # eight bits for each of red, green, blue and opac
 
 
 class UnreadableIcon(Exception):
-    """The image is damaged, or of a kind that apps do not have."""
+    """The image is damaged, or has a format that apps do not use."""
 
 
 def icon_key(file: StoredFile) -> str:
-    """The key of the app's icon; empty for an app without one."""
+    """The key of the app's icon; empty for an app without an icon."""
     return str(file.metadata.get("icon") or file.metadata.get("ipad_icon") or "")
 
 
 def icon_of(file: StoredFile) -> bytes:
-    """The icon of the app in this file. Raises StoredFile.DoesNotExist, FileNotFoundError and UnreadableIcon."""
+    """The icon of the app, as a PNG. Raises StoredFile.DoesNotExist, FileNotFoundError and UnreadableIcon."""
     icon = file.tenant.files.get(key=icon_key(file), purpose=StoredFile.Purpose.ICON)
     with files.open_file(icon) as content:
         return readable(content.read(LARGEST_ICON))
 
 
 def readable(image: bytes) -> bytes:
-    """The image as a PNG of the standard. Raises UnreadableIcon."""
+    """The image as a standard PNG. Raises UnreadableIcon."""
     try:
         chunks = list(_chunks(image))
         if chunks[0][0] != b"CgBI":
@@ -56,9 +56,9 @@ def _chunks(image: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _rows(header: bytes, packed: bytes) -> bytes:
-    """The lines of pixels. Exchanging red and blue needs no look at the filters of the lines, which work on each alone.
+    """The lines of pixels, with red and blue exchanged. PNG filters treat each colour alone, so they need no decoding.
 
-    Where the image is transparent its colours stay a little darker than they should be, which nobody sees at this size.
+    The colours of transparent pixels stay a little too dark, which is not visible at this size.
     """
     width, height, *kind = HEADER.unpack(header)
     if tuple(kind) != TRUE_COLOR or not 0 < width <= LARGEST_SIDE or not 0 < height <= LARGEST_SIDE:

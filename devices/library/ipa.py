@@ -1,7 +1,7 @@
-"""Reads an .ipa: the archive of an iOS, iPadOS or tvOS app. It comes from outside, so nothing in it is believed.
+"""Reads an .ipa: the archive of an iOS, iPadOS or tvOS app. Its content is not trusted, because it is an upload.
 
-Nothing is unpacked: the list of entries, Info.plist and two icons are read, each up to a limit. What an archive says
-about its own sizes is compared with limits, and never relied on.
+The archive is not unpacked: only the list of entries, Info.plist and two icons are read, each up to a limit. The sizes
+that an archive declares are compared with limits, but are never relied on.
 """
 
 import errno
@@ -18,16 +18,16 @@ from devices.text import has_null_character
 
 MEGABYTE = 1024 * 1024
 MOST_ENTRIES = 50_000  # the largest apps have some 20,000
-LONGEST_LIST = 16 * MEGABYTE  # bytes of the list of entries, which is read whole
+LONGEST_LIST = 16 * MEGABYTE  # bytes of the list of entries, which is read as a whole
 LARGEST_PLIST = MEGABYTE
 LARGEST_ICON = 2 * MEGABYTE
 LARGEST_APP = 16 * 1024 * MEGABYTE  # unpacked
-LARGEST_RATIO = 100  # of unpacked to packed; executables and images pack to a third
+LARGEST_RATIO = 100  # of unpacked to packed size; executables and images pack to a third
 LONGEST_VALUE = 255
 
 DAMAGED = "The file is not an IPA: it is not a ZIP archive, or it is damaged."
-METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # those that Apple writes, and whose output can be limited
-ENCRYPTED = 0x1  # a flag of an entry
+METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # the methods that Apple uses, and whose output can be limited
+ENCRYPTED = 0x1  # the flag of an encrypted entry
 INFO = re.compile(r"Payload/[^/]+\.app/Info\.plist")
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -35,12 +35,12 @@ FAMILIES = {1: "iPhone", 2: "iPad", 3: "AppleTV", 4: "Watch", 7: "Vision"}
 
 
 class InvalidIpa(Exception):
-    """The file is no app that a device would install; the message is for the person who uploaded it."""
+    """The file is not an app that a device would install. The message is for the person who uploaded it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class App:
-    """What Info.plist says. An icon is empty where the app has none in its archive; it is Apple's own kind of PNG."""
+    """The values of Info.plist. An icon is a PNG in Apple's variant, and empty if the archive has none."""
 
     identifier: str
     name: str
@@ -54,21 +54,21 @@ class App:
 
 
 def read(file: BinaryIO) -> App:
-    """Read an .ipa in bounded time and memory. Raises InvalidIpa with the reason for everything that is wrong."""
+    """Read an .ipa in bounded time and memory. Raises InvalidIpa with the reason if anything in it is wrong."""
     try:
         with zipfile.ZipFile(_Limited(file)) as archive:
             return _app(archive)
     except (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error, struct.error, ValueError) as error:
-        # ZipFile raises any of these, and their words are for programmers.
+        # ZipFile raises any of these, with messages for programmers.
         raise InvalidIpa(DAMAGED) from error
     except OSError as error:
-        if error.errno != errno.EINVAL:  # which a jump to before the beginning is
+        if error.errno != errno.EINVAL:  # EINVAL is a seek to before the beginning
             raise
         raise InvalidIpa(DAMAGED) from error
 
 
 class _Limited:
-    """The file for ZipFile, which would read a list of entries of any size at once."""
+    """A wrapper around the file that limits reads, because ZipFile reads a list of entries of any size at once."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -107,7 +107,7 @@ def _check_entries(entries: list[zipfile.ZipInfo]) -> None:
     if len(entries) > MOST_ENTRIES:
         raise InvalidIpa(f"The archive has {len(entries)} entries; {MOST_ENTRIES} are allowed.")
     for entry in entries:
-        # ZipFile cuts a name at its first null character; the name before that is in `orig_filename`.
+        # ZipFile cuts a name at its first null character. The whole name is in `orig_filename`.
         name = entry.orig_filename
         if name.startswith("/") or "\\" in name or "\0" in name or ".." in name.split("/"):
             raise InvalidIpa("The archive has an entry whose path leads out of it.")
@@ -118,7 +118,7 @@ def _check_entries(entries: list[zipfile.ZipInfo]) -> None:
 
 
 def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, maximum: int) -> bytes:
-    """The entry unpacked, which may be larger than it says."""
+    """The unpacked entry, up to `maximum`: it may be larger than the archive says."""
     if entry.flag_bits & ENCRYPTED or entry.compress_type not in METHODS:
         raise InvalidIpa(f"{PurePosixPath(entry.filename).name} is encrypted, or packed in a way that no app is.")
     with archive.open(entry) as file:
@@ -160,7 +160,7 @@ def _families(info: dict[str, Any]) -> list[str]:
 
 
 def _icon_path(info: dict[str, Any], key: str) -> str:
-    """The last of the icon's names, which is the largest: `AppIcon60x60`."""
+    """The last of the icon's names, which is that of the largest image: `AppIcon60x60`."""
     icons = info.get(key)
     primary = icons.get("CFBundlePrimaryIcon") if isinstance(icons, dict) else None
     names = primary.get("CFBundleIconFiles") if isinstance(primary, dict) else None
@@ -169,7 +169,7 @@ def _icon_path(info: dict[str, Any], key: str) -> str:
 
 
 def _icon(archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], folder: str, path: str) -> bytes:
-    """The largest file of this icon. An app without one is installed all the same, so nothing is raised."""
+    """The largest file of this icon; empty if there is none. Devices install an app without an icon too."""
     if not path:
         return b""
     pattern = re.compile(re.escape(folder + path) + r"(@\dx)?(~\w+)?\.png")

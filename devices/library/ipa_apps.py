@@ -17,7 +17,7 @@ RUNS_ON = {"runs_on_iphone": "iPhone", "runs_on_ipad": "iPad", "runs_on_tv": "Ap
 
 
 class IpaAppFields(TypedDict, total=False):
-    """What can be set of an in-house app."""
+    """The fields of an in-house app that can be set."""
 
     name: str
     active: bool
@@ -33,15 +33,15 @@ def ipa_apps(tenant: Tenant) -> QuerySet[LibraryItem]:
 
 
 def upload_status(tenant: Tenant, upload_id: UUID) -> StoredFile:
-    """The upload as it is now. Raises StoredFile.DoesNotExist."""
+    """The upload in its current state. Raises StoredFile.DoesNotExist."""
     uploads = tenant.files.filter(purpose=StoredFile.Purpose.IPA_APP).exclude(state=StoredFile.State.DELETED)
     return look_for_upload(uploads.select_related("tenant").get(uuid=upload_id))
 
 
 def create_app(*, tenant: Tenant, actor: Actor, **fields: Unpack[IpaAppFields]) -> LibraryItem:
-    """Add an app whose file was uploaded. It runs on what its file says, where no family is given.
+    """Add an app whose file was uploaded. If no family is given, the app runs on the families that its file names.
 
-    Raises UploadProcessing while the file is being checked, and ValidationError for one that cannot be used.
+    Raises UploadProcessing while the file is being checked, and ValidationError for a file that cannot be used.
     """
     app_files.look(tenant, fields["file_key"])
     with transaction.atomic():
@@ -56,9 +56,9 @@ def create_app(*, tenant: Tenant, actor: Actor, **fields: Unpack[IpaAppFields]) 
 
 
 def update_app(*, tenant: Tenant, item_id: UUID, actor: Actor, **fields: Unpack[IpaAppFields]) -> LibraryItem:
-    """Change an app, or replace its file; what is not given stays.
+    """Change an app, or replace its file. Fields that are not given stay as they are.
 
-    Raises LibraryItem.DoesNotExist, beside what `create_app` raises.
+    Raises LibraryItem.DoesNotExist, and the errors of `create_app`.
     """
     app_files.look(tenant, fields.get("file_key"))
     with transaction.atomic():

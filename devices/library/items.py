@@ -1,4 +1,4 @@
-"""What all kinds of library items share: finding, adding, changing and deleting them, with their activity."""
+"""The functions for library items of all kinds: find, add, change and delete them, with their activity."""
 
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -25,7 +25,7 @@ ARROW = "→"
 def items_of(tenant: Tenant, kind: Kind) -> QuerySet[LibraryItem]:
     """The tenant's items of a kind, with their contents, in the order of the API's lists.
 
-    An item without contents is in no such list: another server has them.
+    An item whose contents are on another server is not in this list.
     """
     items = tenant.library_items.filter(type=kind.type, **{f"{kind.contents}__isnull": False})
     return items.select_related(kind.contents, "category").order_by("pk")
@@ -35,7 +35,7 @@ def new_item(tenant: Tenant, kind: Kind, **given: Any) -> LibraryItem:
     """An unsaved item of a kind, with unsaved contents: for `assign`, then `insert`."""
     item = LibraryItem(tenant=tenant, type=kind.type, **given)
     contents: Any = LibraryItem._meta.get_field(kind.contents).related_model
-    contents(item=item)  # which makes it the contents of the item
+    contents(item=item)  # this also sets the contents of the item
     return item
 
 
@@ -45,7 +45,7 @@ def locked(tenant: Tenant, kind: Kind, item_id: UUID) -> LibraryItem:
 
 
 def values(item: LibraryItem) -> dict[str, Any]:
-    """Everything of the item that can be set, by the names of the API."""
+    """All values of the item that can be set, by their names in the API."""
     kind, contents = kind_of(item), contents_of(item)
     shared = {"name": item.name, "active": item.active}
     if kind.self_service:
@@ -73,8 +73,8 @@ def assign(item: LibraryItem, fields: Mapping[str, Any]) -> None:
 
 
 def check_self_service(item: LibraryItem, *, required: bool = False) -> None:
-    """Apply the rules of Self Service to the item as it would be saved. `required`: nothing else brings the item to a
-    device. Without Self Service its category and recommendation are dropped. Raises ValidationError."""
+    """Apply the rules of Self Service to the unsaved item. `required`: Self Service is the only way to a device.
+    Without Self Service the category and the recommendation are dropped. Raises ValidationError."""
     if not item.show_in_self_service:
         if required:
             raise ValidationError({"show_in_self_service": "Required when not enforcing install"})
@@ -93,7 +93,7 @@ def insert(item: LibraryItem, actor: Actor) -> None:
 
 
 def save(item: LibraryItem, before: Mapping[str, Any], actor: Actor) -> Changes:
-    """Save a changed item and log what differs from `before`, which `values` returned. Returns the differences."""
+    """Save a changed item, and log and return the differences from `before`, which `values` returned."""
     kind, changes = kind_of(item), difference(dict(before), values(item))
     if not changes:
         return changes
@@ -108,9 +108,9 @@ def save(item: LibraryItem, before: Mapping[str, Any], actor: Actor) -> Changes:
 
 @transaction.atomic
 def delete_item(*, tenant: Tenant, item_id: UUID, actor: Actor, kind: Kind | None = None) -> None:
-    """Delete an item, of `kind` if it is given, and take it off every blueprint; devices remove it.
+    """Delete an item, of `kind` if it is given, and remove it from every blueprint. Devices remove it.
 
-    Its statuses go with it; its activity stays. Raises LibraryItem.DoesNotExist.
+    Its statuses are deleted too; its activity stays. Raises LibraryItem.DoesNotExist.
     """
     items = items_of(tenant, kind) if kind else tenant.library_items
     item = items.select_for_update(of=("self",)).get(uuid=item_id)
@@ -123,9 +123,9 @@ def delete_item(*, tenant: Tenant, item_id: UUID, actor: Actor, kind: Kind | Non
 
 
 def activity_of(tenant: Tenant, item_id: UUID) -> QuerySet[LibraryActivity]:
-    """The changes of an item, newest first, also of one that is deleted.
+    """The changes of an item, newest first, also of a deleted one.
 
-    Raises LibraryItem.DoesNotExist for an item that never was in this tenant.
+    Raises LibraryItem.DoesNotExist for an item that this tenant never had.
     """
     activity = tenant.library_activity.filter(item_uuid=item_id)
     if not tenant.library_items.filter(uuid=item_id).exists() and not activity.exists():
@@ -141,7 +141,7 @@ def record(
     changes: Changes | None = None,
     metadata: dict[str, Any] | None = None,
 ) -> None:
-    """Write the activity and then the audit event of a change, in its transaction and as its last step."""
+    """Write the activity and then the audit event of a change, as the last step of its transaction."""
     log_activity([item], actor, type, changes=changes)
     actions = {
         LibraryActivity.Type.CREATED: AuditEvent.Action.CREATE,
@@ -160,7 +160,7 @@ def record(
 def log_activity(
     items: Iterable[LibraryItem], actor: Actor, type: LibraryActivity.Type, *, changes: Changes | None = None
 ) -> None:
-    """Write only the activity of items: for a change whose audit event is about something else."""
+    """Write only the activity of items, for a change whose audit event has another object as its target."""
     person = actor.administrator
     LibraryActivity.objects.bulk_create(
         LibraryActivity(
@@ -177,7 +177,7 @@ def log_activity(
 
 
 def _lines(changes: Changes) -> list[str]:
-    """`<Field>: <old> → <new>`, as the public API writes edits."""
+    """Lines such as `<Field>: <old> → <new>`, the format of the public API for edits."""
     return [f"{as_words(name)}: {_text(each['old'])} {ARROW} {_text(each['new'])}" for name, each in changes.items()]
 
 
@@ -195,6 +195,6 @@ def _readable(item: LibraryItem, changes: Changes) -> Changes:
 
 
 def _logged(item: LibraryItem, name: str, value: Any) -> Any:
-    """A value as trail and activity have it."""
+    """A value in the form for the audit trail and the activity."""
     kind = kind_of(item)
     return kind.describe(value) if name in kind.digested and value else value

@@ -1,4 +1,4 @@
-"""The kinds of library items: what each is called, where its contents are, and which devices it is for."""
+"""The kinds of library items: the names of each, the place of its contents, and the devices that it is for."""
 
 import hashlib
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import Any
 from devices.library import profile_files
 from devices.models import MACS, LibraryItem, Platform
 
-DIGITS = 12  # of a checksum that people compare
+DIGITS = 12  # digits of a checksum that people compare
 EVERY = frozenset(Platform)
 RUNS_ON = {
     "runs_on_mac": Platform.MAC,
@@ -31,7 +31,7 @@ def _every(contents: Any) -> frozenset[Platform]:
 
 
 def runs_on(contents: Any) -> frozenset[Platform]:
-    """The families that the columns `runs_on_…` name. An item whose contents are not here may be for any."""
+    """The families in the columns `runs_on_…`; all families for an item whose contents are not here."""
     if contents is None:
         return EVERY
     return frozenset(platform for name, platform in RUNS_ON.items() if getattr(contents, name, False))
@@ -39,12 +39,12 @@ def runs_on(contents: Any) -> frozenset[Platform]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """`type` is its name in the API; `label`, `plural` and `icon` are for people.
+    """A kind of library items. `type` is its name in the API; `label`, `plural` and `icon` are for people.
 
-    `contents` is the attribute of an item for its row in the kind's own table; a kind without one cannot be edited
-    here. `fields` are the columns of that table that can be set, and `digested` those whose values are too long for a
-    trail, which has what `describe` says of them. `platforms` says which devices an item is for; it is given the
-    contents, or None if they are not here. `pending` is the status of a device that has reported nothing.
+    `contents` is the attribute of an item for its row in the kind's own table; a kind without it cannot be edited
+    here. `fields` are the columns of that table that can be set. `digested` are those with values too long for the
+    trail, which gets the result of `describe` instead. `platforms` returns the families that an item is for; it takes
+    the contents, or None if they are not here. `pending` is the status of a device that has not reported on the item.
     """
 
     type: str
@@ -57,7 +57,7 @@ class Kind:
     digested: frozenset[str] = frozenset()
     describe: Callable[[str], str] = lines_and_digest
     self_service: bool = False
-    singleton: bool = False  # a blueprint, or a node of it, has only one: two would contradict each other
+    singleton: bool = False  # a blueprint, or a node of it, has at most one, because two would conflict
     pending: str = "PENDING"
 
 
@@ -131,12 +131,12 @@ _OTHER = Kind(type="", label="Library Item", plural="Other Items", icon="box", p
 
 
 def kind_of(item: LibraryItem) -> Kind:
-    """The kind of an item; a general one for a type that this server does not know."""
+    """The kind of an item; a general kind for a type that this server does not know."""
     return KINDS.get(item.type, _OTHER)
 
 
 def contents_of(item: LibraryItem) -> Any:
-    """The row of the item in the table of its kind, None if its contents are not here."""
+    """The row of the item in the table of its kind; None if its contents are not here."""
     name = kind_of(item).contents
     return getattr(item, name, None) if name else None
 

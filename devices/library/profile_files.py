@@ -1,9 +1,9 @@
-"""Configuration profiles as files: checking what was uploaded, and stamping it with the server's identifiers.
+"""Configuration profiles as files: check an upload, and set the server's identifiers in it.
 
-Only three values at the top are the server's: PayloadIdentifier, PayloadDisplayName and PayloadUUID. They are replaced
-in the text, at the places where a parser found them. Parsing the profile and writing it anew would lose what an XML
-library does not keep (comments, the order of keys, how data is wrapped), and with it the proof that PayloadContent is
-what its author wrote: here every byte outside the three values stays as it is.
+The server sets only three values at the top: PayloadIdentifier, PayloadDisplayName and PayloadUUID. It replaces them
+in the text, at the positions that a parser found. An XML library that writes the profile anew would lose details
+(comments, the order of keys, the line breaks of data), and with them the proof that PayloadContent is unchanged. Here
+every byte outside the three values stays as it is.
 """
 
 import hashlib
@@ -17,19 +17,19 @@ from xml.sax.saxutils import escape
 
 from django.core.exceptions import ValidationError
 
-LARGEST = 1_000_000  # bytes, which fit into a page's form; a page of the API's list has 300 profiles
-DEEPEST = 64  # elements within each other
+LARGEST = 1_000_000  # bytes: a page's form has room for them; a page of the API's list has 300 profiles
+DEEPEST = 64  # nested elements
 DIGITS = 12
 IDENTIFIER, DISPLAY_NAME, PAYLOAD_UUID = "PayloadIdentifier", "PayloadDisplayName", "PayloadUUID"
 STAMPED = (IDENTIFIER, DISPLAY_NAME, PAYLOAD_UUID)
-# What XML 1.0 cannot hold, not even escaped.
+# Characters that XML 1.0 forbids, even escaped.
 NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-# plistlib raises these for values that are not of their element: a date that is none, an integer of 5,000 digits.
+# plistlib raises these for invalid values of an element, such as an invalid date or an integer of 5,000 digits.
 UNREADABLE = (ValueError, TypeError, AttributeError, IndexError, KeyError, OverflowError, expat.ExpatError)
 
 
 class UnreadableProfile(ValidationError):
-    """The file cannot be used; the message says why, as the error of the field `file`."""
+    """The file cannot be used. The message is the reason, as the error of the field `file`."""
 
     def __init__(self, reason: str) -> None:
         super().__init__({"file": reason})
@@ -37,21 +37,21 @@ class UnreadableProfile(ValidationError):
 
 @dataclass(slots=True)
 class Places:
-    """Where things are in the bytes of a profile."""
+    """Positions in the bytes of a profile."""
 
-    content: int = 0  # just behind the tag of the outermost dictionary
+    content: int = 0  # just after the start tag of the outermost dictionary
     stamps: list[tuple[str, int, int]] = field(default_factory=list)  # key, and start and end of its value
 
 
 def checked(data: bytes) -> str:
-    """The text of an uploaded profile. Raises UnreadableProfile for everything that is no unsigned profile in XML."""
+    """The text of an uploaded profile. Raises UnreadableProfile for a file that is not an unsigned profile in XML."""
     if not data:
         raise UnreadableProfile("The submitted file is empty.")
     if len(data) > LARGEST:
         raise UnreadableProfile(f"A profile has at most {LARGEST // 1_000_000} MB.")
     if data.startswith(b"bplist"):
         raise UnreadableProfile("This is a binary property list. Upload the profile as XML.")
-    # CMS as DER begins with a long SEQUENCE, and as text with a PEM header.
+    # CMS begins with a long SEQUENCE in DER, and with a header in PEM.
     if (data[0] == 0x30 and len(data) > 1 and data[1] & 0x80) or data.startswith(b"-----BEGIN"):
         raise UnreadableProfile(
             "This profile is signed. Upload it unsigned: the server changes its identifier, which breaks a signature."
@@ -81,7 +81,7 @@ def stamped(text: str, *, identifier: str, name: str, uuid: UUID | None) -> str:
 
 
 def description(text: str) -> str:
-    """The version of a profile, for a trail: a checksum of what its author wrote, and the PayloadUUID."""
+    """The version of a profile for the trail: a checksum of the author's part, and the PayloadUUID."""
     content = stamped(text, identifier="", name="", uuid=None)
     digest = hashlib.sha256(content.encode()).hexdigest()[:DIGITS]
     return f"content sha256 {digest}…, PayloadUUID {content_of(text).get(PAYLOAD_UUID)}"
@@ -99,7 +99,7 @@ def content_of(text: str) -> dict[str, Any]:
 
 
 def check_name(name: str) -> None:
-    """Raises ValidationError for a name that XML cannot hold."""
+    """Raises ValidationError for a name with characters that XML forbids."""
     if NOT_XML.search(name):
         raise ValidationError({"name": "Control characters are not allowed."})
 
@@ -120,9 +120,9 @@ def _escaped(value: str) -> str:
 
 
 class _Scan:
-    """One pass of expat over the bytes: refuses what a profile has no use for, and finds the places of the stamps.
+    """One pass of expat over the bytes: refuses XML that a profile never has, and finds the positions of the stamps.
 
-    An entity is refused as soon as it is declared, so that none is ever expanded, and expat opens no address.
+    An entity is refused at its declaration, so that none is ever expanded. Expat opens no URL.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -170,7 +170,7 @@ class _Scan:
             self.places.stamps.append((self._key, self._start, self._end_of(name)))
 
     def _end_of(self, name: str) -> int:
-        """Where the element ends whose end is read just now. Of `<string/>`, expat tells the place behind it."""
+        """The end position of the current element. For `<string/>`, expat's position is already after it."""
         tag = self._data.index(b">", self._start) + 1
         if self._data[tag - 2 : tag] == b"/>":
             return tag

@@ -1,4 +1,4 @@
-"""A configuration profile for people who read it: its payloads, and the keys in each."""
+"""A configuration profile for readers: its payloads, and the keys in each."""
 
 import re
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from devices.library.profile_files import content_of
 
-# What every payload has, and a heading says already.
+# Keys that every payload has, or that its heading already shows.
 HOUSEKEEPING = {
     "PayloadIdentifier",
     "PayloadType",
@@ -41,7 +41,7 @@ TITLES = {
 
 
 class Setting(NamedTuple):
-    """One line of a payload: a key at a depth, and its value as a text; empty for a key that has others below it."""
+    """One line of a payload: a key, its depth, and its value as a text, which is empty for a key with nested keys."""
 
     depth: int
     key: str
@@ -57,7 +57,7 @@ class Payload(NamedTuple):
 
 
 def payloads_of(text: str) -> list[Payload]:
-    """The payloads of a stored profile, in its order. Values of keys that name a secret are hidden."""
+    """The payloads of a stored profile, in their order. Values are hidden if their key names a secret."""
     return [_payload(payload) for payload in content_of(text).get("PayloadContent", [])]
 
 

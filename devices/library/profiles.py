@@ -1,4 +1,4 @@
-"""Custom profiles: configuration profiles that were uploaded, with identifiers of this server."""
+"""Custom profiles: uploaded configuration profiles, with identifiers of this server."""
 
 from typing import TypedDict, Unpack
 from uuid import UUID, uuid4
@@ -17,7 +17,7 @@ FAMILIES = ("runs_on_mac", "runs_on_iphone", "runs_on_ipad", "runs_on_tv", "runs
 
 
 class ProfileFields(TypedDict, total=False):
-    """What can be set of a profile."""
+    """The fields of a profile that can be set."""
 
     name: str
     active: bool
@@ -29,15 +29,15 @@ class ProfileFields(TypedDict, total=False):
 
 
 def mdm_identifier(item: LibraryItem) -> str:
-    """The PayloadIdentifier of the item's profile, by which devices know which one they replace."""
+    """The PayloadIdentifier of the item's profile. Devices use it to find the profile that they replace."""
     return f"com.kandji.profile.custom.{item.uuid}"
 
 
 @transaction.atomic
 def create_profile(*, tenant: Tenant, actor: Actor, file: bytes, **fields: Unpack[ProfileFields]) -> LibraryItem:
-    """Add a profile. It is for Macs, if nothing says which families it is for.
+    """Add a profile. It is for Macs if no family is given.
 
-    Raises ValidationError for a file that is no profile, or for no family at all.
+    Raises ValidationError for a file that is not a profile, and if all families are off.
     """
     item = items.new_item(tenant, CUSTOM_PROFILE)
     items.assign(item, fields)
@@ -52,9 +52,9 @@ def create_profile(*, tenant: Tenant, actor: Actor, file: bytes, **fields: Unpac
 def update_profile(
     *, tenant: Tenant, item_id: UUID, actor: Actor, file: bytes | None = None, **fields: Unpack[ProfileFields]
 ) -> LibraryItem:
-    """Change a profile, or replace it by another file; what is not given stays.
+    """Change a profile, or replace its file. Fields that are not given stay as they are.
 
-    Like the public API it stores the profile with a new PayloadUUID whatever changes, so devices install it again.
+    As in the public API, every change stores the profile with a new PayloadUUID, so that devices install it again.
     Raises LibraryItem.DoesNotExist and ValidationError.
     """
     item = items.locked(tenant, CUSTOM_PROFILE, item_id)

@@ -1,4 +1,4 @@
-"""Custom scripts: what the agent runs on Macs, once, regularly or from Self Service."""
+"""Custom scripts, which the agent runs on Macs once, regularly or from Self Service."""
 
 from typing import TypedDict, Unpack
 from uuid import UUID
@@ -12,12 +12,12 @@ from devices.library import items
 from devices.library.kinds import CUSTOM_SCRIPT
 from devices.models import CustomScript, LibraryItem
 
-LONGEST = 500_000  # characters, which fit into the body of a call
+LONGEST = 500_000  # characters; the body of a call has room for them
 _SCRIPTS = ("script", "remediation_script")
 
 
 class ScriptFields(TypedDict, total=False):
-    """What can be set of a script."""
+    """The fields of a script that can be set."""
 
     name: str
     active: bool
@@ -41,7 +41,7 @@ def create_script(*, tenant: Tenant, actor: Actor, **fields: Unpack[ScriptFields
 
 @transaction.atomic
 def update_script(*, tenant: Tenant, item_id: UUID, actor: Actor, **fields: Unpack[ScriptFields]) -> LibraryItem:
-    """Change a script; fields that are not given stay. Raises LibraryItem.DoesNotExist and ValidationError."""
+    """Change a script. Fields not given stay as they are. Raises LibraryItem.DoesNotExist and ValidationError."""
     item = items.locked(tenant, CUSTOM_SCRIPT, item_id)
     before = items.values(item)
     _assign(item, fields)
@@ -50,7 +50,7 @@ def update_script(*, tenant: Tenant, item_id: UUID, actor: Actor, **fields: Unpa
 
 
 def _assign(item: LibraryItem, fields: ScriptFields) -> None:
-    """Set the fields and check the whole. Scripts lose the blanks at their end."""
+    """Set the fields and check the whole item. Blanks at the end of scripts are removed."""
     items.assign(item, fields)
     script: CustomScript = item.custom_script
     for name in _SCRIPTS:

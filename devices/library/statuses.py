@@ -1,7 +1,7 @@
-"""How library items are doing on devices.
+"""The statuses of library items on devices.
 
-What a device reported is a row of LibraryStatus. A device that an item is for and that has reported nothing is pending:
-that is computed here, so that an assignment writes nothing for a hundred thousand devices.
+A report of a device is a row of LibraryStatus. A device in the item's scope without a report is pending. That status is
+computed here, so that an assignment to a hundred thousand devices writes no rows.
 """
 
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from devices.library.kinds import KINDS, kind_of, platforms_of
 from devices.models import Assignment, Device, LibraryItem, LibraryStatus
 from devices.models.devices import DeviceQuerySet
 
-DEVICE_BITS = 32  # of a row's number
+DEVICE_BITS = 32  # the lower bits of a row's number
 CONTENTS = tuple(kind.contents for kind in KINDS.values() if kind.contents)
 
 
@@ -27,7 +27,7 @@ class Row(NamedTuple):
 
     @property
     def number(self) -> int:
-        """The id in the API. It is the same before and after the first report, and in the lists of both sides."""
+        """The id in the API. It is the same before and after the first report, and in both kinds of lists."""
         return (self.item.pk << DEVICE_BITS) | self.device.pk
 
     @property
@@ -36,15 +36,15 @@ class Row(NamedTuple):
 
 
 def item_with_contents(tenant: Tenant, item_id: UUID) -> LibraryItem:
-    """The item of any kind with its contents, as the functions below need it. Raises LibraryItem.DoesNotExist."""
+    """The item of any kind with its contents, for the functions below. Raises LibraryItem.DoesNotExist."""
     return tenant.library_items.select_related("tenant", *CONTENTS).get(uuid=item_id)
 
 
 class Listed:
-    """The devices that reported on an item or that it is for, newest first; only those in a `status`, in any case.
+    """The devices that reported on an item or are in its scope, newest first. `status` filters them, and ignores case.
 
-    Devices that reported and devices in scope are asked for one by one, each in the order of an index, and merged: one
-    question for both would look at every device of the tenant.
+    Two queries find the devices that reported and those in scope, each in the order of an index, and the results are
+    merged. One query for both would read every device of the tenant.
     """
 
     def __init__(self, item: LibraryItem, *, status: str = "") -> None:
@@ -64,11 +64,11 @@ class Listed:
         return reported + self.silent(reported)
 
     def silent(self, reported: int) -> int:
-        """How many devices in scope have reported nothing. `reported`: how many rows there are of those that have."""
+        """The number of devices in scope without a report. `reported` is the number of reports."""
         return self._silent.count() if reported else self._in_scope.count()
 
     def page(self, start: int, size: int) -> list[Row]:
-        """The rows of `size` devices, with their blueprints."""
+        """The rows of `size` devices from `start` on, with their blueprints."""
         end = start + size
         reported = self._reported.order_by("-device").values_list("device", flat=True)[:end]
         in_scope = self._in_scope.order_by("-pk").values_list("pk", flat=True)[:end]
@@ -92,7 +92,7 @@ class Listed:
 
 
 def rows_of_device(device: Device) -> list[Row]:
-    """A row for each item that the device reported on or that is for it, by the names of the items."""
+    """A row for each item that the device reported on or whose scope it is in, sorted by the name of the item."""
     reported = {row.item_id: row for row in device.library_statuses.all()}
     on_it = Q(pk__in=reported) | Q(active=True, pk__in=_assigned(device))
     items = device.tenant.library_items.filter(on_it).select_related(*CONTENTS).order_by("name", "pk")
@@ -104,7 +104,7 @@ def rows_of_device(device: Device) -> list[Row]:
 
 
 def counts_of(item: LibraryItem) -> dict[str, int]:
-    """How many devices are in each status, the most frequent first."""
+    """The number of devices in each status, the most frequent first."""
     counts = dict(item.statuses.values_list("status").annotate(n=Count("*")).order_by("-n", "status"))
     pending = kind_of(item).pending
     if silent := Listed(item).silent(sum(counts.values())):
@@ -113,7 +113,7 @@ def counts_of(item: LibraryItem) -> dict[str, int]:
 
 
 def _in_scope(item: LibraryItem) -> Q:
-    """Devices that get the item: managed, of a family that it is for, and in a blueprint that it is assigned to."""
+    """The item's scope: managed devices of its families, in blueprints that it is assigned to."""
     if not item.active:
         return Q(pk__in=[])
     blueprints = list(_unconditional(item.assignments.all()).values_list("blueprint", flat=True))
@@ -127,6 +127,6 @@ def _assigned(device: Device) -> QuerySet[Assignment, Any]:
 
 
 def _unconditional(assignments: QuerySet[Assignment]) -> QuerySet[Assignment]:
-    """Without those on one of several nodes: the conditions of a map, which say what devices a node has, are not known
-    here. An item on such a node is on the devices that report it."""
+    """The assignments without those to one of several nodes. This server does not know the conditions of a map, which
+    select the devices of a node. An item on such a node is listed only for devices that report it."""
     return assignments.alias(nodes=Count("blueprint__nodes")).filter(Q(node=None) | Q(nodes__lte=1))

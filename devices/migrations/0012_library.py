@@ -16,9 +16,9 @@ MOMENTS = ("reported_at", "last_audit_run", "control_reported_at")
 
 
 def move_statuses(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """Devices reported their library items as JSON lists. From now on each is a row, and its item a library item.
+    """Turn the JSON lists of library items on devices into rows, and their items into library items.
 
-    A row that names no item by its id is left out: no call could tell what it is about.
+    A row without the id of an item is left out, because its item is unknown.
     """
     Inventory, Item, Status = (
         apps.get_model("devices", name) for name in ("DeviceInventory", "LibraryItem", "LibraryStatus")
@@ -46,12 +46,12 @@ def move_statuses(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
             batch = []
     Status.objects.bulk_create(batch)
     if schema_editor.connection.vendor == "postgresql":
-        # Foreign keys are checked now: PostgreSQL alters no table that still has checks to come.
+        # Check foreign keys now: PostgreSQL cannot alter a table with pending checks.
         schema_editor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
 def _rows(rows: Any) -> dict[uuid.UUID, dict[str, Any]]:
-    """The rows by the id of their item, the last of those that name the same."""
+    """The rows by the id of their item; the last row of each item."""
     found: dict[uuid.UUID, dict[str, Any]] = {}
     for row in rows if isinstance(rows, list) else ():
         with suppress(ValueError, AttributeError, TypeError, KeyError):

@@ -1,4 +1,4 @@
-"""The contents of library items that are apps: each has an uploaded file, which several may share."""
+"""The contents of library items that are apps. Each has an uploaded file, which several apps may share."""
 
 from django.db import models
 
@@ -36,7 +36,7 @@ class CustomApp(models.Model):
 
 
 class IpaApp(models.Model):
-    """An app for iPhone, iPad or Apple TV that the organization signed itself. Its file's metadata is Info.plist's."""
+    """An app for iPhone, iPad or Apple TV, signed by the organization. Its file's metadata comes from Info.plist."""
 
     item = models.OneToOneField(LibraryItem, on_delete=models.CASCADE, primary_key=True, related_name="ipa_app")
     file = models.ForeignKey(StoredFile, on_delete=models.PROTECT, related_name="ipa_apps")

@@ -23,16 +23,16 @@ class BulkAction(models.Model):
     label = models.CharField(max_length=310, help_text="What is done, as people read it.")
     selection = models.CharField(max_length=1000, help_text="How its devices were selected, as people read it.")
     parameters = models.JSONField(default=dict, help_text="The command, or the ids of the tag or the Blueprint.")
-    # The body of the command may hold a PIN or a passcode. It is deleted when the action has ended.
+    # The body of the command may have a PIN or a passcode, so it is deleted when the action ends.
     key_number = models.PositiveIntegerField(null=True, help_text="Which of IRU_SECRET_KEYS encrypted the body.")
     ciphertext = models.BinaryField(null=True, help_text="Nonce, AES-256-GCM ciphertext and tag of the body.")
-    # Stays null after the person is removed, whose name stays readable.
+    # Null after the person is removed. The name of the person stays.
     administrator = models.ForeignKey(Administrator, on_delete=models.SET_NULL, null=True, related_name="+")
     requested_by = models.CharField(max_length=310)
     created_at = models.DateTimeField(default=timezone.now)
     moved_at = models.DateTimeField(default=timezone.now, help_text="When the last group of results was stored.")
     ended_at = models.DateTimeField(null=True)
-    # Changed with the results in one transaction, so that no page counts a hundred thousand rows.
+    # Changed in one transaction with the results, so that no page has to count a hundred thousand rows.
     total = models.PositiveIntegerField(default=0)
     done = models.PositiveIntegerField(default=0)
     skipped = models.PositiveIntegerField(default=0)
@@ -54,14 +54,14 @@ class BulkAction(models.Model):
 
     @property
     def of_items(self) -> bool:
-        """Whether it changes library items instead of devices."""
+        """Whether the action changes library items instead of devices."""
         return self.kind in {self.Kind.ASSIGN_ITEM, self.Kind.REMOVE_ITEM}
 
 
 class BulkResult(models.Model):
-    """What became of one device, or one library item, in a bulk action.
+    """The result of a bulk action for one device or one library item.
 
-    It names its object by id and name, so that it stays readable after the object is deleted.
+    It has the id and the name of its object, so that it stays readable after the object is deleted.
     """
 
     class Status(models.TextChoices):

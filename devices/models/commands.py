@@ -59,7 +59,7 @@ class DeviceCommand(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["device", "-date_requested", "-id"], name="command_newest_first"),
-            # Finds the devices with unfinished commands, and those with commands that failed lately.
+            # For the devices with unfinished commands, and the devices with recently failed commands.
             models.Index(fields=["tenant", "status", "date_completed", "device"], name="command_status"),
         ]
         constraints = [

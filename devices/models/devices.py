@@ -49,7 +49,7 @@ class Fleet(models.Model):
 
 
 class FleetSummary(models.Model):
-    """Counts of a large fleet, as `devices.fleet.summary` stores them every few minutes."""
+    """Counts of a large fleet, which `devices.fleet.summary` stores every few minutes."""
 
     tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE, primary_key=True, related_name="fleet_summary")
     counts = models.JSONField(default=dict)
@@ -85,7 +85,7 @@ class DeviceQuerySet(models.QuerySet["Device"]):
     }
 
     def reported(self) -> "DeviceQuerySet":
-        """Devices with their reported lists, apps and parameters, in one query."""
+        """The devices with their reported lists of apps and parameters, in one query."""
         return self.select_related("blueprint", "inventory").defer("record_json", "inventory__details")
 
     def filtered(self, filters: dict[str, Any]) -> "DeviceQuerySet":
@@ -192,7 +192,7 @@ class Device(models.Model):
             models.Index(fields=["tenant", "last_check_in", "id"], name="device_last_check_in"),
             models.Index(fields=["tenant", "name", "id"], name="device_name"),
             models.Index(fields=["blueprint", "id"], name="device_blueprint"),
-            # Counts the devices that a library item is for, without reading them.
+            # For the number of devices in the scope of a library item, without reading the devices.
             models.Index(fields=["tenant", "blueprint", "is_removed", "platform", "id"], name="device_scope"),
             models.Index(fields=["user", "id"], name="device_user"),
         ]

@@ -31,14 +31,14 @@ class AdeKeyPair(models.Model):
 
 
 class AdeIntegration(models.Model):
-    """A device management server at Apple, and the server token that opens it.
+    """A device management server at Apple, and the server token that gives access to it.
 
     `blueprint`, `use_blueprint_routing`, `email` and `phone` are the defaults of devices that Apple assigns later. An
     integration that was copied from another tenant has no token until it is renewed.
     """
 
     class Reason(models.TextChoices):
-        """Why an integration is broken, in the API's words and in those of the pages."""
+        """The reasons for a broken integration: the API's values, and the labels of the pages."""
 
         FORBIDDEN = "FORBIDDEN", "Apple denies this server access to the service."
         UNAUTHORIZED = "UNAUTHORIZED", "Apple no longer accepts the server token."
@@ -66,12 +66,12 @@ class AdeIntegration(models.Model):
     access_token_expiry = models.DateTimeField()
     key_number = models.PositiveIntegerField(null=True, help_text="Which of IRU_SECRET_KEYS encrypted the token.")
     ciphertext = models.BinaryField(null=True, help_text="Nonce, AES-256-GCM ciphertext and tag of the server token.")
-    # The answer of Apple's service that stopped the last sync, empty if there was none. `broken` knows more.
+    # The refusal by Apple's service that stopped the last sync; empty without one. `broken` has further reasons.
     refusal = models.CharField(max_length=30, blank=True, choices=Reason.choices)
     refused_at = models.DateTimeField(null=True)
     last_device_sync = models.DateTimeField(null=True)
     cursor = models.CharField(max_length=2000, blank=True, help_text="Where the next answer of Apple's list begins.")
-    # Set while the whole list is fetched. Devices that such a fetch did not list are no longer the server's.
+    # Set while the whole list is fetched. Devices that are missing from that list no longer belong to the server.
     fetch_started_at = models.DateTimeField(null=True)
     leased_until = models.DateTimeField(null=True, help_text="One worker syncs it until then.")
     profile_uuid = models.CharField(max_length=64, blank=True, help_text="Apple's id of the enrollment profile.")
@@ -95,7 +95,7 @@ class AdeIntegration(models.Model):
 
     @property
     def broken(self) -> "tuple[Reason, datetime] | None":
-        """Why and since when the integration does not work; None if it does."""
+        """The reason why the integration does not work, and the time since then; None if it works."""
         if self.ciphertext is None:
             return self.Reason.NO_TOKEN, self.created_at
         if self.access_token_expiry <= timezone.now():
@@ -110,7 +110,7 @@ class AdeIntegration(models.Model):
 
     @property
     def days_left(self) -> int:
-        """Whole days until the server token expires, 0 once it has."""
+        """Whole days until the server token expires; 0 once it has expired."""
         return max((self.access_token_expiry - timezone.now()).days, 0)
 
 
@@ -128,7 +128,7 @@ class AdeDeviceQuerySet(models.QuerySet["AdeDevice"]):
     }
 
     def filtered(self, filters: dict[str, object]) -> "AdeDeviceQuerySet":
-        """Devices that match all of these filters. `blueprint_id` are primary keys, as for `Device.filtered`."""
+        """Devices that match all of these filters. `blueprint_id` takes primary keys, as in `Device.filtered`."""
         return self.filter(**{self.FILTERS[name]: value for name, value in filters.items()})
 
     def complete(self) -> "AdeDeviceQuerySet":
@@ -138,8 +138,8 @@ class AdeDeviceQuerySet(models.QuerySet["AdeDevice"]):
 class AdeDevice(models.Model):
     """A device that Apple assigned to the server of an integration, by its serial number.
 
-    It exists before the device is enrolled, and meets the enrolled device at the serial number. `blueprint`,
-    `use_blueprint_routing`, `user` and `asset_tag` are what the device gets when it enrolls.
+    It exists before the device is enrolled. The serial number relates it to the enrolled device. The device gets
+    `blueprint`, `use_blueprint_routing`, `user` and `asset_tag` when it enrolls.
     """
 
     class Family(models.TextChoices):
@@ -190,8 +190,8 @@ class AdeDevice(models.Model):
 
     class Meta:
         verbose_name = "ADE device"
-        # (tenant, id) and (integration, id) are the orders of the lists, and the other indexes serve one filter each.
-        # Each foreign key leads one of them, so none has an index of its own.
+        # (tenant, id) and (integration, id) are the orders of the lists. Each other index is for one filter. Each
+        # foreign key is the first column of one of them, so none needs its own index.
         indexes = [
             models.Index(fields=["tenant", "id"], name="ade_device_list"),
             models.Index(fields=["integration", "id"], name="ade_device_integration"),

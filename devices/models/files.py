@@ -6,9 +6,9 @@ from access.models import Tenant
 
 
 class StoredFile(models.Model):
-    """A file in the storage, or a place that is reserved for one.
+    """A file in the storage, or a place that is reserved for a file.
 
-    `key` is its address there, made by the server. The row is written before the file, and deleted after it.
+    `key` is its key there, made by the server. The row is written before the file, and deleted after it.
     """
 
     class Purpose(models.TextChoices):
@@ -25,7 +25,7 @@ class StoredFile(models.Model):
         REFUSED = "refused", "Not of its kind"
         DELETED = "deleted", "About to be deleted"
 
-    # A cascade would take the rows, and leave the files for ever.
+    # A cascade would delete only the rows, and leave the files forever.
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="files")
     uuid = models.UUIDField(default=uuid.uuid4, editable=False)
     key = models.CharField(max_length=255, unique=True)

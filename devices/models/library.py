@@ -9,7 +9,7 @@ from devices.models.devices import Device
 
 
 class SelfServiceCategory(models.Model):
-    """A heading under which people find items in Self Service. `position` orders those of a tenant.
+    """A heading for items in Self Service. `position` is its place among the categories of the tenant.
 
     A tenant without rows has the default categories: see `devices.library.categories`.
     """
@@ -33,15 +33,15 @@ class SelfServiceCategory(models.Model):
 class LibraryItem(models.Model):
     """An app, a profile, a script or another item that blueprints install or enforce.
 
-    Each kind that is edited here has a table of its own with a row for the item. An item without such a row is known
-    only by its name and type: another server has its content, or devices reported it.
+    Each kind that can be edited here has its own table with a row for the item. For an item without such a row, only
+    the name and the type are known: its contents are on another server, or it comes from the reports of devices.
     """
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="library_items")
     uuid = models.UUIDField(default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=255)
     type = models.CharField(max_length=40, help_text="custom-app, profile, custom-script, automatic-app, …")
-    # An inactive item stays assigned, and no device gets it.
+    # An inactive item stays assigned, but no device gets it.
     active = models.BooleanField(default=True)
     show_in_self_service = models.BooleanField(default=False)
     category = models.ForeignKey(SelfServiceCategory, on_delete=models.PROTECT, null=True, related_name="library_items")
@@ -95,7 +95,7 @@ class Assignment(models.Model):
 
 
 class LibraryActivity(models.Model):
-    """A change of a library item, for the activity that the API lists. It outlives the item, so it names its id."""
+    """A change of a library item, for the API's list of activity. It has the item's id, as it outlives the item."""
 
     class Type(models.TextChoices):
         CREATED = "library_item_created", "Created"
@@ -108,11 +108,11 @@ class LibraryActivity(models.Model):
     item_uuid = models.UUIDField()
     activity_time = models.DateTimeField(default=timezone.now)
     activity_type = models.CharField(max_length=60, choices=Type.choices)
-    # Of the person or the token; empty for a management command.
+    # The id of the person or the token; empty for a management command.
     user_id = models.CharField(max_length=36, blank=True)
     user_email = models.CharField(max_length=254, blank=True)
     user_name = models.CharField(max_length=310, blank=True)
-    # Lines "<Field>: <old> → <new>" of an edit, None for everything else.
+    # Lines "<Field>: <old> → <new>" of an edit; None for other changes.
     details = models.JSONField(null=True)
 
     class Meta:
@@ -124,9 +124,9 @@ class LibraryActivity(models.Model):
 
 
 class LibraryStatus(models.Model):
-    """The status of a library item on a device, as the device reported it last.
+    """The last reported status of a library item on a device.
 
-    A device that the item is for and that has reported nothing has no row: see `devices.library.statuses`.
+    A device in the item's scope that has not reported has no row: see `devices.library.statuses`.
     """
 
     item = models.ForeignKey(LibraryItem, on_delete=models.CASCADE, related_name="statuses", db_index=False)

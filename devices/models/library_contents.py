@@ -1,4 +1,4 @@
-"""The contents of library items: for each kind a table with a row for the item."""
+"""The contents of library items. Each kind has a table with a row for the item."""
 
 from django.db import models
 
@@ -6,7 +6,7 @@ from devices.models.library import LibraryItem
 
 
 class CustomScript(models.Model):
-    """A script that the agent runs on Macs, and the one that mends what the first finds."""
+    """A script that the agent runs on Macs, and a second one that corrects the problems that the first one finds."""
 
     class Frequency(models.TextChoices):
         ONCE = "once", "Once"
@@ -25,7 +25,7 @@ class CustomScript(models.Model):
 
 
 class CustomProfile(models.Model):
-    """A configuration profile. `profile` is the XML as devices get it, with the identifiers that the server gave it."""
+    """A configuration profile. `profile` is the XML that devices get, with the identifiers of this server."""
 
     item = models.OneToOneField(LibraryItem, on_delete=models.CASCADE, primary_key=True, related_name="custom_profile")
     profile = models.TextField()

@@ -9,7 +9,7 @@ from django.db import models
 class LinesField(models.TextField[Any, Any]):
     """A list of texts without line breaks, stored as one text with a line break before and after each.
 
-    `icontains=lines(["word"])` finds the rows whose list has the word, in any case.
+    `icontains=lines(["word"])` finds the rows whose list has the word, and ignores case.
     """
 
     def from_db_value(self, value: str | None, *args: object) -> list[str]:
@@ -27,6 +27,6 @@ class LinesField(models.TextField[Any, Any]):
 
 
 def lines(words: Iterable[str]) -> str:
-    """The words as the column stores them."""
+    """The words in the form that the column stores."""
     text = "\n".join(" ".join(str(word).split()) for word in words)
     return f"\n{text}\n" if text else ""

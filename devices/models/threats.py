@@ -10,7 +10,7 @@ from devices.models.lines import LinesField
 
 
 class ThreatSeverity(models.IntegerChoices):
-    """As the API writes it, in lower case; a higher number is worse."""
+    """A severity. The API uses its name in lower case. A higher number is worse."""
 
     INFORMATIONAL = 0
     LOW = 1
@@ -25,14 +25,14 @@ class ManagementState(models.TextChoices):
 
 
 class Reported(models.Model):
-    """The columns of both kinds of threats. A threat stays when its device is deleted, and keeps the device's id."""
+    """The columns of both kinds of threats. A threat stays when its device is deleted, with the device's id."""
 
     device_uuid = models.UUIDField()
     detected_at = models.DateTimeField()
     severity = models.PositiveSmallIntegerField(choices=ThreatSeverity, default=ThreatSeverity.MEDIUM)
     management_state = models.CharField(max_length=10, choices=ManagementState, default=ManagementState.OPEN)
     tags = LinesField(default=list, blank=True)
-    # The policy of the Library that found it.
+    # The Library's policy that found the threat.
     library_item_uuid = models.UUIDField(null=True, blank=True)
     library_item_name = models.CharField(max_length=255, blank=True)
     malware_posture = models.CharField(max_length=40, blank=True)
@@ -56,7 +56,7 @@ class Threat(Reported):
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="threats", db_index=False)
     device = models.ForeignKey(Device, on_delete=models.SET_NULL, null=True, related_name="threats")
-    # Rows of the first version have no id: this digest of what tells two threats apart finds them again.
+    # Rows of the first version have no id. This digest of the identifying columns finds them again.
     key = models.CharField(max_length=64, editable=False)
     identifier = models.CharField(max_length=64)
     name = models.CharField(max_length=255)
@@ -77,7 +77,7 @@ class Threat(Reported):
         constraints = [models.UniqueConstraint(fields=["tenant", "key"], name="threat_key")]
         indexes = [
             models.Index(fields=["tenant", "detected_at", "id"], name="threat_list"),
-            # With these columns, what most filters find is counted without reading the rows.
+            # A count for most filters needs only these columns, and no row is read.
             models.Index(
                 fields=["tenant", "classification", "status", "detected_at", "severity", "management_state"],
                 name="threat_classification",

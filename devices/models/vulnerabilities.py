@@ -8,7 +8,7 @@ from devices.models.lines import LinesField
 
 
 class Severity(models.IntegerChoices):
-    """As the API writes it; a higher number is worse."""
+    """A severity. The API uses its label. A higher number is worse."""
 
     UNDEFINED = 0
     LOW = 1
@@ -18,17 +18,17 @@ class Severity(models.IntegerChoices):
 
 
 class Vulnerability(models.Model):
-    """A CVE that was detected on a device of the tenant, at some time.
+    """A CVE that is or was detected on a device of the tenant.
 
-    `device_count` (devices that have it now), `software` (names of the packages in which it was detected) and the two
-    dates are kept by devices.security, so that a page of vulnerabilities needs no look at their detections.
+    `devices.security` updates `device_count` (devices that have it now), `software` (names of the packages in which it
+    was detected) and the two dates, so that a page of vulnerabilities does not read their detections.
     """
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="vulnerabilities", db_index=False)
     cve_id = models.CharField(max_length=64)
     severity = models.PositiveSmallIntegerField(choices=Severity, default=Severity.UNDEFINED)
     cvss_score = models.FloatField(default=0)
-    known_exploited = models.BooleanField(default=False)  # it is in the catalogue of CISA (KEV)
+    known_exploited = models.BooleanField(default=False)  # listed in CISA's catalogue (KEV)
     epss_score = models.FloatField(default=0)
     link = models.CharField(max_length=500, blank=True)
     description = models.TextField(blank=True)
@@ -53,10 +53,10 @@ class Vulnerability(models.Model):
 
 
 class VulnerableSoftware(models.Model):
-    """A version of a package at a path: many devices have the same one, so a detection only refers to it."""
+    """A version of a package at a path. Many devices have the same one, so a detection only refers to it."""
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="vulnerable_software", db_index=False)
-    # Digest of the texts that tell two of them apart: together they are longer than an index of PostgreSQL takes.
+    # A digest of the identifying texts, which together are too long for an index of PostgreSQL.
     key = models.CharField(max_length=64, editable=False)
     name = models.CharField(max_length=255)
     version = models.CharField(max_length=255, blank=True)
@@ -72,7 +72,7 @@ class VulnerableSoftware(models.Model):
 
 
 class VulnerabilityDetection(models.Model):
-    """A vulnerable package on a device. One that is gone stays as a row with `remediated_at`."""
+    """A vulnerable package on a device. After it is gone, the row stays, with `remediated_at`."""
 
     tenant = models.ForeignKey(
         Tenant, on_delete=models.CASCADE, related_name="vulnerability_detections", db_index=False
@@ -84,7 +84,7 @@ class VulnerabilityDetection(models.Model):
         Vulnerability, on_delete=models.CASCADE, related_name="detections", db_index=False
     )
     software = models.ForeignKey(VulnerableSoftware, on_delete=models.CASCADE, related_name="detections")
-    # That of the vulnerability, so that an index finds the few rows of a rare one among millions.
+    # A copy of the vulnerability's, so that an index finds the few rows of a rare severity among millions.
     severity = models.PositiveSmallIntegerField(choices=Severity)
     first_detected_at = models.DateTimeField()
     last_detected_at = models.DateTimeField()
@@ -95,7 +95,7 @@ class VulnerabilityDetection(models.Model):
             # Its index also finds the detections of one device.
             models.UniqueConstraint(fields=["device", "vulnerability", "software"], name="detection_once"),
         ]
-        # The date of the first detection never changes, so a walk in its order meets each row once.
+        # The date of the first detection never changes, so paging in its order returns each row once.
         indexes = [
             models.Index(
                 fields=["tenant", "first_detected_at", "id"],

@@ -26,13 +26,13 @@ from devices.pages.forms.ade import AdeDeviceFilter, AdeDeviceForm, DefaultsForm
 from devices.pages.forms.devices import TypeToConfirmForm
 from devices.pages.listing import listing
 
-TOKEN_BODY = 2 * LARGEST_FILE  # bytes: the file and the fields beside it
-SOON = 30  # days: how long before its end a token is pointed out
+TOKEN_BODY = 2 * LARGEST_FILE  # bytes: the file and the other fields
+SOON = 30  # days before its end from which the page warns about a token
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """An integration with what its card shows beside it."""
+    """An integration with the other values on its card."""
 
     integration: AdeIntegration
     counts: dict[str, int]
@@ -43,7 +43,7 @@ class Server:
 
     @property
     def families(self) -> dict[str, int]:
-        """The numbers of devices by the name of their family."""
+        """The number of devices for each family name."""
         names = dict(AdeDevice.Family.choices)
         return {str(names.get(family, family)): count for family, count in self.counts.items()}
 
@@ -107,7 +107,7 @@ def renew(request: PageRequest, ade_token_id: UUID) -> HttpResponse:
         f"Renew “{integration.server_name}”",
         "Renew",
         reverse("ade"),
-        about="Download a new token of the same server. The one of now stops working when Apple makes the new one.",
+        about="Download a new token of the same server. The current one stops working when Apple makes the new one.",
     )
 
     def save() -> str:
@@ -143,7 +143,7 @@ def edit(request: PageRequest, ade_token_id: UUID) -> HttpResponse:
 def delete(request: PageRequest, ade_token_id: UUID) -> HttpResponse:
     integration = _own(request, ade_token_id)
     count = integration.devices.count()
-    expected = integration.server_name if count else ""  # typed only when device records go with it
+    expected = integration.server_name if count else ""  # confirmed by typing only if device records are deleted too
     form = TypeToConfirmForm(form_data(request), expected=expected)
     records = "It has no devices."
     if count:
@@ -226,7 +226,7 @@ def _own(request: PageRequest, ade_token_id: UUID) -> AdeIntegration:
 def _answer(
     request: PageRequest, dialog: Dialog, form: forms.Form, save: Callable[[], str], *, url: str = ""
 ) -> HttpResponse:
-    """Save a form that is valid, and show the notice that `save` returns; show any other form again."""
+    """Save a valid form, and show the notice that `save` returns. Show an invalid form again."""
     if form.is_valid():
         try:
             notice = save()

@@ -1,4 +1,4 @@
-"""Bulk actions on the rows that are selected in a list: the dialogs that ask what to do, with the numbers."""
+"""Bulk actions on selected rows of a list: the dialogs that ask for the action, with the numbers of rows."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -39,7 +39,7 @@ NOTHING = "Nothing is selected. Select rows in the list first."
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A command in the list of those that the selected devices take, and how many of them do."""
+    """A command for the selected devices, and the number of devices that support it."""
 
     command: Command[Any]
     count: int
@@ -170,7 +170,7 @@ def _ask[T: Model](
 
 
 def _consequences(command: Command[Any], platforms: Iterable[str]) -> str:
-    """What the command does, said once for all families of which it is the same."""
+    """The consequences of the command. Families with the same text share one."""
     families: dict[str, list[str]] = {}
     for platform in platforms:
         if platform in command.platforms:

@@ -1,4 +1,4 @@
-"""Bulk actions that were started: the list, and the page of one with its progress and the result of each device."""
+"""Bulk actions: the list, and the page of each with its progress and the result of each device."""
 
 from urllib.parse import urlencode
 from uuid import UUID
@@ -20,7 +20,7 @@ from devices.pages.dialogs import Dialog, saved, show
 from devices.pages.exports import csv_response, pages_of
 from devices.pages.listing import PER_PAGE, listing
 
-STATES = {"done": "success", "queued": "info", "skipped": "warning", "failed": "danger"}  # with the tones of their bars
+STATES = {"done": "success", "queued": "info", "skipped": "warning", "failed": "danger"}  # the tones of their bars
 
 
 @requires(Capability.VIEW)
@@ -56,7 +56,7 @@ def action_page(request: PageRequest, bulk_action_id: UUID) -> HttpResponse:
     piece = request.htmx.target if request.htmx and request.htmx.target in {"progress", "rows"} else ""
     response = render(request, f"devices/bulk/page.html{f'#{piece}' if piece else ''}", context)
     if piece == "progress" and action.ended_at:
-        response["HX-Trigger"] = "bulk-ended"  # the rows load once more
+        response["HX-Trigger"] = "bulk-ended"  # the page then loads the rows again
     return response
 
 

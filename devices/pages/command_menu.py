@@ -29,6 +29,6 @@ def command_menu(device: Device) -> list[Group]:
 
 
 def grouped(commands: Iterable[Command[Any]]) -> list[Group]:
-    """The commands by the groups of a menu, in its order."""
+    """The commands by the groups of the menu, in the order of the menu."""
     offered = sorted(commands, key=lambda command: POSITIONS[command.group])
     return [Group(group, list(each)) for group, each in groupby(offered, key=lambda command: command.group)]

@@ -18,8 +18,8 @@ from access.pages.responses import close_dialog, fragment
 class Dialog:
     """The texts around the form. `back` is the target of Cancel without JavaScript, `about` says what will happen.
 
-    `upload`: the file of the form goes to the storage before the form is sent. `waiting` says what the form waits for:
-    it is sent again and again until it is answered otherwise.
+    `upload`: the file is uploaded to the storage before the form is sent. `waiting` says what the form waits for: the
+    form is sent repeatedly until the answer is a different one.
     """
 
     title: str
@@ -34,7 +34,7 @@ class Dialog:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """For `static/js/uploads.js`: where the form of an upload is reserved, and the bytes that a file may have."""
+    """Values for `static/js/uploads.js`: the URL that reserves an upload, and the maximum size of a file in bytes."""
 
     url: str
     maximum: int

@@ -1,4 +1,4 @@
-"""What a list finds, as CSV: streamed, so that neither a long list nor a slow reader needs memory here."""
+"""The rows of a list as CSV. They are streamed, so that neither a long list nor a slow reader needs much memory."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,8 +19,8 @@ from devices.pages.forms.devices import DeviceFilter
 from devices.pages.forms.library import LibraryFilter
 from devices.pages.forms.users import UserFilter
 
-PAGE = 2000  # rows that are held at a time
-# Header and path of each column. The first of the devices is for their tags, and is not written.
+PAGE = 2000  # rows in memory at a time
+# Header and path of each column. The first column of DEVICES is only for finding their tags, and is not written.
 DEVICES = {
     "": "pk",
     "Name": "name",
@@ -83,7 +83,7 @@ def library(request: PageRequest) -> StreamingHttpResponse:
 
 
 def csv_response(request: PageRequest, name: str, header: Sequence[str], pages: Pages) -> StreamingHttpResponse:
-    """The rows as a file that is named after the tenant and the day."""
+    """The rows as a file, whose name has the tenant and the day."""
     day = timezone.localdate().isoformat()
     filename = f"{name}-{request.tenant.subdomain}-{day}.csv"
     return StreamingHttpResponse(
@@ -94,12 +94,12 @@ def csv_response(request: PageRequest, name: str, header: Sequence[str], pages: 
 
 
 def pages_of(rows: QuerySet[Any, Any]) -> Iterator[Sequence[Sequence[Any]]]:
-    """The rows a page at a time, by a cursor of the server on PostgreSQL."""
+    """The rows, a page at a time. PostgreSQL uses a server-side cursor."""
     return batched(rows.iterator(chunk_size=PAGE), PAGE, strict=False)
 
 
 def _with_tags(page: Sequence[Sequence[Any]]) -> list[list[Any]]:
-    """The devices with their tags instead of their primary key."""
+    """The rows of devices with tags instead of the primary key."""
     tags = defaultdict(list)
     tagged = Device.tags.through.objects.filter(device_id__in=[pk for pk, *_ in page])
     for pk, tag in tagged.order_by("tag__name").values_list("device_id", "tag__name"):

@@ -25,10 +25,10 @@ from devices.pages.listing import PER_PAGE, listing
 from devices.pages.selection import marks
 from devices.text import as_words
 
-# The pages that edit a kind whose file is uploaded; all others have one.
+# The editing pages of kinds with an uploaded file. All other kinds share one page.
 EDIT_PAGES = {CUSTOM_APP.type: "custom-app-edit", IPA_APP.type: "ipa-app-edit"}
 FILES = ("custom_app__file", "ipa_app__file")
-# Tones of a badge and of a bar, by the words of the API.
+# The tones of badges and bars, by the API's statuses.
 TONES = {
     "PASS": "success",
     "SUCCESS": "success",
@@ -67,12 +67,12 @@ def item_page(request: PageRequest, item_id: UUID) -> HttpResponse:
     kind, contents = kind_of(item), contents_of(item)
     context: dict[str, Any] = {
         "contents": contents,
-        # A kind shows its contents in a template of its own; one that has none, or no contents, in the general one.
+        # A kind has its own template for its contents. Items without contents use the general template.
         "contents_template": f"devices/library/_{kind.contents}.html" if contents else "devices/library/_other.html",
     }
     if contents and kind is CUSTOM_PROFILE:
         context["payloads"] = payloads_of(contents.profile)
-    # An item whose kind has no families has none of these columns.
+    # If the item's kind has no families, the contents have none of these columns.
     context["families"] = [label for name, label in FAMILY_LABELS.items() if getattr(contents, name, False)]
     if kind is IPA_APP:
         context["has_icon"] = bool(contents and icons.icon_key(contents.file))
@@ -115,7 +115,7 @@ def item_activity(request: PageRequest, item_id: UUID) -> HttpResponse:
 @requires(Capability.EDIT_LIBRARY)
 @require_GET
 def download_profile(request: PageRequest, item_id: UUID) -> HttpResponse:
-    """The file whole, secrets and all: for those who may replace it."""
+    """The whole file, including secrets, for people who may replace it."""
     item = get_object_or_404(items.items_of(request.tenant, CUSTOM_PROFILE), uuid=item_id)
     name = f"attachment; filename=profile-{item.uuid}.mobileconfig"
     headers = {"Content-Disposition": name}
@@ -125,7 +125,7 @@ def download_profile(request: PageRequest, item_id: UUID) -> HttpResponse:
 @requires(Capability.VIEW)
 @require_GET
 def icon(request: PageRequest, item_id: UUID) -> HttpResponse:
-    """The icon of an in-house app, where it has one that can be shown."""
+    """The icon of an in-house app. Raises Http404 if it has none that can be shown."""
     app = get_object_or_404(items.items_of(request.tenant, IPA_APP).select_related("ipa_app__file"), uuid=item_id)
     try:
         return HttpResponse(icons.icon_of(app.ipa_app.file), content_type="image/png")

@@ -1,4 +1,4 @@
-"""Apps of the Library: creating and editing them with their files, and what can be fetched of them."""
+"""Apps of the Library: create and edit them with their files, and download the files."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -29,13 +29,13 @@ from devices.storage.backends import StorageAway
 
 
 class Editor(NamedTuple):
-    """How a kind of apps is edited in a dialog: its form, the functions of the room, and where uploads are reserved."""
+    """The dialog of a kind of apps: its form, the functions that create and update, and the page for uploads."""
 
     kind: Kind
     form: type[AppForm]
     create: Callable[..., LibraryItem]
     update: Callable[..., LibraryItem]
-    upload: str  # the name of a page
+    upload: str  # the URL name of the page that reserves uploads
 
 
 CUSTOM_APPS = Editor(
@@ -88,7 +88,7 @@ def reserve_ipa_app(request: PageRequest) -> HttpResponse:
 @requires(Capability.EDIT_LIBRARY)
 @require_GET
 def download(request: PageRequest, item_id: UUID) -> HttpResponse:
-    """On to the file of an app, by a link that is made now: one that stands in a page is over before the page is."""
+    """Redirect to the file of an app. The link is made for each request, because a link in a page would expire."""
     item = get_object_or_404(
         request.tenant.library_items.select_related("custom_app__file", "ipa_app__file"), uuid=item_id
     )
@@ -127,7 +127,7 @@ def _answer(
             return done(change(**form.given()))
         except files.UploadProcessing:
             if request.htmx and "waiting" in request.POST:
-                return HttpResponse(status=204)  # the page says so already
+                return HttpResponse(status=204)  # the page already shows the message
             dialog = replace(dialog, waiting=form.waiting)
         except StorageAway as away:
             form.add_error("file", str(away))
@@ -137,7 +137,7 @@ def _answer(
 
 
 def _data(request: PageRequest, upload: FileReceiver | None) -> QueryDict | None:
-    """The fields of a submitted form. A file that came with it is named by them as one that came before it."""
+    """The fields of a submitted form. For a file in the form, `file_key` is set as for a file that was sent before."""
     if upload is None:
         return None
     data = request.POST.copy()
@@ -151,7 +151,7 @@ def _upload(editor: Editor) -> Upload:
 
 
 def _reserve(request: PageRequest, editor: Editor) -> HttpResponse:
-    """The form that posts a file to the storage, as the API hands it out."""
+    """Return the form that posts a file to the storage, as the API does."""
     try:
         name = editor.form.file_name(request.POST.get("name", ""))
     except UploadStopped as stopped:

@@ -1,4 +1,4 @@
-"""Creating, editing and deleting library items in dialogs."""
+"""Create, edit and delete library items in dialogs."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -26,7 +26,7 @@ CHANGED = "library-changed"
 
 
 class Editor(NamedTuple):
-    """How a kind of items is edited in a dialog: its form, and the functions of the room."""
+    """The dialog of a kind of items: its form, and the functions that create and update."""
 
     kind: Kind
     form: Callable[..., Any]

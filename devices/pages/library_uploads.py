@@ -1,4 +1,4 @@
-"""The file of an app's form, for browsers without JavaScript: streamed into the storage as the form arrives."""
+"""The file in an app's form, from browsers without JavaScript. It is streamed to the storage as the form arrives."""
 
 import logging
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 class FileReceiver(Receiver):
-    """Reserves a place when the file begins, and has it checked when it is whole. `key` names it from then on."""
+    """Reserves a place when the file begins, and has the file checked when it is complete. `key` is then its key."""
 
     key = ""
 
@@ -62,7 +62,7 @@ class FileReceiver(Receiver):
 
 @contextmanager
 def receiver(form: type[AppForm], request: PageRequest) -> Iterator[FileReceiver]:
-    """What is not published is gone on leaving."""
+    """A receiver of the form's file. A file that is not published is deleted on exit."""
     with ExitStack() as stack:
         yield FileReceiver(request, stack, form)
 

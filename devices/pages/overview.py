@@ -1,4 +1,4 @@
-"""Overview: the first page after signing in. Every count is a link to the rows that it counts."""
+"""Overview: the first page after signing in. Every count is a link to the counted rows."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ TOKENS = {
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A card of bars; `noun` is the plural of what they count."""
+    """A card of bars. `noun` is the plural name of the counted objects."""
 
     title: str
     rows: list[DrawnBar]
@@ -136,7 +136,7 @@ def _commands(counts: FleetCounts) -> list[Bar]:
 
 
 def _tokens(request: PageRequest) -> list[Bar]:
-    """What needs attention, for people who manage Access; nothing where nothing does."""
+    """The API tokens that need attention, for people who manage Access; empty if there are none."""
     if not may(request.user, Capability.MANAGE_ACCESS):
         return []
     counts = request.tenant.api_tokens.filter(revoked_at=None).needing_attention()

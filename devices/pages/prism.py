@@ -1,4 +1,4 @@
-"""Prism: what all devices report, a page for each category, with filters, counts as bars and exports as CSV."""
+"""Prism: the reports of all devices, with a page for each category, filters, counts as bars and exports as CSV."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,7 +31,7 @@ LOOKS = {"date": "moment", "boolean": "short", "integer": "short"}
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A value in words; `moment` for a date. `only` is the address of the rows with this value."""
+    """A value in words; `moment` is set for a date. `only` is the URL of the rows with this value."""
 
     label: str
     text: str
@@ -43,8 +43,8 @@ class Cell:
 class Heading:
     label: str
     url: str
-    direction: str  # as aria-sort has it
-    look: str  # the width of its column
+    direction: str  # a value of aria-sort
+    look: str  # the CSS class for the width of its column
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ def _shown(category: Category) -> list[Column]:
 
 
 def _rows(filters: PrismFilter, number: object) -> tuple[RowsPage, str]:
-    """The page, and why it is in another order than was asked for."""
+    """The page, and the reason if it is not in the requested order."""
     search, error = filters.search(), ""
     page = min(page_number(number), max(-(-search.total // PER_PAGE), 1))
     offset = (page - 1) * PER_PAGE
@@ -226,7 +226,7 @@ def _heading(filters: PrismFilter, column: Column) -> Heading:
 
 
 def _charts(request: PageRequest, filters: PrismFilter) -> list[Chart]:
-    """Of the rows that the filter finds, where it looks only at contents; else of the whole category."""
+    """The charts of the filtered rows if the filter tests only contents; otherwise those of the whole category."""
     known = columns_of(filters.category.name)
     conditions = filters.search().conditions
     charts = []

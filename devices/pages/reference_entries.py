@@ -14,7 +14,7 @@ from devices.api.uploads import MULTIPART
 
 TOKEN = "$IRU_TOKEN"  # noqa: S105 - the variable of a shell, not a token
 EXAMPLES = {"boolean": True, "integer": 1, "number": 1, "array": [], "object": {}, "string": "example"}
-EVERYWHERE = {"429", "500"}  # errors that say nothing about the operation
+EVERYWHERE = {"429", "500"}  # errors that are not specific to the operation
 EXAMPLE_ID = "00000000-0000-4000-8000-000000000000"
 
 

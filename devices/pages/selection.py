@@ -1,6 +1,6 @@
-"""The rows that a person selected in a list: those that are ticked, or all that the list's filters find.
+"""The rows that a person selected in a list: the ticked rows, or all rows that the list's filters find.
 
-A selection is in the query of an address, beside the filters of its list, so that a dialog about it is an address too.
+The selection is in the query of a URL, with the filters of its list, so that a dialog about it has a URL too.
 """
 
 from collections.abc import Callable
@@ -20,12 +20,12 @@ from devices.pages.forms.devices import DeviceFilter
 from devices.pages.forms.library import LibraryFilter
 from devices.pages.forms.users import UserFilter
 
-MOST_TICKED = 500  # ids in an address; a page of a list has fewer rows
+MOST_TICKED = 500  # ids in a URL; a page of a list has fewer rows
 
 
 @dataclass(frozen=True, slots=True)
 class Selection[T: Model]:
-    """`words` is how the targets were selected, `query` the same as an address has it, `back` the list."""
+    """Selected rows. `words` describes the selection, `query` is the selection in a URL, `back` is the list's URL."""
 
     targets: QuerySet[T]
     words: str
@@ -34,13 +34,13 @@ class Selection[T: Model]:
 
 
 def marks(request: PageRequest, capability: Capability) -> dict[str, bool]:
-    """The context of a list whose rows can be selected by people with the capability."""
+    """The context of a list in which people with the capability can select rows."""
     selectable = may(request.user, capability)
     return {"selectable": selectable, "all_selected": selectable and request.GET.get("select") == "all"}
 
 
 def selected_devices(request: PageRequest) -> Selection[Device]:
-    """The selected devices, or those of the selected users where the address says `from=users`."""
+    """The selected devices, or those of the selected users if the URL has `from=users`."""
     tenant = request.tenant
     if request.GET.get("from") != "users":
         device_filters = DeviceFilter(request.GET, tenant=tenant)
@@ -66,7 +66,7 @@ def _selection[T: Model](
         return Selection(matches(), f"All that match ({words_of(filters)})", query, back)
     ids = _ids(request)
     ticked = rows.filter(uuid__in=ids)
-    if ticked.count() != len(ids):  # another tenant's look like those that were deleted
+    if ticked.count() != len(ids):  # ids of another tenant count as deleted
         raise Http404
     return Selection(ticked, "Selected rows", query, back)
 
@@ -82,7 +82,7 @@ def _ids(request: PageRequest) -> set[UUID]:
 
 
 def words_of(filters: forms.Form) -> str:
-    """The active filters as people read them."""
+    """The active filters in words."""
     words = []
     for name, value in filters.cleaned_data.items():
         if value and name != "sort":
@@ -95,5 +95,5 @@ def words_of(filters: forms.Form) -> str:
 
 
 def _named(field: forms.Field) -> bool:
-    """Whether the field has a label for each value. An object of a ModelChoiceField is its own."""
+    """Whether the field has a label for each value. For a ModelChoiceField the object is its own label."""
     return isinstance(field, forms.ChoiceField) and not isinstance(field, forms.ModelChoiceField)

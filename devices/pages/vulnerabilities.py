@@ -1,4 +1,4 @@
-"""Vulnerabilities: the list, the page of one, and what is known of one device."""
+"""Vulnerabilities: the list, the page of each, and the vulnerabilities of a device."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -33,7 +33,7 @@ TONES = {
 
 
 def severity_bars(tenant: Tenant) -> list[DrawnBar]:
-    """The vulnerabilities that devices have now, by severity. `Undefined` is there only if one has it."""
+    """The number of vulnerabilities that devices have now, by severity. `Undefined` is included only if not 0."""
     active = tenant.vulnerabilities.filter(device_count__gt=0).order_by()
     counts = dict(active.values("severity").annotate(n=Count("*")).values_list("severity", "n"))
     address = reverse("vulnerabilities")

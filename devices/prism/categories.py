@@ -1,4 +1,4 @@
-"""Categories by name, and how many rows each has."""
+"""Categories by name, and the number of rows of each."""
 
 from django.core.exceptions import ValidationError
 
@@ -8,7 +8,7 @@ from devices.models.prism.categories import CATEGORIES, EXPORT_ONLY
 
 
 def category_named(name: str) -> str:
-    """The name, of a category that can be counted and exported. Raises ValidationError."""
+    """The name of a category that can be counted and exported. Raises ValidationError for any other name."""
     if name not in CATEGORIES and name != EXPORT_ONLY:
         raise ValidationError(f"Invalid category: {name}")
     return name

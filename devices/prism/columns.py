@@ -1,4 +1,4 @@
-"""The columns of a category as `filter` and `sort_by` name them."""
+"""The columns of a category, by their names in `filter` and `sort_by`."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Nothing(filters.Column):
 
 
 class BlankIsNull(filters.Column):
-    """A text whose field is empty where the row shows null."""
+    """A text whose field is empty if the row shows null."""
 
     def where(self, lookup: str, value: object) -> Q:
         if lookup == "isnull":
@@ -47,7 +47,7 @@ class BlankIsNull(filters.Column):
 
 
 class NullIsBlank(filters.Column):
-    """A text whose field is null where the row shows an empty one."""
+    """A text whose field is null if the row shows an empty text."""
 
     def where(self, lookup: str, value: object) -> Q:
         if lookup == "isnull":
@@ -58,7 +58,7 @@ class NullIsBlank(filters.Column):
 
 
 class Unseen(filters.Column):
-    """A value in a JSON object, which may lack it. What is lacking is said, or the opposite would not find it."""
+    """A value in a JSON object, which may lack it. A condition tests that too, so that its negation finds such rows."""
 
     def where(self, lookup: str, value: object) -> Q:
         found = super().where(lookup, value)
@@ -66,7 +66,7 @@ class Unseen(filters.Column):
 
 
 class Document(filters.Column):
-    """A column of JSON, which is compared as its text."""
+    """A column of JSON, which is compared as text."""
 
     def where(self, lookup: str, value: object) -> Q:
         if lookup == "isnull":
@@ -77,10 +77,10 @@ class Document(filters.Column):
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """A filter, taken apart by where its columns lie. None where it says nothing about them.
+    """A filter, split by the place of its columns; None for a place without a condition.
 
-    The conditions on devices, reports and contents are those of a query on these tables. `all_reports` has those on
-    devices and reports, for a query on rows.
+    The conditions on devices, reports and contents are for queries on these tables. `all_reports` has the conditions
+    on devices and reports, for a query on rows.
     """
 
     devices: Q | None
@@ -88,12 +88,12 @@ class Conditions:
     contents: Q | None
     rows: Q | None
     all_reports: Q
-    # Of the rows' own columns, the filter names those alone that say when a row last changed.
+    # Whether the time of the last change is the only own column of rows in the filter.
     by_change: bool
 
     @property
     def any_report(self) -> bool:
-        """Whether the filter says nothing of devices and reports."""
+        """Whether the filter has no condition on devices and reports."""
         return self.devices is None and self.reports is None
 
     @property
@@ -109,7 +109,7 @@ class Conditions:
         blueprints: Iterable[int] | None = None,
         families: Iterable[str] | None = None,
     ) -> "Conditions":
-        """`blueprints` are primary keys. For these two None is every one, and an empty list none."""
+        """Split a filter. `blueprints` are primary keys. For both keywords None means all, and an empty list none."""
         known = columns_of(category.name)
         parts: dict[str, list[Comparison]] = {"device": [], "report": [], "content": [], "row": []}
         for test in comparisons:
@@ -128,7 +128,7 @@ class Conditions:
 
 @cache
 def columns_of(category: str) -> Mapping[str, Column]:
-    """Of the rows of a category, or of those that all have."""
+    """The columns of a category, or those that all categories have."""
     declared = CATEGORIES[category].columns if category in CATEGORIES else COMMON
     known = {column.key: column for column in declared}
     return known | {alias: known[name] for alias, name in ALIASES.get(category, {}).items()}
@@ -136,7 +136,7 @@ def columns_of(category: str) -> Mapping[str, Column]:
 
 @cache
 def filter_columns(category: str) -> Mapping[str, filters.Column]:
-    """The columns that a filter may name."""
+    """The columns that a filter of the category may name."""
     return _paths(category, "row")
 
 
@@ -149,12 +149,12 @@ def sort_column(category: str, text: str) -> Column:
 
 
 def ordering(path: str, *, descending: bool) -> OrderBy:
-    """NULL is lowest on every database."""
+    """The order by a path. NULL comes lowest on every database."""
     return F(path).desc(nulls_last=True) if descending else F(path).asc(nulls_first=True)
 
 
 def _table(place: Place) -> str:
-    """The table whose query tries a condition first."""
+    """The table on which a condition is tested first."""
     return place if place in {"device", "report", "content"} else "row"
 
 

@@ -1,4 +1,4 @@
-"""How often each value of a column occurs in a category."""
+"""The number of occurrences of each value of a column in a category."""
 
 from typing import Any
 
@@ -16,8 +16,8 @@ def value_counts(
 ) -> list[tuple[Any, int]]:
     """(value, number of rows) of the most frequent values, the most frequent first. In one query, on few rows.
 
-    Of a column that lies at the device or in the content: both know how many rows they stand for. The conditions apply
-    where they are about contents alone; else these are the numbers of the whole category.
+    The place of the column must be the device or the content, which store the number of their rows. The conditions
+    apply only if all are on contents. Otherwise the numbers are those of the whole category.
     """
     if column.place == "content":
         rows: QuerySet[Any] = CONTENTS[category.name].objects.filter(tenant=tenant, row_count__gt=0)

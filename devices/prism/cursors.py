@@ -1,7 +1,7 @@
-"""The cursor of a walk: the row after which the next page begins, and the number of rows that the first page counted.
+"""The cursor of a walk through all pages: the row after which the next page begins, and the number of all rows.
 
-It is opaque to clients. It names the row by its values, so that rows which are added or deleted meanwhile disturb
-nothing, and it carries the number, so that a walk counts once.
+It is opaque to clients. It identifies the row by its values, so that rows which are added or deleted meanwhile do not
+matter. The first page counts the rows, and the cursor carries the number to the others.
 """
 
 import base64
@@ -15,7 +15,7 @@ from devices.dates import with_offset
 from devices.prism.search import Position
 
 LONGEST = 200  # characters
-MOST = 2**63  # a number of a row, or of rows, stays below
+MOST = 2**63  # the key of a row and the number of rows are below this
 
 
 class Cursor(NamedTuple):
@@ -28,7 +28,7 @@ class Cursor(NamedTuple):
 
 
 def read_cursor(text: str) -> Cursor:
-    """Raises ValidationError for a text that is no cursor of ours."""
+    """The cursor in the text. Raises ValidationError for a text that is not one of our cursors."""
     try:
         if len(text) > LONGEST:
             raise ValueError(text)

@@ -1,4 +1,4 @@
-"""The rows that follow from what a device reported elsewhere: its record, its details and its list of apps."""
+"""Rows that are derived from other reports of a device: its record, its details and its list of apps."""
 
 import re
 from collections import defaultdict
@@ -23,13 +23,13 @@ MACOS_NAMES = {
     "15": "Sequoia",
     "26": "Tahoe",
 }
-CELLULAR = {0: "None", 1: "GSM", 2: "CDMA", 3: "Both"}  # Apple's numbers for it
+CELLULAR = {0: "None", 1: "GSM", 2: "CDMA", 3: "Both"}  # Apple's numbers
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceReport:
-    """A saved device with its details and its apps; None for what it did not report this time."""
+    """A saved device with its details and its apps; None for each that it did not report this time."""
 
     device: Device
     details: Document | None
@@ -37,7 +37,7 @@ class DeviceReport:
 
 
 def store_derived(*, tenant: Tenant, reports: Iterable[DeviceReport], collected_at: datetime | None = None) -> None:
-    """Bring the rows up to date that follow from these reports, in the caller's transaction."""
+    """Update the rows that are derived from these reports, in the caller's transaction."""
     found: dict[str, dict[int, Rows]] = defaultdict(dict)
     for report in reports:
         device = report.device
@@ -47,7 +47,7 @@ def store_derived(*, tenant: Tenant, reports: Iterable[DeviceReport], collected_
         for category, rows in derived.items():
             if device.platform in CATEGORIES[category].families:
                 found[category][device.pk] = rows
-    for category in CATEGORIES:  # always in the same order, so that two of these cannot deadlock
+    for category in CATEGORIES:  # always in the same order, so that two calls cannot deadlock
         if category in found:
             store_rows(tenant=tenant, category=category, reports=found[category], collected_at=collected_at)
 
@@ -145,7 +145,7 @@ def _user(row: Document) -> dict[str, Any]:
 
 
 def _app(row: Document) -> dict[str, Any]:
-    """A row of `GET /devices/{id}/apps`. What it has no value for is an empty text there and null here."""
+    """A row from one of `GET /devices/{id}/apps`. A missing value is an empty text there, and null here."""
     given = {key: value for key, value in row.items() if value != ""}
     return {
         "path": given.get("path"),
@@ -172,7 +172,7 @@ def _rows(section: Document, name: str) -> list[Document]:
 
 
 def _capacity(volume: Document) -> float:
-    """In GB: `494.38 GB`."""
+    """The capacity in GB, from a text such as `494.38 GB`."""
     number = _NUMBER.search(str(volume.get("capacity") or ""))
     return float(number[0]) * (1000 if "TB" in str(volume["capacity"]) else 1) if number else 0.0
 

@@ -1,4 +1,4 @@
-"""Exports: a category as a CSV file that the worker makes."""
+"""Exports: a category as a CSV file, which the worker writes."""
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,10 +29,10 @@ from devices.storage import keys
 from devices.storage.files import signed_url, store
 
 LINK = timedelta(hours=48)
-KEPT = timedelta(days=7)  # how long an export can be read
-LONGEST = timedelta(hours=6)  # with all attempts; it waits for a worker as well
+KEPT = timedelta(days=7)  # for which an export can be read
+LONGEST = timedelta(hours=6)  # for all attempts, including the wait for a worker
 ATTEMPTS = 3
-PAGE = 5000  # rows that are held at a time
+PAGE = 5000  # rows in memory at a time
 
 Status = PrismExport.Status
 
@@ -51,9 +51,9 @@ def request_export(
     blueprint_ids: Sequence[UUID] = (),
     device_families: Sequence[str] = (),
 ) -> PrismExport:
-    """Have the worker write a category as CSV. No columns stand for all. `sort_by` is kept, and not applied.
+    """Have the worker write a category as CSV. An empty `columns` means all. `sort_by` is stored, but not applied.
 
-    Raises ValidationError for an unknown category, and for a filter or a column that the category does not have.
+    Raises ValidationError for an unknown category, an invalid filter, and a column that the category does not have.
     """
     category_named(category)
     comparisons_of(filter or {}, filter_columns(category))
@@ -81,9 +81,9 @@ def request_export(
 
 @task(retries=ATTEMPTS - 1)
 def make_export(export_id: int) -> None:
-    """Write the file. A second run finds the export done, and changes nothing; the file of a lost worker goes soon.
+    """Write the file. A second run changes nothing if the export is done. The file of a lost worker expires soon.
 
-    An export whose file cannot be written fails after the last attempt, with a reason.
+    If the file cannot be written, the export fails after the last attempt, with a reason.
     """
     export = PrismExport.objects.select_related("tenant").filter(pk=export_id, status=Status.PENDING).first()
     if export is None:
@@ -97,9 +97,9 @@ def make_export(export_id: int) -> None:
             purpose=StoredFile.Purpose.EXPORT,
             name=filename(export),
             chunks=chunks,
-            lifetime=LONGEST,  # until the export has it
+            lifetime=LONGEST,  # until the export refers to it
         )
-    except ValidationError as error:  # the columns changed with an upgrade, say
+    except ValidationError as error:  # for example, an upgrade changed the columns
         _end(export, Status.FAILED, error_message=" ".join(error.messages))
         return
     except Exception as error:
@@ -111,7 +111,7 @@ def make_export(export_id: int) -> None:
 
 @task()
 def clean_up_exports() -> None:
-    """Fail what was never finished, and delete what is old. Harmless when it runs twice."""
+    """Mark unfinished exports as failed after their time, and delete old ones. Harmless when it runs twice."""
     now = timezone.now()
     PrismExport.objects.filter(status=Status.PENDING, created_at__lt=now - LONGEST).update(
         status=Status.FAILED, error_message="The export took too long.", updated_at=now
@@ -125,12 +125,12 @@ def filename(export: PrismExport) -> str:
 
 
 def path_of(export: PrismExport) -> str | None:
-    """The address of the file as the public API writes it; null until there is one. Clients take their name from it."""
+    """The path of the file, in the format of the public API; None until the file exists. Clients use its name."""
     return f"{keys.prefix(export.tenant)}/{filename(export)}" if export.file_id else None
 
 
 def link_of(export: PrismExport, *, origin: str) -> str | None:
-    """Downloads the file without a token, for 48 hours from now. Null until there is one."""
+    """A URL that downloads the file without a token, for 48 hours from now; None until the file exists."""
     return signed_url(export.file, origin=origin, lifetime=LINK) if export.file else None
 
 
@@ -169,7 +169,7 @@ def _search(export: PrismExport) -> Search:
 
 @transaction.atomic
 def _end(export: PrismExport, status: PrismExport.Status, file: StoredFile | None = None, **fields: Any) -> None:
-    """Note the end of an export, and have its file stay. Where another run did, or it is deleted, the file goes."""
+    """End an export, and keep its file. If another run has ended it, or it was deleted, the file is deleted."""
     pending = PrismExport.objects.filter(tenant=export.tenant, pk=export.pk, status=Status.PENDING)
     ended = pending.update(status=status, updated_at=timezone.now(), file=file, **fields)
     if file:

@@ -1,7 +1,7 @@
-"""The rows of a search as lines of CSV, for exports of millions.
+"""The rows of a search as lines of CSV, for exports of millions of rows.
 
-Many rows have the same device, and the same content. The cells of a report and those of a content are therefore written
-once and used for all rows that follow, so that a row costs little more than to join a few texts.
+Many rows have the same device or the same content. So the cells of a report and of a content are written once and
+reused for all following rows: a row then costs little more than joining a few texts.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,8 +15,8 @@ from devices.models.prism.tables import CONTENTS
 from devices.prism.columns import columns_of
 from devices.prism.search import Search, conversion
 
-MOST_HELD = 20_000  # contents, and as many reports
-CHUNK = 2000  # keys that a query names
+MOST_HELD = 20_000  # contents in memory, and the same number of reports
+CHUNK = 2000  # keys in a query
 
 type Table = Literal["report", "content", "row"]
 type Fields = Sequence[Any]
@@ -24,7 +24,7 @@ type Cells = tuple[str, ...]
 
 
 def pages(search: Search, names: Sequence[str], size: int) -> Iterator[list[str]]:
-    """The lines of all matching rows, `size` at a time, in the order of a walk. `names` are those of the columns."""
+    """The lines of all matching rows, `size` at a time, in the order of a walk. `names` names the columns."""
     known = columns_of(search.category.name)
     columns = [known[name] for name in names]
     reports, contents, own = (_Part(table, columns) for table in ("report", "content", "row"))
@@ -36,7 +36,7 @@ def pages(search: Search, names: Sequence[str], size: int) -> Iterator[list[str]
         content_cells = held_contents.of({row[3] for row in rows})
         lines = []
         for _, _, report, content, *fields in rows:
-            if report in report_cells and content in content_cells:  # or they were deleted a moment ago
+            if report in report_cells and content in content_cells:  # otherwise they were deleted a moment ago
                 cells = {
                     "report": iter(report_cells[report]),
                     "content": iter(content_cells[content]),
@@ -47,7 +47,7 @@ def pages(search: Search, names: Sequence[str], size: int) -> Iterator[list[str]
 
 
 class _Part:
-    """Those of the columns that have their values from one table, in the pieces that follow each other in a line."""
+    """The columns with values from one table, grouped into the pieces that are adjacent in a line."""
 
     def __init__(self, table: Table, columns: Iterable[Column]) -> None:
         pieces = [list(piece) for name, piece in groupby(columns, key=_table) if name == table]
@@ -71,7 +71,7 @@ class _Part:
 
 
 class _Held:
-    """The cells of the reports or contents that were read lately, by primary key."""
+    """The cells of recently read reports or contents, by primary key."""
 
     def __init__(self, part: _Part, rows: Any) -> None:
         self._part, self._rows = part, rows
@@ -93,7 +93,7 @@ def _nothing(_fields: Fields) -> None:
 def _table(column: Column) -> Table:
     if column.place in {"content", "row"}:
         return "content" if column.place == "content" else "row"
-    return "report"  # also for a column that is nowhere: its cells are empty in any piece
+    return "report"  # also for a column with the place nowhere, because its cells are empty anyway
 
 
 def _path(column: Column) -> str:

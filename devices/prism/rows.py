@@ -1,4 +1,4 @@
-"""Writing rows of Prism: the one function that does, and what keeps the numbers beside them right."""
+"""Write rows of Prism, and update the stored numbers of rows. `store_rows` is the only function that writes them."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,13 +19,13 @@ from devices.models.prism.tables import CONTENTS, ROWS
 from devices.prism.statements import insert, update
 from devices.prism.values import Values, values_of
 
-CHUNK = 5000  # parameters of a statement
+CHUNK = 5000  # parameters in one statement
 
 type Reported = Mapping[str, Any]
 
 
 class Stored(NamedTuple):
-    """A row as it was found."""
+    """A row as it is stored."""
 
     pk: int
     content: int
@@ -42,12 +42,12 @@ def store_rows(
     collected_at: datetime | None = None,
     whole: bool = True,
 ) -> int:
-    """Store what devices reported of one category: all their rows of it, by the primary key of the device.
+    """Store the reports of devices for one category: all their rows, by the primary key of the device.
 
-    A row is found again by the natural key of its category. It keeps `created_at`, and changes only where its values
-    did; a row that was not reported again is deleted. A reported row may carry `created_at` and `updated_at` of its
-    own, as those of another tenant do. Returns how many rows were added, changed or deleted. The same report twice
-    changes nothing but the moment of the report. Without `whole` these are some of the rows, and none is deleted.
+    The natural key of the category matches a row with the stored one, which keeps `created_at`, and is changed only if
+    its values differ. A stored row without a match is deleted. A reported row may have its own `created_at` and
+    `updated_at`, such as a row of another tenant. Returns how many rows were added, changed or deleted. A repeated
+    report changes only the time of the report. Without `whole` these are some of the rows, and none is deleted.
     """
     if not reports:
         return 0
@@ -64,7 +64,7 @@ def forget_device(device: Device) -> None:
 
 
 class _Writer:
-    """Locks in one order: the reports by device, the contents by number, and last the total."""
+    """Writes the rows, with locks in a fixed order: the reports by device, the contents by key, and the total last."""
 
     def __init__(self, tenant: Tenant, category: Category, at: datetime) -> None:
         self._tenant, self._category, self._at = tenant, category, at
@@ -79,7 +79,7 @@ class _Writer:
         added: list[tuple[int, Values]] = []
         changed: list[tuple[Stored, Values]] = []
         deleted: list[Stored] = []
-        sizes: Counter[int] = Counter()  # of the reports, as they change
+        sizes: Counter[int] = Counter()  # changes of the reports' numbers of rows
         for device, values in reads.items():
             before = stored.get(pks[device], {})
             for key in sorted(values):
@@ -97,7 +97,7 @@ class _Writer:
             self._rows,
             ["tenant", "report", "content", "created_at", "updated_at", *self._own],
             (self._row(report, values, contents[values.digest]) for report, values in added),
-            conflict="DO NOTHING",  # there is none: the report is locked
+            conflict="DO NOTHING",  # no conflict occurs, because the report is locked
         )
         self._change(changed, contents)
         for part in batched((row.pk for row in deleted), CHUNK, strict=False):
@@ -124,7 +124,7 @@ class _Writer:
         return values
 
     def _save_reports(self, reads: Mapping[int, Mapping[str, Values]]) -> dict[int, int]:
-        """The primary key of each device's report, which is locked until the commit."""
+        """Save the reports, which are locked until the commit. Returns their primary keys by device."""
         insert(
             PrismReport,
             ["tenant", "device", "category", "row_count", "collected_at"],
@@ -154,7 +154,7 @@ class _Writer:
         return found
 
     def _content_pks(self, values: Sequence[Values]) -> dict[str, int]:
-        """The primary key of each content, by its digest. Those that were not there are created."""
+        """Create the missing contents. Returns the primary keys of all by their digests."""
         wanted = {each.digest: each for each in values}
         found: dict[str, int] = {}
         for part in batched(sorted(wanted), CHUNK, strict=False):
@@ -184,7 +184,7 @@ class _Writer:
         if not digests:
             return {}
         contents = self._contents.objects.filter(tenant=self._tenant, digest__in=digests)
-        # Locked, so that the clean-up does not delete one that gets its first row now.
+        # Locked, so that the clean-up does not delete a content that is about to get its first row.
         return dict(contents.select_for_update().order_by("pk").values_list("digest", "pk"))
 
     def _row(self, report: int, values: Values, content: int) -> tuple[Any, ...]:
@@ -217,7 +217,7 @@ class _Writer:
 
 
 def _text_of(row: Reported) -> bytes:
-    """The same for the same values; empty for a row that is no JSON."""
+    """The row as JSON, always the same for the same values; empty for a row that JSON cannot express."""
     try:
         return orjson.dumps(row, default=str)
     except TypeError:
@@ -225,7 +225,7 @@ def _text_of(row: Reported) -> bytes:
 
 
 def _add(rows: QuerySet[Any], sizes: Counter[int]) -> None:
-    """Change the numbers of rows by these, by primary key: one statement for all that change alike."""
+    """Add `sizes`, which are by primary key, to the numbers of rows. Objects with the same change share a statement."""
     alike: dict[int, list[int]] = defaultdict(list)
     for pk, size in sizes.items():
         if size:

@@ -1,9 +1,9 @@
-"""Reading rows of Prism: the page after a position or at an offset, and how many rows match.
+"""Read rows of Prism: the page after a position or at an offset, and the number of matching rows.
 
-A query first tries its conditions where they are cheap: on the few contents, and on the reports, one for each device.
-Both know the number of their rows. So the number of matching rows is mostly a sum, and it decides how they are found:
-few are gathered by the index of their content or report and sorted, many are met soon enough on a walk along the index
-of all rows. docs/decisions/prism-rows.md has the figures.
+A query first tests its conditions where that is cheap: on the few contents, and on the reports, one for each device.
+Both store the number of their rows. So the number of matching rows is usually a sum, and it determines the way to find
+the rows. Few rows are found by the index of their content or report, and sorted. Many rows are found soon enough by a
+walk through the index of all rows. docs/decisions/prism-rows.md has the figures.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,12 +27,12 @@ from devices.models.prism.columns import Category, Column
 from devices.models.prism.tables import CONTENTS, ROWS
 from devices.prism.columns import NONE, Conditions, ordering
 
-PAGE = 300  # rows that a walk has to meet
-MOST_NAMED = 1000  # contents that a query names one by one
-COUNTED = 5000  # rows: more than these are not counted one by one
-MOST_SORTED = 200_000  # rows: more than these are sorted by no column of theirs
+PAGE = 300  # rows that a walk has to find
+MOST_NAMED = 1000  # contents that a query lists by key
+COUNTED = 5000  # rows; more are not counted one by one
+MOST_SORTED = 200_000  # rows; more are not sorted by a column
 
-# Device families as the public API names them in a parameter; its rows say AppleTV.
+# Device families by their names in a parameter of the public API; its rows have AppleTV.
 FAMILIES = {"Mac": Platform.MAC, "iPhone": Platform.IPHONE, "iPad": Platform.IPAD, "tvOS": Platform.APPLE_TV}
 
 
@@ -41,14 +41,14 @@ type Way = Literal["walk", "content", "report"]
 
 
 class Position(NamedTuple):
-    """The row after which a page begins, by the moment that its walk is ordered by."""
+    """The row after which a page begins: the time that orders its walk, and the key."""
 
     moment: datetime
     pk: int
 
 
 class TooManyToSort(ValidationError):
-    """A sorting of more rows than a request can sort."""
+    """The rows are too many to be sorted in a request."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ class Search:
 
     @cached_property
     def total(self) -> int:
-        """How many rows match: exact up to COUNTED, and beyond it wherever the numbers of contents or reports say it.
+        """The number of matching rows: exact up to COUNTED, and beyond it if it is a sum over contents or reports.
 
-        Past that it is estimated, as if the values of a row and the device that has it were independent.
+        Otherwise it is an estimate, as if the values of a row and its device were independent.
         """
         all_, contents, reports = self._all, self._in_contents, self._in_reports
         if self.conditions.rows is None and contents is None:
@@ -79,13 +79,13 @@ class Search:
         return max(counted, estimate)
 
     def after(self, position: Position | None, limit: int) -> list[int]:
-        """The primary keys of the next rows in the order of a walk: by moment, then by number."""
+        """The primary keys of the next rows in the order of a walk: by time, then by key."""
         rows = self._found
         if position is not None:
             moment, pk = position
             rows = rows.filter(
                 Q(moment__gt=moment) | Q(moment=moment, pk__gt=pk),
-                moment__gte=moment,  # says nothing more; an index finds the place by it
+                moment__gte=moment,  # redundant, but an index finds the position by it
             )
         return list(rows.order_by("moment", "pk").values_list("pk", flat=True)[:limit])
 
@@ -108,7 +108,7 @@ class Search:
             raise TooManyToSort(
                 f'{self.total:,} rows are too many to sort by "{column.key}": add to the filter, or leave out sort_by.'
             )
-        if column.field in {"created_at", "updated_at"}:  # never null: the plain order, which an index has
+        if column.field in {"created_at", "updated_at"}:  # never null, so the plain order of an index is enough
             order: tuple[Any, ...] = ("-" * descending + column.field, "-" * descending + "pk")
         else:
             order = ordering(column.field, descending=descending), "pk"
@@ -128,7 +128,7 @@ class Search:
     def fields(self, pks: Sequence[int]) -> list[tuple[Any, ...]]:
         """(primary key, moment, extra, the value of each column that has a field …) of these rows."""
         paths = [column.field for column in self.category.columns if _has_field(column)]
-        # By their keys alone, which were found in the tenant: told of the tenant too, SQLite reads all of its rows.
+        # Filter only by the keys, which belong to the tenant: with the tenant too, SQLite would read all of its rows.
         rows = (
             ROWS[self.category.name]
             .objects.filter(pk__in=pks)
@@ -139,9 +139,9 @@ class Search:
 
     @property
     def _moment(self) -> str:
-        """The order of a walk: that of creation. What changed since some moment lies together in the order of change.
+        """The field that orders a walk: the time of creation; for a filter by change, the time of the last change.
 
-        It depends on the filter alone, because a cursor is read with the same filter.
+        It depends only on the filter, because a cursor is read with the same filter.
         """
         return "updated_at" if self.conditions.by_change else "created_at"
 
@@ -158,7 +158,7 @@ class Search:
     def _matching_reports(self) -> QuerySet[PrismReport]:
         reports = PrismReport.objects.filter(tenant=self.tenant, category=self.category.name, row_count__gt=0)
         if self.conditions.devices is not None:
-            # Found by an index of devices, and looked up in that of reports. A join would read the devices themselves.
+            # An index finds the devices, and another one their reports. A join would read the devices themselves.
             reports = reports.filter(device__in=self.tenant.devices.filter(self.conditions.devices).values("pk"))
         return reports.filter(self.conditions.reports or Q())
 
@@ -169,12 +169,12 @@ class Search:
 
     @cached_property
     def _named_contents(self) -> list[tuple[int, int]]:
-        """(primary key, number of rows) of the matching contents, and one more than MOST_NAMED where those are more."""
+        """(primary key, number of rows) of the matching contents, up to one more than MOST_NAMED."""
         return list(self._matching_contents.values_list("pk", "row_count")[: MOST_NAMED + 1])
 
     @cached_property
     def _in_contents(self) -> int | None:
-        """How many rows the matching contents have. None where the filter says nothing of contents."""
+        """The number of rows of the matching contents; None if the filter has no condition on contents."""
         if self.conditions.contents is None:
             return None
         if len(self._named_contents) <= MOST_NAMED:
@@ -187,18 +187,18 @@ class Search:
 
     @cached_property
     def _found(self) -> Any:
-        """The matching rows, by the way that reads the fewest for a page. `moment` is what to sort them by."""
+        """The matching rows, by the way that reads the fewest rows for a page. Sort them by the alias `moment`."""
         way = self._fewest
         rows = {"content": self._in_contents, "report": self._in_reports}.get(way) or 0
         if rows > self._few:
             way = "walk"
-        # What is no plain column is in no index: few rows are found by what they have, and then sorted.
+        # Coalesce is an expression without an index: the database then finds few rows by their values, and sorts.
         sorted_ = way != "walk" or self._few_rows
         return self._by(way, moment=Coalesce(self._moment, self._moment) if sorted_ else F(self._moment))
 
     @cached_property
     def _fewest(self) -> Way:
-        """Where the conditions leave the fewest rows. To count them that is the best place to begin."""
+        """The way on which the conditions leave the fewest rows, which is also the best one for a count."""
         contents, reports = self._in_contents, self._in_reports
         if contents is None:
             return "walk" if reports is None else "report"
@@ -207,12 +207,12 @@ class Search:
     def _by(self, way: Way, **alias: Any) -> Any:
         if 0 in (self._all, self._in_contents, self._in_reports):
             return self._rows.alias(**alias).filter(NONE)
-        # The contents and reports are the tenant's own. Told of the tenant too, SQLite would read all of its rows.
+        # The contents and reports belong to the tenant. With a filter by tenant too, SQLite would read all of its rows.
         found = (self._rows if way == "walk" else ROWS[self.category.name].objects).alias(**alias)
         if self.conditions.contents is not None:
             named = self._named_contents
             pks: Any = [pk for pk, _ in named] if len(named) <= MOST_NAMED else self._matching_contents.values("pk")
-            # As a sum the number is in no index, so that the rows are not looked up by content.
+            # A sum has no index, so that the database does not look up the rows by content.
             place = found if way == "content" else found.alias(number=F("content_id") + 0)
             found = place.filter(**{"content__in" if way == "content" else "number__in": pks})
         if way == "report":
@@ -223,21 +223,21 @@ class Search:
 
     @property
     def _few(self) -> int:
-        """Rows that are gathered sooner than a walk would meet PAGE of them: both read as many."""
+        """The number of rows up to which reading them all costs no more than a walk that finds PAGE of them."""
         return isqrt(PAGE * self._all)
 
     @cached_property
     def _few_rows(self) -> bool:
-        """Whether the condition on the rows' own columns leaves few of them."""
+        """Whether the condition on the rows' own columns leaves few rows."""
         if self.conditions.rows is None or self.conditions.by_change:
             return False
         return bool(self._rows.filter(self.conditions.rows)[: self._few + 1].count() <= self._few)
 
     def _in_groups(self, name: str, groups: QuerySet[Any], offset: int, limit: int) -> list[int]:
-        """Rows sorted by a value of their content or report: these are sorted, and count the rows to skip."""
+        """Rows sorted by a value of their content or report. Only the groups are sorted, and give the offset."""
         chosen: list[int] = []
         skipped, taken = offset, 0
-        most = groups.values_list("pk", "row_count")[: offset + limit]  # each has a row at least
+        most = groups.values_list("pk", "row_count")[: offset + limit]  # each has at least one row
         for pk, number in most.iterator(chunk_size=2000):
             if not chosen and skipped >= number:
                 skipped -= number
@@ -250,7 +250,7 @@ class Search:
         if not chosen:
             return pks
         first, *others = chosen
-        rows = ROWS[self.category.name].objects.order_by("created_at", "pk")  # the groups are the tenant's own
+        rows = ROWS[self.category.name].objects.order_by("created_at", "pk")  # the groups belong to the tenant
         pks += rows.filter(**{name: first}).values_list("pk", flat=True)[skipped : skipped + limit]
         if last := others[-1:]:
             middle = others[:-1]
@@ -270,7 +270,7 @@ def find(
     blueprint_ids: Sequence[UUID] = (),
     families: Sequence[str] = (),
 ) -> Search:
-    """The rows that match all of these. No Blueprint and no family (a key of FAMILIES) stand for every one."""
+    """The rows that match all of these. Without a Blueprint or a family (a key of FAMILIES), it means all of them."""
     blueprints = Blueprint.with_deleted.filter(tenant=tenant, uuid__in=blueprint_ids) if blueprint_ids else None
     conditions = Conditions.of(
         category,
@@ -283,7 +283,7 @@ def find(
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """The keys of a row, which of them have a field, and how some values are written. Made once for each category."""
+    """The keys of a row, those with a field, and the conversions of values. Made once for each category."""
 
     empty: Row
     fields: tuple[str, ...]
@@ -303,7 +303,7 @@ def _layout(category: Category) -> _Layout:
 
 
 def as_row(category: Category, fields: Sequence[Any]) -> Row:
-    """The row as the API shows it, from what `Search.fields` returned."""
+    """The row in the format of the API, from a result of `Search.fields`."""
     layout = _layout(category)
     row = layout.empty.copy()
     row.update(zip(layout.fields, fields[3:], strict=True))
@@ -316,7 +316,7 @@ def as_row(category: Category, fields: Sequence[Any]) -> Row:
 
 @cache
 def conversion(column: Column) -> Callable[[Any], Any] | None:
-    """How a value is written in JSON; None where it is written as it is."""
+    """The function that converts a value to JSON; None if the value needs no conversion."""
     if column.kind == "date":
         return lambda moment: moment and with_offset(moment)
     if column.kind == "uuid":
@@ -333,7 +333,7 @@ def _has_field(column: Column) -> bool:
 
 
 def _short(column: Column) -> str:
-    """Its path as seen from the content or the report."""
+    """The path of the column's field from the content or the report."""
     return column.field.removeprefix("content__" if column.place == "content" else "report__")
 
 

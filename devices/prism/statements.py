@@ -1,6 +1,6 @@
-"""Writing many rows of one table, without an object for each: Django's takes ten times as long as the row itself.
+"""Write many rows of one table without a model object for each, which takes ten times as long as the row itself.
 
-Table and columns are those of a model; values are those of its fields, as they are after a save.
+The table and the columns are those of a model. The values must have the types of its fields after a save.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -11,7 +11,7 @@ from django.db import connection, models
 
 
 def insert(model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]], *, conflict: str) -> None:
-    """`conflict` says what becomes of a row that is there already: the SQL after ON CONFLICT."""
+    """Insert rows. `conflict` is the SQL after ON CONFLICT, for a row that already exists."""
     fields = [_field(model, name) for name in names]
     columns = ", ".join(_quoted(field.column) for field in fields)
     values = ", ".join(["%s"] * len(fields))
@@ -20,7 +20,7 @@ def insert(model: type[models.Model], names: Sequence[str], rows: Iterable[Seque
 
 
 def update(model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Each row begins with these values and ends with the primary key."""
+    """Update rows. Each row has the values of `names`, and then the primary key."""
     fields = [_field(model, name) for name in names]
     key = _field(model, "id")
     assignments = ", ".join(f"{_quoted(field.column)} = %s" for field in fields)
@@ -33,7 +33,7 @@ def _field(model: type[models.Model], name: str) -> Any:
 
 
 def _write(statement: str, fields: Sequence[Any], rows: Iterable[Sequence[Any]]) -> None:
-    # Most values are written as they are. The databases want some of them in types of their own.
+    # Most values need no conversion. Some need a type of the database.
     converted = [(place, convert) for place, field in enumerate(fields) if (convert := _conversion(field))]
 
     def values(row: Sequence[Any]) -> list[Any]:
@@ -50,7 +50,7 @@ def _write(statement: str, fields: Sequence[Any], rows: Iterable[Sequence[Any]])
 def _conversion(field: "models.Field[Any, Any]") -> Callable[[Any], Any] | None:
     convert = partial(field.get_db_prep_save, connection=connection)
     if isinstance(field, models.DateTimeField):
-        return cache(convert)  # rows that are written together have few different moments
+        return cache(convert)  # rows that are written together have few different times
     return convert if isinstance(field, models.JSONField) else None
 
 

@@ -1,4 +1,4 @@
-"""What the tables of Prism need now and then."""
+"""Regular maintenance of the tables of Prism."""
 
 from django.db import transaction
 
@@ -11,7 +11,7 @@ BATCH = 1000
 
 @task()
 def delete_unused_contents() -> None:
-    """Delete the contents that no row has any more. Harmless when it runs twice."""
+    """Delete the contents that no row uses any more. Harmless when it runs twice."""
     for category in CATEGORIES:
         while _delete_some(category):
             pass
@@ -19,9 +19,9 @@ def delete_unused_contents() -> None:
 
 @transaction.atomic
 def _delete_some(category: str) -> bool:
-    """Whether there may be more."""
+    """Delete some unused contents. Returns whether there may be more."""
     contents = CONTENTS[category].objects
-    # Locked: a report that takes one of them into use does the same, so each is used or deleted.
+    # Locked, as in a report that starts to use a content, so that each content is either used or deleted.
     unused = contents.filter(row_count=0).select_for_update(skip_locked=True).order_by("pk")
     pks = list(unused.values_list("pk", flat=True)[:BATCH])
     contents.filter(pk__in=pks).delete()

@@ -1,4 +1,4 @@
-"""What devices and other tenants report, as values of a category's columns."""
+"""Convert the reports of devices and of other tenants to values of a category's columns."""
 
 import hashlib
 import math
@@ -13,8 +13,8 @@ import orjson
 from devices.models.prism.columns import Category, Column
 from devices.text import has_null_character
 
-WIDEST = 2**63  # an integer of a column stays below
-BETWEEN = "\x1f"  # the parts of a key
+WIDEST = 2**63  # an integer column has smaller values
+BETWEEN = "\x1f"  # separates the parts of a key
 EMPTY = {"text": "", "boolean": False, "integer": 0, "number": 0.0, "json": {}}
 
 type Reader = Callable[[Any], Any]
@@ -22,7 +22,7 @@ type Reader = Callable[[Any], Any]
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """A reported row: the fields of its content, those of the row itself, and the dates that came with it."""
+    """A reported row: the fields of its content, the fields of the row itself, and its reported dates."""
 
     key: str
     digest: str
@@ -34,9 +34,9 @@ class Values:
 
 
 def values_of(category: Category, reported: Mapping[str, Any], number: int = 0) -> Values:
-    """A reported row as it is stored. What is missing or of a wrong type becomes the column's empty value.
+    """The stored form of a reported row. A missing value, or one of a wrong type, becomes the column's empty value.
 
-    `number` tells rows with the same natural key apart: it counts those before this one in the report.
+    `number` distinguishes rows with the same natural key: it is the number of such rows earlier in the report.
     """
     fields = _fields(category)
     content = {column.key: _read(column, reported.get(column.key)) for column in fields.content}
@@ -127,7 +127,7 @@ def _json(value: Any) -> Any:
 
 def _storable(value: Any) -> Any:
     try:
-        orjson.dumps(value)  # refuses lone surrogates, endless nesting and numbers beyond 64 bits
+        orjson.dumps(value)  # refuses lone surrogates, too deep nesting and numbers beyond 64 bits
         return None if has_null_character(value) else value
     except (TypeError, RecursionError):
         return None

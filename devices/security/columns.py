@@ -1,4 +1,4 @@
-"""What a filter of the vulnerability lists may name, and by what these are sorted."""
+"""The columns that filter the vulnerability lists, and those that sort them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ NOTHING = Q(pk__in=())
 
 @dataclass(frozen=True, slots=True)
 class EmptyText(Column):
-    """A text that is stored empty where the API says null."""
+    """A text that is stored as an empty text if the API shows null."""
 
     def where(self, lookup: str, value: object) -> Q:
         if lookup != "isnull":
@@ -28,7 +28,7 @@ class EmptyText(Column):
 
 @dataclass(frozen=True, slots=True)
 class Word(Column):
-    """One of a few words, each of which stands for a condition."""
+    """A column with a few possible words, each of which means a condition."""
 
     words: Mapping[str, Q]
 
@@ -39,18 +39,18 @@ class Word(Column):
             case "icontains", str():
                 found = [condition for word, condition in self.words.items() if value.lower() in word.lower()]
             case _:
-                return NOTHING if value else Q()  # it is never null
+                return NOTHING if value else Q()  # the column is never null
         return reduce(or_, found, NOTHING)
 
 
 @dataclass(frozen=True, slots=True)
 class Words(Column):
-    """A LinesField. One of its words must be the text, or have it as a part."""
+    """A column with a LinesField. One of its words must equal the text, or contain it."""
 
     def where(self, lookup: str, value: object) -> Q:
         match lookup, value:
             case "in", list():
-                # The position of the whole word, because SQLite compares `contains` without case.
+                # StrIndex finds the whole word with its case. SQLite's `contains` ignores case.
                 found = (Q(GreaterThan(StrIndex(self.path, Value(lines([word]))), 0)) for word in value)
                 return reduce(or_, found, NOTHING)
             case "icontains", str():
@@ -70,7 +70,7 @@ VULNERABILITIES: dict[str, Column] = {
     "first_detection_date": Column(Kind.DATE, "first_detected_at"),
     "status": Word(Kind.TEXT, "device_count", STATUSES),
 }
-# Ascending; what a text puts first, such as Active before Remediated, is the greater number in a column.
+# Ascending orders. `age` and `status` use descending columns: Active comes before Remediated, but has the larger count.
 VULNERABILITY_ORDER = {
     "age": F("first_detected_at").desc(),
     "cve_id": F("cve_id").asc(),
@@ -82,7 +82,7 @@ VULNERABILITY_ORDER = {
     "status": GreaterThan(F("device_count"), 0).desc(),
 }
 
-# Of a row of the detections: the columns of its device, of its package, of its vulnerability and its own.
+# Columns of a row of the detections: those of its device, its package and its vulnerability, and its own.
 OF_DEVICE: dict[str, Column] = {
     "device_id": Column(Kind.UUID, "uuid"),
     "device_name": Column(Kind.TEXT, "name"),
@@ -116,7 +116,7 @@ OF_DETECTION: dict[str, Column] = {
 }
 DETECTIONS = OF_DEVICE | OF_PACKAGE | OF_VULNERABILITY | OF_DETECTION
 
-# Of the lists of one vulnerability: by whose detections a device or a package is in them.
+# Columns of the lists of one vulnerability's devices and packages, as paths from its detections.
 DEVICES: dict[str, Column] = {
     "name": Column(Kind.TEXT, "device__name"),
     "detection_datetime": Column(Kind.DATE, "first_detected_at"),

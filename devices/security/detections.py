@@ -1,4 +1,4 @@
-"""Writing of vulnerabilities and of where they were detected, with the counts that are kept of them."""
+"""Write vulnerabilities and their detections, and update the stored counts."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -21,9 +21,9 @@ _COLUMNS = [
 def store_vulnerabilities(
     tenant: Tenant, found: list[VulnerabilityFound]
 ) -> tuple[dict[str, Vulnerability], Counter[str]]:
-    """The rows that are found, by their CVE id, and how many of them are `created` and `updated`.
+    """Save vulnerabilities. Returns their rows by CVE id, and the numbers of `created` and `updated` rows.
 
-    The time in which a vulnerability was detected only grows, and so does the list of packages that have it.
+    The period of detections of a vulnerability only grows, and so does the list of its packages.
     """
     rows = {row.cve_id: row for row in tenant.vulnerabilities.filter(cve_id__in={each.cve_id for each in found})}
     before = {cve_id: _values(row) for cve_id, row in rows.items()}
@@ -45,7 +45,7 @@ def store_vulnerabilities(
 
 
 def packages_of(tenant: Tenant, packages: set[Package]) -> dict[Package, int]:
-    """The primary keys of packages; those that are new are created."""
+    """Create the new packages. Returns the primary keys of all packages."""
     by_key = {package.key: package for package in packages}
     known = dict(tenant.vulnerable_software.filter(key__in=by_key).values_list("key", "pk"))
     new = [
@@ -65,15 +65,15 @@ def packages_of(tenant: Tenant, packages: set[Package]) -> dict[Package, int]:
 
 
 class Detections:
-    """All detections on some devices, to be changed and saved once. The counts of vulnerabilities follow exactly,
-    because every detection that a count may depend on is here."""
+    """All detections on some devices, to be changed and saved once. The counts of vulnerabilities are then exact,
+    because they depend only on these detections."""
 
     def __init__(self, tenant: Tenant, devices: Iterable[int]) -> None:
         self._tenant = tenant
         stored = tenant.vulnerability_detections.filter(device__in=list(devices))
         self._rows = {(row.device_id, row.vulnerability_id, row.software_id): row for row in stored}
         self._before = self._active_pairs()
-        self._names: dict[int, dict[str, None]] = {}  # of packages, by vulnerability
+        self._names: dict[int, dict[str, None]] = {}  # names of packages, by vulnerability
         self.new: list[VulnerabilityDetection] = []
         self.changed: dict[int, VulnerabilityDetection] = {}
         self.named: list[VulnerabilityDetection] = []

@@ -1,4 +1,4 @@
-"""A finding as any source tells it: the columns that it fills, and no others."""
+"""A finding from any source, with only the columns that the source has."""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.models import Model
 
-type Facts = dict[str, Any]  # columns of a model, only those that the source has
+type Facts = dict[str, Any]  # values of a model's columns; only the columns that the source has
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class VulnerabilityFound:
 
 @dataclass(frozen=True, slots=True)
 class DetectionFound:
-    """A vulnerable package on a device, with what the source says of the vulnerability beside it."""
+    """A vulnerable package on a device, with the source's facts about the vulnerability."""
 
     device_uuid: UUID
     vulnerability: VulnerabilityFound
@@ -44,7 +44,7 @@ class DetectionFound:
 
 @dataclass(frozen=True, slots=True)
 class ThreatFound:
-    """`facts` has at least the columns of IDENTITY, which tell two threats apart."""
+    """A threat. `facts` has at least the columns of IDENTITY, which identify a threat."""
 
     facts: Facts
 

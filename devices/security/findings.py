@@ -1,6 +1,6 @@
-"""Findings: threats, vulnerabilities, and where these were detected. `store_findings` is the only way in.
+"""Findings: threats, vulnerabilities and their detections. Only `store_findings` stores them.
 
-It takes the facts of any source, in any order; the same again changes nothing.
+It takes the facts of any source, in any order. Repeated facts change nothing.
 """
 
 from collections import Counter
@@ -25,14 +25,14 @@ from devices.security.facts import (
     assign,
 )
 
-NAMESPACE = UUID("6f1d7b6e-2f0a-4f0e-9a53-0f7c1d5a8e21")  # of the ids of threats whose source gives them none
-DEVICES_AT_ONCE = 500  # of which the detections that are gone are marked in one transaction
+NAMESPACE = UUID("6f1d7b6e-2f0a-4f0e-9a53-0f7c1d5a8e21")  # for ids of threats whose source has no ids
+DEVICES_AT_ONCE = 500  # devices whose absent detections are marked in one transaction
 
 
 @dataclass(slots=True)
 class Stored:
-    """The result of a batch: numbers of rows that are new or changed by the kind of finding, the primary keys of all
-    detections that it named, and the positions of findings on devices that the tenant does not have."""
+    """The result of a batch: the numbers of new and changed rows by the kind of finding, the primary keys of all
+    detections in the batch, and the positions of findings on devices that the tenant does not have."""
 
     created: Counter[str] = field(default_factory=Counter)
     updated: Counter[str] = field(default_factory=Counter)
@@ -46,10 +46,10 @@ class Stored:
 
 @transaction.atomic
 def store_findings(*, tenant: Tenant, findings: list[Finding], actor: Actor, import_id: str = "") -> Stored:
-    """Create or update the findings, keep the counts of their vulnerabilities, and log one event for all of them.
+    """Create or update the findings, update the counts of their vulnerabilities, and log one event for all of them.
 
-    A detection that was remediated and is found again is active again. A threat on a device that the tenant does not
-    have is stored without it; a detection is left out.
+    A remediated detection that is found again becomes active again. If the tenant does not have the device, a threat is
+    stored without it, and a detection is left out.
     """
     _lock(tenant)
     stored = Stored()
@@ -80,8 +80,8 @@ def store_findings(*, tenant: Tenant, findings: list[Finding], actor: Actor, imp
 def remediate_absent(*, tenant: Tenant, seen: set[int], actor: Actor, import_id: str = "") -> int:
     """Mark the active detections whose primary keys are not in `seen` as remediated. Returns their number.
 
-    `seen` comes from `store_findings` of everything that a full source has. Each transaction marks those of
-    DEVICES_AT_ONCE devices.
+    `seen` has the results of `store_findings` for all findings of a complete source. Each transaction marks the
+    detections of DEVICES_AT_ONCE devices.
     """
     active = tenant.vulnerability_detections.filter(remediated_at=None)
     total = 0
@@ -109,7 +109,7 @@ def _remediate(*, tenant: Tenant, devices: Iterable[int], gone: set[int], actor:
 
 
 def _lock(tenant: Tenant) -> None:
-    """Writers of a tenant's findings wait for each other, and for a device to be deleted: so the counts are exact."""
+    """Lock the tenant's findings against other writers and the deletion of devices, so that counts are exact."""
     Fleet.objects.get_or_create(tenant=tenant)
     Fleet.objects.select_for_update().get(tenant=tenant)
 
@@ -127,7 +127,7 @@ def _device_of(finding: Finding) -> UUID | None:
 def _store_detections(
     tenant: Tenant, described: list[VulnerabilityFound], found: list[tuple[DetectionFound, int]], stored: Stored
 ) -> None:
-    # A row about the vulnerability itself has the last word, against the rows about where it was detected.
+    # A row about the vulnerability itself comes last, and overrides the rows about its detections.
     rows, counts = store_vulnerabilities(tenant, [*(each.vulnerability for each, _ in found), *described])
     stored.count("vulnerabilities", **counts)
     if not found:
@@ -170,5 +170,5 @@ def _store_behavior(tenant: Tenant, found: list[BehaviorFound], devices: dict[UU
 
 
 def _written(rows: Iterable[Facts]) -> list[str]:
-    """The columns that one of the rows has."""
+    """The columns that at least one of the rows has."""
     return sorted({name for facts in rows for name in facts})

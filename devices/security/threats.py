@@ -1,4 +1,4 @@
-"""Reading of threats: filters, order and counters of their lists."""
+"""Read threats: the filters, the orders and the counts of their lists."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from access.models import Tenant
 from devices.models import BehavioralDetection, Threat, ThreatSeverity
 from devices.models.lines import lines
 
-FEW = 1000  # rows that a query names one by one
+FEW = 1000  # rows that a query lists by key
 THREAT_ORDER = {
     "threat_name": "name",
     "classification": "classification",
@@ -51,7 +51,7 @@ _BEHAVIOR_TERM = (
 
 
 def threats(tenant: Tenant, **filters: Any) -> QuerySet[Threat]:
-    """The tenant's threats that match all of the filters, which are keywords of `_conditions`."""
+    """The tenant's threats that match all of the filters, which are the keywords of `_conditions`."""
     return tenant.threats.filter(*_conditions(tenant, _THREAT_TERM, **filters))
 
 
@@ -65,7 +65,7 @@ def behavioral_detections(
     informational_tags: Iterable[str] | None = None,
     **filters: Any,
 ) -> QuerySet[BehavioralDetection]:
-    """The tenant's behavioral detections that match all of the filters; the others are keywords of `_conditions`."""
+    """The tenant's behavioral detections that match all of the filters. Other keywords are those of `_conditions`."""
     own: list[Q] = []
     if threat_id:
         own.append(Q(threat_id=threat_id))
@@ -83,7 +83,7 @@ def behavioral_detections(
 def in_order[M: Threat | BehavioralDetection](
     rows: QuerySet[M], columns: dict[str, str], sort_by: str = "-detection_date"
 ) -> QuerySet[M]:
-    """Sorted by a name of THREAT_ORDER or BEHAVIOR_ORDER, with `-` the other way; then newest first."""
+    """The rows, sorted by a name of THREAT_ORDER or BEHAVIOR_ORDER, descending with `-`, and then newest first."""
     sign = "-" if sort_by.startswith("-") else ""
     column = columns[sort_by.removeprefix("-")]
     if column == "detected_at":
@@ -92,8 +92,8 @@ def in_order[M: Threat | BehavioralDetection](
 
 
 def counted[M: Threat | BehavioralDetection](rows: QuerySet[M]) -> tuple[QuerySet[M], dict[str, int]]:
-    """The same rows, and how many there are of each classification. Few rows are named by their keys: a search reads
-    all threats of a tenant, and this way reads them once."""
+    """The same rows, and their number for each classification. The query for few rows lists their keys: a search reads
+    all threats of a tenant, and is so run only once."""
     keys = list(rows.order_by().values_list("pk", "classification")[: FEW + 1])
     if len(keys) <= FEW:
         few = _all(rows).filter(pk__in=[pk for pk, _ in keys])
@@ -103,14 +103,14 @@ def counted[M: Threat | BehavioralDetection](rows: QuerySet[M]) -> tuple[QuerySe
 
 
 def page[M: Threat | BehavioralDetection](rows: QuerySet[M], offset: int, limit: int) -> list[M]:
-    """These of the sorted rows, with their devices. Only their keys are sorted: devices are large."""
+    """A page of the sorted rows, with their devices. Only the keys are sorted, because devices are large."""
     keys = list(rows.values_list("pk", flat=True)[offset : offset + limit])
     found = {row.pk: row for row in _with_related(_all(rows).filter(pk__in=keys))}
     return [found[key] for key in keys if key in found]
 
 
 def _all[M: Threat | BehavioralDetection](rows: QuerySet[M]) -> QuerySet[M]:
-    """All rows of the table. A query by keys that names the tenant too makes SQLite read all of the tenant's."""
+    """All rows of the table, for a query by keys: with the tenant too, SQLite would read all of the tenant's rows."""
     everything: Any = rows.model._default_manager
     return everything.all()  # type: ignore[no-any-return]
 
@@ -134,7 +134,7 @@ def _conditions(
     severities: Iterable[str] | None = None,
     tags: Iterable[str] | None = None,
 ) -> list[Q]:
-    """None is no filter. `days` counts back from now, and only where neither date is given."""
+    """The conditions of the filters. None means no filter. `days` counts back from now, and is ignored with a date."""
     conditions: list[Q] = []
     if device_id is not None:
         conditions.append(Q(device_uuid=device_id))
@@ -151,7 +151,7 @@ def _conditions(
     if tags is not None:
         conditions.append(_any(Q(tags__icontains=lines([tag])) for tag in tags))
     if term:
-        # The names of devices are searched once, and not again for each threat.
+        # Device names are searched only once, not again for each threat.
         named = tenant.devices.filter(name__icontains=term).values("pk")
         conditions.append(_any([*(Q(**{f"{column}__icontains": term}) for column in searched), Q(device__in=named)]))
     if detected_from:

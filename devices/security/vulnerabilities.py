@@ -1,4 +1,4 @@
-"""Reading of vulnerabilities: the lists of the API and of the pages."""
+"""Read vulnerabilities: the lists of the API and of the pages."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from devices.filters import Column, Comparison, condition
 from devices.models import Device, Severity, Vulnerability, VulnerabilityDetection
 from devices.security import columns
 
-# Up to so many devices or packages are found first, and their detections by an index. More of them match so many
-# detections that a walk through all of these soon has a page.
+# Up to this number of devices or packages, a query finds them first, and then their detections by an index. More of
+# them have so many detections that a walk through all detections soon fills a page.
 FEW = 1000
 SORTED = 5000  # detections that a page may sort
 NEWEST = ("first_detected_at", "id")
@@ -23,7 +23,7 @@ NEWEST = ("first_detected_at", "id")
 def vulnerabilities(
     tenant: Tenant, comparisons: Iterable[Comparison], sort_by: str = "cve_id"
 ) -> QuerySet[Vulnerability]:
-    """Those that a filter of VULNERABILITIES finds, sorted by a name of VULNERABILITY_ORDER, with `-` the other way."""
+    """The vulnerabilities for a filter of VULNERABILITIES, sorted by VULNERABILITY_ORDER, descending with `-`."""
     order = columns.VULNERABILITY_ORDER[sort_by.removeprefix("-")].copy()
     if sort_by.startswith("-"):
         order.reverse_ordering()
@@ -39,7 +39,7 @@ def detections(
     severities: list[Severity] | None = None,
     remediated: bool | None = False,
 ) -> QuerySet[VulnerabilityDetection]:
-    """Detections that a filter of DETECTIONS finds, active or remediated or both (None), in no order yet."""
+    """The unsorted detections for a filter of DETECTIONS: active, remediated or both (None)."""
     rows = tenant.vulnerability_detections.all()
     if remediated is not None:
         rows = rows.filter(remediated_at__isnull=not remediated)
@@ -62,8 +62,8 @@ def detections(
 
 
 def _among[M: Model](tenant: Tenant, field: str, rows: QuerySet[M]) -> Q | Exists:
-    """Detections that refer to one of the rows: by their own keys if both are few. Otherwise the test stands within
-    the walk: SQLite would collect all of the detections of many rows and sort them for each page."""
+    """Detections that refer to one of the rows: by their own keys if rows and detections are few. Otherwise each step
+    of a walk tests it, because SQLite would collect and sort all detections of many rows for each page."""
     keys = list(rows.order_by().values_list("pk", flat=True)[: FEW + 1])
     if len(keys) <= FEW:
         found = tenant.vulnerability_detections.filter(**{f"{field}__in": keys}).order_by()
@@ -87,9 +87,9 @@ MANY = 1000  # devices of one vulnerability
 def affected_devices(
     vulnerability: Vulnerability, comparisons: Iterable[Comparison], sort_by: str, start: int, size: int
 ) -> tuple[list[AffectedDevice], int]:
-    """The devices that have it, by a filter of DEVICES, from `start` on; and how many there are in all.
+    """The devices with the vulnerability for a filter of DEVICES, from `start` on, and the number of all of them.
 
-    They are sorted by `name` or `detection_datetime`, with `-` the other way.
+    They are sorted by `name` or `detection_datetime`, descending with `-`.
     """
     comparisons = list(comparisons)
     found = _active(vulnerability).filter(condition(comparisons, columns.DEVICES))
@@ -99,7 +99,7 @@ def affected_devices(
     total = by_device.order_by().count() if comparisons else vulnerability.device_count
     page: QuerySet[Any, Any]
     if order == "device__name" and not comparisons and total > MANY:
-        # Met soon on a walk along the names of devices, where sorting would read all of these devices.
+        # A walk through the names of devices soon finds them. Sorting would read all of these devices.
         has_it = Exists(_active(vulnerability).filter(device=OuterRef("pk")))
         page = vulnerability.tenant.devices.filter(has_it).order_by(f"{sign}name", f"{sign}pk").values(device=F("pk"))
     else:
@@ -114,7 +114,7 @@ def affected_devices(
 
 @dataclass(slots=True)
 class AffectedVersion:
-    """A version of a package: the devices that have it, their Blueprints, and when it was last found on one."""
+    """A version of a package: its devices, their Blueprints, and the time when it was last found on a device."""
 
     version: str
     devices: int
@@ -138,10 +138,10 @@ class AffectedSoftware:
 def affected_software(
     vulnerability: Vulnerability, comparisons: Iterable[Comparison] = (), sort_by: str = "software"
 ) -> list[AffectedSoftware]:
-    """The packages that have it on some device now, by a filter of SOFTWARE, with their versions.
+    """The packages that now have the vulnerability on some device, for a filter of SOFTWARE, with their versions.
 
-    They are sorted by `software` or `detection_datetime`, with `-` the other way. A vulnerability is one of few
-    packages, so this is no page.
+    They are sorted by `software` or `detection_datetime`, descending with `-`. The list has no pages, because few
+    packages share a vulnerability.
     """
     found = _active(vulnerability).filter(condition(comparisons, columns.SOFTWARE)).order_by()
     package = {"name": F("software__name"), "bundle_id": F("software__bundle_id")}

@@ -1,4 +1,4 @@
-"""An upload that arrived through this server: whole, and not in its place yet."""
+"""A complete upload that arrived through this server, and is not published yet."""
 
 from django.db import transaction
 
@@ -10,9 +10,9 @@ from devices.storage.files import AlreadyUploaded, accept_upload
 
 @transaction.atomic
 def publish(key: str, incoming: Incoming) -> StoredFile:
-    """Put the file in its place, under the lock of its row, and have it checked. The same once more changes nothing.
+    """Publish the file under the lock of its row, and have it checked. A repeated call changes nothing.
 
-    Raises StoredFile.DoesNotExist, also for a tenant that ended, and AlreadyUploaded.
+    Raises StoredFile.DoesNotExist, also for an inactive tenant, and AlreadyUploaded.
     """
     file = StoredFile.objects.select_for_update(of=("self",)).get(key=key, tenant__active=True)
     content = incoming.content

@@ -1,4 +1,4 @@
-"""What a storage can do, the embedded one and S3. `files_storage()` is the one that the settings name."""
+"""The interface of the storages, embedded and S3. `files_storage()` returns the one that the settings name."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -12,12 +12,12 @@ from django.core.files.storage import storages
 
 from access.refusals import Refusal
 
-ALIAS = "files"  # in STORAGES
+ALIAS = "files"  # the key in STORAGES
 CHUNK = 256 * 1024
 
 
 class StorageAway(Refusal):
-    """The service that has the files does not answer."""
+    """The service that stores the files does not answer."""
 
     status = 503
 
@@ -30,7 +30,7 @@ class StorageAway(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class PresignedPost:
-    """Where to post a form, and the fields that go before its file."""
+    """The URL for a form, and the fields that must come before its file."""
 
     url: str
     fields: dict[str, str]
@@ -38,7 +38,7 @@ class PresignedPost:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What lies under a key. S3 knows no SHA-256, and the MD5 of a file that came in one piece only."""
+    """The content under a key. S3 has no SHA-256, and has an MD5 only for a file that was uploaded in one piece."""
 
     size: int
     md5: str = ""
@@ -46,7 +46,7 @@ class Content:
 
 
 class Incoming(ABC):
-    """A file that is being written, hashed on the way. Nobody sees it until `publish`."""
+    """A file that is being written and hashed. It is visible only after `publish`."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -65,43 +65,43 @@ class Incoming(ABC):
 
     @abstractmethod
     def sync(self) -> None:
-        """Have the bytes where they outlive a power cut. It takes long, so it is done before `publish`."""
+        """Write the bytes so that they survive a power failure. It takes long, so call it before `publish`."""
 
     @abstractmethod
     def publish(self) -> None:
-        """Have the file lie under its key. It is done at once, under the lock of a row."""
+        """Make the file visible under its key. It takes little time, so call it under the lock of a row."""
 
 
 class Storage(Protocol):
-    embedded: bool  # its uploads and downloads come to our own door
+    embedded: bool  # this server receives its uploads and downloads
 
     def presigned_post(self, key: str, *, origin: str, token: str, lifetime: timedelta, maximum: int) -> PresignedPost:
-        """`origin` is the API host that the caller used, `token` a text that no other upload has."""
+        """Sign a form for an upload. `origin` is that of the API host that the caller used, `token` a unique text."""
 
     def signed_url(self, key: str, *, origin: str, lifetime: timedelta, filename: str) -> str:
-        """The address of the file for anybody who has it, until it is over. It is saved as `filename`."""
+        """A URL of the file, which anyone can use until it expires. The file is saved as `filename`."""
 
     def find(self, key: str) -> Content | None:
-        """What lies there; None where nothing does. Raises StorageAway."""
+        """The content under the key; None if there is none. Raises StorageAway."""
 
     def local(self, key: str) -> AbstractContextManager[BinaryIO]:
-        """Inside, the file on this machine, where it can be read in any order. Raises FileNotFoundError."""
+        """A context with the file on this machine, which can be read in any order. Raises FileNotFoundError."""
 
     def incoming(self, key: str) -> AbstractContextManager[Incoming]:
-        """Inside, a file that will lie under `key` once it is published. Without that it is gone on leaving."""
+        """A context with a new file for `key`. On exit it is deleted, unless it was published."""
 
     def write(self, key: str, chunks: Iterable[bytes]) -> Content:
-        """Store a file, which is there whole or not at all."""
+        """Store a file, completely or not at all."""
 
     def delete(self, key: str) -> None:
-        """Delete the file, where there is one."""
+        """Delete the file, if it exists."""
 
     def clean_up(self) -> int:
-        """Delete what interrupted uploads left. Returns the number of files."""
+        """Delete the files of interrupted uploads. Returns their number."""
 
 
 class Writing:
-    """`write` of a storage, by its `incoming`."""
+    """Implements a storage's `write` with its `incoming`."""
 
     def write(self: Storage, key: str, chunks: Iterable[bytes]) -> Content:
         with self.incoming(key) as incoming:

@@ -1,4 +1,4 @@
-"""After an upload: is it whole, and is it of its kind? A task answers both, because a file may have gigabytes."""
+"""Check an upload: that it is complete, and has the right format. A task does it, as a file may have gigabytes."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -15,23 +15,23 @@ from devices.storage.backends import CHUNK, Content, files_storage
 from devices.storage.files import accept_upload, store
 
 DAMAGED = "The checksum of the file does not match the expected value"
-LONGEST_CHECK = timedelta(hours=1)  # since the upload, with all attempts
+LONGEST_CHECK = timedelta(hours=1)  # since the upload, for all attempts
 
 
 class NotOfItsKind(Exception):
-    """The file is not what it was uploaded as; the message is the reason, for the person who uploaded it."""
+    """The file does not have the expected format. The message is the reason, for the person who uploaded it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a check read in a file: values to keep, and images to store beside it, by the ending of their key."""
+    """The results of a check: values to store, and images to store next to the file, by the ending of their key."""
 
     metadata: dict[str, Any] = field(default_factory=dict)
     images: Mapping[str, bytes] = field(default_factory=dict)
 
 
 State = StoredFile.State
-AWAITED = {State.RESERVED, State.DAMAGED, State.REFUSED}  # an upload is repeated after a failure
+AWAITED = {State.RESERVED, State.DAMAGED, State.REFUSED}  # an upload may be repeated after a failure
 
 type Check = Callable[[BinaryIO, StoredFile], Findings]
 
@@ -39,14 +39,14 @@ _checks: dict[StoredFile.Purpose, Check] = {}
 
 
 def register_check(purpose: StoredFile.Purpose, check: Check) -> None:
-    """Have `check` look at each upload for this purpose, in a worker. It raises NotOfItsKind."""
+    """Register `check` for each upload with this purpose. It runs in a worker, and raises NotOfItsKind."""
     _checks[purpose] = check
 
 
 def look_for_upload(file: StoredFile) -> StoredFile:
-    """The row as it is now. A file that arrived in a bucket, which tells nobody, is noted and checked from here on.
+    """The current row. A bucket does not report uploads, so a file that arrived there is noted here, and then checked.
 
-    Not to be called in a transaction, because it asks the bucket.
+    Do not call it in a transaction, because it sends a request to the bucket.
     """
     storage = files_storage()
     if storage.embedded or file.state not in AWAITED or (content := storage.find(file.key)) is None:
@@ -61,7 +61,7 @@ def look_for_upload(file: StoredFile) -> StoredFile:
 
 @task(retries=3)
 def check_file(file_id: int, upload: int) -> None:
-    """Prove this upload of a file. A second run finds it proven, and changes nothing."""
+    """Verify this upload of a file. A second run changes nothing if it is already verified."""
     file = StoredFile.objects.select_related("tenant").filter(pk=file_id, upload=upload, state=State.UPLOADED).first()
     if file is None:
         return
@@ -88,7 +88,7 @@ def _note(file: StoredFile, digest: Content, state: StoredFile.State, reason: st
     with transaction.atomic():
         locked = file.tenant.files.select_for_update().get(pk=file.pk)
         if (locked.upload, locked.state) != (file.upload, State.UPLOADED):
-            return  # it was uploaded once more meanwhile
+            return  # the file was uploaded again meanwhile
         locked.state, locked.reason, locked.metadata = state, reason[:255], findings.metadata
         locked.size, locked.sha256, locked.md5 = digest.size, digest.sha256, digest.md5
         locked.save(update_fields=["state", "reason", "metadata", "size", "sha256", "md5"])
@@ -104,6 +104,6 @@ def _digest(content: BinaryIO) -> Content:
 
 
 def _differs(file: StoredFile, digest: Content) -> bool:
-    """Whether the file is another one than was noted when it arrived, as far as anything was."""
+    """Whether the file differs from the values that were noted on arrival. Values that were not noted do not count."""
     noted = ((file.size, digest.size), (file.md5, digest.md5), (file.sha256, digest.sha256))
     return any(before and before != now for before, now in noted)

@@ -1,4 +1,4 @@
-"""Files in a directory. They come and go through our own door, with forms and links that are signed here."""
+"""Files in a directory. This server receives uploads and downloads itself, by forms and links that it signs."""
 
 import os
 import time
@@ -16,8 +16,8 @@ from devices.storage import signatures
 from devices.storage.backends import Content, Incoming, PresignedPost, Writing
 
 POST_PATH = "/files/"
-INCOMING = "incoming"  # the directory of files that are still being written
-STALE = 24 * 60 * 60  # seconds since a file there was last written to: its writer is gone
+INCOMING = "incoming"  # the directory for files that are still being written
+STALE = 24 * 60 * 60  # seconds since the last write to a file there, after which its writer is gone
 
 
 class IncomingFile(Incoming):
@@ -30,7 +30,7 @@ class IncomingFile(Incoming):
         os.fsync(self._file.fileno())
 
     def publish(self) -> None:
-        """Put the file in its place, in one step. It outlives a power cut."""
+        """Move the file to its key, atomically and durably."""
         self._path.replace(self._target)
         _sync_directory(self._target.parent)
 
@@ -92,7 +92,7 @@ def _private(path: str, flags: int) -> int:
 
 
 def _make_directory(directory: Path) -> None:
-    """The directory, readable by its owner alone, and known to the disk: a file in it must not be lost with it."""
+    """Create the directory, readable only by its owner. Its entry is written to disk, so that no file in it is lost."""
     if directory.is_dir():
         return
     _make_directory(directory.parent)

@@ -1,6 +1,6 @@
-"""Files of a tenant: reserved for an upload, stored by the server itself, used, opened and deleted.
+"""Files of a tenant: reserve an upload, store a file of the server itself, and use, open and delete files.
 
-A file has a date on which it is deleted, until something uses it (`claim`). So nothing that was interrupted stays.
+A file has an expiry date until something uses it (`claim`). So the files of interrupted work are deleted.
 """
 
 from collections.abc import Iterable
@@ -23,14 +23,14 @@ from devices.storage.backends import Content, PresignedPost, files_storage
 
 State, Purpose = StoredFile.State, StoredFile.Purpose
 
-TO_UPLOAD = timedelta(hours=24)  # in which an upload can begin
-TO_USE = timedelta(hours=24)  # in which an uploaded file is used, or deleted
-TO_FINISH = timedelta(hours=1)  # for downloads of a file that nothing uses any more
+TO_UPLOAD = timedelta(hours=24)  # within which an upload must begin
+TO_USE = timedelta(hours=24)  # after which an unused upload is deleted
+TO_FINISH = timedelta(hours=1)  # for running downloads of a file that is no longer used
 LINK = timedelta(hours=1)
 
 
 class UploadProcessing(Refusal):
-    """The upload arrived and is being checked; the caller repeats the call a moment later."""
+    """The upload arrived and is being checked. The caller should repeat the call a moment later."""
 
     status = 503
 
@@ -42,12 +42,12 @@ class UploadProcessing(Refusal):
 
 
 class AlreadyUploaded(Exception):
-    """The file is in use, or proven, and cannot become another one."""
+    """The file is in use or verified, and cannot be replaced."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """A place for one upload: the row, the form to post, and when it is over."""
+    """A reserved upload: the row, the form to post, and the expiry time."""
 
     file: StoredFile
     post: PresignedPost
@@ -55,11 +55,11 @@ class Reservation:
 
 
 def reserve(*, tenant: Tenant, purpose: StoredFile.Purpose, name: str, origin: str, actor: Actor) -> Reservation:
-    """Reserve a place for an upload. `origin` is the scheme and host at which the caller reached the API."""
+    """Reserve an upload. `origin` is the scheme and host at which the caller reached the API."""
     expires = timezone.now() + TO_UPLOAD
     key = keys.new_key(tenant, purpose, name)
     file = StoredFile(tenant=tenant, key=key, purpose=purpose, name=name, expires_at=expires + TO_USE)
-    # Before the transaction, because a bucket's credentials may have to be fetched for it.
+    # Before the transaction, because a bucket's credentials may have to be fetched first.
     post = files_storage().presigned_post(
         key, origin=origin, token=file.uuid.hex, lifetime=TO_UPLOAD, maximum=settings.IRU_FILES_MAXIMUM
     )
@@ -68,7 +68,7 @@ def reserve(*, tenant: Tenant, purpose: StoredFile.Purpose, name: str, origin: s
 
 
 def reserve_here(*, tenant: Tenant, purpose: StoredFile.Purpose, name: str, actor: Actor) -> StoredFile:
-    """Reserve a place for an upload that comes through this server itself: see `arrivals.publish`."""
+    """Reserve an upload through this server itself: see `arrivals.publish`."""
     key = keys.new_key(tenant, purpose, name)
     file = StoredFile(tenant=tenant, key=key, purpose=purpose, name=name, expires_at=timezone.now() + TO_USE)
     _insert(file, actor)
@@ -86,10 +86,10 @@ def store(
 ) -> StoredFile:
     """Store a file that the server makes itself, in pieces and in constant memory. It is deleted after `lifetime`.
 
-    With `key` it takes the place of the file that has this key, of a former attempt.
-    Not to be called in a transaction: the row comes first, so that a worker that is killed leaves nothing for ever.
+    With `key` it replaces the file with this key, from a former attempt. Do not call it in a transaction: the row is
+    committed first, so that no file stays forever if the worker is killed.
     """
-    with transaction.atomic():  # no file is without a row, at no moment
+    with transaction.atomic():  # a file always has a row
         if key:
             StoredFile.objects.filter(tenant=tenant, key=key).delete()
         file = StoredFile.objects.create(
@@ -107,7 +107,7 @@ def store(
 
 
 def accept_upload(file: StoredFile, content: Content) -> None:
-    """Note in the locked row, whose upload is in its place, or will be before the commit. Raises AlreadyUploaded."""
+    """Note the upload in the locked row. The file is published now or before the commit. Raises AlreadyUploaded."""
     if file.state == State.DELETED or (file.expires_at is None) or file.state == State.READY:
         raise AlreadyUploaded
     _uploaded(file, content)
@@ -117,9 +117,9 @@ def accept_upload(file: StoredFile, content: Content) -> None:
 
 
 def claim(*, tenant: Tenant, key: str, purpose: StoredFile.Purpose, field: str = "file_key") -> StoredFile:
-    """Have a file stay, because something uses it from now on. In the caller's transaction, which it locks the row for.
+    """Mark a file as used, so that it does not expire. It locks the row in the caller's transaction.
 
-    Raises UploadProcessing for a file that is being checked, and ValidationError for the field unless it is proven.
+    Raises UploadProcessing for a file that is being checked, and ValidationError for the field if it is not verified.
     """
     file = tenant.files.select_for_update().filter(key=key, purpose=purpose).exclude(state=State.DELETED).first()
     if file is None:
@@ -134,28 +134,28 @@ def claim(*, tenant: Tenant, key: str, purpose: StoredFile.Purpose, field: str =
 
 
 def release(file: StoredFile) -> None:
-    """Have a file deleted soon, because nothing uses it any more. In the caller's transaction."""
+    """Mark a file as no longer used, so that it expires soon. In the caller's transaction."""
     file.expires_at = timezone.now() + TO_FINISH
     file.save(update_fields=["expires_at"])
 
 
 def signed_url(file: StoredFile, *, origin: str, lifetime: timedelta = LINK, filename: str = "") -> str:
-    """An address that downloads the file without a token for so long. It is saved as `filename`, or its own name."""
+    """A URL that downloads the file without a token for `lifetime`. It is saved as `filename` or its own name."""
     return files_storage().signed_url(file.key, origin=origin, lifetime=lifetime, filename=filename or file.name)
 
 
 def hosted_url(key: str, *, origin: str, lifetime: timedelta = LINK) -> str:
-    """An address at our own door, also where the file is in a bucket, to which the door then sends on."""
+    """A URL of the file at this server, which redirects to the bucket if the file is in one."""
     return signatures.link_url(origin=origin, key=key, filename=key.rpartition("/")[2], lifetime=lifetime)
 
 
 def open_file(file: StoredFile) -> AbstractContextManager[BinaryIO]:
-    """Inside, the file on this machine, where it can be read in any order. Raises FileNotFoundError."""
+    """A context with the file on this machine, which can be read in any order. Raises FileNotFoundError."""
     return files_storage().local(file.key)
 
 
 def delete(file: StoredFile) -> None:
-    """Delete a file at once. Not to be called in a transaction: no row may outlive its file and look whole."""
+    """Delete a file now. Do not call it in a transaction: a rollback would restore the row of a deleted file."""
     StoredFile.objects.filter(tenant_id=file.tenant_id, pk=file.pk).update(state=State.DELETED)
     files_storage().delete(file.key)
     file.delete()

@@ -1,4 +1,4 @@
-"""The keys of files: made here, from what the sender calls them only as far as it is harmless."""
+"""The keys of files. The server makes them, and takes only harmless parts of the sender's file name."""
 
 import re
 import secrets
@@ -23,7 +23,7 @@ HARMLESS = re.compile(r"[^A-Za-z0-9 _.()+-]")
 
 
 def new_key(tenant: Tenant, purpose: StoredFile.Purpose, name: str) -> str:
-    """`tenants/<uuid>/<folder>/<stem>_<8 hexadecimal digits><suffix>`. Clients find the stem again in it."""
+    """`tenants/<uuid>/<folder>/<stem>_<8 hexadecimal digits><suffix>`. Clients recognize the stem in it."""
     plain = HARMLESS.sub("_", unicodedata.normalize("NFKC", name.replace("\\", "/").rpartition("/")[2]))
     path = PurePosixPath(plain.strip(". ") or "file")
     suffix = path.suffix if 1 < len(path.suffix) <= LONGEST_SUFFIX else ""
@@ -32,11 +32,11 @@ def new_key(tenant: Tenant, purpose: StoredFile.Purpose, name: str) -> str:
 
 
 def beside(key: str, ending: str) -> str:
-    """A key beside another: `…/Sammy_2a450666.ipa` and `-Icon.png` make `…/Sammy_2a450666-Icon.png`."""
+    """A key derived from another one: `…/Sammy_2a450666.ipa` and `-Icon.png` make `…/Sammy_2a450666-Icon.png`."""
     path = PurePosixPath(key)
     return str(path.with_name(path.stem + ending))
 
 
 def prefix(tenant: Tenant) -> str:
-    """A tenant has no UUID of its own; this one is always the same for its subdomain."""
+    """The start of a tenant's keys. A tenant has no UUID, so this one is derived from its subdomain."""
     return f"tenants/{uuid5(NAMESPACE, f'{tenant.subdomain}.{settings.IRU_DOMAIN}')}"

@@ -1,4 +1,4 @@
-"""Files in a bucket of any service that speaks S3. They come and go there directly, with its own signatures."""
+"""Files in a bucket of any service that supports S3. Clients upload and download there directly, by its signatures."""
 
 import logging
 import tempfile
@@ -15,15 +15,15 @@ from storages.backends.s3 import S3Storage
 
 from devices.storage.backends import Content, Incoming, PresignedPost, StorageAway, Writing
 
-SECONDS = 3  # to connect, and between two pieces: a call waits for the answer where it looks for an upload
-TOKEN = "x-amz-security-token"  # noqa: S105 - the name of a field
+SECONDS = 3  # to connect, and between two pieces; short, because a call that looks for an upload waits for it
+TOKEN = "x-amz-security-token"  # noqa: S105 - only the name of a field
 
 
 logger = logging.getLogger(__name__)
 
 
 class IncomingObject(Incoming):
-    """A file that waits on this machine until it is whole, because a bucket has no place for half of one."""
+    """A file that stays on this machine until it is complete, because a bucket has no incomplete objects."""
 
     def __init__(self, file: BinaryIO, client: Any, bucket: str, key: str) -> None:
         super().__init__(file)
@@ -38,14 +38,14 @@ class IncomingObject(Incoming):
             raise StorageAway from error
 
     def publish(self) -> None:
-        """Nothing is left to do: the bucket has the object since `sync`, and no row says so yet."""
+        """Does nothing, because `sync` has already put the object into the bucket. Only the row is missing."""
 
 
 class BucketStorage(Writing, S3Storage):
     embedded = False
 
     def __init__(self, **options: Any) -> None:
-        # Not every service has a host name for each bucket.
+        # Some services do not have a host name for each bucket.
         style = "path" if options.get("endpoint_url") else "auto"
         super().__init__(
             signature_version="s3v4",
@@ -60,7 +60,7 @@ class BucketStorage(Writing, S3Storage):
         )
 
     def presigned_post(self, key: str, *, origin: str, token: str, lifetime: timedelta, maximum: int) -> PresignedPost:
-        # Clients want this field also where the credentials have no session: it is empty then, and signed as such.
+        # Clients require this field even if the credentials have no session. It is then empty, and signed as empty.
         credentials = self.connection.meta.client._request_signer._credentials  # noqa: SLF001 - boto3 shows it nowhere
         session = {} if credentials.token else {TOKEN: ""}
         post = self._client.generate_presigned_post(
@@ -115,7 +115,7 @@ class BucketStorage(Writing, S3Storage):
         self._client.delete_object(Bucket=self.bucket_name, Key=name)
 
     def clean_up(self) -> int:
-        return 0  # the service itself drops what was interrupted
+        return 0  # the service itself deletes interrupted uploads
 
     @property
     def _client(self) -> Any:

@@ -1,6 +1,6 @@
-"""What the embedded storage signs: policies of uploads, as S3 has them, and links to files.
+"""The signatures of the embedded storage: policies of uploads, as in S3, and links to files.
 
-Both keys are derived from IRU_SECRET_KEYS, each under a label of its own.
+The keys of both are derived from IRU_SECRET_KEYS, each with its own label.
 """
 
 import base64
@@ -28,7 +28,7 @@ FIELDS = ("key", "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-sec
 
 
 class UploadRefused(Exception):
-    """An upload that S3 would refuse as well: its status, the code of S3, and a sentence."""
+    """An upload is refused, as S3 would do: the HTTP status, the code of S3, and a sentence."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -36,12 +36,12 @@ class UploadRefused(Exception):
 
 
 class LinkRefused(Exception):
-    """A link that was not made here, was changed, or is over."""
+    """The link was not made here, was changed, or has expired."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a signed policy allows: one file, of so many bytes."""
+    """The permission of a signed policy: one file, with a maximum size."""
 
     key: str
     minimum: int
@@ -74,7 +74,7 @@ def sign_upload(*, key: str, token: str, lifetime: timedelta, maximum: int) -> d
 
 
 def check_upload(fields: Mapping[str, str]) -> Grant:
-    """What the fields of a form allow. Raises UploadRefused."""
+    """Check the fields of a form, and return their grant. Raises UploadRefused."""
     for name in FIELDS:
         if name not in fields:
             raise UploadRefused(
@@ -94,7 +94,7 @@ def check_upload(fields: Mapping[str, str]) -> Grant:
 
 
 def _allowed_by(policy: dict[str, Any], fields: Mapping[str, str]) -> Grant:
-    """Of a policy whose signature is right."""
+    """The grant of a policy whose signature is valid."""
     if datetime.fromisoformat(policy["expiration"]) <= timezone.now():
         raise UploadRefused(403, "AccessDenied", "Invalid according to Policy: Policy expired.")
     *equal, (_, minimum, maximum) = policy["conditions"]
@@ -109,7 +109,7 @@ def _allowed_by(policy: dict[str, Any], fields: Mapping[str, str]) -> Grant:
 
 
 def sign_link(*, key: str, filename: str, lifetime: timedelta) -> str:
-    """A JSON Web Token that opens the file to its bearer until it is over."""
+    """A JSON Web Token that gives its bearer access to the file until it expires."""
     number, secret = derived_keyring(SETTING, LINKS)[0]
     expiry = int((timezone.now() + lifetime).timestamp())
     parts = [{"alg": "HS256", "typ": "JWT", "kid": str(number)}, {"key": key, "name": filename, "exp": expiry}]
@@ -118,15 +118,15 @@ def sign_link(*, key: str, filename: str, lifetime: timedelta) -> str:
 
 
 def link_url(*, origin: str, key: str, filename: str, lifetime: timedelta) -> str:
-    """The address of the file at our own door."""
+    """The URL of the file at this server."""
     token = sign_link(key=key, filename=filename, lifetime=lifetime)
     return f"{origin}/{quote(key)}?{urlencode({'auth': token})}"
 
 
 def check_link(token: str) -> Link:
-    """The file that the token opens. Raises LinkRefused."""
+    """Check the token, and return the link to its file. Raises LinkRefused."""
     text, _, signature = token.rpartition(".")
-    # Every key is tried, so that nothing is parsed before the signature has proven right.
+    # Every key is tried, so that the token is parsed only after its signature has been verified.
     signatures = [_encoded(_link_signature(secret, text)) for _, secret in derived_keyring(SETTING, LINKS)]
     if not any(hmac.compare_digest(each.encode(), signature.encode()) for each in signatures):
         raise LinkRefused

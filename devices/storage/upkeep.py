@@ -1,4 +1,4 @@
-"""Deletes what was reserved or uploaded and never used, and what nothing uses any more."""
+"""Delete files that were reserved or uploaded but never used, and files that are no longer used."""
 
 import logging
 
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 @task()
 def clean_up_files() -> None:
-    """Delete every file whose time is over. Harmless when it runs twice, or is killed in the middle."""
+    """Delete every expired file. Harmless when it runs twice, or is killed during the run."""
     now = timezone.now()
     for file in StoredFile.objects.filter(state=State.UPLOADED, uploaded_at__lt=now - LONGEST_CHECK):
         kind = "IPA file" if file.purpose == StoredFile.Purpose.IPA_APP else "file"
@@ -31,10 +31,10 @@ def clean_up_files() -> None:
             removed += 1
     removed += files_storage().clean_up()
     if removed:
-        logger.info("Files that nothing used were deleted: %d.", removed)
+        logger.info("Unused files were deleted: %d.", removed)
 
 
 def _condemned(file: StoredFile) -> bool:
-    """Mark the file, unless something began to use it this moment: from now on nothing can."""
+    """Mark the file as deleted, so that it can no longer be used. Returns False if it has just come into use."""
     expired = StoredFile.objects.filter(tenant_id=file.tenant_id, pk=file.pk, expires_at__lt=timezone.now())
     return bool(expired.update(state=State.DELETED))

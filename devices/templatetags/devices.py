@@ -63,7 +63,7 @@ def severity_label(severity: int) -> str:
 
 @register.filter
 def severity_tone(severity: int) -> str:
-    """The tone of a badge, which is that of its bar."""
+    """The tone of a severity's badge, the same as that of its bar."""
     return vulnerabilities.TONES[Severity(severity)]
 
 
@@ -74,7 +74,7 @@ def threat_tone(severity: int) -> str:
 
 @register.filter
 def is_web_address(text: str) -> bool:
-    """Whether a text from outside may be the address of a link."""
+    """Whether a text from outside may be the URL of a link."""
     return text.startswith(("https://", "http://"))
 
 
@@ -105,7 +105,7 @@ def tint(blueprint: Blueprint) -> str:
 
 @register.filter
 def kind_label(item: LibraryItem) -> str:
-    """What kind of library item it is; a type that we do not know as words."""
+    """The label of the item's kind. An unknown type is written in words."""
     return as_words(item.type.replace("-", "_")) if item.type not in KINDS and item.type else kind_of(item).label
 
 

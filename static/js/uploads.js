@@ -1,5 +1,5 @@
-// The file of a form goes to the storage first, with its progress shown; the form is then sent with the key of the file.
-// Without this script the form takes the file along.
+// Uploads the file of a form to the storage first, and shows the progress. The form is then sent with the file's key.
+// Without this script the form itself has the file.
 (() => {
   "use strict";
 
@@ -12,11 +12,11 @@
   const UNREACHABLE = "The storage cannot be reached, or the connection broke off. Try again.";
   const REFUSED = "The storage refused the file. Try again.";
 
-  let current = null; // the upload that is under way
+  let current = null; // the running upload
 
   class Failed extends Error {}
 
-  // As the server writes sizes.
+  // The same format as on the server.
   const size = (bytes) => {
     const units = ["bytes", "KB", "MB", "GB"];
     let unit = 0;
@@ -32,7 +32,7 @@
     file: form.elements.file,
   });
 
-  // --- What is wrong with the file, said at its field as the server would. ---
+  // --- Errors of the file, shown at its field as the server does. ---
 
   const showError = (form, words) => {
     const { file } = state(form);
@@ -52,7 +52,7 @@
     file.focus();
   };
 
-  // --- One upload: a place is reserved, and the file is posted there. ---
+  // --- One upload: reserve it, and post the file. ---
 
   const reserve = async (form, file) => {
     const fields = { csrfmiddlewaretoken: form.elements.csrfmiddlewaretoken.value, name: file.name };
@@ -101,13 +101,13 @@
     const awake = setInterval(() => fetch(form.action), KEEP_ALIVE);
     current = { form, cancel: () => controller.abort() };
     box.hidden = false;
-    for (const part of rest) part.hidden = true; // nothing changes of what will be sent, and the progress is in sight
+    for (const part of rest) part.hidden = true; // the fields cannot change now, and the progress is visible
     box.querySelector("[data-upload-note]").textContent = "";
     bar.removeAttribute("value");
     text.textContent = "Preparing the upload";
     box.querySelector("[data-upload-name]").textContent = file.name;
     box.querySelector("[data-upload-cancel]").focus();
-    input.disabled = true; // it is not sent along
+    input.disabled = true; // the file is not sent with the form
     form.setAttribute("data-guard", "");
     try {
       const place = await reserve(form, file);
@@ -142,7 +142,7 @@
     if (form.isConnected) event.detail.issueRequest(true);
   });
 
-  // --- Ways out while a file is under way. ---
+  // --- Cancelling or leaving during an upload. ---
 
   document.addEventListener("click", (event) => {
     if (event.target.closest("[data-upload-cancel]")) current?.cancel();

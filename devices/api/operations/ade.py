@@ -27,7 +27,7 @@ from devices.models import AdeDevice, AdeIntegration, Blueprint
 from devices.models.enrollment import AdeDeviceQuerySet
 
 CERTIFICATE = "application/x-x509-ca-cert"
-# A server token is held in memory, and never on the disk. One byte more lets the room say that the file is too large.
+# A server token stays in memory, never on disk. The maximum is above LARGEST_FILE, whose check has a clearer message.
 TOKEN_FILE = UploadLimits(maximum=4 * LARGEST_FILE, files=("file",), handlers=(MemoryFileUploadHandler,))
 
 router = Router(AUTOMATED_DEVICE_ENROLLMENT, prefix="/api/v1/integrations/apple/ade")
@@ -54,7 +54,7 @@ def download_ade_public_key(request: ApiRequest) -> HttpResponse:
     response=AdeIntegrationOut,
     upload=TOKEN_FILE,
     creates=True,
-    asks_elsewhere=True,  # Apple, about the token
+    asks_elsewhere=True,  # Apple is asked about the token
 )
 def create_ade_integration(request: ApiRequest, body: AdeDefaults, upload: Upload) -> AdeIntegrationOut:
     integration = services.create_integration(
@@ -215,7 +215,7 @@ def _devices(request: ApiRequest, rows: AdeDeviceQuerySet, query: PageNumber) ->
 
 
 def _page[R](page: Page[Any], results: list[R], *, closed: bool = False) -> Page[R]:
-    """A page with other results. `closed`: its links have a slash before the query, as the public API has it here."""
+    """The page with other results. `closed`: its links have a slash before the query, as in the public API here."""
     following, preceding = (_closed(url) if closed else url for url in (page.next, page.previous))
     return Page[R].model_construct(count=page.count, next=following, previous=preceding, results=results)
 

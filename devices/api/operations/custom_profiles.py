@@ -9,7 +9,7 @@ from devices.library import items, profiles
 from devices.library.kinds import CUSTOM_PROFILE
 from devices.library.profile_files import LARGEST
 
-BODY = LARGEST + 64 * 1024  # with the other fields of the form
+BODY = LARGEST + 64 * 1024  # bytes, including the other fields of the form
 
 router = Router(CUSTOM_PROFILES)
 

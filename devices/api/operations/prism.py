@@ -1,4 +1,4 @@
-"""What all devices report, category by category: one read for each category, declared in a loop, and a count."""
+"""Prism, the reports of all devices: a list for each category, declared in a loop, and a count."""
 
 from uuid import UUID
 
@@ -111,7 +111,7 @@ def _page(search: Search, query: PrismQuery) -> Row:
 
 
 def _answer(search: Search, query: PrismQuery, pks: list[int], *, total: int, offset: int | None, walks: bool) -> Row:
-    """`pks` has one more than the page where more rows follow."""
+    """`pks` has one key more than the page if more rows follow."""
     rows = search.fields(pks[: query.limit])
     more = walks and len(pks) > query.limit and rows
     return {

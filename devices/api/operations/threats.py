@@ -34,7 +34,7 @@ from devices.security.threats import (
 
 router = Router(THREATS)
 second_version = Router(THREATS, prefix="/api/v2")
-# The day of the vendor's document that calls the first version deprecated.
+# The date of the vendor's document that declares the first version deprecated.
 DEPRECATED = date(2026, 5, 15)
 
 

@@ -149,7 +149,7 @@ def _software(request: ApiRequest, cve_id: str, query: VulnerableSoftwareQuery) 
 
 
 def _vulnerability(request: ApiRequest, cve_id: str) -> Vulnerability:
-    if has_null_character(cve_id):  # which PostgreSQL does not compare with
+    if has_null_character(cve_id):  # PostgreSQL refuses such a text
         raise Vulnerability.DoesNotExist
     return request.tenant.vulnerabilities.get(cve_id=cve_id)
 
@@ -166,6 +166,6 @@ def _severities(words: list[str] | None) -> list[Severity] | None:
 
 
 def _remediated(statuses: list[str] | None) -> bool | None:
-    """Active detections unless others are asked for; None for both."""
+    """Whether the detections are remediated; False by default, None for active and remediated ones."""
     asked = {word.lower() for word in statuses or ["active"]} & {"active", "remediated"}
     return None if len(asked) == 2 else asked == {"remediated"}

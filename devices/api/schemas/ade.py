@@ -12,15 +12,15 @@ from devices.models import AdeDevice, AdeIntegration, Blueprint, Device
 
 type Email = Annotated[str, StringConstraints(min_length=1, max_length=254)]
 type Phone = Annotated[str, StringConstraints(min_length=1, max_length=60)]
-# A form has no null: an empty field stands for it.
+# A form cannot express null, so an empty field means null.
 type OptionalUUID = Annotated[UUID | None, BeforeValidator(lambda value: None if value == "" else value)]
 
 FAMILIES = AdeDevice.Family.values
-ENROLLED, REMOVED = 3, 4  # the two states that the public API has been seen to answer
+ENROLLED, REMOVED = 3, 4  # the two states seen in answers of the public API
 
 
 class AdeDefaults(Body):
-    """The Blueprint of devices that are assigned later, or Blueprint Routing, and the support that they show."""
+    """The Blueprint or Blueprint Routing of devices that are assigned later, and the support contact they show."""
 
     blueprint_id: OptionalUUID = None
     use_blueprint_routing: bool = False
@@ -36,7 +36,7 @@ class AdeDefaultsChange(AdeDefaults):
 
 
 class AdeDeviceQuery(PageNumber):
-    """Filters of the list of ADE devices; all that are given must match."""
+    """Filters of the list of ADE devices. A device must match all given filters."""
 
     blueprint_id: str | None = None
     user_id: UUID | None = None
@@ -49,7 +49,7 @@ class AdeDeviceQuery(PageNumber):
 
 
 class AdeDeviceUpdate(Body):
-    """Any subset of these. A Blueprint ends routing, and routing takes the Blueprint away; null clears the others."""
+    """Any subset of these. A Blueprint ends routing, and routing removes the Blueprint. Null clears other fields."""
 
     blueprint_id: OptionalUUID = Field(default=None, validation_alias=AliasChoices("blueprint_id", "blueprint"))
     use_blueprint_routing: bool = False
@@ -103,7 +103,7 @@ class AdeIntegrationOut(BaseModel):
 
     @classmethod
     def of(cls, integration: AdeIntegration, counts: dict[str, int]) -> "AdeIntegrationOut":
-        """`counts` are the numbers of its devices by family, from `device_counts`."""
+        """`counts` has the number of its devices for each family, from `device_counts`."""
         blueprint = integration.live_blueprint
         reason, since = integration.broken or (None, None)
         return cls.model_construct(
@@ -218,7 +218,7 @@ class AdeDeviceOut(BaseModel):
 
 
 class OneAdeDeviceOut(AdeDeviceOut):
-    """The same with the Blueprint and the user once more, under the names that the API had for them before."""
+    """The same, with the Blueprint and the user repeated under their former names in the API."""
 
     blueprint: UUID | None
     user: UUID | None

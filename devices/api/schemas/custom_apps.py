@@ -13,13 +13,13 @@ from devices.storage.files import Reservation, signed_url
 type AppScript = Annotated[
     str, StringConstraints(strip_whitespace=False, max_length=LONGEST_SCRIPT), AfterValidator(str.rstrip)
 ]
-# What a client calls a file, and its key, which `…/upload` answered.
+# The client's name of a file, and the file's key from the answer of `…/upload`.
 type FileName = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 type FileKey = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 
 
 class PostData(BaseModel):
-    """Fields of the form, to be sent as they are."""
+    """Fields of the form. Send them unchanged."""
 
     model_config = ConfigDict(serialize_by_alias=True)
 
@@ -37,7 +37,7 @@ class CustomAppUpload(Body):
 
 
 class CustomAppUploadOut(BaseModel):
-    """Post a multipart form to `post_url`: every field of `post_data`, and `file` last."""
+    """Post a multipart form to `post_url`, with every field of `post_data`, and `file` last."""
 
     name: str
     expires: str
@@ -57,7 +57,7 @@ class CustomAppUploadOut(BaseModel):
 
 
 class CustomAppUpdate(SelfServiceFields):
-    """Any subset of these; what is left out stays. `file_key` alone replaces the file."""
+    """Any subset of these. Fields that are left out stay as they are. `file_key` alone replaces the file."""
 
     name: Name = ""
     file_key: FileKey = ""

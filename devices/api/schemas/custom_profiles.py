@@ -9,7 +9,7 @@ from devices.models import LibraryItem
 
 
 class ProfileUpdate(Body):
-    """Any subset of these; what is left out stays. `file` is the .mobileconfig, unsigned."""
+    """Any subset of these. Fields that are left out stay as they are. `file` is an unsigned .mobileconfig."""
 
     name: Name = ""
     active: bool = True
@@ -21,7 +21,7 @@ class ProfileUpdate(Body):
 
 
 class NewProfile(ProfileUpdate):
-    """`runs_on_mac` is true where no `runs_on_…` is sent."""
+    """`runs_on_mac` is true if no `runs_on_…` is sent."""
 
     name: Name
 

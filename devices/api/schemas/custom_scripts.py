@@ -10,7 +10,7 @@ from devices.inputs import Name
 from devices.library.scripts import LONGEST
 from devices.models import CustomScript, LibraryItem
 
-# A script is kept as it was written, but for the blanks at its end: those at its beginning may be meant.
+# Only blanks at the end of a script are removed. Those at its beginning may be intended.
 type ScriptText = Annotated[
     str, StringConstraints(strip_whitespace=False, max_length=LONGEST), AfterValidator(str.rstrip)
 ]
@@ -23,7 +23,7 @@ def _not_blank(text: str) -> str:
 
 
 class ScriptUpdate(SelfServiceFields):
-    """Any subset of these; what is left out stays."""
+    """Any subset of these. Fields that are left out stay as they are."""
 
     name: Name = ""
     execution_frequency: CustomScript.Frequency = CustomScript.Frequency.ONCE

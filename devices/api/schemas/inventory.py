@@ -19,7 +19,7 @@ class Reference(BaseModel):
 
 
 class DeviceItemOut(BaseModel):
-    """A library item on a device, and what the device reported last: nothing but null while it is pending."""
+    """A library item on a device, and the device's last report. All reported fields are null while it is pending."""
 
     id: int
     status: str
@@ -60,7 +60,7 @@ class DeviceLibraryItems(BaseModel):
 
 
 class DeviceItemStatus(BaseModel):
-    """A library item on a device, in short."""
+    """A library item on a device, in a short form."""
 
     id: int
     item_id: UUID
@@ -93,7 +93,7 @@ class DeviceStatus(BaseModel):
 
 
 def places(row: Row) -> dict[str, Any]:
-    """The device of a row and its blueprint, as they are called now."""
+    """The device of a row and its blueprint, with their current names."""
     device, blueprint = row.device, row.device.blueprint
     return {
         "computer": Reference.model_construct(id=device.uuid, name=device.name),
@@ -102,7 +102,7 @@ def places(row: Row) -> dict[str, Any]:
 
 
 def reports(row: Row) -> dict[str, Any]:
-    """What the device reported beside the status, its date apart: lists differ in how they write that one."""
+    """The reported fields except the status, and except the date, which the lists format in different ways."""
     reported = row.reported
     return {
         "log": reported.log if reported else None,

@@ -25,7 +25,7 @@ class IpaUpload(Body):
 
 
 class IpaUploadOut(BaseModel):
-    """Post a multipart form to `post_url`: every field of `post_data`, and `file` last. Then ask for the status."""
+    """Post a multipart form to `post_url`, with every field of `post_data`, and `file` last. Then read the status."""
 
     id: UUID
     filename: str
@@ -75,7 +75,7 @@ class IpaMetadata(BaseModel):
 
 
 class IpaUploadStatusOut(BaseModel):
-    """`reason` stands until the file is proven, `metadata` from then on."""
+    """`reason` is present until the file is verified, `metadata` afterwards."""
 
     metadata: IpaMetadata | None = ABSENT
     reason: str | None = ABSENT
@@ -96,7 +96,7 @@ class IpaUploadStatusOut(BaseModel):
 
 
 class IpaAppUpdate(Body):
-    """Any subset of these; what is left out stays. `file_key` replaces the file."""
+    """Any subset of these. Fields that are left out stay as they are. `file_key` replaces the file."""
 
     file_key: FileKey = ""
     name: Name = ""
@@ -111,7 +111,7 @@ class IpaAppUpdate(Body):
 
 
 class NewIpaApp(IpaAppUpdate):
-    """Without any `runs_on_…` the app runs on the families that its file names."""
+    """If no `runs_on_…` is sent, the app runs on the families that its file names."""
 
     file_key: FileKey
     name: Name

@@ -12,7 +12,7 @@ from devices.models import LibraryActivity
 
 
 class ItemActivityQuery(LimitOffset):
-    """All filters that are given must match."""
+    """A change must match all given filters."""
 
     activity_type: str | None = None
     user_id: UUID | None = None
@@ -20,8 +20,8 @@ class ItemActivityQuery(LimitOffset):
 
 
 class ItemActivityOut(BaseModel):
-    """A change of the item. `details` are lines like "Name: old → new" of an edit. `user_id` is that of the person or
-    of the token, and null for a management command."""
+    """A change of the item. For an edit, `details` has lines like "Name: old → new". `user_id` is the id of the person
+    or the token, and null for a management command."""
 
     id: int
     activity_time: str
@@ -43,14 +43,14 @@ class ItemActivityOut(BaseModel):
 
 
 class ItemStatusQuery(LimitOffset):
-    """`computer_id` is one device; `status` a word of the answer, in either case."""
+    """`computer_id` is the id of one device. `status` is a status as in the answer, in upper or lower case."""
 
     computer_id: UUID | None = None
     status: str = ""
 
 
 class ItemStatusOut(BaseModel):
-    """The item on a device, and what the device reported last: nothing but null while it is pending."""
+    """The item on a device, and the device's last report. All reported fields are null while it is pending."""
 
     id: int
     blueprint: Reference
@@ -80,7 +80,7 @@ class ItemStatusOut(BaseModel):
 
 
 class ThreatPolicyStatusOut(ItemStatusOut):
-    """A policy against threats has two more keys."""
+    """The status of a policy against threats. It has two more keys."""
 
     edr_status: dict[str, Any] | None
     type: Literal["threat-security-policy"]

@@ -29,7 +29,7 @@ _TYPES: dict[str, Any] = {
 
 
 class PrismQuery(Query):
-    """`cursor` may come empty: it begins a walk. `filter` is JSON: {"column": {"operator": value}}."""
+    """An empty `cursor` starts at the first page. `filter` is JSON: {"column": {"operator": value}}."""
 
     blueprint_ids: Listed[UUID] = []
     device_families: Listed[Family] = []
@@ -42,7 +42,7 @@ class PrismQuery(Query):
     @field_validator("*", mode="after")
     @classmethod
     def _not_too_long(cls, value: Any) -> Any:
-        # A filter may name some hundred values.
+        # A filter may have hundreds of values.
         if isinstance(value, str) and len(value) > LONGEST_FILTER:
             raise ValueError(f"Ensure this field has no more than {LONGEST_FILTER} characters.")
         return value
@@ -53,7 +53,7 @@ class CountQuery(Query):
 
 
 class ExportIn(Body):
-    """What is left out, or empty, stands for all: every Blueprint, family, row and column."""
+    """A field that is left out or empty means all: every Blueprint, family, row or column."""
 
     category: Annotated[str, Field(examples=["apps"])]
     blueprint_ids: list[UUID] = []
@@ -72,7 +72,7 @@ class ExportArgs(BaseModel):
 
 
 class ExportOut(BaseModel):
-    """`row_count` is ours: the number of rows in the file, once there is one."""
+    """`row_count` is an addition to the public API: the number of rows in the file, once the file exists."""
 
     id: UUID
     status: Literal["pending", "success", "failed"]
@@ -102,7 +102,7 @@ class ExportOut(BaseModel):
 
 
 class PrismPage[R](BaseModel):
-    """One page of a category. `cursor` leads to the next one, and is null on the last."""
+    """One page of a category. `cursor` leads to the next page, and is null on the last page."""
 
     offset: int | None
     limit: int
@@ -118,7 +118,7 @@ class CategoryCount(BaseModel):
 
 @cache
 def row_model(category: Category) -> type[BaseModel]:
-    """The rows of a category. They are written without it: it is what the OpenAPI document says of them."""
+    """The model of a category's rows for the OpenAPI document. The rows are rendered without it."""
     fields: dict[str, Any] = {column.key: _field(column) for column in category.columns}
     name = f"Prism{category.name.title().replace('_', '')}Out"
     return create_model(name, **fields)

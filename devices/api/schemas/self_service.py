@@ -15,12 +15,12 @@ def _is_none(value: Any) -> bool:
     return value is None
 
 
-# The default of a key that an item has only while Self Service shows it.
+# The default of a key that exists only while Self Service shows the item.
 ONLY_IN_SELF_SERVICE: Any = Field(default=None, exclude_if=_is_none)
 
 
 class SelfServiceFields(Body):
-    """Whether Self Service shows an item. It needs a category then; without Self Service the other two are dropped."""
+    """Whether Self Service shows an item. A shown item needs a category. Otherwise the other two fields are dropped."""
 
     show_in_self_service: bool = False
     self_service_category_id: Annotated[UUID | None, BeforeValidator(_blank_as_none)] = None
@@ -37,7 +37,7 @@ class CategoryOut(BaseModel):
 
 
 def self_service(item: LibraryItem) -> dict[str, Any]:
-    """The last three keys of an item that Self Service may show; its schema has them with ONLY_IN_SELF_SERVICE."""
+    """The last three keys of an item that Self Service may show. The schema declares them with ONLY_IN_SELF_SERVICE."""
     shown = item.show_in_self_service
     return {
         "show_in_self_service": shown,

@@ -37,7 +37,7 @@ BEHAVIOR_ORDERS = BEHAVIOR_ORDER.keys() - {
     "target_process_name",
     "status",
 }
-# Of the second version, for the words of the columns.
+# The short words that the second version accepts for the stored classifications.
 CLASSIFICATIONS = {"mal": "malicious", "sus": "suspicious", "pup": "pup"}
 
 
@@ -51,7 +51,7 @@ def _sorted_by(names: Any) -> AfterValidator:
 
 
 def _moment(value: Any) -> datetime:
-    """UTC, with any number of digits for the fraction of a second."""
+    """A time in UTC, with any number of digits for the fraction of a second."""
     try:
         moment = datetime.fromisoformat(str(value).strip())
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
@@ -243,7 +243,7 @@ class FirstThreatOut(BaseModel):
 
 
 class ThreatOut(FirstThreatOut):
-    """The same with its id, its severity and the state in which the organization has it."""
+    """The same, with its id, its severity and its state in the organization."""
 
     id: str
     severity: str
@@ -331,7 +331,7 @@ class FirstBehaviorOut(BaseModel):
 
 
 class BehaviorOut(FirstBehaviorOut):
-    """The same with its severity, the state in which the organization has it, and the device once more."""
+    """The same, with its severity, its state in the organization, and the device once more."""
 
     status: str
     severity: str
@@ -356,7 +356,7 @@ class BehaviorOut(FirstBehaviorOut):
 
 
 class ThreatPage[R](BaseModel):
-    """One page, with the numbers of all rows that match by their classification."""
+    """One page, with the number of all matching rows for each classification."""
 
     count: int
     next: str | None
@@ -367,7 +367,7 @@ class ThreatPage[R](BaseModel):
 
 
 class BehaviorPage[R](BaseModel):
-    """One page, with the numbers of all rows that match by their classification."""
+    """One page, with the number of all matching rows for each classification."""
 
     total_count: int
     next: str | None

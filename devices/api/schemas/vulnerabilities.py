@@ -25,7 +25,7 @@ class VulnerabilityQuery(Query):
 
 
 class DetectionQuery(Query):
-    """`limit` is another name of `size`. `device_id`, `severity` and `status` filter, which the public API ignores."""
+    """`limit` is an alias of `size`. `device_id`, `severity` and `status` filter here; the public API ignores them."""
 
     after: str | None = None
     size: Limit = PAGE_SIZE
@@ -51,7 +51,7 @@ class VulnerableSoftwareQuery(Query):
 
 
 class VulnerabilityOut(BaseModel):
-    """A CVE, with the number of devices that have it now. `kev_score` is 1 if it is known to be exploited."""
+    """A CVE, with the number of devices that have it now. `kev_score` is 1 for a known exploited vulnerability."""
 
     cve_id: str
     severity: str
@@ -81,7 +81,7 @@ class VulnerabilityOut(BaseModel):
 
 
 class VulnerabilityDescription(BaseModel):
-    """A CVE with its description, and the numbers of devices and packages that have it."""
+    """A CVE with its description, and how many devices and how many packages have it."""
 
     cve_id: str
     severity: str
@@ -117,7 +117,7 @@ class VulnerabilityDescription(BaseModel):
 
 
 class DetectionOut(BaseModel):
-    """A vulnerable package on a device. The keys of the documentation and those of the live service are both there."""
+    """A vulnerable package on a device. It has the keys of the documentation and those of the live service."""
 
     device_id: UUID
     device_name: str
@@ -176,7 +176,7 @@ class DetectionOut(BaseModel):
 
 
 class DetectionPage(BaseModel):
-    """`next` and `previous` are no addresses: one is sent as `after` to get that page."""
+    """`next` and `previous` are tokens, not addresses: send one as `after` to get that page."""
 
     next: str | None
     previous: str | None
@@ -191,7 +191,7 @@ class SoftwareSummary(BaseModel):
 
 
 class VulnerableDevice(BaseModel):
-    """A device that has the vulnerability, the number of packages on it that have, and the first of these."""
+    """A device with the vulnerability, the number of its vulnerable packages, and the first of these packages."""
 
     device_id: UUID
     name: str
@@ -248,7 +248,7 @@ class SoftwareVersion(BaseModel):
 
 
 class VulnerableSoftwareOut(BaseModel):
-    """A package that has the vulnerability, with the versions of it that are on devices."""
+    """A package with the vulnerability, and its versions on devices."""
 
     name: str
     bundle_id: str

@@ -1,4 +1,4 @@
-"""Writes the ADE integrations of another tenant, without their server tokens, and its ADE devices."""
+"""Copy the ADE integrations of another tenant, without their server tokens, and its ADE devices."""
 
 from collections.abc import Iterable
 from typing import Annotated, Any
@@ -68,9 +68,9 @@ class AdeDeviceIn(Section):
 
 @transaction.atomic
 def write_ade_integrations(*, tenant: Tenant, rows: Iterable[Any], actor: Actor) -> Written:
-    """Servers at Apple with their defaults. The API does not give their tokens away, so each needs a renewal here.
+    """Write servers at Apple with their defaults. The API does not return their tokens, so each must be renewed here.
 
-    One that has been renewed here already stays as it is.
+    An integration that has already been renewed here stays as it is.
     """
     written = Written()
     stored = {row.uuid: row for row in tenant.ade_integrations.select_for_update()}
@@ -97,7 +97,7 @@ def write_ade_integrations(*, tenant: Tenant, rows: Iterable[Any], actor: Actor)
 
 @transaction.atomic
 def write_ade_devices(*, tenant: Tenant, rows: Iterable[Any], actor: Actor) -> Written:
-    """ADE devices with their assignments. One whose serial number is here already keeps its id."""
+    """Write ADE devices with their assignments. A device whose serial number already exists here keeps its id."""
     written = Written()
     found = {row.serial_number.upper(): (row, id) for row, id in read_rows(AdeDeviceIn, "ADE device", rows, written)}
     rows_here = tenant.ade_devices.alias(upper=Upper("serial_number")).filter(upper__in=list(found))

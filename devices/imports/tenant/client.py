@@ -126,7 +126,7 @@ class SourceTenant:
                 return
 
     def walk(self, path: str, limit: int = 300) -> Iterator[list[Any]]:
-        """The `data` of every page, by feeding back `cursor`: the first one is empty."""
+        """The `data` of every page. Each request sends the `cursor` of the page before; the first one is empty."""
         cursor = ""
         while True:
             page = self._listed(self._url(path), {"limit": limit, "cursor": cursor})
@@ -142,7 +142,7 @@ class SourceTenant:
                 raise TenantImportError(f"{path} answers the same page again and again.")
 
     def numbered(self, path: str, size: int = 300) -> Iterator[list[Any]]:
-        """The `results` of every page of a list whose pages have numbers, and a total."""
+        """The `results` of every page of a list with numbered pages and a total."""
         page, seen = 1, 0
         while True:
             answer = self._listed(self._url(path), {"page": page, "size": size})
@@ -156,7 +156,7 @@ class SourceTenant:
                 return
 
     def tokens(self, path: str, size: int = 300) -> Iterator[list[Any]]:
-        """The `results` of every page of a list whose `next` is a token to be sent as `after`."""
+        """The `results` of every page of a list whose `next` is a token, which the next request sends as `after`."""
         after, known = "", set[str]()
         while True:
             answer = self._listed(self._url(path), {"size": size, **({"after": after} if after else {})})
@@ -178,7 +178,7 @@ class SourceTenant:
             raise Denied(NOT_SERVED) from None
 
     def _url(self, path: str) -> httpx.URL:
-        """`path` is below the API URL; one that begins with /api/ is of another version of the API."""
+        """The URL of a path below the API URL. A path that begins with /api/ belongs to another version of the API."""
         root = str(self._base).removesuffix("/api/v1") if path.startswith("/api/") else str(self._base)
         return httpx.URL(f"{root}/{path.lstrip('/')}")
 

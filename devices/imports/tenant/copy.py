@@ -30,8 +30,8 @@ type Documents = list[dict[str, Any]]
 GROUP = 10
 CATEGORIES_PATH = "self-service/categories"
 ADE_PATH = "integrations/apple/ade"
-PAGES = 10  # of Prism, which are written together
-# Lists of threats: the second version, and the first.
+PAGES = 10  # pages of Prism that are written together
+# Lists of threats, in the second and the first version.
 THREATS = {
     "threats": ("/api/v2/threat/threat-details", "threat-details"),
     "behavioral detections": ("/api/v2/threat/behavioral-detections/events", "behavioral-detections"),
@@ -94,12 +94,12 @@ def import_tenant(
     workers: int = 4,
     watcher: Watcher | None = None,
 ) -> TenantImportReport:
-    """Copy blueprints, their routing, users, tags, library, the devices with all that they reported, and the findings
-    about them into `tenant`.
+    """Copy blueprints, their routing, users, tags, the library, devices with all their reports, and findings about the
+    devices into `tenant`.
 
-    `also` names keys of ALSO. Ids stay what they are at the source; what is here already is updated, and nothing is
-    removed. A part that the source's token may not read is left out and named in the report. Raises TenantImportError
-    where copying cannot go on: everything that was read until then is kept, and `progress` knows it.
+    `also` has keys of ALSO. Objects keep the ids that they have at the source. Existing objects are updated, and none
+    is removed. A part that the source's token may not read is skipped and named in the report. Raises TenantImportError
+    if copying cannot continue: everything that was read so far is stored, and `progress` has it.
     """
     parts = [part for name in dict.fromkeys(also) for part in ALSO[name]]
     copy = _Copy(tenant, source, actor, progress, watcher or Watcher(), also=parts)
@@ -126,9 +126,9 @@ def import_tenant(
         raise
     finally:
         pool.shutdown(cancel_futures=True)
-    for category in CATEGORIES:  # after the devices that their rows are about
+    for category in CATEGORIES:  # after the devices, to which the rows refer
         copy.group(f"prism/{category}", lambda category=category: copy.prism(category))  # type: ignore[misc]
-    for name, paths in THREATS.items():  # findings come last, because they are about devices
+    for name, paths in THREATS.items():  # findings come last, because they refer to devices
         copy.group(name, lambda paths=paths: copy.threats(*paths))  # type: ignore[misc]
     copy.group("vulnerabilities", lambda: copy.findings(source.numbered(f"{VULNERABILITIES}/vulnerabilities")))
     copy.group("vulnerability detections", lambda: copy.findings(source.tokens(f"{VULNERABILITIES}/detections")))
@@ -202,7 +202,7 @@ class _Copy:
         return written
 
     def threats(self, newer: str, older: str) -> Written:
-        """From the second version of the list, which says more; from the first where there is no second."""
+        """Copy from the second version of the list, which has more columns; from the first if there is no second."""
         try:
             return self.findings(self._source.pages(newer, limit=1000))
         except Denied:

@@ -1,4 +1,4 @@
-"""Writes blueprints, users and tags of another tenant, with the ids that they have there."""
+"""Copy the blueprints, users and tags of another tenant, with the same ids."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Writes the Library of another tenant: categories, items with their contents, and what blueprints install."""
+"""Copy the Library of another tenant: categories, items with their contents, and the items of each blueprint."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -18,7 +18,7 @@ from devices.models import Assignment, LibraryItem, SelfServiceCategory
 
 SHARED = ("name", "active", "created_at", "updated_at")
 IN_SELF_SERVICE = ("show_in_self_service", "self_service_recommended")
-# Lists of the Library that the public API has: the kind of what they hold, and a row of them.
+# Lists of the Library in the public API: the kind of their items, and the model of a row.
 LIBRARY: dict[str, tuple[Kind, type[BaseModel]]] = {
     "library/custom-apps": (CUSTOM_APP, AppIn),
     "library/ipa-apps": (IPA_APP, AppIn),
@@ -29,7 +29,7 @@ LIBRARY: dict[str, tuple[Kind, type[BaseModel]]] = {
 
 @transaction.atomic
 def write_categories(*, tenant: Tenant, rows: Iterable[Any], actor: Actor) -> Written:
-    """Categories of Self Service, in their order. One that has the name of another here takes over its id there."""
+    """Write categories of Self Service, in their order. A category with the same name here gets the source's id."""
     written = Written()
     stored = list(tenant.self_service_categories.select_for_update())
     by_id, by_name = {row.uuid: row for row in stored}, {row.name: row for row in stored}
@@ -44,7 +44,7 @@ def write_categories(*, tenant: Tenant, rows: Iterable[Any], actor: Actor) -> Wr
 
 
 def writer_of(kind: Kind, row: type[BaseModel]) -> Callable[..., Written]:
-    """The function that writes rows of a list of the Library."""
+    """The function that writes the rows of one list of the Library."""
 
     @transaction.atomic
     def write(*, tenant: Tenant, rows: Iterable[Any], actor: Actor) -> Written:
@@ -55,7 +55,7 @@ def writer_of(kind: Kind, row: type[BaseModel]) -> Callable[..., Written]:
 
 @transaction.atomic
 def write_library_items(*, tenant: Tenant, rows: Iterable[Any], actor: Actor) -> Written:
-    """Library items as far as devices and blueprints refer to them: `id`, `name`, and `type` where it is known."""
+    """Write the parts of library items to which devices and blueprints refer: `id`, `name`, and `type` if known."""
     written = Written()
     items = {id: row for row, id in read_rows(LibraryItemIn, "library item", rows, written)}
     stored = {row.uuid: row for row in tenant.library_items.select_for_update().filter(uuid__in=items)}
@@ -71,7 +71,7 @@ def write_library_items(*, tenant: Tenant, rows: Iterable[Any], actor: Actor) ->
 
 @transaction.atomic
 def write_assignments(*, tenant: Tenant, blueprint_id: UUID, items: Iterable[UUID], actor: Actor) -> Written:
-    """What a blueprint installs. The public API does not tell the node of a map, so the items lie on the map itself."""
+    """Write the items of a blueprint. The public API omits the node of a map, so they go to the map itself."""
     blueprint = tenant.blueprints.select_for_update().get(uuid=blueprint_id)
     there = set(blueprint.assignments.values_list("library_item__uuid", flat=True))
     missing = tenant.library_items.filter(uuid__in=set(items) - there).order_by("pk")
@@ -80,7 +80,7 @@ def write_assignments(*, tenant: Tenant, blueprint_id: UUID, items: Iterable[UUI
 
 
 class _Items:
-    """Items of one kind, with their contents and with Self Service if the model of a row has the columns for them."""
+    """Writes items of one kind, with the contents and the Self Service fields that the model of a row has."""
 
     def __init__(self, tenant: Tenant, kind: Kind, model: type[BaseModel]) -> None:
         self._tenant, self._kind, self._model = tenant, kind, model
@@ -132,7 +132,7 @@ class _Items:
         return columns | {"category": category, **{name: getattr(row, name) for name in IN_SELF_SERVICE}}
 
     def _usable(self, id: UUID, row: Any) -> bool:
-        """Whether the contents can be used; a profile that is none is left out, with the reason."""
+        """Whether the contents can be used. An invalid profile is left out, with the reason."""
         if self._kind is CUSTOM_PROFILE:
             try:
                 row.profile = checked(row.profile.encode())
@@ -144,6 +144,6 @@ class _Items:
     def _save_contents(self, new: list[Any], changed: list[Any]) -> None:
         if self._contents is not None:
             for content in new:
-                content.item = content.item  # which has its primary key by now
+                content.item = content.item  # the item has its primary key by now
             self._contents.objects.bulk_create(new, batch_size=100)
             self._contents.objects.bulk_update(changed, self._kind.fields, batch_size=100)

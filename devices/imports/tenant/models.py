@@ -19,7 +19,7 @@ from devices.models import (
     User,
 )
 
-type Script = Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]  # as it is, blanks and all
+type Script = Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]  # unchanged, with all its blanks
 
 
 def _object_or_empty(value: Any) -> Any:
@@ -122,7 +122,7 @@ class CategoryIn(Section):
 
 
 class AppIn(Section):
-    """A row of a list of apps, as far as it is copied."""
+    """The copied fields of a row in a list of apps."""
 
     name: Annotated[str, column(LibraryItem, "name", required=True)]
     active: Boolean = True

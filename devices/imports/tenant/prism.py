@@ -1,4 +1,4 @@
-"""Writes the rows of Prism of another tenant, about the devices that were copied."""
+"""Copy the rows of Prism of another tenant, for devices that were copied."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -16,14 +16,14 @@ from devices.prism.rows import store_rows
 
 @transaction.atomic
 def write_prism_rows(*, tenant: Tenant, category: str, rows: Iterable[Any], actor: Actor) -> Written:
-    """Some rows of a category, in the order of its walk. Those that are here already are updated, none is removed."""
+    """Write some rows of a category, in the order of the source. Existing rows are updated, and none is removed."""
     written = Written()
     by_device: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         if isinstance(row, dict) and (uuid := uuid_or_none(row.get("device_id"))):
             by_device[uuid].append(storable(row))
     known = tenant.devices.filter(uuid__in=by_device).values_list("uuid", "pk")
-    reports = {pk: by_device[uuid] for uuid, pk in known}  # a device that is new at the source has no rows here
+    reports = {pk: by_device[uuid] for uuid, pk in known}  # a device that is new at the source does not exist here
     written.updated = store_rows(tenant=tenant, category=category, reports=reports, whole=False)
     if written.updated:
         log_event(

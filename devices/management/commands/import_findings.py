@@ -21,17 +21,17 @@ class Command(BaseCommand):
     help = (
         "Import threats and vulnerabilities into a tenant: rows of GET /threat-details, /behavioral-detections (of "
         "either version), /vulnerability-management/vulnerabilities and /vulnerability-management/detections, as JSON "
-        "array, one a line, or whole answers with their results; in any mixture and order. Importing the same again "
-        "changes nothing. Rows that cannot be used are named and left out; the exit status is 1 only where nothing "
-        "could be used."
+        "arrays, as one row per line, or as whole answers with their results; in any mix and order. A repeated import "
+        "changes nothing. Rows that cannot be used are named and left out; the exit status is 1 only if no row could "
+        "be used."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--tenant", required=True, metavar="SUBDOMAIN", help="whose findings they are")
+        parser.add_argument("--tenant", required=True, metavar="SUBDOMAIN", help="the tenant of the findings")
         parser.add_argument(
             "--full",
             action="store_true",
-            help="the files have every detection that there is: mark the others as remediated",
+            help="the files have all existing detections: mark all others as remediated",
         )
         parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="- is the standard input")
 
@@ -69,7 +69,7 @@ class Command(BaseCommand):
 
 
 def _rows(source: ImportFile) -> Iterator[Row]:
-    """The rows of a file, also those within whole answers of the API."""
+    """The rows of a file, also if it has whole answers of the API."""
     for place, document in source.rows():
         results = document.get("results") if isinstance(document, dict) else None
         if isinstance(results, list):
@@ -79,7 +79,7 @@ def _rows(source: ImportFile) -> Iterator[Row]:
 
 
 def _stored(path: Path, stack: ExitStack) -> Path:
-    """The file; for the standard input, a temporary file with all of it, because the reader opens a file twice."""
+    """The file. For standard input it is a temporary copy, because the reader opens a file twice."""
     if path != STDIN:
         return path
     copy = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="import_findings-"))) / "stdin"

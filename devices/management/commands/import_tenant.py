@@ -28,8 +28,8 @@ class Command(BaseCommand):
         "Copy a live Iru tenant through its own public API into a tenant here: blueprints, Blueprint Routing, users, "
         "tags, the Library (scripts and profiles whole, of apps only their names), devices with details, apps, "
         "parameters and notes, Prism, threats and vulnerabilities; commands, activity and secrets with --also. Each "
-        "group of ten devices is saved at once. Running the same again goes on where it was interrupted, with "
-        "--resume-file, and brings what is new."
+        "group of ten devices is saved at once. A repeated run continues where it was interrupted, with "
+        "--resume-file, and copies new data."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

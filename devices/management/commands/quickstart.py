@@ -155,7 +155,7 @@ def _tell_settings(host: str, port: int) -> None:
     os.environ["IRU_PORT"] = str(port)
     hosts = f"{settings.IRU_SCHEME}://*.api.{settings.IRU_DOMAIN}"
     sources = cast("list[str]", settings.SECURE_CSP["connect-src"])
-    # Pages upload files to the API hosts, also those of the first start, whose settings had no port.
+    # Pages upload files to the API hosts. At the first start the settings had no port, so it is added here.
     settings.SECURE_CSP["connect-src"] = [f"{hosts}:{port}" if each.startswith(hosts) else each for each in sources]
     _remember("IRU_PORT", port)  # for the commands that tell addresses too
     if host in EVERYWHERE:

@@ -1,7 +1,7 @@
-"""The categories of Prism: one row of plain data each.
+"""The categories of Prism, declared as plain data.
 
-The tables, the operations, the columns of a filter, of an export and of the page, and the OpenAPI schemas are all made
-from CATEGORIES.
+The tables, the operations, the columns of filters, exports and pages, and the OpenAPI schemas are all made from
+CATEGORIES.
 """
 
 from devices.models.devices import APPLE, MACS, MOBILE
@@ -20,7 +20,7 @@ CATEGORIES: dict[str, Category] = {
             own=(
                 *flags("device_activation_lock_status", null=True),
                 *flags("user_activation_lock_status"),
-                # The bypass code is a secret, and this list is not where secrets are read: it is always null.
+                # The bypass code is a secret, so it is always null in this list.
                 Column(key="device_albc", kind="text", null=True, place="nowhere"),
                 *flags(
                     "user_albc_escrowed bypass_code_expired user_activation_lock_allowed is_activation_lock_supported"
@@ -155,7 +155,7 @@ CATEGORIES: dict[str, Category] = {
             natural_key=(),
             own=(
                 *columns("number", "device_capacity"),
-                # What differs from device to device stands in the row, so that devices share the rest.
+                # These names differ between devices, so they are in the row. Devices share the other values.
                 *texts("host_name local_hostname", null=True, place="row"),
                 *flags("apple_silicon", null=True),
                 of_device("model", "text", "model"),
@@ -245,7 +245,7 @@ CATEGORIES: dict[str, Category] = {
             about="the kernel extensions of Macs",
             families=MACS,
             natural_key=("identifier", "path"),
-            # The public API has shown no row, so these are ours: docs/decisions/unknowns.md.
+            # The public API has not shown any row, so these columns are our choice: docs/decisions/unknowns.md.
             own=(
                 *texts("path identifier name version"),
                 *texts("team_id", null=True),
@@ -273,8 +273,8 @@ CATEGORIES: dict[str, Category] = {
                 *texts("program_arguments", null=True),
                 *unseen("watch_paths queue_directories start_on_mount root_directory working_directory"),
                 *texts("process_type", null=True),
-                # Who is signed in and the process differ from device to device: in the content they would give each
-                # device a content of its own.
+                # The signed-in user and the process differ between devices. In the content, they would prevent
+                # devices from sharing it.
                 Column(key="domain", kind="json", place="row"),
                 *texts("service_domain"),
                 Column(key="pid", kind="integer", null=True, place="row"),
@@ -355,5 +355,5 @@ CATEGORIES: dict[str, Category] = {
         ),
     )
 }
-# Exports know one more category, of which the public API has shown no column and no row: docs/decisions/unknowns.md.
+# A category that exists only for exports. The public API has shown no column and no row: docs/decisions/unknowns.md.
 EXPORT_ONLY = "ms_compliance"

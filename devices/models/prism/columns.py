@@ -1,34 +1,34 @@
-"""What a category of Prism and its columns are. The categories themselves stand in `categories`."""
+"""The classes of Prism's categories and columns. The categories themselves are in `categories`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-# `unseen` is a value of which the public API has only ever shown null, so that its type is unknown.
+# `unseen` is a value of unknown type: the public API has only ever shown null.
 type Kind = Literal["text", "boolean", "integer", "number", "date", "uuid", "json", "unseen"]
-# Where a column's value lies: at the device, which a row only refers to; in the device's report of this category; in
-# the row itself; in its content, which rows with the same values share; or nowhere, where it is always null.
+# The place of a column's value: the device, to which a row only refers; the device's report of this category; the row
+# itself; its content, which rows with the same values share; or nowhere, which means that it is always null.
 type Place = Literal["device", "report", "row", "content", "nowhere"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A key of a category's rows. `path` is the ORM path of its field, as seen from the model of its place."""
+    """A key of a category's rows. `path` is the ORM path of its field from the model of its place."""
 
     key: str
     kind: Kind
     null: bool = False
     place: Place = "content"
     path: str = ""
-    # The field is an empty text where there is no value; the row shows null then.
+    # The field is an empty text if there is no value, and the row shows null.
     blank_is_null: bool = False
-    # The other way around: the field is null, and the row shows an empty text.
+    # The reverse: the field is null, and the row shows an empty text.
     null_is_blank: bool = False
     filtered: bool = True
 
     @property
     def field(self) -> str:
-        """Its path as seen from a row."""
+        """The ORM path of its field from a row."""
         path = self.path or self.key
         match self.place:
             case "device":
@@ -48,11 +48,11 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Category:
-    """`name` is that of the public API, and `table` the shorter one of its tables.
+    """A category. `name` is its name in the public API, and `table` the shorter name of its tables.
 
-    `natural_key` names the columns by which a row of a new report is found among those of the last one; none for a
-    category of which each device has one row. Of `any_of` the first that is not empty is enough. `charts` names the
-    columns whose values the page counts.
+    `natural_key` names the columns that match the rows of a new report with those of the last one; it is empty if each
+    device has one row. With `any_of`, the first column that is not empty is enough. `charts` names the columns whose
+    values the page counts.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Category:
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """Every key of a row, in the order of the public API."""
+        """All keys of a row, in the order of the public API."""
         return (*COMMON, *self.own)
 
     def stored(self, place: Place) -> tuple[Column, ...]:
@@ -77,7 +77,7 @@ class Category:
 
 
 def columns(kind: Kind, names: str, *, null: bool = False, place: Place = "content") -> Iterator[Column]:
-    """The columns with these names, which blanks separate."""
+    """The columns with these names, which are separated by blanks."""
     yield from (Column(key=name, kind=kind, null=null, place=place) for name in names.split())
 
 
@@ -119,7 +119,7 @@ _LABELS = {
 COMMON = (
     of_device("device_id", "uuid", "uuid"),
     of_device("device__name", "text", "name"),
-    # The public API has parameters for the family and the Blueprint, and takes no filter of them.
+    # The public API has parameters for the family and the Blueprint, so a filter cannot name them.
     Column(key="device__family", kind="text", place="device", path="platform", filtered=False),
     Column(key="device__user_id", kind="text", place="device", path="user__deprecated_user_id", null_is_blank=True),
     of_device("device__user_name", "text", "user__name", null=True),

@@ -1,9 +1,9 @@
 """The tables of Prism, made from the declared categories.
 
-A report says that a device reported a category, and when. Each category has two tables more: contents, which are the
-values of a row, and rows, each of which is one content in one report. Devices of a fleet have mostly the same apps and
-settings, so a content stands in thousands of rows, and a filter is tried on contents instead of rows. A content counts
-its rows and a report its own, so that the number of rows that match is a sum. See docs/decisions/prism-rows.md.
+A report stores that a device reported a category, and when. Each category has two more tables: contents, which are the
+values of a row, and rows, each of which is one content in one report. Devices of a fleet mostly have the same apps and
+settings. So thousands of rows share a content, and a filter tests contents instead of rows. Each content and each
+report stores the number of its rows, so the number of matching rows is a sum. See docs/decisions/prism-rows.md.
 """
 
 import uuid
@@ -19,7 +19,7 @@ from devices.models.prism.columns import Category, Column
 
 
 class PrismTotal(models.Model):
-    """How many rows a category has."""
+    """The number of rows of a category."""
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="prism_totals", db_index=False)
     category = models.CharField(max_length=40)
@@ -33,7 +33,7 @@ class PrismTotal(models.Model):
 
 
 class PrismReport(models.Model):
-    """What one device reported of one category. Its rows name the device only through this."""
+    """The report of one device for one category. Its rows refer to the device only through it."""
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="prism_reports", db_index=False)
     device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="prism_reports", db_index=False)
@@ -52,13 +52,13 @@ class PrismReport(models.Model):
 
 
 class PrismContent(models.Model):
-    """The values that rows share. `digest` is made from all of them, and `key` from the category's natural key."""
+    """The values that rows share. `digest` is computed from all values, and `key` from the category's natural key."""
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False)
     digest = models.CharField(max_length=64)
     key = models.TextField()
     row_count = models.PositiveIntegerField(default=0)
-    # Of columns whose type is unknown, those that are not null.
+    # The values of columns with unknown type, except nulls.
     extra = models.JSONField(default=dict)
 
     class Meta:
@@ -69,7 +69,7 @@ class PrismContent(models.Model):
 
 
 class PrismRow(models.Model):
-    """A row, as it is now: `created_at` is when it was first reported, `updated_at` when it last changed."""
+    """The current state of a row. `created_at` is the time of its first report, `updated_at` of its last change."""
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False)
     report = models.ForeignKey(PrismReport, on_delete=models.CASCADE, related_name="%(class)ss", db_index=False)
@@ -84,7 +84,7 @@ class PrismRow(models.Model):
 
 
 class PrismExport(models.Model):
-    """A category as a CSV file, made by the worker."""
+    """A category as a CSV file, which the worker writes."""
 
     class Status(models.TextChoices):
         PENDING = "pending"
@@ -94,7 +94,7 @@ class PrismExport(models.Model):
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="exports", db_index=False)
     uuid = models.UUIDField(default=uuid.uuid4, editable=False)
     category = models.CharField(max_length=40)
-    # What was asked for: filter, columns, sort_by, blueprint_ids and device_families, as the API shows them.
+    # The arguments of the request: filter, columns, sort_by, blueprint_ids and device_families, as in the API.
     args = models.JSONField(default=dict)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
     error_message = models.TextField(blank=True)
@@ -161,7 +161,7 @@ def _row_table(category: Category, contents: Any) -> Any:
         {
             "constraints": [models.UniqueConstraint(fields=["report", "content"], name=f"{short}_row")],
             "indexes": [
-                # The order of a walk; the same among the rows of one content; and what changed since some moment.
+                # For a walk of all rows, for a walk of one content's rows, and for the rows changed since a given time.
                 models.Index(fields=["tenant", "created_at", "id", "content"], name=f"{short}_walk"),
                 models.Index(fields=["content", "created_at", "id"], name=f"{short}_same"),
                 models.Index(fields=["tenant", "updated_at", "id"], name=f"{short}_changed"),
@@ -170,6 +170,6 @@ def _row_table(category: Category, contents: Any) -> Any:
     )
 
 
-# By the name of the category. Their fields are made at the start, so that a type checker knows none of them.
+# By the name of the category. A type checker knows none of their fields, because they are made at import.
 CONTENTS: dict[str, Any] = {name: _content_table(category) for name, category in CATEGORIES.items()}
 ROWS: dict[str, Any] = {name: _row_table(category, CONTENTS[name]) for name, category in CATEGORIES.items()}

@@ -19,14 +19,14 @@ ROUTING = "routing"
 
 
 def destinations(tenant: Tenant, *, none: str = "") -> list[tuple[str, str]]:
-    """The choices of where devices enroll: Blueprint Routing, or one of the Blueprints. `none` names the empty one."""
+    """The choices for enrollment: Blueprint Routing, or one of the Blueprints. `none` labels an empty choice."""
     blueprints = tenant.blueprints.order_by("name", "pk").values_list("uuid", "name")
     empty = [("", none)] if none else []
     return [*empty, (ROUTING, "Blueprint Routing"), *((str(uuid), name) for uuid, name in blueprints)]
 
 
 class DefaultsForm(forms.Form):
-    """Where the devices of a server enroll that Apple assigns to it later, and the support that they show."""
+    """The defaults of devices that Apple assigns to a server later: Blueprint or routing, and the support contact."""
 
     destination = forms.ChoiceField(
         label="New devices enroll into", help_text="Devices that are assigned already keep theirs."
@@ -57,7 +57,7 @@ class DefaultsForm(forms.Form):
 
 
 class ServerTokenForm(DefaultsForm):
-    """The same, with the token of the server."""
+    """The same form, with the token of the server."""
 
     file = forms.FileField(
         label="Server token",
@@ -91,7 +91,7 @@ class AdeDeviceFilter(ListFilter):
 
 
 class AdeDeviceForm(forms.Form):
-    """What a device gets when it enrolls."""
+    """The values that a device gets when it enrolls."""
 
     destination = forms.ChoiceField(required=False, label="Enrolls into")
     user = PersonField()

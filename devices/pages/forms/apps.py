@@ -1,4 +1,4 @@
-"""Forms of apps. The file is uploaded before the app is made of it: by a script of the page, else with the form."""
+"""Forms of apps. A script of the page uploads the file before the form is sent. Without it, the form has the file."""
 
 import json
 from pathlib import PurePosixPath
@@ -17,7 +17,7 @@ from devices.pages.forms.library import FAMILY_LABELS, CodeField, ItemForm, Self
 from devices.text import has_null_character
 
 InstallType = CustomApp.InstallType
-LONGEST_NAME = 255  # characters of a file's
+LONGEST_NAME = 255  # characters of a file's name
 TYPES = {".pkg": InstallType.PACKAGE, ".dmg": InstallType.IMAGE, ".zip": InstallType.ZIP}
 
 
@@ -26,11 +26,11 @@ def too_large() -> str:
 
 
 class AppForm(ItemForm):
-    """An app and its file. `file_key` names the file as soon as it was uploaded; `refused` says why it was not."""
+    """An app and its file. `file_key` is the key of the uploaded file; `refused` is the reason if it was refused."""
 
     purpose: ClassVar[StoredFile.Purpose]
-    suffixes: ClassVar[tuple[str, ...]]  # of the files that it takes
-    named: ClassVar[str]  # them, for people
+    suffixes: ClassVar[tuple[str, ...]]  # of the accepted files
+    named: ClassVar[str]  # the accepted files, for people
 
     file = forms.FileField(error_messages={"required": "Choose a file."})
     file_key = forms.CharField(required=False, max_length=255, widget=forms.HiddenInput)
@@ -59,18 +59,18 @@ class AppForm(ItemForm):
 
     @classmethod
     def file_name(cls, name: str) -> str:
-        """The name to keep of a file that is called so. Raises UploadStopped for one that is none of `suffixes`."""
+        """The stored name of an uploaded file. Raises UploadStopped if its suffix is not in `suffixes`."""
         if PurePosixPath(name.lower()).suffix not in cls.suffixes:
             raise UploadStopped(f"Choose {cls.named[0].lower()}{cls.named[1:]}.")
         return "".join(filter(str.isprintable, name))[-LONGEST_NAME:]
 
     def clean(self) -> None:
         if self.refused:
-            self.errors.pop("file", None)  # that there is none
+            self.errors.pop("file", None)  # the error that the file is missing
             self.add_error("file", self.refused)
 
     def add_error(self, field: str | None, error: Any) -> None:
-        """What is wrong with an upload is said at the file, and another one has to be chosen."""
+        """Add an error. One of the upload is shown at the file, and the person has to choose another file."""
         if field == "file_key":
             data: Any = self.data
             self.data = data.copy()
@@ -85,7 +85,7 @@ class AppForm(ItemForm):
 
     @property
     def waiting(self) -> str:
-        """What is said of an upload that is being checked."""
+        """The message about an upload that is being checked."""
         file = f"“{self.uploaded.name}” ({filesizeformat(self.uploaded.size)})" if self.uploaded else "The file"
         return f"{file} is uploaded, and is being checked."
 
@@ -96,7 +96,7 @@ class AppForm(ItemForm):
 
 
 class AppScriptField(CodeField):
-    """A script that few apps have."""
+    """A script that only few apps have."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(required=False, max_length=LONGEST_SCRIPT, rows=3, **options)
@@ -110,7 +110,7 @@ class CustomAppForm(AppForm, SelfServiceForm):
     install_type = forms.ChoiceField(
         label="Type",
         choices=InstallType.choices,
-        # The page chooses it by the name of the file.
+        # The page selects the type by the name of the file.
         widget=forms.Select(attrs={"data-by-suffix": json.dumps({name: str(kind) for name, kind in TYPES.items()})}),
     )
     unzip_location = forms.CharField(
@@ -142,7 +142,7 @@ class CustomAppForm(AppForm, SelfServiceForm):
         "show_in_self_service",
         "self_service_category_id",
         "self_service_recommended",
-        "file",  # the last: without JavaScript the server has every other field before it stores the file
+        "file",  # last: without JavaScript, the server needs the other fields before it stores the file
     )
 
 

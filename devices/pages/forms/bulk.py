@@ -1,4 +1,4 @@
-"""Forms of bulk actions: what to do with the selected rows, and the number that the person was shown."""
+"""Forms of bulk actions: the action for the selected rows, and the number of rows that the person was shown."""
 
 from collections.abc import Set
 from typing import Any, cast
@@ -19,13 +19,13 @@ STALE = "This form is out of date. Close it and open it again."
 
 
 class BulkForm(forms.Form):
-    """`id` is that of the action which the form starts, `count` the number of rows that the person was shown."""
+    """The base form. `id` is the id of the action to start, `count` the number of rows that the person was shown."""
 
     id = forms.UUIDField(widget=forms.HiddenInput)
     count = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
 
     def __init__(self, data: Any = None, *, tenant: Tenant, count: int, **options: Any) -> None:
-        # The list below the dialog has filters of the same names.
+        # The list below the dialog has filters with the same names.
         super().__init__(data, auto_id="bulk_%s", **options)
         self.tenant = tenant
         self.fields["id"].initial, self.fields["count"].initial = uuid4(), count
@@ -41,22 +41,22 @@ class BulkForm(forms.Form):
 
     @property
     def needs_confirmation(self) -> bool:
-        """Whether the valid form is the first of two steps."""
+        """Whether the valid form is the first of two steps, and the second must follow."""
         return False
 
     def confirmation(self, count: int) -> "BulkForm":
-        """The second step."""
+        """The form of the second step."""
         raise NotImplementedError
 
     def refuse_once(self, count: int) -> None:
-        """Make the form ready to be sent again beside its error, with the number that the person is shown now."""
+        """Prepare the form to be sent again, with an error and the current number of rows."""
         data = cast("QueryDict", self.data).copy()
         data["count"] = str(count)
         self.data = data
 
 
 class ChoiceForm(BulkForm):
-    """A form in two steps: a choice, and then the numbers of those that it concerns, to be confirmed."""
+    """A form in two steps: a choice, and then a confirmation with the numbers of affected rows."""
 
     confirmed = forms.BooleanField(required=False, widget=forms.HiddenInput)
 
@@ -128,7 +128,7 @@ class AssignBlueprintForm(ChoiceForm):
 
 
 class PlaceForm(ChoiceForm):
-    """A Blueprint, or a branch of a map: where library items are assigned, or removed from."""
+    """The Blueprint, or the branch of a map, to assign library items to or to remove them from."""
 
     place = forms.ChoiceField(label="Blueprint", error_messages={"required": "Choose a Blueprint."})
     kind: type[AssignItem | RemoveItem]
@@ -155,7 +155,7 @@ class RemoveItemForm(PlaceForm):
 
 
 class BulkCommandForm(BulkForm, CommandForm):
-    """The parameters of a command to devices of several families, and the confirmations that it asks for."""
+    """The parameters of a command to devices of several families, and the confirmations that it requires."""
 
     expected_is = "the number of devices"
 
@@ -188,7 +188,7 @@ def devices_in_words(count: int) -> str:
 
 
 def _places(tenant: Tenant) -> Any:
-    """(value of the field, Blueprint and branch) of each place that items can lie on."""
+    """(value of the field, Blueprint and branch) of each place to which items can be assigned."""
     branches: dict[int, list[AssignmentNode | None]] = {}
     for node in AssignmentNode.objects.filter(blueprint__tenant=tenant).order_by("name", "pk"):
         branches.setdefault(node.blueprint_id, []).append(node)

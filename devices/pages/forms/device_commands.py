@@ -22,9 +22,9 @@ SEPARATOR = "__"  # between the name of a nested object and the name of its fiel
 
 
 class CommandForm(TypeToConfirmForm, ReauthenticationForm):
-    """The parameters of a command to devices of these families, and the confirmations that the command asks for.
+    """The parameters of a command to devices of these families, and the confirmations that the command requires.
 
-    Some commands require that `expected` is typed, a recently entered password, or both. One that reveals a PIN
+    Some commands require that `expected` is typed, a recently entered password, or both. A command that reveals a PIN
     requires the password.
     """
 
@@ -80,7 +80,7 @@ class OnOff(forms.ChoiceField):
 def _fields(body: type[BaseModel], platforms: Set[str], outer: str = "") -> Iterator[tuple[str, forms.Field]]:
     """A form field for each field of the body that one of these families uses.
 
-    Fields of a nested object stand in its place.
+    Fields of a nested object replace the object.
     """
     schema = body.model_json_schema()
     for attribute, parameter in body.model_fields.items():

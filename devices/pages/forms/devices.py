@@ -185,7 +185,7 @@ class DeviceForm(forms.Form):
 
 
 class TypeToConfirmForm(forms.Form):
-    """A form that is valid only after the name of the object to delete was typed, or the number of many."""
+    """A form that is valid only after the person typed the name of the object to delete, or the number of objects."""
 
     expected_is = "the name"
     typed_name = forms.CharField(

@@ -39,7 +39,7 @@ class LibraryFilter(ListFilter):
 
 
 class CodeField(forms.CharField):
-    """A script. A browser ends lines with CR LF, which no shell takes; the blanks at its beginning are kept."""
+    """A script. Browsers send CR LF, which shells do not accept, as the end of a line. Blanks at the beginning stay."""
 
     def __init__(self, *, max_length: int = LONGEST, rows: int = 10, **options: Any) -> None:
         attributes = {"rows": rows, "spellcheck": "false", "autocapitalize": "off"}
@@ -61,7 +61,7 @@ SENTENCES = {
 
 
 class ItemForm(forms.Form):
-    """What every kind of item has. `given` is what the room takes."""
+    """The fields of every kind of item. `given` returns the arguments for the functions of `devices.library`."""
 
     name = forms.CharField(max_length=255, error_messages={"required": "Give it a name."})
     active = forms.BooleanField(

@@ -1,4 +1,4 @@
-"""The field of the user whom a device is assigned to."""
+"""The field for the user of a device."""
 
 from typing import Any, Literal
 from uuid import UUID
@@ -10,7 +10,7 @@ from access.models import Tenant
 
 
 class PersonField(forms.CharField):
-    """The e-mail address of a user, with suggestions while it is typed."""
+    """The e-mail address of a user, with suggestions during typing."""
 
     def __init__(self, **options: Any) -> None:
         widget = forms.TextInput(
@@ -33,7 +33,7 @@ class PersonField(forms.CharField):
 
 
 def find_person(tenant: Tenant, typed: str, stored: str) -> UUID | Literal[""] | None:
-    """The user with the typed address; None if it is the `stored` one, "" if it is empty. Raises ValidationError."""
+    """The id of the typed address's user; None if it is the `stored` one, "" if empty. Raises ValidationError."""
     email = typed.strip()
     if email == stored:
         return None

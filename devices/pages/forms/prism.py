@@ -1,4 +1,4 @@
-"""What is chosen on a page of Prism: filter, family, Blueprint and order, as parameters of its address."""
+"""The choices on a page of Prism: filter, family, Blueprint and order, as parameters of its URL."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +19,7 @@ from devices.prism.search import FAMILIES, Search, find
 
 type Tests = dict[str, dict[str, Any]]
 
-# An operator for people: its words, the operator of a filter, and the same for true and false.
+# The operators of the form: the label, and the operator of the filter.
 OPERATORS = {
     "is": ("is", "in"),
     "is_not": ("is not", "not_in"),
@@ -52,7 +52,7 @@ TRUTHS = {"yes": True, "true": True, "no": False, "false": False}
 
 
 class AddForm(forms.Form):
-    """One more condition. Its fields leave the address once it is in the filter."""
+    """A condition to add. Its fields are removed from the URL once the condition is in the filter."""
 
     column = forms.ChoiceField()
     operator = forms.ChoiceField(choices=[(name, words) for name, (words, _) in OPERATORS.items()])
@@ -63,7 +63,7 @@ class AddForm(forms.Form):
     def __init__(self, data: Any, *, category: Category) -> None:
         super().__init__(data, initial={"column": category.shown[0]})
         shown = [column for column in category.columns if column.filtered and column.place != "nowhere"]
-        # The category's own columns first: the common ones are the same everywhere.
+        # The category's own columns come first. The common ones are the same in every category.
         own = [(column.key, column.label) for column in category.own if column in shown]
         common = [(column.key, column.label) for column in shown if column not in category.own]
         self.fields["column"].choices = [(category.label, own), ("Device and report", common)]  # type: ignore[attr-defined]
@@ -71,7 +71,7 @@ class AddForm(forms.Form):
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A condition in words, and the address of the page without it."""
+    """A condition in words, and the URL of the page without it."""
 
     text: str
     without: str
@@ -79,7 +79,7 @@ class Chip:
 
 @dataclass
 class PrismFilter:
-    """Parameters that are not understood are ignored; `error` says so of a filter."""
+    """The choices of a page. Invalid parameters are ignored. For an invalid filter, `error` has the reason."""
 
     tenant: Tenant
     category: Category
@@ -111,7 +111,7 @@ class PrismFilter:
         return chosen
 
     def add(self, form: AddForm) -> bool:
-        """Add the form's condition. False, and an error in the form, where the column does not take it."""
+        """Add the form's condition. Returns False, with an error in the form, if the column does not support it."""
         if not form.is_valid():
             return False
         name, operator, value = (form.cleaned_data[key] for key in ("column", "operator", "value"))
@@ -129,7 +129,7 @@ class PrismFilter:
 
     @property
     def chosen(self) -> dict[str, str]:
-        """The parameters of the page's address."""
+        """The parameters of the page's URL."""
         return self._parameters(self.tests)
 
     @property
@@ -150,7 +150,7 @@ class PrismFilter:
         )
 
     def only(self, column: Column, value: Any) -> str:
-        """The query of the page that shows the rows with this value. Empty for a value that cannot be filtered."""
+        """The query of the page that shows the rows with this value; empty for a value that cannot be filtered."""
         if not column.filtered or column.place == "nowhere" or column.kind in {"json", "unseen", "date"}:
             return ""
         if value is None or (value == "" and column.blank_is_null):
@@ -162,13 +162,13 @@ class PrismFilter:
         return urlencode(self._parameters({**self.tests, column.key: test}))
 
     def sorted_by(self, column: Column) -> str:
-        """The query of the page sorted by this column; descending where it is sorted by it already."""
+        """The query of the page sorted by this column; descending if it is already sorted by it."""
         sort = f"-{column.key}" if self.sort == column.key else column.key
         return urlencode({**self.chosen, "sort": sort})
 
     @property
     def words(self) -> str:
-        """All that is chosen, but the order."""
+        """All choices except the order, in words."""
         family = [f"Family is {self.family}"] if self.family else []
         blueprint = [f"Blueprint is {self.blueprint.name}"] if self.blueprint else []
         return ", ".join([*(chip.text for chip in self.chips()), *family, *blueprint])
@@ -197,7 +197,7 @@ class PrismFilter:
 
 
 def _refusal(column: Column, operator: str) -> str:
-    """Why a condition cannot be added, in the words of the form."""
+    """The form's message about a condition that cannot be added."""
     kind = KINDS[column.kind]
     allowed = {*KIND_OPERATORS[kind], *(("in", "not_in") if kind is Kind.BOOLEAN else ())}
     if OPERATORS[operator][1] in allowed:
