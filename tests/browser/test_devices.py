@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_accessibility import Checker, both_themes, both_widths, once
+from tests.browser.test_accessibility import Checker, both_widths, once
 
 pytestmark = pytest.mark.browser
 
@@ -191,11 +191,10 @@ def test_an_action_with_the_keyboard_alone(signed_in: Visit, mac: str) -> None:
 
 
 @once
-@both_themes
 @both_widths
 @pytest.mark.complaints("422 /devices/*/actions/erase/", "422 /devices/*/notes/new/")
-def test_device_pages_pass_axe(signed_in: Visit, mac: str, theme: str, width: int) -> None:
-    page = signed_in(width=width, color_scheme=theme)
+def test_device_pages_pass_axe(signed_in: Visit, mac: str, width: int) -> None:
+    page = signed_in(width=width)
     check = Checker(page)
     page.goto("/devices/")
     check("list")
@@ -249,11 +248,10 @@ def test_device_pages_pass_axe(signed_in: Visit, mac: str, theme: str, width: in
 
 
 @once
-@both_themes
 @both_widths
 @pytest.mark.complaints("422 /blueprints/new/", "422 /users/*/delete/")
-def test_blueprint_and_user_pages_pass_axe(signed_in: Visit, theme: str, width: int) -> None:
-    page = signed_in(width=width, color_scheme=theme)
+def test_blueprint_and_user_pages_pass_axe(signed_in: Visit, width: int) -> None:
+    page = signed_in(width=width)
     check = Checker(page)
     page.goto("/blueprints/")
     check("Blueprints")
@@ -261,9 +259,9 @@ def test_blueprint_and_user_pages_pass_axe(signed_in: Visit, theme: str, width: 
     page.get_by_role("button", name="Create").click()
     expect(page.locator("dialog .field-error")).to_be_visible()
     check("new Blueprint, refused")
-    page.get_by_role("textbox", name="Name").fill(f"Browser test {theme} {width}")
+    page.get_by_role("textbox", name="Name").fill(f"Browser test {width}")
     page.get_by_role("button", name="Create").click()
-    expect(page.locator("main h1")).to_have_text(f"Browser test {theme} {width}")
+    expect(page.locator("main h1")).to_have_text(f"Browser test {width}")
     check("Blueprint without devices")
     page.get_by_role("link", name="Assign library item").click()
     expect(page.get_by_label("Library item", exact=True)).to_be_visible()
