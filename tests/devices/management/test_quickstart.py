@@ -13,11 +13,14 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.hashers import check_password
+from django.db import connection
+from pytest_django import DjangoDbBlocker
 
 from access.models import Administrator, Tenant
 from devices.management.commands import quickstart
@@ -99,6 +102,16 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
         process.communicate()
 
 
+@pytest.fixture
+def migrated(machine: Machine, django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Machine:
+    """With a copy of this test run's empty database: most of the time of a first start goes into its migrations."""
+    with django_db_blocker.unblock(), closing(sqlite3.connect(machine.database)) as copy:
+        connection.ensure_connection()
+        connection.connection.backup(copy)
+    machine.database.chmod(0o600)
+    return machine
+
+
 def status(port: int, path: str, process: subprocess.Popen[str]) -> int:
     """Of a GET, once the server answers."""
     for _ in range(600):
@@ -162,11 +175,11 @@ def test_first_and_second_start(machine: Machine, port: int) -> None:
 
 
 @pytest.mark.parametrize("killed", [False, True])
-def test_background_work_runs_beside_the_server_and_ends_with_it(machine: Machine, port: int, killed: bool) -> None:
-    process = machine.start("--port", str(port), "--no-fleet")
+def test_background_work_runs_beside_the_server_and_ends_with_it(migrated: Machine, port: int, killed: bool) -> None:
+    process = migrated.start("--port", str(port), "--no-fleet")
     status(port, "/app/v1/ping", process)
-    wait_for(machine.worker_pids, 60)
-    (worker,) = machine.worker_pids()
+    wait_for(migrated.worker_pids, 60)
+    (worker,) = migrated.worker_pids()
     assert alive(worker)
     if killed:
         os.killpg(process.pid, signal.SIGKILL)  # the worker is in a session of its own
@@ -193,31 +206,31 @@ def test_ctrl_c_while_it_loads_is_one_line(machine: Machine, port: int) -> None:
     assert (process.returncode, errors) == (130, "manage.py: stopped by Ctrl-C.\n")
 
 
-def test_ctrl_c_again_and_again_is_one_line_at_most(machine: Machine, port: int) -> None:
-    process = machine.start("--port", str(port), "--no-fleet")
+def test_ctrl_c_again_and_again_is_one_line_at_most(migrated: Machine, port: int) -> None:
+    process = migrated.start("--port", str(port), "--no-fleet")
     status(port, "/app/v1/ping", process)
-    wait_for(machine.worker_pids, 60)
+    wait_for(migrated.worker_pids, 60)
     while process.poll() is None:
         os.killpg(process.pid, signal.SIGINT)
         time.sleep(0.02)
     output, errors = process.communicate()
     assert "Traceback" not in output
     assert errors in {"", "Stopped at once.\n"}
-    (worker,) = machine.worker_pids()
+    (worker,) = migrated.worker_pids()
     wait_for(lambda: not alive(worker), 20)
 
 
 @pytest.mark.parametrize("password", ["weak-pass", "a strong enough 1"])
-def test_a_chosen_password_is_used_and_not_repeated(machine: Machine, port: int, password: str) -> None:
-    process = machine.start("--port", str(port), "--no-fleet", IRU_OWNER_PASSWORD=password)
+def test_a_chosen_password_is_used_and_not_repeated(migrated: Machine, port: int, password: str) -> None:
+    process = migrated.start("--port", str(port), "--no-fleet", IRU_OWNER_PASSWORD=password)
     assert status(port, "/api/v1/devices", process) == 401
     output, errors = stop(process, signal.SIGTERM, group=True)
     warnings = errors.strip().splitlines()
     assert [line[:38] for line in warnings] == ["Warning: IRU_OWNER_PASSWORD is weak. T"] * (password == "weak-pass")
     assert password not in output + errors
-    ((encoded,),) = machine.rows("SELECT password FROM access_administrator WHERE email = 'owner@accuhive.example'")
+    ((encoded,),) = migrated.rows("SELECT password FROM access_administrator WHERE email = 'owner@accuhive.example'")
     assert check_password(password, encoded)
-    assert machine.rows("SELECT count(*) FROM devices_device") == [(0,)]
+    assert migrated.rows("SELECT count(*) FROM devices_device") == [(0,)]
 
 
 def test_a_busy_port_is_one_line(machine: Machine) -> None:
