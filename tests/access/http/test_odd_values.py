@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from django import forms
 from django.contrib import admin
 from django.db import transaction
 from django.test import Client, RequestFactory
@@ -40,7 +41,7 @@ def routes(patterns: list[Any], before: str = "") -> Iterator[str]:
 ROUTES = sorted(set(routes(get_resolver().url_patterns)))
 CONVERTER = re.compile(r"<(?:\w+:)?(\w+)>")
 # The forms of the lists. The import of the addresses imports every page, and the pages import their forms.
-FORMS = [*ListFilter.__subclasses__(), EditorFilter]
+FORMS: list[type[forms.Form]] = [*ListFilter.__subclasses__(), EditorFilter]
 PARAMETERS = {"q", "page", "user", "new", "next", "theme", "filter", "sort", "family"}
 PARAMETERS |= {name for form in FORMS for name in form.base_fields}
 EVERYWHERE = sorted({*PARAMETERS, *(f"{name}[]" for name in PARAMETERS), "unheard-of"})

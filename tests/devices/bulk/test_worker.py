@@ -270,7 +270,7 @@ def test_others_may_write_between_two_groups(
         action.refresh_from_db()
         pauses.append((seconds, connection.in_atomic_block, action.done))
 
-    monkeypatch.setattr(worker.time, "sleep", sleep)
+    monkeypatch.setattr("devices.bulk.worker.time.sleep", sleep)
     run_bulk_action.call(action.pk)
     assert [(open, done) for _, open, done in pauses] == [(False, GROUP), (False, 2 * GROUP)]
     assert min(seconds for seconds, _, _ in pauses) > 0.1
