@@ -5,7 +5,7 @@ import pytest
 
 from tests.clients.conftest import Service
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite_only]  # about certificates, which no database has to do with
 
 
 def test_only_the_client_trusts_the_servers_certificate_alone(

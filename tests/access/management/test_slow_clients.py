@@ -12,7 +12,8 @@ from tests import processes
 from tests.browser.servers import free_port
 from tests.types import IssueToken
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+# About threads and sockets, which are the same on both databases.
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite_only, pytest.mark.django_db(transaction=True)]
 HEADERS = "Host: 127.0.0.1\r\nContent-Length: 10000\r\n"
 
 

@@ -23,7 +23,8 @@ from tests import processes
 from tests.browser.servers import free_port
 from tests.devices.files.forms import FORM, field, file, form
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+# About threads, sockets and files, which are the same on both databases.
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite_only, pytest.mark.django_db(transaction=True)]
 TRANSFERS = 4
 SIZE = 64 * 1024 * 1024  # more than the buffers of a connection hold
 HOST = "127.0.0.1"

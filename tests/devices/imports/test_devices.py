@@ -19,24 +19,24 @@ from tests.types import Call, IssueToken
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
-def test_ten_thousand_rows_of_a_file(tenant: Tenant, tmp_path: Path) -> None:
-    rows = [record for record, _ in fleet(10_000)]
+def test_thousands_of_rows_of_a_file(tenant: Tenant, tmp_path: Path) -> None:
+    rows = [record for record, _ in fleet(2_500)]
     path = tmp_path / "devices"
     path.write_text(json.dumps(rows, indent=2, ensure_ascii=False), encoding="utf-8")
     report = load_file(tenant, path)
-    assert (report.rows, report.created, report.skipped) == (10_000, 10_000, 0)
+    assert (report.rows, report.created, report.skipped) == (2_500, 2_500, 0)
     assert report.counts["blueprints"] == Blueprint.objects.count() == len({row["blueprint_id"] for row in rows})
     assert report.counts["users"] == User.objects.count() == len({row["user"]["id"] for row in rows if row["user"]})
     assert report.counts["tags"] == Tag.objects.count() == len({tag for row in rows for tag in row["tags"]})
     assert fresh(tenant)
     assert stored(tenant) == rows
     events = AuditEvent.objects.filter(summary="Devices imported")
-    assert sum(event.metadata["created"] for event in events) == 10_000  # type: ignore[index]
+    assert sum(event.metadata["created"] for event in events) == 2_500  # type: ignore[index]
     assert len({event.metadata["import_id"] for event in events}) == 1  # type: ignore[index]
 
     again = load_file(tenant, path)
-    assert (again.created, again.updated, again.unchanged) == (0, 0, 10_000)
-    assert events.count() == 10  # nothing changed, so no event was written
+    assert (again.created, again.updated, again.unchanged) == (0, 0, 2_500)
+    assert events.count() == 3  # nothing changed, so no event was written
 
 
 def test_queries_do_not_grow_with_the_rows(tenant: Tenant) -> None:

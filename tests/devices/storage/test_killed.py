@@ -2,6 +2,9 @@
 
 No answered call is lost, no partial file is visible, the same call succeeds when it is repeated, and the clean-up
 deletes everything that the interrupted calls left.
+
+Each test starts a dozen processes, and runs on one of the databases: the order in which files and rows are written is the
+same on both.
 """
 
 import hashlib
@@ -168,6 +171,7 @@ def assert_clean(installation: Installation, tenant: Tenant, directory: Path, *k
     assert list(installation.temporary.iterdir()) == []
 
 
+@pytest.mark.sqlite_only
 def test_uploads(installation: Installation, tenant: Tenant, files_directory: Path, run_tasks: RunTasks) -> None:
     kept = []
     for point, refusal in (
@@ -199,6 +203,7 @@ def test_uploads(installation: Installation, tenant: Tenant, files_directory: Pa
     assert_clean(installation, tenant, files_directory, *kept)
 
 
+@pytest.mark.postgres_only
 def test_checks_of_uploads(installation: Installation, tenant: Tenant, files_directory: Path) -> None:
     kept = []
     content = ipa_file()
@@ -226,6 +231,7 @@ def test_checks_of_uploads(installation: Installation, tenant: Tenant, files_dir
     assert_clean(installation, tenant, files_directory, *kept)
 
 
+@pytest.mark.postgres_only
 def test_new_items(installation: Installation, tenant: Tenant, files_directory: Path, run_tasks: RunTasks) -> None:
     def create(place: Any, **headers: str) -> httpx.Response:
         return installation.post(CUSTOM_APPS, APP | {"file_key": place["file_key"]}, headers=headers)
@@ -258,6 +264,7 @@ def test_new_items(installation: Installation, tenant: Tenant, files_directory: 
     assert_clean(installation, tenant, files_directory, *kept)
 
 
+@pytest.mark.sqlite_only
 def test_exports(installation: Installation, tenant: Tenant, files_directory: Path) -> None:
     fleet_with_apps(tenant, 50, *(f"App {number} {'x' * 900}" for number in range(50)))
     kept = []
