@@ -3,8 +3,8 @@
 No answered call is lost, no partial file is visible, the same call succeeds when it is repeated, and the clean-up
 deletes everything that the interrupted calls left.
 
-Each test starts a dozen processes, and runs on one of the databases: the order in which files and rows are written is the
-same on both.
+Each test starts a dozen processes, and runs on one of the databases: the order in which files and rows are written is
+the same on both.
 """
 
 import hashlib
