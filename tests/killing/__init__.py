@@ -12,10 +12,10 @@ ARMED = "IRU_TEST_KILLED_AT"  # the environment variable with the path of the fi
 BEFORE, AFTER, AMIDST = "before", "after", "amidst"
 POINTS = {
     "an upload begins": (BEFORE, "devices.files.uploads:Receiver.new_file"),
-    "its bytes arrive": (AFTER, "devices.storage.embedded:Incoming.write"),
-    "its bytes are on the disk": (AFTER, "devices.storage.embedded:Incoming.sync"),
-    "it is in its place, and not committed": (AFTER, "devices.storage.embedded:Incoming.publish"),
-    "it is committed, and not answered": (AFTER, "devices.files.uploads:_publish"),
+    "its bytes arrive": (AFTER, "devices.storage.backends:Incoming.write"),
+    "its bytes are on the disk": (AFTER, "devices.storage.embedded:IncomingFile.sync"),
+    "it is in its place, and not committed": (AFTER, "devices.storage.embedded:IncomingFile.publish"),
+    "it is committed, and not answered": (AFTER, "devices.files.uploads:publish"),
     "it is hashed": (AMIDST, "devices.storage.checks:_digest"),
     "the .ipa is read": (AMIDST, "devices.library.ipa:read"),
     "an icon is stored": (AFTER, "devices.storage.checks:store"),
@@ -24,7 +24,7 @@ POINTS = {
     "an item is created, and not committed": (AFTER, "devices.library.items:insert"),
     "an item is committed, and not answered": (AFTER, "devices.api.routing:Endpoint._call"),
     "a profile is received": (AFTER, "devices.api.uploads:require_files"),
-    "a CSV is written": (AFTER, "devices.storage.embedded:Incoming.write"),
+    "a CSV is written": (AFTER, "devices.storage.backends:Incoming.write"),
     "a CSV is stored": (AFTER, "devices.prism.exports:store"),
     "an export is noted": (AFTER, "devices.prism.exports:_end"),
     "a download streams": (AMIDST, "devices.files.downloads:_pieces"),

@@ -65,7 +65,8 @@ class Installation:
 
     def start(self) -> None:
         self._server = self._start("serve", "--port", str(self.port))
-        wait_for(lambda: status(self.port) == 200, PATIENCE)
+        wait_for(lambda: self._server.poll() is not None or status(self.port) == 200, PATIENCE)
+        assert self._server.poll() is None, "the server ended"
 
     def killed(self, point: str, call: Callable[[], httpx.Response]) -> None:
         """Make a call during which the server is killed, and start the server again."""
