@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite_only]  # the tests of the operations run on both databases
 
 PACKAGE = "iructl==1.3.2"
 SET_UP = '''

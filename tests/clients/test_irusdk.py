@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite_only]  # the tests of the operations run on both databases
 
 PACKAGE = "irusdk[cli]==0.4.2"
 # Methods that cannot be used, with the error that the client raises for them, and the reason.

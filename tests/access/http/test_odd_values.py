@@ -25,6 +25,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 TEXTS = {"null character": "a%00b", "no UTF-8": "%ED%A0%80%FF", "long": "%25_%5C" + "x" * 2_997}
 NUMBERS = {"negative": "-1", "huge": "9" * 20, "more digits than int() reads": "9" * 4_301}
 VALUES = TEXTS | NUMBERS
+# Python refuses two of these before a database sees them, and PostgreSQL has no limit for the third.
+ON_ONE = {"no UTF-8", "long", "more digits than int() reads"}
+each_value = pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(value, id=name, marks=[pytest.mark.sqlite_only] if name in ON_ONE else [])
+        for name, value in VALUES.items()
+    ],
+)
 MODELS = {model._meta.label: each for model, each in admin.site._registry.items()}
 
 
@@ -114,7 +123,7 @@ def test_every_address_has_its_examples(ids: dict[str, Any]) -> None:
     assert {name for route in ROUTES for name in CONVERTER.findall(route)} <= ids.keys()
 
 
-@pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
+@each_value
 def test_in_the_query_string_of_a_page(people: list[Client], ids: dict[str, Any], value: str) -> None:
     query = "&".join(f"{name}={value}" for name in EVERYWHERE)
     assert not failures((path, ask(client, "GET", path, query)) for path, client in pages(people, ids))
@@ -140,7 +149,7 @@ def test_in_the_filters_of_django_admin(people: list[Client], ids: dict[str, Any
     assert not failures(calls)
 
 
-@pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
+@each_value
 def test_in_the_place_of_an_id(people: list[Client], value: str) -> None:
     paths = {CONVERTER.sub(value or "0", route) for route in ROUTES if "<" in route}
     assert not failures((path[:80], ask(client, "GET", path)) for path in sorted(paths) for client in people)

@@ -16,6 +16,8 @@ import pytest
 from devices.demo.app_uploads import archive_file, icon_file, ipa_file
 from devices.library import ipa
 
+pytestmark = pytest.mark.sqlite_only  # about files, without a database
+
 INFO = "Payload/Expenses.app/Info.plist"
 MEGABYTE = 1024 * 1024
 # Apple's variant of PNG, which pngcrush makes for apps. Other programs cannot read it.

@@ -21,7 +21,8 @@ from devices.imports.tenant.client import TenantImportError
 from devices.imports.tenant.copy import Watcher
 from tests.factories.access import ApiTokenFactory
 
-pytestmark = pytest.mark.slow
+# The copy itself is tested on both databases by tests/devices/imports/tenant; this is the command.
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite_only]
 
 ROUTING = ("blueprint-routing/", "blueprint-routing/activity?limit=300")
 LIBRARY = ("library/custom-profiles", "library/custom-scripts", "self-service/categories")
