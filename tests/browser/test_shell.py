@@ -100,7 +100,7 @@ def test_a_search_is_announced_and_a_failure_has_a_notice(signed_in: Visit, serv
 @once
 def test_a_copy_button_copies_or_selects_the_text(signed_in: Visit, server: Server) -> None:
     server.manage(
-        "api_token", "create", "--tenant=accuhive", "--name=Copied"
+        "api_token", "create", "--tenant=accuhive", "--name=First of all"
     )  # the addresses appear with the first token
     page = signed_in(permissions=["clipboard-read", "clipboard-write"])
     page.goto("/access/tokens/")
