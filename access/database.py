@@ -70,3 +70,13 @@ def let_go() -> None:
 def _state(error: Error) -> str | None:
     state: str | None = getattr(error.__cause__, "sqlstate", None)
     return state
+
+
+def allow_long_statements() -> None:
+    """Let each statement of the rest of this transaction take a minute. PostgreSQL gives those of a request 3 seconds.
+
+    SQLite has no such limit.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = '60s'")

@@ -7,6 +7,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import BigIntegerField, CharField, Model, QuerySet, Value
 
 from access.audit.events import Actor, Target, log_event
+from access.database import allow_long_statements
 from access.models import AuditEvent, Tenant
 from devices.bulk.bodies import put_body
 from devices.bulk.changes import Change
@@ -95,6 +96,7 @@ def _freeze[T: Model](action: BulkAction, targets: QuerySet[T]) -> int:
 
     One INSERT … SELECT does it, so that this process reads no row, however many there are.
     """
+    allow_long_statements()  # 100,000 devices take some seconds
     serial = "serial_number" if targets.model is Device else "no_serial"
     values = targets.annotate(
         action=Value(action.pk, BigIntegerField()),

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from access.audit.events import Actor
-from access.database import Failure, failure_of
+from access.database import Failure, allow_long_statements, failure_of
 from access.people.confirmation import NotAllowedAnyMore, lasting_actor
 from access.refusals import Refusal
 from access.tasks.backend import task
@@ -97,6 +97,7 @@ def run_group(action_id: int) -> bool:
 
 def end(action: BulkAction, status: BulkResult.Status, reason: str) -> None:
     """End the action, which the caller has locked. Targets that are still queued get this status."""
+    allow_long_statements()  # one of them updates all results that are left
     number = action.results.filter(status=Status.QUEUED).update(status=status, reason=reason[:500])
     _count(action, status, number)
     action.ended_at = action.moved_at = timezone.now()

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F
 
 from access.audit.events import Actor, Target, log_event
+from access.database import allow_long_statements
 from access.models import AuditEvent, Tenant
 from access.tasks.upkeep import refresh_statistics
 from devices.fleet import records
@@ -158,10 +159,7 @@ def _import_batch(
 ) -> list[ReadRow]:
     """Returns those rows that are about devices which are not there yet, and adds the devices to `waiting`. What is
     added to one of these has to wait as well, or what was said first would have the last word."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            # A batch may take a busy server longer than the few seconds that a request is given.
-            cursor.execute("SET LOCAL statement_timeout = '60s'")
+    allow_long_statements()  # a busy server may need them for a batch
     Fleet.objects.get_or_create(tenant=tenant)
     # Held until the commit: of two imports at once, the second finds what the first created.
     fleet = Fleet.objects.select_for_update().get(tenant=tenant)
