@@ -23,8 +23,12 @@ class ListFilter(forms.Form):
 
     @property
     def chosen(self) -> dict[str, str]:
-        """The active fields as the parameters of the page's address."""
-        return {name: self.data[name] for name, value in self.cleaned_data.items() if value}
+        """The active fields as the parameters of the page's address: a stripped text, or the id of an object."""
+        return {
+            name: value if isinstance(value, str) else self.data[name]
+            for name, value in self.cleaned_data.items()
+            if value
+        }
 
     @property
     def popover_count(self) -> int:

@@ -53,7 +53,6 @@ class CreateTokenForm(TokenForm, ReauthenticationForm):
 
 
 class TokenFilter(ListFilter):
-    q = forms.CharField(required=False, max_length=100, label="Search by name or description")
     permissions = forms.ChoiceField(
         required=False,
         choices=[("", "Any"), ("some", "With permissions"), ("none", "No permissions")],

@@ -84,7 +84,7 @@ class AdeDeviceFilter(ListFilter):
         devices: AdeDeviceQuerySet = self.tenant.ade_devices.filter(
             **{column: fields[name] for name, column in columns.items() if fields.get(name)}
         )
-        if text := fields.get("q", "").strip():
+        if text := fields.get("q"):
             serials = devices.alias(upper=Upper("serial_number")).filter(upper__contains=text.upper())
             devices = devices.filter(Q(pk__in=serials.values("pk")) | Q(model__icontains=text))
         return devices.order_by("-device_assigned_date", "-pk")

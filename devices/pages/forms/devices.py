@@ -93,7 +93,7 @@ class DeviceFilter(ListFilter):
         for name in ("platform", "blueprint"):
             if fields.get(name):
                 devices = devices.filter(pk__in=everything.filter(**{name: fields[name]}).values("pk"))
-        if version := fields.get("os", "").strip():
+        if version := fields.get("os"):
             devices = devices.filter(pk__in=everything.filter(os_version=version).values("pk"))
         if fields.get("encryption"):
             macs = everything.filter(platform=Platform.MAC, filevault_enabled=ENCRYPTION[fields["encryption"]])
@@ -107,7 +107,7 @@ class DeviceFilter(ListFilter):
             devices = devices.filtered({"tag_id": fields["tag"].uuid})
         if fields.get("seen"):
             devices = devices.filter(pk__in=everything.filter(_seen(fields["seen"])).values("pk"))
-        if text := fields.get("q", "").strip():
+        if text := fields.get("q"):
             devices = devices.filter(self._search(everything, text))
         return devices.order_by(*ORDERS[fields.get("sort", "")], "pk")
 

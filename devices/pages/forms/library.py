@@ -30,7 +30,7 @@ class LibraryFilter(ListFilter):
     def apply(self) -> QuerySet[LibraryItem]:
         """The matching items, in order."""
         chosen = self.chosen
-        items: QuerySet[LibraryItem] = self.tenant.library_items.filter(name__icontains=chosen.get("q", "").strip())
+        items: QuerySet[LibraryItem] = self.tenant.library_items.filter(name__icontains=chosen.get("q", ""))
         if "kind" in chosen:
             items = items.filter(type=chosen["kind"])
         if "active" in chosen:

@@ -24,7 +24,7 @@ class UserFilter(ListFilter):
                 pass
             case _:
                 users = users.filter(archived=False)
-        if text := self.chosen.get("q", "").strip():
+        if text := self.chosen.get("q"):
             users = users.filter(Q(name__icontains=text) | Q(email__icontains=text))
         return users.order_by("name", "pk")
 
