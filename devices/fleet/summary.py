@@ -8,7 +8,6 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q
 from django.utils import timezone
 
 from access.models import Tenant
@@ -39,10 +38,6 @@ class FleetCounts:
 _STORED = {field.name for field in fields(FleetCounts)} - {"counted_at"}
 
 
-def command_conditions(now: datetime) -> dict[str, Q]:
-    return {"waiting": statistics.waiting_commands(), "failed": statistics.failed_commands(now)}
-
-
 def fleet_counts(tenant: Tenant, *, devices: int) -> FleetCounts:
     """The counts of the tenant's fleet. `devices` is its size. For a large fleet they date from `counted_at`."""
     if devices > LIVE:
@@ -71,13 +66,11 @@ def summarize_fleets() -> None:
 def _count(tenant: Tenant, now: datetime) -> dict[str, Any]:
     encryption = statistics.by_encryption(tenant)
     systems = statistics.by_system(tenant)
+    commands = {"waiting": statistics.waiting_commands(), "failed": statistics.failed_commands(now)}
     return {
         "platforms": statistics.by_platform(tenant),
         "systems": [(platform, version, number) for (platform, version), number in systems.items()],
         "check_ins": statistics.by_last_check_in(tenant, now),
         "encryption": {"on": encryption[True], "off": encryption[False], "unknown": encryption[None]},
-        "commands": {
-            name: statistics.devices_with_commands(tenant, condition)
-            for name, condition in command_conditions(now).items()
-        },
+        "commands": {name: statistics.devices_with_commands(tenant, condition) for name, condition in commands.items()},
     }
