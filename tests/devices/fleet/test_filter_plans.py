@@ -5,9 +5,10 @@ from django.db import connection
 
 from access.models import Tenant
 from access.tasks.upkeep import refresh_statistics
-from devices.models import Blueprint, Device, Platform
+from devices.models import Blueprint
 from tests import plans
-from tests.factories.devices import ENROLLED, BlueprintFactory, DirectoryIntegrationFactory, UserFactory
+from tests.devices.macs import store_macs
+from tests.factories.devices import BlueprintFactory, DirectoryIntegrationFactory, UserFactory
 
 pytestmark = [
     pytest.mark.slow,
@@ -26,20 +27,7 @@ def test_after_the_statistics_are_refreshed(tenant: Tenant) -> None:
     integration = DirectoryIntegrationFactory.create(tenant=tenant)
     blueprints = BlueprintFactory.create_batch(10, tenant=tenant)
     people = UserFactory.create_batch(100, tenant=tenant, integration=integration)
-    Device.objects.bulk_create(
-        Device(
-            tenant=tenant,
-            name=f"Mac {n}",
-            serial_number=f"C{n}",
-            platform=Platform.MAC,
-            blueprint=blueprints[n % 10],
-            user=people[n % 100],
-            first_enrollment=ENROLLED,
-            last_enrollment=ENROLLED,
-            record_json="{}",
-        )
-        for n in range(1000)
-    )
+    store_macs(tenant, 1000, *blueprints, people=people)
     refresh_statistics()
     by_email = steps(user_email_exact=people[0].email)
     assert "INDEX user_email (tenant_id=? AND email=?)" in by_email

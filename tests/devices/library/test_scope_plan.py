@@ -7,9 +7,10 @@ from django.test.utils import CaptureQueriesContext
 from access.models import Tenant
 from access.tasks.upkeep import refresh_statistics
 from devices.library.statuses import counts_of
-from devices.models import Device, LibraryStatus, Platform
+from devices.models import LibraryStatus
 from tests import plans
-from tests.factories.devices import ENROLLED, AssignmentFactory, BlueprintFactory, LibraryItemFactory
+from tests.devices.macs import store_macs
+from tests.factories.devices import AssignmentFactory, BlueprintFactory, LibraryItemFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite_only]
 
@@ -20,19 +21,7 @@ def test_devices_without_a_report_are_counted_in_indexes(tenant: Tenant, reporte
     item = LibraryItemFactory.create(tenant=tenant)
     for blueprint in blueprints:
         AssignmentFactory.create(blueprint=blueprint, library_item=item, node=None)
-    devices = Device.objects.bulk_create(
-        Device(
-            tenant=tenant,
-            name=f"Mac {n}",
-            serial_number=f"C{n}",
-            platform=Platform.MAC,
-            blueprint=blueprints[n % 3],
-            first_enrollment=ENROLLED,
-            last_enrollment=ENROLLED,
-            record_json="{}" * 200,
-        )
-        for n in range(600)
-    )
+    devices = store_macs(tenant, 600, *blueprints, record_size=400)
     LibraryStatus.objects.bulk_create(
         LibraryStatus(item=item, device=device, status="PASS") for device in devices[:reported]
     )

@@ -3,8 +3,9 @@ from pytest_django import DjangoAssertNumQueries
 
 from access.models import Tenant
 from devices.fleet import records
-from devices.models import Device, Fleet, Platform
-from tests.factories.devices import ENROLLED, BlueprintFactory, DeviceFactory, TagFactory, UserFactory
+from devices.models import Fleet
+from tests.devices.macs import store_macs
+from tests.factories.devices import BlueprintFactory, DeviceFactory, TagFactory, UserFactory
 from tests.types import Call, IssuedApiToken, IssueToken
 
 RECORD = [
@@ -39,23 +40,7 @@ def token(issue_token: IssueToken) -> IssuedApiToken:
 
 
 def fleet_of(tenant: Tenant, count: int) -> None:
-    blueprint = BlueprintFactory.create(tenant=tenant)
-    Device.objects.bulk_create(
-        [
-            Device(
-                tenant=tenant,
-                name=f"Mac {n}",
-                serial_number=f"C02{n:07}",
-                platform=Platform.MAC,
-                blueprint=blueprint,
-                first_enrollment=ENROLLED,
-                last_enrollment=ENROLLED,
-                record_json=f'{{"device_name":"Mac {n}"}}',
-            )
-            for n in range(count)
-        ],
-        batch_size=1000,
-    )
+    store_macs(tenant, count, BlueprintFactory.create(tenant=tenant))
     Fleet.objects.create(tenant=tenant, device_count=count)
 
 
