@@ -67,16 +67,16 @@ def let_go() -> None:
         connection.close()
 
 
-def _state(error: Error) -> str | None:
-    state: str | None = getattr(error.__cause__, "sqlstate", None)
-    return state
-
-
 def allow_long_statements() -> None:
-    """Let each statement of the rest of this transaction take a minute. PostgreSQL gives those of a request 3 seconds.
+    """Give each statement of the rest of this transaction a minute, instead of the 3 seconds of the settings.
 
-    SQLite has no such limit.
+    Only PostgreSQL has such a limit.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL statement_timeout = '60s'")
+
+
+def _state(error: Error) -> str | None:
+    state: str | None = getattr(error.__cause__, "sqlstate", None)
+    return state

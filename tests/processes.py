@@ -32,7 +32,7 @@ def environment() -> dict[str, str]:
 def managed(
     *arguments: str, output: Path | None = None, extra: Mapping[str, str] | None = None
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run `manage.py …`, and stop it at the end of the block. `output` receives what it writes to standard error.
+    """Run `manage.py …` until the end of the block. Its standard error is written to the file `output`.
 
     `extra` is added to its environment. With `extra` the process gets its own process group.
     """

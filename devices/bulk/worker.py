@@ -97,7 +97,7 @@ def run_group(action_id: int) -> bool:
 
 def end(action: BulkAction, status: BulkResult.Status, reason: str) -> None:
     """End the action, which the caller has locked. Targets that are still queued get this status."""
-    allow_long_statements()  # one of them updates all results that are left
+    allow_long_statements()  # the next one updates the results of all queued targets
     number = action.results.filter(status=Status.QUEUED).update(status=status, reason=reason[:500])
     _count(action, status, number)
     action.ended_at = action.moved_at = timezone.now()

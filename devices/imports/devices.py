@@ -157,9 +157,9 @@ def _import_batch(
     import_id: str,
     waiting: set[UUID],
 ) -> list[ReadRow]:
-    """Returns those rows that are about devices which are not there yet, and adds the devices to `waiting`. What is
-    added to one of these has to wait as well, or what was said first would have the last word."""
-    allow_long_statements()  # a busy server may need them for a batch
+    """Returns the rows about devices that do not exist yet, and adds these devices to `waiting`. All later rows about
+    them wait, too, so that the rows of a device are applied in their order."""
+    allow_long_statements()  # on a busy server a batch may take longer than a request may
     Fleet.objects.get_or_create(tenant=tenant)
     # Held until the commit: of two imports at once, the second finds what the first created.
     fleet = Fleet.objects.select_for_update().get(tenant=tenant)
