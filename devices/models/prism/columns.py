@@ -43,7 +43,10 @@ class Column:
 
     @property
     def label(self) -> str:
-        return _LABELS.get(self.key) or self.key.replace("__", " ").replace("_", " ").capitalize()
+        if self.key in _LABELS:
+            return _LABELS[self.key]
+        words = self.key.replace("__", " ").replace("_", " ").capitalize().split()
+        return " ".join(_SPELLINGS.get(word.lower(), word) for word in words)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,18 +105,37 @@ def of_device(key: str, kind: Kind, path: str, *, null: bool = False, blank_is_n
 
 
 _LABELS = {
-    "device_id": "Device id",
     "device__name": "Device",
     "device__family": "Family",
-    "device__user_id": "User id",
+    "device__user_id": "User ID",
     "device__user_name": "User",
     "device__user_email": "User e-mail",
     "blueprint_name": "Blueprint",
-    "os_version": "OS version",
-    "os_build": "OS build",
     "mdm_enabled": "MDM",
     "sip": "System Integrity Protection",
     "ssv": "Signed System Volume",
+}
+# The words of a label that are written in another way than a key writes them.
+_SPELLINGS = {
+    "albc": "ALBC",
+    "bst": "BST",
+    "checkin": "check-in",
+    "eid": "EID",
+    "filevault": "FileVault",
+    "iccid": "ICCID",
+    "id": "ID",
+    "imei": "IMEI",
+    "ipad": "iPad",
+    "mcc": "MCC",
+    "mdm": "MDM",
+    "meid": "MEID",
+    "mnc": "MNC",
+    "os": "OS",
+    "pid": "PID",
+    "uid": "UID",
+    "uuid": "UUID",
+    "vpp": "VPP",
+    "xprotect": "XProtect",
 }
 
 COMMON = (

@@ -182,3 +182,15 @@ def test_a_page_costs_the_same_queries_for_any_number_of_rows(
     with django_assert_max_num_queries(17):
         assert len(shown(client, APPS)) == 50
     assert len(shown(client, f"{APPS}?page=3")) == 20
+
+
+def test_labels_of_columns_are_spelled_as_people_write_them() -> None:
+    columns = {column.key: column.label for category in CATEGORIES.values() for column in category.columns}
+    keys = ("display_os_version", "device__user_id", "user_albc_escrowed", "last_checkin_mdm", "short_version")
+    assert [columns[key] for key in keys] == [
+        "Display OS version",
+        "User ID",
+        "User ALBC escrowed",
+        "Last check-in MDM",
+        "Short version",
+    ]
