@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -35,6 +36,11 @@ class Application:
             raise RuntimeError("a fault of the application")
         return [b"answer"]
 
+    def close(self) -> None:
+        """End all calls, so that a test that failed does not wait for them."""
+        for event in (*self.transfer.values(), *self.proceed.values()):
+            event.set()
+
     def enters(self, seconds: float = WAIT) -> bool:
         return self.entered.acquire(timeout=seconds)
 
@@ -46,7 +52,7 @@ def test_a_transfer_gives_its_turn_to_a_call_and_every_call_gives_it_back() -> N
     def call(path: str) -> list[bytes]:
         return list(server({"PATH_INFO": path, "REMOTE_ADDR": "192.0.2.1"}, None))
 
-    with ThreadPoolExecutor(4) as threads:
+    with ThreadPoolExecutor(4) as threads, closing(application):
         calls: dict[str, Future[list[bytes]]] = {path: threads.submit(call, path) for path in "ab"}
         assert application.enters()
         assert application.enters()
