@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 # `unseen` is a value of unknown type: the public API has only ever shown null.
@@ -43,10 +44,7 @@ class Column:
 
     @property
     def label(self) -> str:
-        if self.key in _LABELS:
-            return _LABELS[self.key]
-        words = self.key.replace("__", " ").replace("_", " ").capitalize().split()
-        return " ".join(_SPELLINGS.get(word.lower(), word) for word in words)
+        return _label(self.key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +135,15 @@ _SPELLINGS = {
     "vpp": "VPP",
     "xprotect": "XProtect",
 }
+
+
+@cache  # a page of rows asks for it in each cell
+def _label(key: str) -> str:
+    if key in _LABELS:
+        return _LABELS[key]
+    words = key.replace("_", " ").capitalize().split()
+    return " ".join(_SPELLINGS.get(word.lower(), word) for word in words)
+
 
 COMMON = (
     of_device("device_id", "uuid", "uuid"),
