@@ -4,6 +4,7 @@ from access.models.audit import AuditEvent, AuditHead
 from access.models.tasks import Schedule, TaskLease
 from access.models.tenants import Tenant
 from access.models.tokens import ApiToken
+from access.models.usage import TokenNetwork, TokenUse
 
 __all__ = [
     "Administrator",
@@ -15,4 +16,6 @@ __all__ = [
     "SignInAttempt",
     "TaskLease",
     "Tenant",
+    "TokenNetwork",
+    "TokenUse",
 ]

@@ -21,6 +21,9 @@ class Tenant(models.Model):
         default=True,
         help_text="An inactive tenant's API host answers 404 and its tokens are refused.",
     )
+    longest_token_days = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="Tokens must expire within so many days; empty for no rule."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

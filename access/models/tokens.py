@@ -57,7 +57,18 @@ class ApiToken(models.Model):
     description = models.TextField(blank=True, max_length=1000, validators=[MaxLengthValidator(1000)])
     digest = models.CharField(max_length=64, unique=True, editable=False)
     key_number = models.PositiveIntegerField(editable=False, help_text="Which of IRU_TOKEN_KEYS made the digest.")
+    # The secret before the last rotation, while it still works: until `previous_until`, or without one until the first
+    # call with the new secret.
+    previous_digest = models.CharField(max_length=64, unique=True, null=True, editable=False)
+    previous_key_number = models.PositiveIntegerField(null=True, editable=False)
+    previous_until = models.DateTimeField(null=True, editable=False)
+    rotated_at = models.DateTimeField(null=True, editable=False)
     permissions = models.JSONField(default=list, help_text="Codenames of the catalogue.")
+    networks = models.JSONField(default=list, blank=True, help_text="Networks that calls may come from; empty for all.")
+    mcp = models.BooleanField("MCP", default=False, help_text="Whether AI assistants may use it through MCP.")
+    mcp_sensitive = models.BooleanField(
+        "sensitive MCP tools", default=False, help_text="Whether MCP offers the sensitive operations of the token."
+    )
     # Counts edits, so that the second of two people saving at once gets a conflict.
     version = models.PositiveIntegerField(default=1)
     # One for each opened form: the same form posted twice makes one token.
@@ -73,9 +84,17 @@ class ApiToken(models.Model):
     created_by_name = models.CharField(max_length=310, editable=False)  # outlives the person
     created_by_type = models.CharField(max_length=20, choices=AuditEvent.ActorType.choices, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
+    # The last reminder of this expiry, as the number of days before it.
+    reminded_days = models.PositiveSmallIntegerField(null=True, editable=False)
+    disabled_at = models.DateTimeField(null=True, blank=True, editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Learn mode: calls that are refused for a missing permission between these moments are suggestions of the editor.
+    learning_from = models.DateTimeField(null=True, editable=False)
+    learning_until = models.DateTimeField(null=True, editable=False)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_used_from = models.GenericIPAddressField(null=True, blank=True, editable=False)
+    last_used_by = models.CharField("user agent", max_length=200, blank=True, editable=False)
+    last_used_for = models.CharField("operation", max_length=100, blank=True, editable=False)
 
     objects = ApiTokenQuerySet.as_manager()
 
