@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 
 from django.utils.text import slugify
+
+from access.search import matches, searchable, words_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +24,23 @@ class Permission:
     about: str
     sensitive: bool = False
 
-    def matches(self, text: str) -> bool:
-        """Whether `text` occurs in the visible texts of the permission, ignoring case."""
-        haystack = f"{self.label}\n{self.method} {self.path}\n{self.about}\n{self.codename}".casefold()
-        return text.casefold() in haystack
+    @property
+    def search_text(self) -> str:
+        """The text in which a search looks for its words: see `access.search`."""
+        return _search_text(self)
+
+    @property
+    def search_label(self) -> str:
+        return searchable([self.label])
+
+    def matches(self, query: str) -> bool:
+        return matches(words_of(query), self.search_text)
+
+
+@cache
+def _search_text(permission: Permission) -> str:
+    names = (permission.label, permission.codename.replace("_", " "))
+    return searchable(names, permission.codename, permission.method, permission.path, permission.about)
 
 
 @dataclass(slots=True)

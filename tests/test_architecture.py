@@ -24,9 +24,9 @@ FLOORS: dict[str, list[set[str]]] = {
         {"sign_in", "tokens"},
         {"audit"},
         {"tasks", "roles", "sql", "sealing"},
-        {"models"},
+        {"models", "presets"},
         {"permissions", "addresses", "checks", "keyrings", "labels", "logs", "refusals"},
-        {"database", "schema", "sqlite3"},
+        {"database", "schema", "sqlite3", "search"},
     ],
     "devices": [
         {"urls", "apps", "management", "templatetags", "admin"},
@@ -39,7 +39,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"enrollment", "prism"},
         {"storage"},
         {"models", "filters", "inputs", "references"},
-        {"csv", "dates", "text", "retries"},
+        {"csv", "dates", "text", "retries", "presets"},
     ],
 }
 LONGEST = 400  # lines: past that, a file is usually two subjects

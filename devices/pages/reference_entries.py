@@ -3,12 +3,13 @@
 import json
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from django.utils.text import slugify
 
+from access.search import matches, rank, searchable, words_of
 from devices.api.json_schemas import Schema, target, without_null
 from devices.api.uploads import MULTIPART
 
@@ -63,11 +64,11 @@ class Entry:
     errors: list[Error]
     curl: str
 
-    def matches(self, words: list[str]) -> bool:
-        """Whether each word occurs in what a person would look for, in any case."""
+    @property
+    def search_text(self) -> str:
+        """The text in which a search looks for its words: see `access.search`."""
         names = " ".join(value.name for value in (*self.parameters, *self.fields))
-        text = f"{self.label} {self.method} {self.path} {self.about} {self.id} {names}".casefold()
-        return all(word in text for word in words)
+        return searchable((self.label, self.id.replace("_", " ")), self.id, self.method, self.path, self.about, names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,18 +102,22 @@ def areas(document: dict[str, Any]) -> list[Area]:
 
 
 def found(areas: list[Area], text: str) -> list[Area]:
-    """What is left of the areas when only the entries that match `text` stay."""
-    words = text.casefold().split()
+    """The entries that match `text`, in their sections and areas. Those that fit it best are first on each level."""
+    words = words_of(text)
+
+    def best(entries: Iterable[Entry]) -> int:
+        return min(rank(text, entry.label) for entry in entries)
+
     left = []
     for area in areas:
         sections = [
-            Section(section.name, section.about, entries)
+            Section(section.name, section.about, sorted(entries, key=lambda entry: rank(text, entry.label)))
             for section in area.sections
-            if (entries := [entry for entry in section.entries if entry.matches(words)])
+            if (entries := [entry for entry in section.entries if matches(words, entry.search_text)])
         ]
         if sections:
-            left.append(Area(area.name, sections))
-    return left
+            left.append(Area(area.name, sorted(sections, key=lambda section: best(section.entries))))
+    return sorted(left, key=lambda area: best(area.sections[0].entries))
 
 
 def _entry(document: dict[str, Any], method: str, path: str, operation: dict[str, Any]) -> Entry:
