@@ -13,7 +13,9 @@ urlpatterns = [
     path("access/tokens/<uuid:token_id>/edit/", tokens.edit, name="token-edit"),
     path("access/tokens/<uuid:token_id>/revoke/", tokens.revoke, name="token-revoke"),
     path("access/tokens/<uuid:token_id>/permissions/edit/", permissions.edit, name="token-permissions"),
+    path("access/tokens/<uuid:token_id>/permissions/copy/", permissions.copy, name="token-permissions-copy"),
     path("access/tokens/<uuid:token_id>/activity/", tokens.activity, name="token-activity"),
+    path("session/", session.session_state, name="session"),
     # allauth looks these names up itself.
     path("sign-in/", session.SignIn.as_view(), name="account_login"),
     path("sign-out/", session.SignOut.as_view(), name="account_logout"),

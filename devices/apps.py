@@ -11,6 +11,7 @@ class DevicesConfig(AppConfig):
         import devices.api  # noqa: F401
         from access.keyrings import keyring
         from access.tasks.schedules import register_schedule
+        from devices import presets
         from devices.api.idempotency import forget_calls
         from devices.bulk.worker import tend_bulk_actions
         from devices.enrollment.ade_sync import sync_ade_integrations
@@ -22,6 +23,7 @@ class DevicesConfig(AppConfig):
 
         keyring("IRU_SECRET_KEYS")  # a mistake in the keys is an error at the start, not at the first secret
         app_files.register()
+        presets.register()
         register_schedule("clean-up-files", clean_up_files, every=timedelta(hours=1))
         register_schedule("forget-idempotent-calls", forget_calls, every=timedelta(hours=1))
         register_schedule("summarize-fleets", summarize_fleets, every=EVERY)

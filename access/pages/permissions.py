@@ -9,13 +9,14 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from access.models import ApiToken
 from access.pages.forms.password import ReauthenticationForm
-from access.pages.forms.permissions import Change, EditorFilter, PermissionsForm, editor
+from access.pages.forms.permissions import REDRAWS, Change, Editor, EditorFilter, PermissionsForm
 from access.pages.guards import PageRequest, manages_access
-from access.pages.responses import form_data
+from access.pages.responses import form_data, fragment
 from access.permissions import catalogue
+from access.presets import presets
 from access.tokens import lifecycle as services
 
-REDRAWS = {"apply", "fold", "review"}  # buttons that change only what the page shows
+MOST_SOURCES = 20  # tokens that the dialog for copying lists
 
 
 @manages_access
@@ -24,7 +25,8 @@ def view(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
     token = get_object_or_404(request.tenant.api_tokens.listed(), id=token_id)
     granted = {permission.codename for permission in token.granted}
     filters = EditorFilter(request.GET, only_enabled=True)
-    context = {"token": token, "tab": "permissions", "view": filters, "groups": editor(token, granted, filters)}
+    editor = Editor.of(granted, filters, stored=granted)
+    context = {"token": token, "tab": "permissions", "view": filters, "editor": editor}
     context["catalogue_size"] = len(catalogue)
     return render(request, "access/tokens/permissions.html", context)
 
@@ -34,7 +36,8 @@ def view(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
 def edit(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
     token = get_object_or_404(request.tenant.api_tokens.listed(), id=token_id)
     posted = form_data(request)
-    form = PermissionsForm(posted, token=token)
+    proposed = {each.codename for each in catalogue.known(request.GET.getlist("grant"))}
+    form = PermissionsForm(posted, token=token, proposed=_proposal(token, proposed, request.GET.getlist("remove")))
     confirm = ReauthenticationForm(posted if posted and "password" in posted else None, request=request)
     ask_password, status = False, 200
     if posted is not None and not form.is_valid():
@@ -43,11 +46,12 @@ def edit(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
         if form.base_version != token.version:
             # The conflict is shown before the password is asked for, and nothing is saved on this path. Otherwise a
             # form with a future version number could be saved without the password.
-            return _conflict(request, token, form.permissions)
+            return _conflict(request, token, form)
         if form.permissions <= set(token.permissions) or not confirm.fields or confirm.is_valid():
             return _save(request, token, form)
         ask_password, status = True, 422
     filters = EditorFilter(posted or request.GET, only_enabled=False)
+    change = Change.between(form.base, form.permissions)
     context = {
         "token": token,
         "tab": "permissions",
@@ -55,12 +59,33 @@ def edit(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
         "view": filters,
         "form": form,
         "confirm": confirm if ask_password else None,
-        "change": Change.between(token.permissions, form.permissions),
-        "review": posted is not None and "review" in posted,
-        "groups": editor(token, form.permissions, filters),
+        "change": change,
+        "review": (posted is not None and "review" in posted) or bool(posted is None and change),
+        "editor": Editor.of(form.permissions, filters, stored=form.base, suggested=proposed),
+        "presets": presets,
         "catalogue_size": len(catalogue),
     }
     return render(request, "access/tokens/permissions.html", context, status=status)
+
+
+@manages_access
+@require_GET
+def copy(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
+    """Choose another token, whose permissions the editor then starts with."""
+    token = get_object_or_404(request.tenant.api_tokens.listed(), id=token_id)
+    text = request.GET.get("q", "")[:100].strip()
+    others = request.tenant.api_tokens.listed().exclude(id=token.id).exclude(permissions=[]).search(text)
+    found = list(others[: MOST_SOURCES + 1])
+    context = {"token": token, "text": text, "sources": found[:MOST_SOURCES], "more": len(found) > MOST_SOURCES}
+    piece = "sources" if request.htmx.target == "sources" else "form"
+    return fragment(request, "access/tokens/copy.html", piece, context)
+
+
+def _proposal(token: ApiToken, granted: set[str], removed: list[str]) -> set[str] | None:
+    """The permissions of the token with those that a link proposes to grant or to remove; None without any."""
+    if not granted and not removed:
+        return None
+    return ({permission.codename for permission in token.granted} | granted) - set(removed)
 
 
 def _save(request: PageRequest, token: ApiToken, form: PermissionsForm) -> HttpResponse:
@@ -73,18 +98,30 @@ def _save(request: PageRequest, token: ApiToken, form: PermissionsForm) -> HttpR
             actor=request.actor,
         )
     except services.EditConflict as conflict:
-        return _conflict(request, conflict.current, form.permissions)
-    messages.success(request, f"Saved. “{saved.name}” has {saved.granted_count} of {len(catalogue)} permissions.")
+        form.token = conflict.current
+        return _conflict(request, conflict.current, form)
+    if saved.version == token.version:
+        messages.info(request, "There was no change to save.")
+    else:
+        messages.success(request, f"Saved. “{saved.name}” has {saved.granted_count} of {len(catalogue)} permissions.")
     return redirect("token", token.id)
 
 
-def _conflict(request: PageRequest, current: ApiToken, permissions: set[str]) -> HttpResponse:
-    """Show both versions to the second of two editors, and let them choose."""
+def _conflict(request: PageRequest, current: ApiToken, form: PermissionsForm) -> HttpResponse:
+    """Show both versions to the second of two editors, and let them choose. The first choice keeps both changes."""
+    stored, yours, both = form.stored, form.permissions, form.merged
+    last = request.tenant.audit_events.about("api_token", current.id).first()
+    own = last is not None and last.actor_id == str(request.user.pk)
     context = {
         "token": current,
         "theirs": current.granted,
-        "yours": catalogue.known(permissions),
-        "change": Change.between(current.permissions, permissions),
-        "last": request.tenant.audit_events.about("api_token", current.id).first(),
+        "yours": catalogue.known(yours),
+        "both": catalogue.known(both),
+        "was": " ".join(sorted(stored)),
+        "change": Change.between(stored, yours),
+        "both_change": Change.between(stored, both),
+        "last": last,
+        "own": own,
+        "title": "You saved this token in another window" if own else "Somebody else changed this token",
     }
     return render(request, "access/tokens/conflict.html", context, status=409)

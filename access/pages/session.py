@@ -3,7 +3,10 @@
 from typing import Any
 
 from allauth.account import views
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.middleware.csrf import get_token
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
 
 from access.addresses import client_address
 from access.audit.security import SecurityEvent, report
@@ -54,3 +57,10 @@ class NewPasswordDone(views.PasswordResetFromKeyDoneView):
 
 class Suspended(views.AccountInactiveView):
     template_name = "registration/suspended.html"
+
+
+@never_cache
+@require_GET
+def session_state(request: HttpRequest) -> HttpResponse:
+    """Whether the visitor is signed in, and a CSRF token: for a page that is about to send what a person entered."""
+    return JsonResponse({"signed_in": request.user.is_authenticated, "csrf": get_token(request)})

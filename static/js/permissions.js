@@ -12,31 +12,65 @@
     details: element.querySelector("details"),
     section: element.querySelector("[data-section-box]"),
     counter: element.querySelector("[data-counter]"),
+    selects: element.querySelector("[data-selects]"),
     rows: [...element.querySelectorAll("[data-row]")].map((row) => ({
       element: row,
       box: row.querySelector("input"),
-      text: row.dataset.searchText.toLowerCase(),
+      label: row.querySelector("[data-label]").textContent.toLowerCase(),
+      names: row.querySelector("[data-label]").dataset.label,
+      text: row.dataset.searchText,
     })),
   }));
   const rows = cards.flatMap((card) => card.rows);
+  const none = editor.querySelector("[data-none]");
+  const inSight = (some) => some.filter((row) => !row.element.hidden);
 
   // --- What is in sight ---
 
+  // The words and the ranks of access/search.py, which finds rows and puts them in order where this script does not run.
+  const wordsOf = (query) => query.split(" ").map((word) => (word.length > 3 ? word.replace(/s$/, "") : word));
+  const matches = (query, text) => wordsOf(query).every((word) => text.includes(word));
+  const rank = (query, row) => {
+    if (!query || row.label === query) return 0;
+    if (row.label.startsWith(query)) return 1;
+    return matches(query, row.names) ? 2 : 3;
+  };
+  const best = (query, some) => Math.min(9, ...inSight(some).map((row) => rank(query, row)));
+
+  const areas = [...editor.querySelectorAll("[data-area]")].map((element) => ({
+    element,
+    cards: cards.filter((card) => element.contains(card.element)),
+  }));
+  // The server's order is kept among equals, and comes back when nothing is searched for.
+  const inOrder = (parts, parent, value) => {
+    const sorted = parts.map((part) => [value(part), part]).sort((one, other) => one[0] - other[0]);
+    for (const [, part] of sorted) parent(part).append(part.element);
+  };
+  const order = (query) => {
+    for (const card of cards) {
+      inOrder(card.rows, () => card.element.querySelector("ul"), (row) => best(query, [row]));
+    }
+    for (const area of areas) inOrder(area.cards, () => area.element, (card) => best(query, card.rows));
+    const sorted = areas.map((area) => [best(query, area.cards.flatMap((card) => card.rows)), area.element]);
+    sorted.sort((one, other) => one[0] - other[0]);
+    for (const [, element] of sorted) none.before(element);
+  };
+
+  let asked = "";
   const filter = () => {
-    const words = search.value.trim().toLowerCase();
-    let visible = 0;
+    const query = search.value.toLowerCase().split(/\s+/).filter(Boolean).join(" ");
     for (const card of cards) {
       for (const row of card.rows) {
-        row.element.hidden = !(row.text.includes(words) && (row.box.checked || !onlyEnabled.checked));
-        visible += row.element.hidden ? 0 : 1;
+        const found = !query || matches(query, row.text);
+        row.element.hidden = !(found && (row.box.checked || !onlyEnabled.checked));
       }
-      card.element.hidden = card.rows.every((row) => row.element.hidden);
-      if (words) card.details.open = true;
+      card.element.hidden = !inSight(card.rows).length;
+      if (query) card.details.open = true;
     }
-    for (const area of editor.querySelectorAll("[data-area]")) {
-      area.hidden = !area.querySelector("[data-card]:not([hidden])");
-    }
-    return visible;
+    for (const area of areas) area.element.hidden = area.cards.every((card) => card.element.hidden);
+    if (query !== asked) order(query);
+    asked = query;
+    return inSight(rows).length;
   };
 
   const filterAloud = () => {
@@ -65,7 +99,11 @@
   }
   for (const card of cards) card.details.addEventListener("toggle", greyFolds);
 
-  if (!editing) return;
+  const draft = `draft ${editor.dataset.token}`;
+  if (!editing) {
+    sessionStorage.removeItem(draft); // it was saved, or given up
+    return;
+  }
 
   // --- What is ticked ---
 
@@ -74,19 +112,19 @@
   const removed = () => rows.filter((row) => !row.box.checked && stored(row));
 
   const item = (row) => {
-    const text = (name) => row.element.querySelector(`[data-${name}]`).textContent;
     const element = document.createElement("li");
     const label = document.createElement("span");
     const endpoint = document.createElement("span");
-    const path = document.createElement("code");
-    label.textContent = text("label");
-    path.textContent = text("path");
+    const part = (name) => row.element.querySelector(`[data-${name}]`)?.cloneNode(true);
+    label.append(part("label").textContent, " ", part("sensitive") ?? "");
     endpoint.className = "endpoint";
-    endpoint.append(row.element.querySelector("[data-method]").cloneNode(true), " ", path);
+    endpoint.append(part("method"), " ", part("path"));
     element.append(label, endpoint);
     return element;
   };
 
+  const selectMatching = editor.querySelector("[data-select-matching]");
+  const save = editor.querySelector("[data-save]");
   const summary = editor.querySelector("[data-summary]");
   const review = editor.querySelector("[data-review]");
   const changes = editor.querySelector("[data-changes]");
@@ -101,41 +139,86 @@
     review.setAttribute("aria-expanded", String(open));
   };
 
-  const count = () => {
+  const ticked = (some) => some.filter((row) => row.box.checked).length;
+  const tick = (some, on = true) => {
+    for (const row of some) row.box.checked = on;
+    count();
+  };
+
+  // What the boxes and buttons that speak for the rows in sight stand for.
+  const showSelects = () => {
+    const matching = inSight(rows);
+    selectMatching.hidden = !asked || !matching.length;
+    selectMatching.textContent = `Select ${matching.length} matching`;
+    selectMatching.disabled = ticked(matching) === matching.length;
     for (const card of cards) {
-      const ticked = card.rows.filter((row) => row.box.checked).length;
-      card.counter.textContent = ticked;
-      card.section.checked = ticked === card.rows.length;
-      card.section.indeterminate = ticked > 0 && ticked < card.rows.length;
+      const shown = inSight(card.rows);
+      const some = shown.length < card.rows.length;
+      card.selects.hidden = !some;
+      card.selects.querySelector("[data-hidden-rows]").textContent = `${shown.length} of ${card.rows.length} in sight`;
+      const [these, all] = card.selects.querySelectorAll("button");
+      these.textContent = `Select ${shown.length} shown`;
+      these.disabled = ticked(shown) === shown.length;
+      all.disabled = ticked(card.rows) === card.rows.length;
+      card.section.setAttribute("aria-label", `All of ${card.section.dataset.name}${some ? " in sight" : ""}`);
+      card.section.checked = ticked(shown) === shown.length;
+      card.section.indeterminate = ticked(shown) > 0 && ticked(shown) < shown.length;
     }
+  };
+
+  const count = () => {
+    for (const card of cards) card.counter.textContent = ticked(card.rows);
+    showSelects();
     const more = added();
     const less = removed();
     const changed = more.length + less.length > 0;
-    summary.textContent = changed ? `${more.length} added, ${less.length} removed` : "No changes";
+    const sensitive = more.filter((row) => row.element.querySelector("[data-sensitive]")).length;
+    const counts = { added: more.length, sensitive, removed: less.length };
+    const words = Object.entries(counts).filter(([, number]) => number);
+    summary.textContent = words.map(([word, number]) => `${number} ${word}`).join(", ") || "No changes";
     review.disabled = !changed;
+    save.disabled = !changed;
     list("added", more);
     list("removed", less);
     if (!changed) openReview(false);
   };
 
-  // With this script a section's box ticks its rows at once. It must not also speak for them when the form is sent.
-  for (const was of editor.querySelectorAll("[data-section-was]")) was.remove();
+  // With this script these tick rows at once. They must not also speak for them when the form is sent.
+  for (const hidden of editor.querySelectorAll("[data-section-was], [data-shown]")) hidden.remove();
+  selectMatching.type = "button";
+  selectMatching.addEventListener("click", () => tick(inSight(rows)));
   for (const card of cards) {
     card.section.removeAttribute("name");
     card.section.addEventListener("change", () => {
-      for (const row of card.rows) row.box.checked = card.section.checked;
-      count();
+      tick(inSight(card.rows), card.section.checked);
       filter();
+      showSelects();
     });
+    const [these, all] = card.selects.querySelectorAll("button");
+    all.type = "button";
+    these.addEventListener("click", () => tick(inSight(card.rows)));
+    all.addEventListener("click", () => tick(card.rows));
     for (const row of card.rows) row.box.addEventListener("change", count);
   }
+  search.addEventListener("input", showSelects);
+  onlyEnabled.addEventListener("change", showSelects);
 
   review.type = "button";
   review.addEventListener("click", () => openReview(changes.hidden));
 
+  // A page that is loaded again after a sign-in has the changes that were made before it.
+  const before = sessionStorage.getItem(draft);
+  sessionStorage.removeItem(draft);
+  if (before && document.referrer.startsWith(new URL(editor.dataset.signIn, location).href)) {
+    for (const [name, on] of JSON.parse(before)) {
+      const row = rows.find(({ box }) => box.value === name);
+      if (row) row.box.checked = on;
+    }
+    editor.querySelector("[data-status]").textContent = "Your unsaved changes are back.";
+  }
+
   // Enter in the password field saves; leaving with unsaved changes asks.
   const password = editor.querySelector("input[type=password]");
-  const save = editor.querySelector("[data-save]");
   password?.focus();
   password?.addEventListener("keydown", (event) => {
     if (event.key !== "Enter") return;
@@ -146,14 +229,20 @@
   editor.addEventListener("submit", (event) => {
     if (leaving) event.preventDefault(); // the second press of a double click
     leaving = true;
+    remember();
   });
   editor.querySelector("[data-cancel]").addEventListener("click", () => (leaving = true));
   addEventListener("pageshow", () => {
     leaving = false;
-    count();
     filter();
+    count();
     greyFolds();
   });
+  const remember = () => {
+    const changes = [...added(), ...removed()].map(({ box }) => [box.value, box.checked]);
+    if (changes.length) sessionStorage.setItem(draft, JSON.stringify(changes));
+  };
+  addEventListener("pagehide", () => !leaving && remember());
   addEventListener("beforeunload", (event) => {
     if (!leaving && added().length + removed().length) event.preventDefault();
   });

@@ -22,6 +22,7 @@ EVERY_ROLE = set(Role)
 # Pages that a visitor opens without a sign-in.
 PUBLIC = {
     "/theme/",
+    "/session/",
     "/sign-in/",
     "/sign-out/",
     "/suspended/",
@@ -40,6 +41,7 @@ ALLOWED = {
     "/access/tokens/<uuid:token_id>/edit/": ADMINS,
     "/access/tokens/<uuid:token_id>/revoke/": ADMINS,
     "/access/tokens/<uuid:token_id>/permissions/edit/": ADMINS,
+    "/access/tokens/<uuid:token_id>/permissions/copy/": ADMINS,
     "/access/tokens/<uuid:token_id>/activity/": ADMINS,
     "/overview/": EVERY_ROLE,
     "/vulnerabilities/": EVERY_ROLE,
