@@ -53,6 +53,7 @@ UNSCOPED = {
     "access/management/commands/changepassword.py": {"Administrator": "the address says who it is; it is unique"},
     "access/sign_in/backend.py": {"Administrator": "the session says who it is; the tenant follows from it"},
     "access/sign_in/mail.py": {"Administrator": "the address says who it is; it is unique across tenants"},
+    "access/tokens/rotation.py": {"ApiToken": "ends the overlap of a token that was found alive, by its primary key"},
     "access/tokens/usage.py": {"ApiToken": "writes by the primary keys of tokens that were found alive"},
     "devices/management/commands/check_records.py": {"Device": "proves the records of every tenant"},
     "devices/management/commands/quickstart.py": {"Administrator": "makes the operator, who has no tenant"},

@@ -1,5 +1,5 @@
 from django.conf import settings
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
 
@@ -22,7 +22,10 @@ class Tenant(models.Model):
         help_text="An inactive tenant's API host answers 404 and its tokens are refused.",
     )
     longest_token_days = models.PositiveSmallIntegerField(
-        null=True, blank=True, help_text="Tokens must expire within so many days; empty for no rule."
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(3650)],
+        help_text="Tokens must expire within so many days; empty for no rule.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

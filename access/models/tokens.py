@@ -1,9 +1,12 @@
 import uuid
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 
 from django.core.validators import MaxLengthValidator
 from django.db import models
 from django.db.models import Count, Q
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from access.models.admins import Administrator
@@ -13,12 +16,24 @@ from access.permissions import Permission, catalogue
 
 EXPIRES_SOON = timedelta(days=14)
 UNUSED = timedelta(days=90)
+USED_LATELY = timedelta(days=30)
 
 
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
     def listed(self) -> "ApiTokenQuerySet":
         """Tokens that are not revoked, newest first, with their creators."""
         return self.filter(revoked_at__isnull=True).select_related("created_by").order_by("-created_at", "-id")
+
+    def revoked(self) -> "ApiTokenQuerySet":
+        """Revoked tokens, the last revoked first."""
+        return self.filter(revoked_at__isnull=False).select_related("created_by").order_by("-revoked_at", "-id")
+
+    def sensitive(self) -> "ApiTokenQuerySet":
+        """Tokens with a sensitive permission."""
+        names = (permission.codename for permission in catalogue if permission.sensitive)
+        # The quotes of the JSON text make a codename whole: none is part of another one.
+        texts = [Q(permission_text__contains=f'"{codename}"') for codename in names]
+        return self.alias(permission_text=Cast("permissions", models.TextField())).filter(reduce(or_, texts, Q()))
 
     def search(self, text: str) -> "ApiTokenQuerySet":
         """Tokens whose name or description contains `text`."""
@@ -63,6 +78,8 @@ class ApiToken(models.Model):
     previous_key_number = models.PositiveIntegerField(null=True, editable=False)
     previous_until = models.DateTimeField(null=True, editable=False)
     rotated_at = models.DateTimeField(null=True, editable=False)
+    # One for each opened form, as `submission`: the same form posted twice rotates once.
+    rotation = models.UUIDField(unique=True, null=True, editable=False)
     permissions = models.JSONField(default=list, help_text="Codenames of the catalogue.")
     networks = models.JSONField(default=list, blank=True, help_text="Networks that calls may come from; empty for all.")
     mcp = models.BooleanField("MCP", default=False, help_text="Whether AI assistants may use it through MCP.")
@@ -105,6 +122,11 @@ class ApiToken(models.Model):
                 name="token_list",
                 condition=Q(revoked_at__isnull=True),
             ),
+            models.Index(
+                fields=["tenant", "-revoked_at", "-id"],
+                name="token_revoked",
+                condition=Q(revoked_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -122,6 +144,23 @@ class ApiToken(models.Model):
     @property
     def creator_removed(self) -> bool:
         return self.created_by_id is None and self.created_by_type == AuditEvent.ActorType.USER
+
+    @property
+    def live(self) -> bool:
+        """Whether calls with its secret are accepted, as far as the token decides it."""
+        return self.revoked_at is None and self.disabled_at is None and not self.expired
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether the secret before the last rotation still works."""
+        return self.previous_digest is not None and (
+            self.previous_until is None or self.previous_until > timezone.now()
+        )
+
+    @property
+    def used_lately(self) -> bool:
+        """Whether it was used within the last 30 days."""
+        return self.last_used_at is not None and timezone.now() - self.last_used_at < USED_LATELY
 
     @property
     def expired(self) -> bool:

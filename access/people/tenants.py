@@ -37,3 +37,25 @@ def edit_tenant(*, tenant_id: int, name: str, active: bool, actor: Actor) -> Ten
         target=Target.whole(tenant), actor=actor, action=AuditEvent.Action.UPDATE, summary=summary, changes=changes
     )
     return tenant
+
+
+@transaction.atomic
+def set_token_rule(*, tenant: Tenant, longest_token_days: int | None, actor: Actor) -> None:
+    """Have every token that is created or edited from now on expire within so many days; None ends the rule.
+
+    Raises ValidationError for less than one day or more than ten years.
+    """
+    row = Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
+    new = {"longest_token_days": longest_token_days}
+    if not (changes := difference({"longest_token_days": row.longest_token_days}, new)):
+        return
+    row.longest_token_days = longest_token_days
+    row.clean_fields(exclude={field.name for field in row._meta.fields} - new.keys())
+    row.save(update_fields=list(new))
+    log_event(
+        target=Target.whole(row),
+        actor=actor,
+        action=AuditEvent.Action.UPDATE,
+        summary="Rule for tokens changed",
+        changes=changes,
+    )

@@ -3,26 +3,31 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import cache, lru_cache, partial
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 from uuid import UUID
 
 import orjson
 
 from access import sql
+from access.addresses import parse
 from access.audit.events import Actor
 from access.models import Tenant
 from access.permissions import Permission
 from access.refusals import Refusal
 from access.tokens import usage
 from access.tokens.digests import SHAPE, digests
+from access.tokens.rotation import end_overlap_on_use
+from access.tokens.usage import Call
 
+# The tokens with one of several digests: their present secrets, or those before the last rotation.
 LOOK_UP = """
-SELECT token.id, token.name, token.permissions, token.expires_at, token.last_used_at, token.digest,
-    tenant.id, tenant.name, tenant.subdomain
+SELECT token.id, token.name, token.permissions, token.expires_at, token.last_used_at, token.networks,
+    token.{column}, token.previous_digest, token.previous_until, tenant.id, tenant.name, tenant.subdomain
 FROM access_apitoken AS token
 JOIN access_tenant AS tenant ON tenant.id = token.tenant_id
-WHERE token.digest IN ({}) AND token.revoked_at IS NULL AND tenant.active
+WHERE token.{column} IN ({digests}) AND token.revoked_at IS NULL AND token.disabled_at IS NULL AND tenant.active
 """
 
 # The parts of LOOK_UP that can change during a call.
@@ -30,7 +35,7 @@ LOOK_UP_AGAIN = """
 SELECT token.permissions, token.expires_at
 FROM access_apitoken AS token
 JOIN access_tenant AS tenant ON tenant.id = token.tenant_id
-WHERE token.id = %s AND token.revoked_at IS NULL AND tenant.active
+WHERE token.id = %s AND token.revoked_at IS NULL AND token.disabled_at IS NULL AND tenant.active
 """
 
 
@@ -84,11 +89,12 @@ class PermissionMissing(Refusal):
         }
 
 
-def authenticate(authorization: str | None, *, subdomain: str | None, address: str) -> LiveToken:
+def authenticate(authorization: str | None, *, subdomain: str | None, call: Call | None = None) -> LiveToken:
     """The live token of an Authorization header. Costs one query; raises AuthenticationFailed for anything else.
 
     `subdomain` is the tenant named by the host, and None where the token alone names it.
     """
+    call = call or Call()
     scheme, _, secret = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not secret.strip():
         raise AuthenticationFailed(sent=False)
@@ -96,8 +102,11 @@ def authenticate(authorization: str | None, *, subdomain: str | None, address: s
     if not SHAPE.fullmatch(secret):
         raise AuthenticationFailed(sent=True)
     candidates = digests(secret)
-    rows = sql.rows(_look_up(len(candidates)), *(digest.value for digest in candidates))
-    if not rows:
+    values = [digest.value for digest in candidates]
+    rows = sql.rows(_look_up(len(values)), *values)
+    # Only a call with a former secret, or with none that exists, pays for the second query.
+    former = not rows
+    if former and not (rows := sql.rows(_look_up(len(values), former=True), *values)):
         raise AuthenticationFailed(sent=True)
     (
         id,
@@ -105,24 +114,32 @@ def authenticate(authorization: str | None, *, subdomain: str | None, address: s
         permissions,
         expires_at,
         last_used_at,
+        networks,
         stored_digest,
+        previous_digest,
+        previous_until,
         tenant_id,
         tenant_name,
         token_subdomain,
     ) = rows[0]
-    if subdomain is not None and subdomain != token_subdomain:
-        raise AuthenticationFailed(sent=True)
     now = datetime.now(UTC)
-    if _is_past(expires_at, now):
+    if (
+        (subdomain is not None and subdomain != token_subdomain)
+        or _is_past(expires_at, now)
+        or (former and _is_past(previous_until, now))
+        or not _may_come_from(networks, call.address)
+    ):
         raise AuthenticationFailed(sent=True)
     token_id = id if isinstance(id, UUID) else UUID(id)
+    if not former and previous_digest is not None and previous_until is None:
+        end_overlap_on_use(token_id)
     newest = candidates[0]
     usage.track_use(
         token_id,
-        address,
+        call,
         now,
         last_used_at=_aware(last_used_at) if last_used_at else None,
-        rekeying=usage.Rekeying(stored_digest, newest) if stored_digest != newest.value else None,
+        rekeying=usage.Rekeying(stored_digest, newest, former=former) if stored_digest != newest.value else None,
     )
     return LiveToken(
         id=token_id,
@@ -144,9 +161,23 @@ def _confirm(token_id: UUID, permission: Permission | None) -> None:
 
 
 @cache
-def _look_up(keys: int) -> str:
+def _look_up(keys: int, *, former: bool = False) -> str:
     """LOOK_UP for the digests of a secret under so many keys."""
-    return LOOK_UP.format(", ".join(["%s"] * keys))
+    column = "previous_digest" if former else "digest"
+    return LOOK_UP.format(column=column, digests=", ".join(["%s"] * keys))
+
+
+def _may_come_from(networks: str, address: str) -> bool:
+    """Whether calls may come from the address."""
+    if networks in {"[]", "null"}:
+        return True
+    parsed = parse(address)
+    return parsed is not None and any(parsed in network for network in _networks(networks))
+
+
+@lru_cache(maxsize=1024)
+def _networks(text: str) -> list[IPv4Network | IPv6Network]:
+    return [ip_network(each) for each in orjson.loads(text)]
 
 
 def _is_past(expires_at: datetime | None, now: datetime) -> bool:

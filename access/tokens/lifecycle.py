@@ -1,9 +1,12 @@
-"""The life of a token: create, edit, permissions, revoke. Pages, Django admin and commands call these functions."""
+"""The life of a token: create, edit, permissions, disable, enable, revoke.
+
+Pages, the API, Django admin and commands call these functions. `rotation` gives a token a new secret.
+"""
 
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -15,6 +18,9 @@ from access.audit.events import Actor, Target, difference, log_event
 from access.models import ApiToken, AuditEvent, Tenant
 from access.permissions import catalogue
 from access.tokens.digests import digests
+
+# The fields that are edited together, and how an event's summary names the first one that changed.
+EDITED = {"name": "name", "description": "description", "expires_at": "expiry"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +58,10 @@ def create_token(
 ) -> IssuedToken:
     """Issue a token. `submission` identifies the opened form; its second use raises AlreadySubmitted.
 
-    Raises ValidationError for a missing or overlong name, an unknown permission, an expiry in the past or a submission
-    of another tenant.
+    Raises ValidationError for a missing or overlong name, an unknown permission, an expiry in the past or later than
+    the tenant allows, and a submission of another tenant.
     """
-    if expires_at is not None and expires_at <= timezone.now():
-        raise ValidationError({"expires_at": "The expiry must lie in the future."})
+    check_expiry(tenant, expires_at)
     secret = str(uuid.uuid4())
     newest = digests(secret)[0]
     token = ApiToken(
@@ -83,34 +88,42 @@ def create_token(
         if earlier is None:  # another tenant's form
             raise ValidationError("This form was used before. Load the page again.") from None
         raise AlreadySubmitted(earlier) from None
-    log_event(target=_target(token), actor=actor, action=AuditEvent.Action.CREATE, summary="Token created")
+    log_event(target=target_of(token), actor=actor, action=AuditEvent.Action.CREATE, summary="Token created")
     return IssuedToken(token, secret)
 
 
 @transaction.atomic
 def edit_token(
-    *, tenant: Tenant, token_id: uuid.UUID, name: str, description: str, version: int, actor: Actor
+    *,
+    tenant: Tenant,
+    token_id: uuid.UUID,
+    name: str,
+    description: str,
+    expires_at: datetime | None,
+    version: int,
+    actor: Actor,
 ) -> ApiToken:
-    """Change name and description.
+    """Change name, description and expiry. A token that has expired works again with a later expiry.
 
     Raises EditConflict if `version` is not the current one, ValidationError for bad input, and ApiToken.DoesNotExist
     for a revoked token.
     """
-    token = _locked(tenant, token_id, version)
-    name, description = name.strip(), description.strip()
-    changes = difference(
-        {"name": token.name, "description": token.description},
-        {"name": name, "description": description},
-    )
-    if not changes:
+    token = locked(tenant, token_id, version)
+    new = {"name": name.strip(), "description": description.strip(), "expires_at": expires_at}
+    old = {edited: getattr(token, edited) for edited in new}
+    if not (changes := difference(_readable(old), _readable(new))):
         return token
-    token.name, token.description = name, description
-    token.clean_fields(exclude={field.name for field in token._meta.fields} - {"name", "description"})
+    if "expires_at" in changes:
+        check_expiry(tenant, expires_at)
+        token.reminded_days = None
+    for edited, value in new.items():
+        setattr(token, edited, value)
+    token.clean_fields(exclude={field.name for field in token._meta.fields} - new.keys())
     token.version += 1
-    token.save(update_fields=["name", "description", "version"])
-    what = "name" if "name" in changes else "description"
+    token.save(update_fields=[*new, "reminded_days", "version"])
+    what = next(word for edited, word in EDITED.items() if edited in changes)
     log_event(
-        target=_target(token),
+        target=target_of(token),
         actor=actor,
         action=AuditEvent.Action.UPDATE,
         summary=f"Token {what} changed",
@@ -133,7 +146,7 @@ def set_permissions(
     Raises EditConflict if `version` is not the current one, ValidationError for an unknown permission, and
     ApiToken.DoesNotExist for a revoked token.
     """
-    token = _locked(tenant, token_id, version)
+    token = locked(tenant, token_id, version)
     new = checked(permissions)
     added = sorted(set(new) - set(token.permissions))
     removed = sorted(set(token.permissions) - set(new))
@@ -151,7 +164,7 @@ def set_permissions(
     token.version += 1
     token.save(update_fields=["permissions", "version"])
     log_event(
-        target=_target(token),
+        target=target_of(token),
         actor=actor,
         action=AuditEvent.Action.UPDATE,
         summary="Token permissions edited",
@@ -161,15 +174,40 @@ def set_permissions(
 
 
 @transaction.atomic
+def disable_token(*, tenant: Tenant, token_id: uuid.UUID, actor: Actor) -> ApiToken:
+    """Have calls with the token refused until it is enabled again, from the commit on.
+
+    Disabling a disabled token changes nothing. Raises ApiToken.DoesNotExist for a revoked token.
+    """
+    token = locked(tenant, token_id)
+    if token.disabled_at is None:
+        token.disabled_at = timezone.now()
+        token.save(update_fields=["disabled_at"])
+        log_event(target=target_of(token), actor=actor, action=AuditEvent.Action.UPDATE, summary="Token disabled")
+    return token
+
+
+@transaction.atomic
+def enable_token(*, tenant: Tenant, token_id: uuid.UUID, actor: Actor) -> ApiToken:
+    """End the effect of `disable_token`. Raises ApiToken.DoesNotExist for a revoked token."""
+    token = locked(tenant, token_id)
+    if token.disabled_at is not None:
+        token.disabled_at = None
+        token.save(update_fields=["disabled_at"])
+        log_event(target=target_of(token), actor=actor, action=AuditEvent.Action.UPDATE, summary="Token enabled")
+    return token
+
+
+@transaction.atomic
 def revoke_token(*, tenant: Tenant, token_id: uuid.UUID, actor: Actor) -> ApiToken:
     """Revoke a token. After the commit no call with it succeeds on any worker.
 
     Raises ApiToken.DoesNotExist for a token that is revoked already.
     """
-    token = _locked(tenant, token_id)
+    token = locked(tenant, token_id)
     token.revoked_at = timezone.now()
     token.save(update_fields=["revoked_at"])
-    log_event(target=_target(token), actor=actor, action=AuditEvent.Action.DELETE, summary="Token revoked")
+    log_event(target=target_of(token), actor=actor, action=AuditEvent.Action.DELETE, summary="Token revoked")
     return token
 
 
@@ -190,7 +228,18 @@ def state(token: ApiToken) -> dict[str, Any]:
     }
 
 
-def _locked(tenant: Tenant, token_id: uuid.UUID, version: int | None = None) -> ApiToken:
+def check_expiry(tenant: Tenant, expires_at: datetime | None) -> None:
+    """Raise ValidationError for an expiry that a token of the tenant may not get now."""
+    now = timezone.now()
+    if expires_at is not None and expires_at <= now:
+        raise ValidationError({"expires_at": "The expiry must lie in the future."})
+    # The tenant of an API call is not a row: its rule has to be read.
+    days = Tenant.objects.values_list("longest_token_days", flat=True).get(pk=tenant.pk)
+    if days is not None and (expires_at is None or expires_at > now + timedelta(days=days + 1)):
+        raise ValidationError({"expires_at": f"Tokens of this organization expire within {days} days at most."})
+
+
+def locked(tenant: Tenant, token_id: uuid.UUID, version: int | None = None) -> ApiToken:
     """The token, locked; one of another version than `version` raises EditConflict."""
     token: ApiToken = tenant.api_tokens.select_for_update().get(id=token_id, revoked_at__isnull=True)
     if version not in {None, token.version}:
@@ -198,5 +247,10 @@ def _locked(tenant: Tenant, token_id: uuid.UUID, version: int | None = None) -> 
     return token
 
 
-def _target(token: ApiToken) -> Target:
+def target_of(token: ApiToken) -> Target:
     return Target(token.tenant, "api_token", token.id, token.name, state=partial(state, token))
+
+
+def _readable(fields: dict[str, Any]) -> dict[str, Any]:
+    """Fields as an event stores them."""
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in fields.items()}

@@ -1,4 +1,4 @@
-"""Last use of tokens: when, and from which address.
+"""Use of tokens: the last one, and how many calls of which operation.
 
 Requests store their use in memory, and one thread per server process writes the uses once a second, so that no request
 waits for the database's write lock.
@@ -7,46 +7,69 @@ waits for the database's write lock.
 import atexit
 import logging
 import threading
+from collections import Counter, deque
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import batched
 from uuid import UUID
 
 from django.db import Error, connection, transaction
-from django.db.models import Q
+from django.db.models import F, Q
 
 from access.addresses import parse
-from access.models import ApiToken
+from access.models import ApiToken, TokenUse
+from access.tasks.backend import task
 from access.tokens.digests import Digest
 
 RESOLUTION = timedelta(minutes=1)
 INTERVAL = 1.0  # seconds between two writes
-BATCH = 250  # tokens in one transaction
+BATCH = 250  # tokens, or counts, in one transaction
+HISTORY = timedelta(days=400)  # for which the counts of days are stored
+LONGEST_AGENT = 200
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """What a request with a token asks for. `operation` is empty if its path has no operation of this method."""
+
+    address: str = ""
+    agent: str = ""
+    operation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Rekeying:
-    """The digest of a secret under the newest key, which replaces one that an older key made."""
+    """The digest of a secret under the newest key, which replaces one that an older key made.
+
+    `former`: it is the secret before the last rotation.
+    """
 
     old: str
     new: Digest
+    former: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
     at: datetime
-    address: str | None
+    call: Call
     rekeying: Rekeying | None
 
 
+type Counted = tuple[UUID, str, bool]  # token, operation, whether it was denied
+
 _uses: dict[UUID, Use] = {}
+_calls: deque[Counted] = deque()
+_counts: Counter[Counted] = Counter()  # the calls that could not be written yet; only the thread below uses it
 _stop = threading.Event()
 
 
 def track_use(
     token_id: UUID,
-    address: str,
+    call: Call,
     at: datetime,
     *,
     last_used_at: datetime | None,
@@ -55,13 +78,16 @@ def track_use(
     """Remember one use, unless one of the last minute is stored already and there is nothing to rekey."""
     if rekeying is None and last_used_at is not None and at - last_used_at < RESOLUTION:
         return
-    # The database would refuse an invalid address, and with it the whole batch.
-    parsed = parse(address)
-    _uses[token_id] = Use(at, str(parsed) if parsed else None, rekeying)
+    _uses[token_id] = Use(at, call, rekeying)
+
+
+def count_call(token_id: UUID, operation: str, *, denied: bool) -> None:
+    """Count one call of an operation. `denied`: the token lacks the permission."""
+    _calls.append((token_id, operation, denied))
 
 
 def flush() -> None:
-    """Write all uses. Raises django.db.Error on failure; the uses then stay for the next attempt."""
+    """Write all uses and counts. Raises django.db.Error on failure; they then stay for the next attempt."""
     while _uses:
         batch: dict[UUID, Use] = {}
         while _uses and len(batch) < BATCH:
@@ -75,6 +101,13 @@ def flush() -> None:
             for token_id, use in batch.items():
                 _uses.setdefault(token_id, use)
             raise
+    for _ in range(len(_calls)):
+        _counts[_calls.popleft()] += 1
+    for some in batched(sorted(_counts), BATCH, strict=False):
+        with transaction.atomic():
+            _write_counts(some)
+        for counted in some:
+            del _counts[counted]
 
 
 def start() -> None:
@@ -84,14 +117,43 @@ def start() -> None:
     atexit.register(_finish, thread)
 
 
+@task()
+def forget_uses() -> None:
+    """Delete the counts of days that are past their time. Harmless when it runs twice."""
+    TokenUse.objects.filter(day__lt=(datetime.now(UTC) - HISTORY).date()).delete()
+
+
 def _write(token_id: UUID, use: Use) -> None:
     due = Q(last_used_at__isnull=True) | Q(last_used_at__lte=use.at - RESOLUTION)
-    ApiToken.objects.filter(due, id=token_id).update(last_used_at=use.at, last_used_from=use.address)
+    # The database would refuse an invalid address, and with it the whole batch.
+    address = parse(use.call.address)
+    ApiToken.objects.filter(due, id=token_id).update(
+        last_used_at=use.at,
+        last_used_from=str(address) if address else None,
+        last_used_by=use.call.agent[:LONGEST_AGENT].replace("\0", ""),
+        last_used_for=use.call.operation,
+    )
     if use.rekeying:
         # Only if the digest is still the same: the token may have a new secret by now.
-        ApiToken.objects.filter(id=token_id, digest=use.rekeying.old).update(
-            digest=use.rekeying.new.value, key_number=use.rekeying.new.key_number
+        digest, key = ("previous_digest", "previous_key_number") if use.rekeying.former else ("digest", "key_number")
+        ApiToken.objects.filter(id=token_id, **{digest: use.rekeying.old}).update(
+            **{digest: use.rekeying.new.value, key: use.rekeying.new.key_number}
         )
+
+
+def _write_counts(some: Iterable[Counted]) -> None:
+    some = list(some)
+    now = datetime.now(UTC)
+    rows = {(token_id, operation) for token_id, operation, _ in some}
+    TokenUse.objects.bulk_create(
+        [TokenUse(token_id=token_id, day=now.date(), operation=operation) for token_id, operation in sorted(rows)],
+        ignore_conflicts=True,
+    )
+    for counted in some:
+        token_id, operation, denied = counted
+        number = _counts[counted]
+        changes = {"denied": F("denied") + number, "denied_at": now} if denied else {"calls": F("calls") + number}
+        TokenUse.objects.filter(token_id=token_id, day=now.date(), operation=operation).update(**changes)
 
 
 def _run() -> None:

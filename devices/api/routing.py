@@ -21,6 +21,7 @@ from access.models import Tenant
 from access.permissions import Permission, Section, catalogue
 from access.tokens.authentication import AuthenticationFailed, LiveToken, PermissionMissing, authenticate
 from access.tokens.digests import SHAPE
+from access.tokens.usage import Call, count_call
 from devices.api import errors, idempotency
 from devices.api.parsing import body_of, form_of, query_of
 from devices.api.rendering import JSON, ResponseWithHeaders, json_text, no_content
@@ -196,25 +197,28 @@ class Endpoint:
         method = "GET" if request.method == "HEAD" else str(request.method)
         operation = self.operations.get(method)
         if not (operation or next(iter(self.operations.values()))).open:
-            request.token = self._live_token(request)
+            request.token = self._live_token(request, operation.id if operation else "")
             request.META[AUTHENTICATED] = True
             request.tenant = request.token.tenant
         elif request.subdomain is not None and not _active(request.subdomain):
             raise errors.tenant_not_found()
         if operation is None:
             raise errors.method_not_allowed(method, self.allow)
-        if operation.permission is not None and operation.permission.codename not in request.token.permissions:
+        if operation.open:
+            return operation
+        denied = operation.permission is not None and operation.permission.codename not in request.token.permissions
+        count_call(request.token.id, operation.id, denied=denied)
+        if operation.permission is not None and denied:
             raise PermissionMissing(operation.permission)
-        if not operation.open:
-            request.actor = request.token.actor(operation.permission)
+        request.actor = request.token.actor(operation.permission)
         return operation
 
-    def _live_token(self, request: ApiRequest) -> LiveToken:
+    def _live_token(self, request: ApiRequest, operation: str) -> LiveToken:
         try:
             return authenticate(
                 request.META.get("HTTP_AUTHORIZATION"),
                 subdomain=request.subdomain,
-                address=client_address(request),
+                call=Call(client_address(request), request.META.get("HTTP_USER_AGENT", ""), operation),
             )
         except AuthenticationFailed:
             # Queried only after a failure, so that a successful call does not pay for it.

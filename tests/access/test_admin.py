@@ -111,7 +111,7 @@ def test_revoking_goes_through_the_service(console: Client, operator: Administra
     )
 
     with pytest.raises(AuthenticationFailed):
-        authenticate(f"Bearer {token.secret}", subdomain=None, address="")
+        authenticate(f"Bearer {token.secret}", subdomain=None)
     event = AuditEvent.objects.exclude(tenant=None).latest("sequence")
     assert (event.summary, event.actor_type, event.actor_id) == ("Token revoked", "operator", str(operator.id))
 

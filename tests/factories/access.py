@@ -46,13 +46,14 @@ class AdministratorFactory(DjangoModelFactory[Administrator]):
 
 
 class ApiTokenFactory(DjangoModelFactory[IssuedApiToken]):
-    """Issued by the service. `.secret` is what an integration sends; `revoked` and `expired` make it dead."""
+    """Issued by the service. `.secret` is what an integration sends; `revoked`, `disabled` and `expired` end it."""
 
     class Meta:
         model = ApiToken
 
     class Params:
         revoked = False
+        disabled = False
         expired = False
 
     tenant = factory.SubFactory(TenantFactory)
@@ -60,13 +61,15 @@ class ApiTokenFactory(DjangoModelFactory[IssuedApiToken]):
     created_by = factory.SubFactory(AdministratorFactory, tenant=factory.SelfAttribute("..tenant"))
     permissions: tuple[str, ...] = ()
     revoked_at = factory.Maybe("revoked", factory.LazyFunction(timezone.now), None)
+    disabled_at = factory.Maybe("disabled", factory.LazyFunction(timezone.now), None)
     expires_at = factory.Maybe("expired", factory.LazyFunction(timezone.now), None)
 
     @classmethod
     def _create(cls, model_class: type[IssuedApiToken], *args: Any, **fields: Any) -> IssuedApiToken:
         created_by = fields.pop("created_by")
         # Set afterwards, for the service rightly refuses to issue a dead token.
-        dates = {name: date for name in ("revoked_at", "expires_at") if (date := fields.pop(name, None))}
+        ends = ("revoked_at", "disabled_at", "expires_at")
+        dates = {name: date for name in ends if (date := fields.pop(name, None))}
         issued = create_token(actor=Actor.of(created_by), **fields)
         token = cast("IssuedApiToken", issued.token)
         for name, date in dates.items():

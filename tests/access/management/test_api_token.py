@@ -23,7 +23,7 @@ def run(*arguments: str) -> tuple[str, str]:
 
 def permissions_of(*arguments: str) -> set[str]:
     secret, _ = run("create", "--tenant", "accuhive", "--name", "Wall", *arguments)
-    return set(authenticate(f"Bearer {secret.strip()}", subdomain="accuhive", address="").permissions)
+    return set(authenticate(f"Bearer {secret.strip()}", subdomain="accuhive").permissions)
 
 
 def test_create_prints_the_bare_token_alone(tenant: Tenant) -> None:
@@ -32,7 +32,7 @@ def test_create_prints_the_bare_token_alone(tenant: Tenant) -> None:
     assert re.fullmatch(rf"{UUID}\n", out)
     assert tenant.api_url in errors
     assert out.strip() not in errors
-    assert authenticate(f"Bearer {out.strip()}", subdomain="accuhive", address="").name == "Wall"
+    assert authenticate(f"Bearer {out.strip()}", subdomain="accuhive").name == "Wall"
     event = AuditEvent.objects.get()
     assert (event.actor_type, event.actor_name) == ("system", "manage.py api_token")
 
@@ -127,8 +127,8 @@ def test_revoke_takes_an_id_or_a_name(issue_token: IssueToken, by: str) -> None:
     run("revoke", "--tenant", "accuhive", str(getattr(token, by)))
 
     with pytest.raises(AuthenticationFailed):
-        authenticate(f"Bearer {token.secret}", subdomain=None, address="")
-    assert authenticate(f"Bearer {other.secret}", subdomain=None, address="").name == "Board"
+        authenticate(f"Bearer {token.secret}", subdomain=None)
+    assert authenticate(f"Bearer {other.secret}", subdomain=None).name == "Board"
 
 
 def test_revoke_does_not_reach_another_tenant(other_tenant: Tenant, issue_token: IssueToken) -> None:

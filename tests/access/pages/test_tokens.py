@@ -258,7 +258,15 @@ def test_the_second_of_two_editors_is_shown_both_names(
     token = issue(tenant)
     url = reverse("token-edit", args=[token.id])
     opened = admin.get(url, headers=headers).context["form"].initial
-    edit_token(tenant=tenant, token_id=token.id, name="Theirs", description="Saved", version=1, actor=Actor.of(owner))
+    edit_token(
+        tenant=tenant,
+        token_id=token.id,
+        name="Theirs",
+        description="Saved",
+        expires_at=None,
+        version=1,
+        actor=Actor.of(owner),
+    )
 
     answer = admin.post(url, opened | {"name": "Mine", "description": "Unsaved"}, headers=headers)
     page = answer.content.decode()

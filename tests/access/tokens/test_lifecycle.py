@@ -1,7 +1,7 @@
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Barrier
 from typing import Any
 
@@ -12,8 +12,9 @@ from django.utils import timezone
 
 from access.audit.events import Actor
 from access.models import Administrator, ApiToken, AuditEvent, Tenant
+from access.people.tenants import set_token_rule
 from access.tokens import lifecycle as tokens
-from access.tokens.authentication import authenticate
+from access.tokens.authentication import AuthenticationFailed, authenticate
 from access.tokens.lifecycle import (
     AlreadySubmitted,
     EditConflict,
@@ -29,7 +30,7 @@ def test_a_new_token_opens_the_api_and_only_its_digest_is_stored(owner: Administ
     assert owner.tenant
     issued = create_token(tenant=owner.tenant, name=" Wall board ", permissions=["list_devices"], actor=Actor.of(owner))
 
-    live = authenticate(f"Bearer {issued.secret}", subdomain="accuhive", address="")
+    live = authenticate(f"Bearer {issued.secret}", subdomain="accuhive")
     assert (live.id, live.name, live.permissions) == (issued.token.id, "Wall board", {"list_devices"})
     assert uuid.UUID(issued.secret).version == 4
     assert issued.secret not in repr(issued)
@@ -98,19 +99,35 @@ def test_another_tenants_submission_is_not_answered_with_its_token(tenant: Tenan
 
 def test_the_event_of_a_rename_has_the_old_and_the_new_name(tenant: Tenant, issue_token: IssueToken) -> None:
     token = issue_token(name="Old", description="Same")
-    edit_token(tenant=tenant, token_id=token.id, name="New", description="Same", version=1, actor=Actor.command("test"))
+    edit_token(
+        tenant=tenant,
+        token_id=token.id,
+        name="New",
+        description="Same",
+        expires_at=None,
+        version=1,
+        actor=Actor.command("test"),
+    )
 
     event = AuditEvent.objects.latest("sequence")
     assert event.summary == "Token name changed"
     assert event.changes == {"name": {"old": "Old", "new": "New"}}
-    assert authenticate(f"Bearer {token.secret}", subdomain=None, address="").name == "New"
+    assert authenticate(f"Bearer {token.secret}", subdomain=None).name == "New"
 
 
 def test_saving_without_a_change_writes_no_event(tenant: Tenant, issue_token: IssueToken) -> None:
     token = issue_token("list_devices", name="Same")
     before = AuditEvent.objects.count()
 
-    edit_token(tenant=tenant, token_id=token.id, name="Same", description="", version=1, actor=Actor.command("test"))
+    edit_token(
+        tenant=tenant,
+        token_id=token.id,
+        name="Same",
+        description="",
+        expires_at=None,
+        version=1,
+        actor=Actor.command("test"),
+    )
     set_permissions(
         tenant=tenant, token_id=token.id, permissions=["list_devices"], version=1, actor=Actor.command("test")
     )
@@ -130,7 +147,7 @@ def test_permissions_count_from_the_commit_on(tenant: Tenant, issue_token: Issue
         actor=Actor.command("test"),
     )
 
-    live = authenticate(f"Bearer {token.secret}", subdomain=None, address="")
+    live = authenticate(f"Bearer {token.secret}", subdomain=None)
     assert live.permissions == {"get_device", "list_users"}
     changes = AuditEvent.objects.latest("sequence").changes["permissions"]
     assert (changes["added"], changes["removed"]) == (["list_users"], ["list_devices"])
@@ -152,8 +169,8 @@ def test_the_second_of_two_editors_gets_a_conflict(tenant: Tenant, issue_token: 
 
 
 EDITS: dict[str, Callable[..., ApiToken]] = {
-    "name": lambda **one: edit_token(**one, name=f"Name {uuid.uuid4()}", description=""),
-    "description": lambda **one: edit_token(**one, name="Okta", description=f"Text {uuid.uuid4()}"),
+    "name": lambda **one: edit_token(**one, name=f"Name {uuid.uuid4()}", description="", expires_at=None),
+    "description": lambda **one: edit_token(**one, name="Okta", description=f"Text {uuid.uuid4()}", expires_at=None),
     "permissions": lambda **one: set_permissions(**one, permissions=["get_device"]),
 }
 
@@ -207,7 +224,13 @@ def test_revoking_is_for_good(tenant: Tenant, issue_token: IssueToken) -> None:
     for again in (
         lambda: revoke_token(tenant=tenant, token_id=token.id, actor=Actor.command("test")),
         lambda: edit_token(
-            tenant=tenant, token_id=token.id, name="X", description="", version=1, actor=Actor.command("test")
+            tenant=tenant,
+            token_id=token.id,
+            name="X",
+            description="",
+            expires_at=None,
+            version=1,
+            actor=Actor.command("test"),
         ),
         lambda: set_permissions(
             tenant=tenant, token_id=token.id, permissions=[], version=1, actor=Actor.command("test")
@@ -241,7 +264,7 @@ def test_without_its_audit_event_no_change_is_committed(
     one: dict[str, Any] = {"tenant": tenant, "token_id": token.id, "actor": actor}
     changes: dict[str, Callable[[], object]] = {
         "create": lambda: create_token(tenant=tenant, name="Another", actor=actor),
-        "edit": lambda: edit_token(**one, name="After", description="", version=1),
+        "edit": lambda: edit_token(**one, name="After", description="", expires_at=None, version=1),
         "permissions": lambda: set_permissions(**one, permissions=[], version=1),
         "revoke": lambda: revoke_token(**one),
     }
@@ -249,3 +272,48 @@ def test_without_its_audit_event_no_change_is_committed(
         changes[change]()
 
     assert list(ApiToken.objects.values()) == before
+
+
+class TestExpiry:
+    def expire(self, token: ApiToken, expires_at: datetime | None) -> ApiToken:
+        return edit_token(
+            tenant=token.tenant,
+            token_id=token.id,
+            name=token.name,
+            description=token.description,
+            expires_at=expires_at,
+            version=token.version,
+            actor=Actor.command("test"),
+        )
+
+    def test_an_edit_sets_moves_and_removes_it(self, issue_token: IssueToken) -> None:
+        token = issue_token()
+        later = timezone.now() + timedelta(days=30)
+        token = self.expire(token, later)
+        event = AuditEvent.objects.latest("sequence")
+        assert event.summary == "Token expiry changed"
+        assert event.changes == {"expires_at": {"old": None, "new": later.isoformat()}}
+        assert self.expire(token, None).expires_at is None
+
+    def test_an_expired_token_works_again_with_a_later_one(self, issue_token: IssueToken) -> None:
+        token = issue_token(expired=True)
+        with pytest.raises(AuthenticationFailed):
+            authenticate(f"Bearer {token.secret}", subdomain="accuhive")
+        self.expire(token, timezone.now() + timedelta(days=1))
+        assert authenticate(f"Bearer {token.secret}", subdomain="accuhive").id == token.id
+
+    def test_the_past_is_refused(self, issue_token: IssueToken) -> None:
+        with pytest.raises(ValidationError, match="in the future"):
+            self.expire(issue_token(), timezone.now() - timedelta(seconds=1))
+
+    def test_a_rule_of_the_tenant_binds_new_and_edited_tokens(self, issue_token: IssueToken, tenant: Tenant) -> None:
+        token, actor = issue_token(), Actor.command("test")
+        set_token_rule(tenant=tenant, longest_token_days=30, actor=actor)
+        for expires_at in (None, timezone.now() + timedelta(days=32)):
+            with pytest.raises(ValidationError, match="within 30 days"):
+                create_token(tenant=tenant, name="New", expires_at=expires_at, actor=actor)
+        with pytest.raises(ValidationError, match="within 30 days"):
+            self.expire(token, timezone.now() + timedelta(days=32))
+        allowed = timezone.now() + timedelta(days=30)
+        assert create_token(tenant=tenant, name="New", expires_at=allowed, actor=actor).token.expires_at == allowed
+        assert self.expire(token, allowed).expires_at == allowed

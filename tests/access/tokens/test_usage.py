@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from access.models import ApiToken
 from access.tokens import usage
+from access.tokens.usage import Call
 from tests.types import IssueToken
 
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
@@ -19,7 +20,7 @@ def no_notes_from_before() -> None:
 
 
 def note(token: ApiToken, at: datetime = NOW, address: str = "192.0.2.7") -> None:
-    usage.track_use(token.id, address, at, last_used_at=token.last_used_at)
+    usage.track_use(token.id, Call(address), at, last_used_at=token.last_used_at)
 
 
 def test_a_use_is_written_with_its_moment_and_address(issue_token: IssueToken) -> None:
@@ -98,7 +99,7 @@ def test_notes_outlive_a_lost_database(issue_token: IssueToken, monkeypatch: pyt
 
 
 def test_a_use_of_a_deleted_token_is_skipped(db: None) -> None:
-    usage.track_use(uuid4(), "", NOW, last_used_at=None)
+    usage.track_use(uuid4(), Call(), NOW, last_used_at=None)
     usage.flush()
     assert not usage._uses
 
