@@ -18,6 +18,14 @@ def parse(text: str) -> IPv4Address | IPv6Address | None:
     return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
 
 
+def parse_network(text: str) -> IPv4Network | IPv6Network:
+    """`text` as a network in CIDR notation, or as an address, which is the network of itself alone.
+
+    Raises ValueError for other texts, and for a network whose address has bits behind its mask.
+    """
+    return ip_network(text.strip())
+
+
 def is_trusted_proxy(text: str) -> bool:
     address = parse(text)
     return address is not None and any(address in proxy for proxy in trusted_proxies())

@@ -31,8 +31,11 @@ def searchable(names: Iterable[str], *texts: str) -> str:
 
 
 def words_of(query: str) -> list[str]:
-    """The words of the query, in lower case and in the singular: `devices` also finds `Device list`."""
-    return [word.removesuffix("s") if len(word) > 3 else word for word in query.casefold().split()]
+    """The words of the query, in lower case and in the singular: `devices` also finds `Device list`.
+
+    Names and paths stay as they are.
+    """
+    return [word.removesuffix("s") if len(word) > 3 and word.isalpha() else word for word in query.casefold().split()]
 
 
 def matches(words: list[str], text: str) -> bool:

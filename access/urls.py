@@ -1,16 +1,21 @@
 from django.conf import settings
 from django.urls import path, re_path
 
-from access.pages import home, permissions, session, styleguide, tokens
+from access.pages import home, permissions, session, styleguide, token_life, tokens
 
 urlpatterns = [
     path("", home.home, name="home"),
     path("theme/", home.set_theme, name="theme"),
     path("access/tokens/", tokens.token_list, name="tokens"),
     path("access/tokens/new/", tokens.create, name="token-create"),
+    path("access/tokens/rule/", token_life.rule, name="token-rule"),
     path("access/tokens/<uuid:token_id>/", permissions.view, name="token"),
     path("access/tokens/<uuid:token_id>/created/", tokens.created, name="token-created"),
     path("access/tokens/<uuid:token_id>/edit/", tokens.edit, name="token-edit"),
+    path("access/tokens/<uuid:token_id>/rotate/", token_life.rotate, name="token-rotate"),
+    path("access/tokens/<uuid:token_id>/end-overlap/", token_life.end_overlap, name="token-end-overlap"),
+    path("access/tokens/<uuid:token_id>/disable/", token_life.disable, name="token-disable"),
+    path("access/tokens/<uuid:token_id>/enable/", token_life.enable, name="token-enable"),
     path("access/tokens/<uuid:token_id>/revoke/", tokens.revoke, name="token-revoke"),
     path("access/tokens/<uuid:token_id>/permissions/edit/", permissions.edit, name="token-permissions"),
     path("access/tokens/<uuid:token_id>/permissions/copy/", permissions.copy, name="token-permissions-copy"),

@@ -28,6 +28,10 @@ class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
         """Revoked tokens, the last revoked first."""
         return self.filter(revoked_at__isnull=False).select_related("created_by").order_by("-revoked_at", "-id")
 
+    def overlapping(self) -> "ApiTokenQuerySet":
+        """Tokens whose former secret still works."""
+        return self.filter(Q(previous_until=None) | Q(previous_until__gt=timezone.now()), previous_digest__isnull=False)
+
     def sensitive(self) -> "ApiTokenQuerySet":
         """Tokens with a sensitive permission."""
         names = (permission.codename for permission in catalogue if permission.sensitive)

@@ -12,6 +12,7 @@ from access.pages.forms.password import ReauthenticationForm
 from access.pages.forms.permissions import REDRAWS, Change, Editor, EditorFilter, PermissionsForm
 from access.pages.guards import PageRequest, manages_access
 from access.pages.responses import form_data, fragment
+from access.pages.token_life import revoked_by
 from access.permissions import catalogue
 from access.presets import presets
 from access.tokens import lifecycle as services
@@ -22,12 +23,12 @@ MOST_SOURCES = 20  # tokens that the dialog for copying lists
 @manages_access
 @require_GET
 def view(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
-    token = get_object_or_404(request.tenant.api_tokens.listed(), id=token_id)
+    token = get_object_or_404(request.tenant.api_tokens.select_related("created_by"), id=token_id)
     granted = {permission.codename for permission in token.granted}
     filters = EditorFilter(request.GET, only_enabled=True)
     editor = Editor.of(granted, filters, stored=granted)
     context = {"token": token, "tab": "permissions", "view": filters, "editor": editor}
-    context["catalogue_size"] = len(catalogue)
+    context |= {"catalogue_size": len(catalogue), "revoked_by": revoked_by(request, token)}
     return render(request, "access/tokens/permissions.html", context)
 
 

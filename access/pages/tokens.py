@@ -13,10 +13,12 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 from django_htmx.http import HttpResponseClientRedirect
 
+from access.addresses import client_address, parse, parse_network
 from access.models import ApiToken
-from access.pages.forms.tokens import CreateTokenForm, EditTokenForm, TokenFilter
+from access.pages.forms.tokens import CreateTokenForm, EditTokenForm, RevokeTokenForm, TokenFilter
 from access.pages.guards import PageRequest, manages_access
-from access.pages.responses import close_dialog, form_data, fragment, no_store, push_url
+from access.pages.responses import close_dialog, form_data, fragment, push_url
+from access.pages.token_life import reveal, revoked_by
 from access.permissions import catalogue
 from access.tokens import lifecycle as services
 
@@ -32,7 +34,7 @@ def token_list(request: PageRequest) -> HttpResponse:
         "page": page,
         "filters": filters,
         "query": urlencode(filters.chosen),
-        "any_token": page.paginator.count > 0 or filters.tokens.exists(),
+        "any_token": page.paginator.count > 0 or request.tenant.api_tokens.exists(),
         "catalogue_size": len(catalogue),
         "fresh": _fresh(request),
     }
@@ -44,22 +46,25 @@ def token_list(request: PageRequest) -> HttpResponse:
 @manages_access
 @require_http_methods(["GET", "POST"])
 def create(request: PageRequest) -> HttpResponse:
-    form = CreateTokenForm(form_data(request), request=request)
+    form = CreateTokenForm(form_data(request), request=request, longest_days=request.tenant.longest_token_days)
     if form.is_valid():
         try:
             issued = services.create_token(
                 tenant=request.tenant,
                 name=form.cleaned_data["name"],
                 description=form.cleaned_data["description"],
+                expires_at=form.cleaned_data["expires_at"],
+                networks=form.cleaned_data["networks"],
                 submission=form.cleaned_data["submission"],
                 actor=request.actor,
             )
         except services.AlreadySubmitted as earlier:
             return fragment(request, "access/tokens/create.html", "used", {"used": earlier.token}, status=409)
         except ValidationError as error:
-            form.add_error(None, error)
+            form.refuse(error)
         else:
-            return _reveal(request, issued)
+            _warn_of_networks(request, form.cleaned_data["networks"])
+            return reveal(request, issued)
     status = 422 if form.is_bound else 200
     return fragment(request, "access/tokens/create.html", "form", {"form": form}, status=status)
 
@@ -80,16 +85,17 @@ def created(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def edit(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
     token = get_object_or_404(request.tenant.api_tokens.listed(), id=token_id)
-    form = EditTokenForm.of(form_data(request), token)
+    form = EditTokenForm.of(form_data(request), token, longest_days=request.tenant.longest_token_days)
     if form.is_valid():
         try:
             services.edit_token(tenant=request.tenant, token_id=token_id, actor=request.actor, **form.cleaned_data)
         except services.EditConflict as conflict:
             return _conflict(request, conflict.current, form.cleaned_data)
         except ValidationError as error:
-            form.add_error(None, error)
+            form.refuse(error)
         else:
-            messages.success(request, "Name and description saved.")
+            messages.success(request, "The details are saved.")
+            _warn_of_networks(request, form.cleaned_data["networks"])
             return close_dialog("tokens-changed", refresh=True) if request.htmx else redirect("token", token_id)
     status = 422 if request.method == "POST" else 200
     return fragment(request, "access/tokens/edit.html", "form", {"form": form, "token": token}, status=status)
@@ -99,8 +105,10 @@ def edit(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def revoke(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
     token = get_object_or_404(request.tenant.api_tokens.listed(), id=token_id)
-    if request.method == "GET":
-        return fragment(request, "access/tokens/revoke.html", "form", {"token": token})
+    form = RevokeTokenForm(form_data(request), token=token)
+    if not form.is_valid():
+        status = 422 if form.is_bound else 200
+        return fragment(request, "access/tokens/revoke.html", "form", {"token": token, "form": form}, status=status)
     services.revoke_token(tenant=request.tenant, token_id=token_id, actor=request.actor)
     notice = f"“{token.name}” is revoked. Calls with it are refused from now on."
     if (request.htmx.current_url_abs_path or "").split("?")[0] == reverse("tokens"):
@@ -114,31 +122,37 @@ def revoke(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
 @manages_access
 @require_GET
 def activity(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
-    token = get_object_or_404(request.tenant.api_tokens.listed(), id=token_id)
+    token = get_object_or_404(request.tenant.api_tokens.select_related("created_by"), id=token_id)
     events = request.tenant.audit_events.about("api_token", token.id)
     page = Paginator(events, PER_PAGE).get_page(request.GET.get("page"))
-    context = {"token": token, "tab": "activity", "page": page}
+    context = {"token": token, "tab": "activity", "page": page, "revoked_by": revoked_by(request, token)}
     return render(request, "access/tokens/activity.html", context)
 
 
 def _conflict(request: PageRequest, current: ApiToken, sent: dict[str, Any]) -> HttpResponse:
     """Show both versions to the second of two editors. Sending the form again saves theirs."""
+    last = request.tenant.audit_events.about("api_token", current.id).first()
     context = {
         "token": current,
-        "form": EditTokenForm.of(None, current, name=sent["name"], description=sent["description"]),
-        "last": request.tenant.audit_events.about("api_token", current.id).first(),
+        "form": EditTokenForm.of(
+            None,
+            current,
+            longest_days=request.tenant.longest_token_days,
+            name=sent["name"],
+            description=sent["description"],
+            networks="\n".join(sent["networks"]),
+        ),
+        "last": last,
+        "own": last is not None and last.actor_id == str(request.user.pk),
     }
     return fragment(request, "access/tokens/edit_conflict.html", "form", context, status=409)
 
 
-def _reveal(request: PageRequest, issued: services.IssuedToken) -> HttpResponse:
-    """The only response that holds the secret. It is no redirect, and nothing stores or repeats it."""
-    context = {"token": issued.token, "secret": issued.secret}
-    piece = "access/tokens/reveal.html#step" if request.htmx else "access/tokens/reveal.html"
-    response = no_store(render(request, piece, context))
-    if request.htmx:
-        response["HX-Trigger"] = "tokens-changed"
-    return response
+def _warn_of_networks(request: PageRequest, networks: list[str]) -> None:
+    """Say that calls from the person's own address will be refused, which is easily overlooked."""
+    own = parse(client_address(request))
+    if networks and not any(own in parse_network(each) for each in networks if own):
+        messages.warning(request, f"Your own address {own or ''} is not in the allowed networks of this token.")
 
 
 def _fresh(request: PageRequest) -> ApiToken | None:

@@ -1,18 +1,20 @@
 """Template filters for moments, permissions and audit events."""
 
+import re
 from datetime import datetime, timedelta
 
 from django import template
 from django.template import Context, Engine, TemplateDoesNotExist
 from django.template.defaultfilters import date
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import conditional_escape, format_html
+from django.utils.safestring import SafeString, mark_safe
 
 from access.models import AuditEvent
 from access.permissions import Permission, catalogue
 
 register = template.Library()
+PART_END = re.compile(r"(?<=[\w}])[/@.](?=[\w{])")
 
 
 @register.filter
@@ -72,6 +74,14 @@ def slot(context: Context, page: str, name: str) -> str:
 def within(path: str, section: str) -> bool:
     """Whether a page belongs to a section: the section's own address, or one below it by whole segments."""
     return path == section or (section != "/" and path.startswith(f"{section.rstrip('/')}/"))
+
+
+@register.filter
+def breakable(text: object) -> SafeString:
+    """An address, a path or an identifier, which a line ends behind one of its parts rather than within."""
+    if isinstance(text, SafeString):  # markup, whose attributes must stay as they are
+        return text
+    return mark_safe(PART_END.sub(r"\g<0><wbr>", conditional_escape(str(text))))  # noqa: S308 - escaped
 
 
 @register.filter

@@ -14,13 +14,15 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from access.addresses import parse_network
 from access.audit.events import Actor, Target, difference, log_event
 from access.models import ApiToken, AuditEvent, Tenant
 from access.permissions import catalogue
 from access.tokens.digests import digests
 
 # The fields that are edited together, and how an event's summary names the first one that changed.
-EDITED = {"name": "name", "description": "description", "expires_at": "expiry"}
+EDITED = {"name": "name", "description": "description", "expires_at": "expiry", "networks": "networks"}
+MOST_NETWORKS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,15 @@ def create_token(
     description: str = "",
     permissions: Iterable[str] = (),
     expires_at: datetime | None = None,
+    networks: Iterable[str] = (),
     submission: uuid.UUID | None = None,
 ) -> IssuedToken:
     """Issue a token. `submission` identifies the opened form; its second use raises AlreadySubmitted.
 
+    `networks` are those that calls may come from, in CIDR notation; none allows every address.
+
     Raises ValidationError for a missing or overlong name, an unknown permission, an expiry in the past or later than
-    the tenant allows, and a submission of another tenant.
+    the tenant allows, a text that is no network, and a submission of another tenant.
     """
     check_expiry(tenant, expires_at)
     secret = str(uuid.uuid4())
@@ -72,6 +77,7 @@ def create_token(
         key_number=newest.key_number,
         permissions=checked(permissions),
         expires_at=expires_at,
+        networks=checked_networks(networks),
         submission=submission,
         created_by=actor.administrator,
         created_by_name=actor.name,
@@ -100,16 +106,22 @@ def edit_token(
     name: str,
     description: str,
     expires_at: datetime | None,
+    networks: Iterable[str],
     version: int,
     actor: Actor,
 ) -> ApiToken:
-    """Change name, description and expiry. A token that has expired works again with a later expiry.
+    """Change name, description, expiry and networks. A token that has expired works again with a later expiry.
 
     Raises EditConflict if `version` is not the current one, ValidationError for bad input, and ApiToken.DoesNotExist
     for a revoked token.
     """
     token = locked(tenant, token_id, version)
-    new = {"name": name.strip(), "description": description.strip(), "expires_at": expires_at}
+    new = {
+        "name": name.strip(),
+        "description": description.strip(),
+        "expires_at": expires_at,
+        "networks": checked_networks(networks),
+    }
     old = {edited: getattr(token, edited) for edited in new}
     if not (changes := difference(_readable(old), _readable(new))):
         return token
@@ -217,6 +229,21 @@ def checked(permissions: Iterable[str]) -> list[str]:
     if unknown := [codename for codename in codenames if codename not in catalogue]:
         raise ValidationError({"permissions": f"There is no permission called {', '.join(unknown)}."})
     return codenames
+
+
+def checked_networks(networks: Iterable[str]) -> list[str]:
+    """The networks in CIDR notation. Raises ValidationError naming those that are none."""
+    found, wrong = [], []
+    for text in networks:
+        try:
+            found.append(str(parse_network(text)))
+        except ValueError:
+            wrong.append(text)
+    if wrong:
+        raise ValidationError({"networks": f"This is no network in CIDR notation: {', '.join(wrong)}."})
+    if len(found) > MOST_NETWORKS:
+        raise ValidationError({"networks": f"A token may have {MOST_NETWORKS} networks at most."})
+    return list(dict.fromkeys(found))
 
 
 def state(token: ApiToken) -> dict[str, Any]:

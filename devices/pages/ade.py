@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from access.http.bodies import takes_files
+from access.pages.dialogs import Dialog, refuse, saved, show
 from access.pages.guards import PageRequest, requires
 from access.pages.responses import form_data, fragment, push_url
 from access.roles import Capability
@@ -21,7 +22,6 @@ from devices.enrollment import ade_devices
 from devices.enrollment.ade_keys import public_key
 from devices.enrollment.server_tokens import LARGEST_FILE
 from devices.models import AdeDevice, AdeIntegration, Device
-from devices.pages.dialogs import Dialog, refuse, saved, show
 from devices.pages.forms.ade import AdeDeviceFilter, AdeDeviceForm, DefaultsForm, ServerTokenForm
 from devices.pages.forms.devices import TypeToConfirmForm
 from devices.pages.listing import listing

@@ -12,13 +12,13 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
+from access.pages.dialogs import Dialog, refuse, saved, show
 from access.pages.guards import PageRequest, requires
 from access.pages.responses import form_data, fragment, push_url
 from access.roles import Capability
 from devices.blueprints import blueprints as services
 from devices.library.assignment import assign_library_item, remove_library_item
 from devices.models import Assignment, Blueprint
-from devices.pages.dialogs import Dialog, refuse, saved, show
 from devices.pages.forms.blueprints import BlueprintForm, LibraryItemForm, NewBlueprintForm
 from devices.pages.forms.devices import TypeToConfirmForm
 from devices.pages.listing import listing

@@ -11,6 +11,7 @@ from django.http import Http404, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
+from access.pages.dialogs import Dialog, refuse, saved, show
 from access.pages.guards import PageRequest, requires
 from access.pages.responses import form_data, fragment
 from access.roles import Capability
@@ -19,7 +20,6 @@ from devices.bulk.changes import Change, SendCommand, by_platform
 from devices.commands import COMMANDS, Command
 from devices.models import Platform
 from devices.pages.command_menu import Group, grouped
-from devices.pages.dialogs import Dialog, refuse, saved, show
 from devices.pages.forms.bulk import (
     AddTagForm,
     AssignBlueprintForm,

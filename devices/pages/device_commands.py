@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
+from access.pages.dialogs import Dialog, refuse, saved, show
 from access.pages.guards import PageRequest, requires
 from access.pages.responses import form_data, no_store
 from access.roles import Capability
@@ -18,7 +19,6 @@ from devices.commands.queue import SentCommand, send_command
 from devices.fleet import lost_mode
 from devices.models import Device, Platform
 from devices.pages.device_frame import own_device
-from devices.pages.dialogs import Dialog, refuse, saved, show
 from devices.pages.forms.device_commands import CommandForm
 from devices.pages.forms.devices import name_of
 

@@ -11,6 +11,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
+from access.pages.dialogs import Dialog, refuse, saved, show
 from access.pages.guards import PageRequest, requires
 from access.pages.responses import form_data, fragment, push_url
 from access.roles import Capability
@@ -20,7 +21,6 @@ from devices.inventory import lists as inventory
 from devices.pages.device_frame import about, fleet_size, in_table, own_device
 from devices.pages.device_history import history
 from devices.pages.device_overview import overview
-from devices.pages.dialogs import Dialog, refuse, saved, show
 from devices.pages.forms.devices import DeviceFilter, DeviceForm, TypeToConfirmForm, name_of
 from devices.pages.listing import PER_PAGE, listing
 from devices.pages.selection import marks

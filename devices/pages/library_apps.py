@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from access.pages.dialogs import Dialog, Upload, refuse, saved, show
 from access.pages.guards import PageRequest, requires
 from access.pages.responses import no_store
 from access.pages.uploads import UploadStopped, takes_upload
@@ -20,7 +21,6 @@ from access.roles import Capability
 from devices.library import custom_apps, ipa_apps, items
 from devices.library.kinds import CUSTOM_APP, IPA_APP, Kind, contents_of
 from devices.models import LibraryItem
-from devices.pages.dialogs import Dialog, Upload, refuse, saved, show
 from devices.pages.forms.apps import AppForm, CustomAppForm, IpaAppForm, too_large
 from devices.pages.library_editing import CHANGED, created
 from devices.pages.library_uploads import FileReceiver, receiver

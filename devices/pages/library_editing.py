@@ -13,13 +13,13 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from access.http.bodies import takes_files
+from access.pages.dialogs import Dialog, refuse, saved, show
 from access.pages.guards import PageRequest, requires
 from access.pages.responses import form_data
 from access.roles import Capability
 from devices.library import items, profiles, scripts
 from devices.library.kinds import CUSTOM_PROFILE, CUSTOM_SCRIPT, Kind, kind_of
 from devices.models import LibraryItem
-from devices.pages.dialogs import Dialog, refuse, saved, show
 from devices.pages.forms.library import ProfileForm, ScriptForm
 
 CHANGED = "library-changed"

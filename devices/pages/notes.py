@@ -10,13 +10,13 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from access.http.bodies import takes_body
+from access.pages.dialogs import Dialog, saved, show
 from access.pages.guards import PageRequest, requires
 from access.pages.responses import form_data, fragment
 from access.roles import Capability
 from devices.fleet import notes as services
 from devices.models import Device
 from devices.pages.device_frame import about, own_device
-from devices.pages.dialogs import Dialog, saved, show
 from devices.pages.forms.notes import NoteForm
 from devices.pages.listing import PER_PAGE
 

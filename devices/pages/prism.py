@@ -11,12 +11,12 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from access.pages.bars import Bar, DrawnBar, drawn
+from access.pages.dialogs import Dialog, saved, show
 from access.pages.guards import PageRequest, requires
 from access.pages.responses import form_data
 from access.roles import Capability
 from devices.models.prism.categories import CATEGORIES
 from devices.models.prism.columns import Category, Column
-from devices.pages.dialogs import Dialog, saved, show
 from devices.pages.forms.prism import AddForm, PrismFilter
 from devices.pages.listing import PER_PAGE, page_number
 from devices.prism.columns import columns_of, sort_column

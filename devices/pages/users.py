@@ -11,12 +11,12 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
+from access.pages.dialogs import Dialog, refuse, saved, show
 from access.pages.guards import PageRequest, requires
 from access.pages.responses import form_data, fragment, push_url
 from access.roles import Capability
 from devices.fleet import users as services
 from devices.pages.device_frame import in_table
-from devices.pages.dialogs import Dialog, refuse, saved, show
 from devices.pages.forms.users import UserFilter, UserForm
 from devices.pages.listing import listing
 from devices.pages.selection import marks

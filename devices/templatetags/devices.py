@@ -1,11 +1,8 @@
 """What our templates say about devices, their commands and Blueprints."""
 
-import re
-
 from django import template
-from django.utils.html import conditional_escape
-from django.utils.safestring import SafeString, mark_safe
 
+from access.templatetags.access import breakable
 from devices.commands import COMMANDS
 from devices.library.kinds import KINDS, kind_of
 from devices.models import Blueprint, Device, DeviceCommand, LibraryItem, Platform, Severity, ThreatSeverity
@@ -15,6 +12,7 @@ from devices.pages.forms.devices import PLATFORMS
 from devices.text import as_words
 
 register = template.Library()
+register.filter(breakable)
 
 SYSTEMS: dict[str, str] = {
     Platform.MAC: "macOS",
@@ -22,7 +20,6 @@ SYSTEMS: dict[str, str] = {
     Platform.IPHONE: "iOS",
     Platform.APPLE_TV: "tvOS",
 }
-PART_END = re.compile(r"(?<=[\w}])[/@.](?=[\w{])")
 
 # Our pictures for the icons that the API names.
 PICTURES = {
@@ -82,14 +79,6 @@ def is_web_address(text: str) -> bool:
 def constant(text: str) -> str:
     """A word of the API, such as custom-app, as people write it."""
     return as_words(text.replace("-", "_"))
-
-
-@register.filter
-def breakable(text: object) -> SafeString:
-    """An address, a path or an identifier, which a line ends behind one of its parts rather than within."""
-    if isinstance(text, SafeString):  # markup, whose attributes must stay as they are
-        return text
-    return mark_safe(PART_END.sub(r"\g<0><wbr>", conditional_escape(str(text))))  # noqa: S308 - escaped
 
 
 @register.filter

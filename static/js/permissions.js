@@ -28,7 +28,7 @@
   // --- What is in sight ---
 
   // The words and the ranks of access/search.py, which finds rows and puts them in order where this script does not run.
-  const wordsOf = (query) => query.split(" ").map((word) => (word.length > 3 ? word.replace(/s$/, "") : word));
+  const wordsOf = (query) => query.split(" ").map((word) => (/^[a-z]{4,}$/.test(word) ? word.replace(/s$/, "") : word));
   const matches = (query, text) => wordsOf(query).every((word) => text.includes(word));
   const rank = (query, row) => {
     if (!query || row.label === query) return 0;

@@ -1,22 +1,31 @@
 """Forms for tokens: create, edit, and the filters of the list."""
 
 import uuid
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.template.defaultfilters import date as date_text
 from django.utils import timezone
 
-from access.models import ApiToken
+from access.models import ApiToken, AuditEvent
 from access.models.tokens import ApiTokenQuerySet, expiring_soon
 from access.pages.forms.filters import ListFilter
 from access.pages.forms.password import ReauthenticationForm
+from access.tokens.rotation import UNTIL_USED
 
 NAME = {"required": "Give the token a name.", "max_length": "Use at most 100 characters."}
 
 
+DAYS = (30, 90, 365)
+NEVER, ON_DATE, AS_NOW = "never", "date", "now"
+DEFAULT_DAYS = 90  # where a rule of the organization asks for an expiry
+
+
 class TokenForm(forms.Form):
-    """Name and description of a token."""
+    """Name, description and expiry of a token. The cleaned data has `expires_at`, None for never."""
 
     name = forms.CharField(
         max_length=100,
@@ -27,18 +36,91 @@ class TokenForm(forms.Form):
     description = forms.CharField(
         max_length=1000, required=False, widget=forms.Textarea(attrs={"rows": 3, "autocomplete": "off"})
     )
+    expires = forms.ChoiceField(label="Expires", required=False)
+    expires_on = forms.DateField(
+        label="Last day",
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}),
+        error_messages={"invalid": "Enter a date as year-month-day, such as 2027-01-31."},
+    )
+
+    networks = forms.CharField(
+        label="Allowed networks",
+        required=False,
+        max_length=5000,
+        widget=forms.Textarea(attrs={"rows": 2, "autocomplete": "off", "spellcheck": "false"}),
+        help_text="One address or network a line, such as 203.0.113.0/24. Left empty, calls may come from anywhere.",
+    )
+
+    def clean_networks(self) -> list[str]:
+        return str(self.cleaned_data["networks"]).replace(",", "\n").split()
+
+    def set_expiries(self, longest_days: int | None, *, present: tuple[str, datetime | None] | None = None) -> None:
+        """Offer what the organization allows. `present` is the expiry that the token has, and how to call it."""
+        days = [each for each in DAYS if longest_days is None or each <= longest_days]
+        if longest_days is not None and longest_days not in days:
+            days.append(longest_days)
+        self._present = present[1] if present else None
+        choices = [(AS_NOW, present[0])] if present else []
+        choices += [(NEVER, "Never")] if longest_days is None else []
+        choices += [
+            *((str(each), f"After {each} day{'' if each == 1 else 's'}") for each in days),
+            (ON_DATE, "On a date"),
+        ]
+        field = self.fields["expires"]
+        field.choices = choices  # type: ignore[attr-defined]
+        preferred = str(DEFAULT_DAYS) if DEFAULT_DAYS in days else str(days[-1])
+        self.initial.setdefault("expires", AS_NOW if present else NEVER if longest_days is None else preferred)
+        if longest_days is not None:
+            field.help_text = f"Tokens of this organization expire within {longest_days} days at most."
+
+    def clean(self) -> None:
+        super().clean()
+        day: date | None = self.cleaned_data.pop("expires_on", None)
+        # A client that sends none means what the form would show.
+        chosen = self.cleaned_data.pop("expires", "") or self.initial.get("expires", NEVER)
+        expires_at = None
+        if chosen == ON_DATE and day is None:
+            if not self.has_error("expires_on"):
+                self.add_error("expires_on", "Choose the last day on which the token works.")
+        elif chosen == ON_DATE and day is not None:
+            expires_at = timezone.make_aware(datetime.combine(day, time(23, 59, 59)))
+        elif chosen == AS_NOW:
+            expires_at = self._present
+        elif chosen.isdecimal():
+            expires_at = timezone.now() + timedelta(days=int(chosen))
+        self.cleaned_data["expires_at"] = expires_at
+
+    def refuse(self, error: ValidationError) -> None:
+        """Add the messages of a room's ValidationError to the fields that they are about."""
+        if not hasattr(error, "error_dict"):
+            self.add_error(None, error)
+            return
+        for name, errors in error.error_dict.items():
+            field = "expires" if name == "expires_at" else name
+            for each in errors:
+                self.add_error(field if field in self.fields else None, each)
 
 
 class EditTokenForm(TokenForm):
-    """A new name and description, and the version of the token that the page showed."""
+    """New details of a token, and the version of the token that the page showed."""
 
     version = forms.IntegerField(min_value=0, max_value=2**31 - 1, widget=forms.HiddenInput)
 
     @classmethod
-    def of(cls, data: Any, token: ApiToken, **fields: Any) -> "EditTokenForm":
+    def of(cls, data: Any, token: ApiToken, *, longest_days: int | None, **fields: Any) -> "EditTokenForm":
         """The form of a token; `fields` are shown in place of those that are saved."""
-        shown = {"name": token.name, "description": token.description, "version": token.version}
-        return cls(data, initial=shown | fields)
+        shown = {
+            "name": token.name,
+            "description": token.description,
+            "networks": "\n".join(token.networks),
+            "version": token.version,
+        }
+        form = cls(data, initial=shown | fields)
+        moment = token.expires_at
+        words = f"As now: {date_text(timezone.localtime(moment), 'M j, Y, H:i')}" if moment else "As now: never"
+        form.set_expiries(longest_days, present=(words, moment))
+        return form
 
 
 class CreateTokenForm(TokenForm, ReauthenticationForm):
@@ -46,16 +128,89 @@ class CreateTokenForm(TokenForm, ReauthenticationForm):
 
     submission = forms.UUIDField(widget=forms.HiddenInput)
 
-    field_order = ["name", "description", "password", "submission"]
+    field_order = ["name", "description", "expires", "expires_on", "networks", "password", "submission"]
+
+    def __init__(self, data: Any = None, *, request: HttpRequest, longest_days: int | None) -> None:
+        super().__init__(data, request=request, initial={"submission": uuid.uuid4()})
+        self.set_expiries(longest_days)
+
+
+class RotateTokenForm(ReauthenticationForm):
+    """How long the former secret goes on working. `submission` as in CreateTokenForm."""
+
+    overlap = forms.ChoiceField(
+        label="The present secret works for",
+        choices=[
+            ("24h", "24 more hours"),
+            ("none", "No longer: it ends at once"),
+            ("1h", "1 more hour"),
+            ("7d", "7 more days"),
+            (UNTIL_USED, "As long as the new one is not used"),
+        ],
+        help_text="In this time both secrets work, so that the integration can be changed without a break.",
+    )
+    submission = forms.UUIDField(widget=forms.HiddenInput)
+
+    field_order = ["overlap", "password", "submission"]
 
     def __init__(self, data: Any = None, *, request: HttpRequest) -> None:
         super().__init__(data, request=request, initial={"submission": uuid.uuid4()})
 
 
+class RevokeTokenForm(forms.Form):
+    """The name of a token that was used lately, typed by the person who ends it."""
+
+    name = forms.CharField(
+        max_length=100,
+        label="Type its name to confirm",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        error_messages={"required": "Type the name of the token."},
+    )
+
+    def __init__(self, data: Any, *, token: ApiToken) -> None:
+        super().__init__(data)
+        self.token = token
+        if not token.used_lately:
+            del self.fields["name"]
+
+    def clean_name(self) -> str:
+        if (name := str(self.cleaned_data["name"])) != self.token.name:
+            raise ValidationError("This is not the name of the token.")
+        return name
+
+
+class TokenRuleForm(forms.Form):
+    """The rule of the organization for the expiry of tokens."""
+
+    longest_token_days = forms.IntegerField(
+        label="Most days",
+        required=False,
+        min_value=1,
+        max_value=3650,
+        widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
+        help_text="Leave it empty for no rule.",
+    )
+
+
 class TokenFilter(ListFilter):
+    state = forms.ChoiceField(
+        required=False,
+        choices=[
+            ("", "Not revoked"),
+            ("disabled", "Disabled"),
+            ("overlap", "With two secrets"),
+            ("revoked", "Revoked"),
+        ],
+        widget=forms.RadioSelect,
+    )
     permissions = forms.ChoiceField(
         required=False,
-        choices=[("", "Any"), ("some", "With permissions"), ("none", "No permissions")],
+        choices=[
+            ("", "Any"),
+            ("some", "With permissions"),
+            ("none", "No permissions"),
+            ("sensitive", "Sensitive permissions"),
+        ],
         widget=forms.RadioSelect,
     )
     use = forms.ChoiceField(
@@ -71,6 +226,7 @@ class TokenFilter(ListFilter):
         label="Expiry",
     )
     creator = forms.ChoiceField(required=False, label="Created by")
+    removed = forms.BooleanField(required=False, label="Creator removed")
 
     def set_choices(self) -> None:
         self.tokens = self.tenant.api_tokens.listed()
@@ -79,11 +235,20 @@ class TokenFilter(ListFilter):
 
     def apply(self) -> ApiTokenQuerySet:
         tokens: ApiTokenQuerySet = self.tokens
+        match self.chosen.get("state"):
+            case "disabled":
+                tokens = tokens.filter(disabled_at__isnull=False)
+            case "overlap":
+                tokens = tokens.overlapping()
+            case "revoked":
+                tokens = self.tenant.api_tokens.revoked()
         match self.chosen.get("permissions"):
             case "some":
                 tokens = tokens.exclude(permissions=[])
             case "none":
                 tokens = tokens.filter(permissions=[])
+            case "sensitive":
+                tokens = tokens.sensitive()
         match self.chosen.get("use"):
             case "never":
                 tokens = tokens.filter(last_used_at__isnull=True)
@@ -96,4 +261,6 @@ class TokenFilter(ListFilter):
                 tokens = tokens.filter(expires_at__lte=timezone.now())
         if creator := self.chosen.get("creator"):
             tokens = tokens.filter(created_by_name=creator)
+        if self.chosen.get("removed"):
+            tokens = tokens.filter(created_by=None, created_by_type=AuditEvent.ActorType.USER)
         return tokens.search(self.chosen.get("q", ""))

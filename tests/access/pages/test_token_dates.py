@@ -48,7 +48,7 @@ def test_an_expiry_is_ahead_until_it_is_past(
     token = issue_token("list_devices", created_by=owner)
     ApiToken.objects.filter(pk=token.pk).update(created_at=NOW, last_used_at=NOW, expires_at=NOW + 41 * DAY)
     row = listed(owner, monkeypatch, NOW + passed)
-    assert re.search(rf"{words} View Revoke", row), row  # the last cell before the actions
+    assert re.search(rf"{words} View Rotate", row), row  # the last cell before the actions
     assert [each for each in ("Expires soon", "Expired") if each in row] == ([badge] if badge else [])
 
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from access.audit.events import Actor
 from access.models import Administrator, ApiToken, Role, Tenant
 from access.sign_in.reauthentication import AUTHENTICATED_AT
-from access.tokens.lifecycle import create_token, edit_token
+from access.tokens.lifecycle import create_token, edit_token, revoke_token
 from tests.markup import elements
 
 HTMX = {"HX-Request": "true"}
@@ -57,9 +57,22 @@ def admin(client: Client, owner: Administrator) -> Client:
     return client
 
 
+READABLE = ("token", "token-activity")  # also of a revoked token
+CHANGES = (
+    "token-created",
+    "token-edit",
+    "token-permissions",
+    "token-permissions-copy",
+    "token-rotate",
+    "token-end-overlap",
+    "token-disable",
+    "token-enable",
+    "token-revoke",
+)
+
+
 def pages(token: ApiToken) -> list[str]:
-    names = ("token", "token-created", "token-edit", "token-revoke", "token-permissions", "token-activity")
-    return [LIST, NEW, *(reverse(name, args=[token.id]) for name in names)]
+    return [LIST, NEW, *(reverse(name, args=[token.id]) for name in (*READABLE, *CHANGES))]
 
 
 @pytest.mark.slow
@@ -97,11 +110,19 @@ def test_signing_in_returns_to_the_requested_page(client: Client, tenant: Tenant
 @pytest.mark.slow
 def test_unknown_foreign_and_revoked_tokens_are_not_found(admin: Client, tenant: Tenant, other_tenant: Tenant) -> None:
     revoked = issue(tenant)
-    ApiToken.objects.filter(pk=revoked.pk).update(revoked_at=timezone.now())
+    revoke_token(tenant=tenant, token_id=revoked.id, actor=Actor.command("the test"))
     unknown = ApiToken(id=uuid.uuid4())
     for token in (revoked, issue(other_tenant), unknown):
-        assert {admin.get(url).status_code for url in pages(token)[2:]} == {404}
-        assert admin.post(reverse("token-revoke", args=[token.id])).status_code == 404
+        names = CHANGES if token is revoked else (*READABLE, *CHANGES)
+        urls = [reverse(name, args=[token.id]) for name in names]
+        assert {admin.get(url).status_code for url in urls} == {404}
+        assert {admin.post(url).status_code for url in urls} <= {404, 405}
+    for name in READABLE:
+        page = admin.get(reverse(name, args=[revoked.id])).content.decode()
+        assert re.search(r"Revoked by manage\.py the test\s+<time", page)
+        assert reverse("token-rotate", args=[revoked.id]) not in page
+    assert revoked.name not in admin.get(LIST).content.decode()
+    assert revoked.name in admin.get(LIST, {"state": "revoked"}).content.decode()
 
 
 @pytest.mark.slow
@@ -252,9 +273,7 @@ def test_editing_and_revoking(admin: Client, tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
-def test_the_second_of_two_editors_is_shown_both_names(
-    admin: Client, owner: Administrator, tenant: Tenant, headers: dict[str, str]
-) -> None:
+def test_the_second_of_two_editors_is_shown_both_names(admin: Client, tenant: Tenant, headers: dict[str, str]) -> None:
     token = issue(tenant)
     url = reverse("token-edit", args=[token.id])
     opened = admin.get(url, headers=headers).context["form"].initial
@@ -264,8 +283,9 @@ def test_the_second_of_two_editors_is_shown_both_names(
         name="Theirs",
         description="Saved",
         expires_at=None,
+        networks=(),
         version=1,
-        actor=Actor.of(owner),
+        actor=Actor.command("somebody"),
     )
 
     answer = admin.post(url, opened | {"name": "Mine", "description": "Unsaved"}, headers=headers)
@@ -273,7 +293,7 @@ def test_the_second_of_two_editors_is_shown_both_names(
     assert answer.status_code == 409
     assert "<dd>Theirs</dd>" in page
     assert "<dd>Saved</dd>" in page
-    assert f"{owner.name} saved it" in page
+    assert "manage.py somebody saved it" in page
     fields = {field["name"]: field.get("value") for field in elements(page, "input") if "name" in field}
     assert fields["name"] == "Mine"
     assert ">\nUnsaved</textarea>" in page

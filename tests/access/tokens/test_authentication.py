@@ -181,3 +181,30 @@ def test_the_second_look_up_is_its_queryset(tenant: Tenant, issue_token: IssueTo
             authentication.LOOK_UP_AGAIN, [token.id.hex], queryset.values_list("permissions", "expires_at")
         )
         assert queryset.exists() is (token in tokens[:2])
+
+
+@pytest.mark.parametrize(
+    ("networks", "address", "allowed"),
+    [
+        ([], "203.0.113.9", True),
+        (["192.0.2.0/24"], "192.0.2.7", True),
+        (["192.0.2.0/24"], "192.0.3.7", False),
+        (["192.0.2.0/24"], "::ffff:192.0.2.7", True),
+        (["2001:db8::/32"], "2001:db8:1::5", True),
+        (["2001:db8::/32"], "192.0.2.7", False),
+        (["198.51.100.4/32", "2001:db8::/32"], "198.51.100.4", True),
+        (["192.0.2.0/24"], "", False),
+    ],
+)
+def test_calls_come_from_the_networks_of_the_token(
+    issue_token: IssueToken, networks: list[str], address: str, allowed: bool
+) -> None:
+    token = issue_token()
+    ApiToken.objects.filter(pk=token.pk).update(networks=networks)
+    if allowed:
+        assert authenticate(f"Bearer {token.secret}", subdomain=None, call=Call(address)).id == token.id
+        return
+    with pytest.raises(AuthenticationFailed) as caught:
+        authenticate(f"Bearer {token.secret}", subdomain=None, call=Call(address))
+    assert caught.value.sent
+    assert caught.value.body() == refused(f"Bearer {UNKNOWN}").body()

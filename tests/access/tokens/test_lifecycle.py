@@ -105,6 +105,7 @@ def test_the_event_of_a_rename_has_the_old_and_the_new_name(tenant: Tenant, issu
         name="New",
         description="Same",
         expires_at=None,
+        networks=(),
         version=1,
         actor=Actor.command("test"),
     )
@@ -125,6 +126,7 @@ def test_saving_without_a_change_writes_no_event(tenant: Tenant, issue_token: Is
         name="Same",
         description="",
         expires_at=None,
+        networks=(),
         version=1,
         actor=Actor.command("test"),
     )
@@ -169,8 +171,10 @@ def test_the_second_of_two_editors_gets_a_conflict(tenant: Tenant, issue_token: 
 
 
 EDITS: dict[str, Callable[..., ApiToken]] = {
-    "name": lambda **one: edit_token(**one, name=f"Name {uuid.uuid4()}", description="", expires_at=None),
-    "description": lambda **one: edit_token(**one, name="Okta", description=f"Text {uuid.uuid4()}", expires_at=None),
+    "name": lambda **one: edit_token(**one, name=f"Name {uuid.uuid4()}", description="", expires_at=None, networks=()),
+    "description": lambda **one: edit_token(
+        **one, name="Okta", description=f"Text {uuid.uuid4()}", expires_at=None, networks=()
+    ),
     "permissions": lambda **one: set_permissions(**one, permissions=["get_device"]),
 }
 
@@ -229,6 +233,7 @@ def test_revoking_is_for_good(tenant: Tenant, issue_token: IssueToken) -> None:
             name="X",
             description="",
             expires_at=None,
+            networks=(),
             version=1,
             actor=Actor.command("test"),
         ),
@@ -264,7 +269,7 @@ def test_without_its_audit_event_no_change_is_committed(
     one: dict[str, Any] = {"tenant": tenant, "token_id": token.id, "actor": actor}
     changes: dict[str, Callable[[], object]] = {
         "create": lambda: create_token(tenant=tenant, name="Another", actor=actor),
-        "edit": lambda: edit_token(**one, name="After", description="", expires_at=None, version=1),
+        "edit": lambda: edit_token(**one, name="After", description="", expires_at=None, networks=(), version=1),
         "permissions": lambda: set_permissions(**one, permissions=[], version=1),
         "revoke": lambda: revoke_token(**one),
     }
@@ -282,6 +287,7 @@ class TestExpiry:
             name=token.name,
             description=token.description,
             expires_at=expires_at,
+            networks=token.networks,
             version=token.version,
             actor=Actor.command("test"),
         )

@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from access.models import ApiToken
 from access.tokens import usage
 from access.tokens.usage import Call
+from tests.types import Call as Api
 from tests.types import IssueToken
 
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
@@ -116,3 +117,87 @@ def test_many_tokens_are_few_transactions(issue_token: IssueToken, monkeypatch: 
     assert statements.count("SAVEPOINT") == 3
     assert statements.count("UPDATE") == 5
     assert ApiToken.objects.filter(last_used_at=NOW).count() == 5
+
+
+class TestCounts:
+    @pytest.fixture(autouse=True)
+    def no_counts_from_before(self) -> None:
+        usage._calls.clear()
+        usage._counts.clear()
+
+    def counted(self, token: ApiToken) -> dict[str, tuple[int, int]]:
+        return {use.operation: (use.calls, use.denied) for use in token.uses.all()}
+
+    def test_calls_are_counted_by_operation_and_outcome(self, issue_token: IssueToken, api: Api) -> None:
+        token = issue_token("list_users")
+        for _ in range(3):
+            assert api("GET", "/api/v1/users", token).status_code == 200
+        assert api("GET", "/api/v1/tags", token).status_code == 403
+        usage.flush()
+        assert self.counted(token) == {"list_users": (3, 0), "list_tags": (0, 1)}
+        assert token.uses.get(operation="list_tags").denied_at
+        assert token.uses.get(operation="list_users").denied_at is None
+        api("GET", "/api/v1/users", token)
+        usage.flush()
+        assert self.counted(token)["list_users"] == (4, 0)
+
+    def test_a_call_writes_nothing_itself(self, issue_token: IssueToken, api: Api) -> None:
+        token = issue_token("list_users")
+        api("GET", "/api/v1/users", token)
+        assert not token.uses.exists()
+
+    def test_counts_that_cannot_be_written_are_kept(
+        self, issue_token: IssueToken, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        token = issue_token()
+        usage.count_call(token.id, "list_users", denied=False)
+
+        def fail(*_: Any) -> None:
+            raise OperationalError
+
+        with monkeypatch.context() as patch:
+            patch.setattr(usage, "_write_counts", fail)
+            with pytest.raises(OperationalError):
+                usage.flush()
+        usage.count_call(token.id, "list_users", denied=False)
+        usage.flush()
+        assert self.counted(token) == {"list_users": (2, 0)}
+
+    def test_a_batch_that_fails_half_way_counts_once(
+        self, issue_token: IssueToken, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        token = issue_token()
+        for operation in ("a", "b"):
+            usage.count_call(token.id, operation, denied=False)
+        write = usage._write_counts
+
+        def fail_after(some: Any) -> None:
+            write(some)
+            raise OperationalError
+
+        with monkeypatch.context() as patch:
+            patch.setattr(usage, "_write_counts", fail_after)
+            with pytest.raises(OperationalError):
+                usage.flush()
+        usage.flush()
+        assert self.counted(token) == {"a": (1, 0), "b": (1, 0)}
+
+    def test_old_days_are_forgotten(self, issue_token: IssueToken) -> None:
+        token = issue_token()
+        today = datetime.now(UTC).date()
+        for days in (399, 401):
+            token.uses.create(day=today - timedelta(days=days), operation="list_users", calls=1)
+        usage.forget_uses.call()
+        assert [(today - use.day).days for use in token.uses.all()] == [399]
+
+
+def test_the_last_use_names_agent_and_operation_also_of_a_refused_call(issue_token: IssueToken, api: Api) -> None:
+    token = issue_token()
+    agent = "terraform/1.9 \0" + "x" * 300
+    assert api("GET", "/api/v1/tags", token, headers={"User-Agent": agent}).status_code == 403
+    usage.flush()
+    token.refresh_from_db()
+    assert token.last_used_at
+    assert token.last_used_for == "list_tags"
+    assert token.last_used_by.startswith("terraform/1.9 ")
+    assert len(token.last_used_by) <= 200

@@ -48,7 +48,7 @@ def show(request: PageRequest, dialog: Dialog, form: forms.Form) -> HttpResponse
     invalid = [bound for bound in visible if bound.errors]
     if invalid or (visible and not dialog.about):
         (invalid or visible)[0].field.widget.attrs["autofocus"] = True
-    return fragment(request, "devices/dialog.html", "form", {"dialog": dialog, "form": form}, status=status)
+    return fragment(request, "dialog.html", "form", {"dialog": dialog, "form": form}, status=status)
 
 
 def refuse(form: forms.Form, error: ValidationError) -> None:
