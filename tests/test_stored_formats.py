@@ -153,7 +153,7 @@ def test_an_upgraded_database_keeps_its_tokens_secrets_sessions_and_trail(empty_
     call_command("migrate", verbosity=0)
 
     tenant = Tenant.objects.get()
-    live = authenticate(f"Bearer {TOKEN}", subdomain="stored", address="")
+    live = authenticate(f"Bearer {TOKEN}", subdomain="stored")
     assert (live.name, live.permissions, live.tenant) == ("Wall board", {"list_devices"}, tenant)
     assert verify(tenant) == (2, EVENTS[1]["mac"])
     assert SessionStore().exists(SESSION)

@@ -2,11 +2,13 @@
 
 import re
 from datetime import datetime, timedelta
+from typing import Any
 
 from django import template
 from django.template import Context, Engine, TemplateDoesNotExist
 from django.template.defaultfilters import date
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
@@ -14,6 +16,8 @@ from access.models import AuditEvent
 from access.permissions import Permission, catalogue
 
 register = template.Library()
+FIELD_LABELS = {"expires_at": "Expires", "networks": "Allowed networks", "longest_token_days": "Most days"}
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d.*")
 PART_END = re.compile(r"(?<=[\w}])[/@.](?=[\w{])")
 
 
@@ -37,8 +41,9 @@ def exactly(moment: datetime) -> SafeString:
 
 def relative(moment: datetime, now: datetime) -> str:
     """`4 minutes ago`, `Yesterday`, `in 41 days`: one unit, the largest that fits."""
-    distance = abs(now - moment)
     future = moment > now
+    # A minute of tolerance: what ends after 30 days is not called 29 days away a second later.
+    distance = moment - now + timedelta(minutes=1) if moment - now > timedelta(hours=1) else abs(now - moment)
     if distance < timedelta(seconds=5):
         return "just now"
     for unit, size, limit in (("second", 1, 60), ("minute", 60, 3600), ("hour", 3600, 86400)):
@@ -82,6 +87,22 @@ def breakable(text: object) -> SafeString:
     if isinstance(text, SafeString):  # markup, whose attributes must stay as they are
         return text
     return mark_safe(PART_END.sub(r"\g<0><wbr>", conditional_escape(str(text))))  # noqa: S308 - escaped
+
+
+@register.filter
+def field_label(name: str) -> str:
+    """The name of a field in an event, as people read it."""
+    return FIELD_LABELS.get(name) or name.replace("_", " ").capitalize()
+
+
+@register.filter
+def field_value(value: Any) -> SafeString | str:
+    """The value of a field in an event, as people read it: lists with commas, moments to the minute."""
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "empty"
+    if isinstance(value, str) and MOMENT.fullmatch(value) and (moment := parse_datetime(value)):
+        return exactly(moment)
+    return str(value) if value not in {None, ""} else "empty"
 
 
 @register.filter

@@ -68,7 +68,7 @@ def rotate_token(
         actor=actor,
         action=AuditEvent.Action.UPDATE,
         summary="Token rotated",
-        changes={"former_secret": {"old": None, "new": _end(overlap, token.previous_until)}},
+        changes={"former_secret": {"old": "works", "new": _end(overlap, token.previous_until)}},
     )
     return IssuedToken(token, secret)
 
@@ -104,4 +104,4 @@ def _forget_former(token: ApiToken) -> None:
 def _end(overlap: str, until: datetime | None) -> str:
     if overlap == UNTIL_USED:
         return "works until the first call with the new one"
-    return f"works until {until.isoformat(timespec='seconds')}" if until else "ended at once"
+    return f"works until {until:%Y-%m-%d %H:%M} UTC" if until else "ended at once"

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 def ticked(response: HttpResponse) -> set[str]:
-    return checked(response.content.decode()) & {permission.codename for permission in catalogue}
+    return {permission.codename for permission in catalogue} & checked(response.content.decode())
 
 
 def shown(response: HttpResponse) -> str:
@@ -78,7 +78,7 @@ class TestCopy:
 
     def test_the_dialog_finds_tokens_with_permissions_of_this_tenant(self, admin: Client, tenant: Tenant) -> None:
         token, empty, found = issue(tenant, []), issue(tenant, []), issue(tenant, ["list_tags"])
-        foreign = issue(TenantFactory(), ["list_tags"])
+        foreign = issue(TenantFactory.create(), ["list_tags"])
         url = reverse("token-permissions-copy", args=[token.id])
         dialog = admin.get(url, {"q": "OKT"}).content.decode()
         assert str(found.id) in dialog
@@ -86,7 +86,7 @@ class TestCopy:
         assert str(found.id) not in admin.get(url, {"q": "other"}).content.decode()
 
     def test_a_token_of_another_tenant_gives_nothing_away(self, admin: Client, tenant: Tenant) -> None:
-        foreign, token = issue(TenantFactory(), ["list_tags"]), issue(tenant, [])
+        foreign, token = issue(TenantFactory.create(), ["list_tags"]), issue(tenant, [])
         assert ticked(save(admin, token, ["list_users"], copy_from=str(foreign.id))) == {"list_users"}
 
 

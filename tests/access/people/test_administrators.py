@@ -56,7 +56,7 @@ def test_a_removed_persons_tokens_work_on_and_keep_their_name(tenant: Tenant, is
 
     token.refresh_from_db()
     assert (token.created_by_id, token.created_by_name, token.creator_removed) == (None, "Ada Byron", True)
-    assert authenticate(f"Bearer {token.secret}", subdomain="accuhive", address="").permissions == {"list_devices"}
+    assert authenticate(f"Bearer {token.secret}", subdomain="accuhive").permissions == {"list_devices"}
     assert AuditEvent.objects.latest("sequence").target_name == "Ada Byron"
 
 

@@ -293,7 +293,7 @@ class TestExpiry:
         )
 
     def test_an_edit_sets_moves_and_removes_it(self, issue_token: IssueToken) -> None:
-        token = issue_token()
+        token: ApiToken = issue_token()
         later = timezone.now() + timedelta(days=30)
         token = self.expire(token, later)
         event = AuditEvent.objects.latest("sequence")

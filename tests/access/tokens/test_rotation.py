@@ -99,7 +99,7 @@ def test_the_same_form_rotates_once(issue_token: IssueToken) -> None:
 def test_disabling_and_revoking_end_both_secrets(issue_token: IssueToken, tenant: Tenant) -> None:
     token = issue_token()
     issued = rotate(token, "24h")
-    one = {"tenant": tenant, "token_id": token.id, "actor": ACTOR}
+    one: dict[str, Any] = {"tenant": tenant, "token_id": token.id, "actor": ACTOR}
     disable_token(**one)
     assert not works(token.secret)
     assert not works(issued.secret)

@@ -5,9 +5,9 @@ import re
 import pytest
 
 from access.models import Tenant
+from access.templatetags.access import breakable
 from devices.models import DeviceCommand, Platform
 from devices.pages import listing
-from devices.templatetags.devices import breakable
 from tests.devices.pages.browsing import HTMX, SignIn, page, text
 from tests.factories.devices import BlueprintFactory, DeviceCommandFactory, DeviceFactory, TagFactory, UserFactory
 from tests.markup import elements
