@@ -1,7 +1,7 @@
 from django.conf import settings
 from django.urls import path, re_path
 
-from access.pages import home, permissions, session, styleguide, token_life, tokens
+from access.pages import home, permissions, session, styleguide, token_life, token_usage, tokens
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -19,6 +19,9 @@ urlpatterns = [
     path("access/tokens/<uuid:token_id>/revoke/", tokens.revoke, name="token-revoke"),
     path("access/tokens/<uuid:token_id>/permissions/edit/", permissions.edit, name="token-permissions"),
     path("access/tokens/<uuid:token_id>/permissions/copy/", permissions.copy, name="token-permissions-copy"),
+    path("access/tokens/<uuid:token_id>/usage/", token_usage.usage, name="token-usage"),
+    path("access/tokens/<uuid:token_id>/learn/", token_usage.learn, name="token-learn"),
+    path("access/tokens/<uuid:token_id>/learn/stop/", token_usage.stop_learning, name="token-stop-learning"),
     path("access/tokens/<uuid:token_id>/activity/", tokens.activity, name="token-activity"),
     path("session/", session.session_state, name="session"),
     # allauth looks these names up itself.

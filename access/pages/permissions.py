@@ -16,6 +16,7 @@ from access.pages.token_life import revoked_by
 from access.permissions import catalogue
 from access.presets import presets
 from access.tokens import lifecycle as services
+from access.tokens.learning import suggestions
 
 MOST_SOURCES = 20  # tokens that the dialog for copying lists
 
@@ -37,7 +38,7 @@ def view(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
 def edit(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
     token = get_object_or_404(request.tenant.api_tokens.listed(), id=token_id)
     posted = form_data(request)
-    proposed = {each.codename for each in catalogue.known(request.GET.getlist("grant"))}
+    proposed = _proposed(token, request.GET.getlist("grant"))
     form = PermissionsForm(posted, token=token, proposed=_proposal(token, proposed, request.GET.getlist("remove")))
     confirm = ReauthenticationForm(posted if posted and "password" in posted else None, request=request)
     ask_password, status = False, 200
@@ -80,6 +81,17 @@ def copy(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
     context = {"token": token, "text": text, "sources": found[:MOST_SOURCES], "more": len(found) > MOST_SOURCES}
     piece = "sources" if request.htmx.target == "sources" else "form"
     return fragment(request, "access/tokens/copy.html", piece, context)
+
+
+def _proposed(token: ApiToken, asked: list[str]) -> set[str]:
+    """The permissions that learn mode or the link suggests to grant.
+
+    A sensitive one is among them only if a call was refused for it: a link can come from anybody.
+    """
+    learned = {permission.codename for permission in suggestions(token)}
+    refused = set(token.uses.filter(operation__in=asked, denied__gt=0).values_list("operation", flat=True))
+    linked = {each.codename for each in catalogue.known(asked) if not each.sensitive or each.codename in refused}
+    return learned | linked
 
 
 def _proposal(token: ApiToken, granted: set[str], removed: list[str]) -> set[str] | None:

@@ -174,7 +174,13 @@ def set_permissions(
     }
     token.permissions = new
     token.version += 1
-    token.save(update_fields=["permissions", "version"])
+    # What learn mode suggested so far has been decided.
+    now = timezone.now()
+    if token.learning_until is not None and token.learning_until > now:
+        token.learning_from = now
+    else:
+        token.learning_from, token.learning_until = None, None
+    token.save(update_fields=["permissions", "version", "learning_from", "learning_until"])
     log_event(
         target=target_of(token),
         actor=actor,

@@ -57,7 +57,7 @@ def admin(client: Client, owner: Administrator) -> Client:
     return client
 
 
-READABLE = ("token", "token-activity")  # also of a revoked token
+READABLE = ("token", "token-usage", "token-activity")  # also of a revoked token
 CHANGES = (
     "token-created",
     "token-edit",
@@ -68,6 +68,8 @@ CHANGES = (
     "token-disable",
     "token-enable",
     "token-revoke",
+    "token-learn",
+    "token-stop-learning",
 )
 
 
