@@ -55,6 +55,7 @@ def create(request: PageRequest) -> HttpResponse:
                 description=form.cleaned_data["description"],
                 expires_at=form.cleaned_data["expires_at"],
                 networks=form.cleaned_data["networks"],
+                permissions=form.cleaned_data.get("permissions", ()),
                 submission=form.cleaned_data["submission"],
                 actor=request.actor,
             )

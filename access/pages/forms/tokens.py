@@ -14,6 +14,7 @@ from access.models import ApiToken, AuditEvent
 from access.models.tokens import ApiTokenQuerySet, expiring_soon
 from access.pages.forms.filters import ListFilter
 from access.pages.forms.password import ReauthenticationForm
+from access.permissions import catalogue
 from access.tokens.rotation import UNTIL_USED
 
 NAME = {"required": "Give the token a name.", "max_length": "Use at most 100 characters."}
@@ -127,12 +128,43 @@ class CreateTokenForm(TokenForm, ReauthenticationForm):
     """A new token. `submission` identifies the opened form, so that posting it twice makes one token."""
 
     submission = forms.UUIDField(widget=forms.HiddenInput)
+    # The codenames that a link of a vendor's guide asks for, with commas between them.
+    asked = forms.CharField(required=False, max_length=20_000, widget=forms.HiddenInput)
+    permissions = forms.MultipleChoiceField(required=False, widget=forms.CheckboxSelectMultiple)
 
-    field_order = ["name", "description", "expires", "expires_on", "networks", "password", "submission"]
+    field_order = [
+        "name",
+        "description",
+        "permissions",
+        "expires",
+        "expires_on",
+        "networks",
+        "password",
+        "submission",
+        "asked",
+    ]
 
     def __init__(self, data: Any = None, *, request: HttpRequest, longest_days: int | None) -> None:
-        super().__init__(data, request=request, initial={"submission": uuid.uuid4()})
+        linked = {name: request.GET.get(name, "")[:1000] for name in ("name", "description")}
+        asked = (data or request.GET).get("asked" if data else "permissions", "")[:20_000]
+        initial = {**linked, "submission": uuid.uuid4(), "asked": asked}
+        super().__init__(data, request=request, initial=initial)
         self.set_expiries(longest_days)
+        self._ask_for(asked.replace(",", " ").split())
+
+    def _ask_for(self, codenames: list[str]) -> None:
+        """Offer the permissions of a link. A sensitive one is not ticked, because a link can come from anybody."""
+        known = catalogue.known(codenames)
+        if not codenames:
+            del self.fields["permissions"], self.fields["asked"]
+            return
+        field = self.fields["permissions"]
+        field.choices = [  # type: ignore[attr-defined]
+            (each.codename, f"{each.label} (sensitive)" if each.sensitive else each.label) for each in known
+        ]
+        self.initial["permissions"] = [each.codename for each in known if not each.sensitive]
+        unknown = [name for name in dict.fromkeys(codenames) if name not in catalogue]
+        field.help_text = f"Ignored, because they do not exist here: {', '.join(unknown)}." if unknown else ""
 
 
 class RotateTokenForm(ReauthenticationForm):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from django.urls import reverse
+from django.urls import reverse, reverse_lazy
 from django.utils import timezone
 
 from access.models import Administrator, ApiToken, AuditEvent, Tenant
@@ -14,7 +14,7 @@ from access.sign_in.reauthentication import AUTHENTICATED_AT
 from tests.access.pages.test_permissions import admin, owner
 from tests.access.pages.test_tokens import PASSWORD
 from tests.access.tokens.test_rotation import works
-from tests.markup import elements
+from tests.markup import checked, elements
 from tests.types import IssueToken, Response
 
 __all__ = ["admin", "owner"]  # fixtures
@@ -28,7 +28,11 @@ def url(name: str, token: ApiToken) -> str:
 def fields(client: Client, address: str) -> dict[str, str]:
     """The hidden fields and texts of the form at the address."""
     page = client.get(address).content.decode().split("<main")[1]
-    found = [field for field in elements(page, "input") if field.get("name") and field.get("type") != "radio"]
+    found = [
+        field
+        for field in elements(page, "input")
+        if field.get("name") and field.get("type") not in {"radio", "checkbox"}
+    ]
     return {str(field["name"]): str(field.get("value") or "") for field in found}
 
 
@@ -42,6 +46,30 @@ def forget_password(client: Client) -> None:
     session = client.session
     session[AUTHENTICATED_AT] = 0
     session.save()
+
+
+class TestPrefilledLink:
+    LINK = reverse_lazy("token-create", query={"name": "Wall", "permissions": "list_devices,erase_device,no_such,x"})
+
+    def test_it_fills_the_form_and_creates_nothing(self, admin: Client, tenant: Tenant) -> None:
+        page = admin.get(self.LINK).content.decode()
+        assert 'value="Wall"' in page
+        assert checked(page) & {"list_devices", "erase_device"} == {"list_devices"}
+        assert "Ignored, because they do not exist here: no_such, x." in page
+        assert not tenant.api_tokens.exists()
+
+    def test_what_is_ticked_is_granted(self, admin: Client, tenant: Tenant) -> None:
+        sent = fields(admin, str(self.LINK)) | {"permissions": ["list_devices", "erase_device"]}
+        assert admin.post(str(self.LINK), sent).status_code == 200
+        assert tenant.api_tokens.get().permissions == ["erase_device", "list_devices"]
+
+    def test_nothing_else_can_be_granted(self, admin: Client, tenant: Tenant) -> None:
+        sent = fields(admin, str(self.LINK)) | {"permissions": ["delete_device"]}
+        assert admin.post(str(self.LINK), sent).status_code == 422
+        new = reverse("token-create")
+        sent = fields(admin, new) | {"name": "Plain", "permissions": ["delete_device"]}
+        assert admin.post(new, sent).status_code == 200
+        assert [token.permissions for token in tenant.api_tokens.all()] == [[]]
 
 
 class TestExpiry:
