@@ -33,10 +33,13 @@ def fill_details(page: Page, name: str) -> None:
 
 
 def revoke(page: Page, name: str) -> None:
+    """Revoke a token that was used just now, which asks for its name."""
+    page.wait_for_timeout(2500)  # the server writes the last use once a second
     page.goto("/access/tokens/")
     page.get_by_role("button", name=f"Actions for {name}").click()
     page.get_by_role("link", name="Revoke").click()
     expect(page.get_by_role("heading", name=f"Revoke “{name}”?")).to_be_visible()
+    page.get_by_label("Type its name to confirm").fill(name)
     page.get_by_role("button", name="Revoke", exact=True).click()
     expect(page.get_by_role("link", name=name, exact=True)).to_have_count(0)
 
