@@ -59,15 +59,15 @@ class TestPrefilledLink:
         assert not tenant.api_tokens.exists()
 
     def test_what_is_ticked_is_granted(self, admin: Client, tenant: Tenant) -> None:
-        sent = fields(admin, str(self.LINK)) | {"permissions": ["list_devices", "erase_device"]}
+        sent: dict[str, Any] = {**fields(admin, str(self.LINK)), "permissions": ["list_devices", "erase_device"]}
         assert admin.post(str(self.LINK), sent).status_code == 200
         assert tenant.api_tokens.get().permissions == ["erase_device", "list_devices"]
 
     def test_nothing_else_can_be_granted(self, admin: Client, tenant: Tenant) -> None:
-        sent = fields(admin, str(self.LINK)) | {"permissions": ["delete_device"]}
+        sent: dict[str, Any] = {**fields(admin, str(self.LINK)), "permissions": ["delete_device"]}
         assert admin.post(str(self.LINK), sent).status_code == 422
         new = reverse("token-create")
-        sent = fields(admin, new) | {"name": "Plain", "permissions": ["delete_device"]}
+        sent = {**fields(admin, new), "name": "Plain", "permissions": ["delete_device"]}
         assert admin.post(new, sent).status_code == 200
         assert [token.permissions for token in tenant.api_tokens.all()] == [[]]
 
