@@ -53,6 +53,7 @@ if not IRU_AUDIT_KEY:
 ROOT_URLCONF = "iru.urls"
 IRU_API = "devices.api.api"  # HostMiddleware calls it for the API; a name, because access does not import devices
 IRU_FILES = "devices.files.door.files"  # the same for files, at the same hosts
+IRU_MCP = "devices.mcp.door.mcp"  # and for AI assistants
 WSGI_APPLICATION = "iru.wsgi.application"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "access.http.reports.ReportFilter"  # no PIN or password in a mailed report
 

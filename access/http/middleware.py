@@ -28,6 +28,7 @@ type GetResponse = Callable[[HttpRequest], HttpResponse]
 # More slashes than one make the path unknown, not a page.
 API_PATH = re.compile(r"/+(?:api/+v\d+|app/+v1)(?:/|\Z)")
 FILES_PATH = re.compile(r"/(?:files|tenants)/")
+MCP_PATH = re.compile(r"/mcp/?\Z")
 
 
 class ProxyMiddleware:
@@ -58,14 +59,15 @@ class HostMiddleware:
     """Give each request to the door that its host and path name, and name the tenant that an API host stands for.
 
     The API is called here, so that it passes none of the middleware below: together they cost more than answering one
-    device, and an API host neither sets nor reads a cookie. The same hosts serve uploads and downloads of files. Only
-    the hosts of IRU_WEB_HOSTS show pages.
+    device, and an API host neither sets nor reads a cookie. The same hosts serve uploads and downloads of files, and
+    AI assistants. Only the hosts of IRU_WEB_HOSTS show pages.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.pages = get_response
         self.api: GetResponse = import_string(settings.IRU_API)
         self.files: GetResponse = import_string(settings.IRU_FILES)
+        self.mcp: GetResponse = import_string(settings.IRU_MCP)
         self.suffix = f".api.{settings.IRU_DOMAIN}".lower()
         # No browser or proxy may store records and secrets, also where a person opens them in a browser.
         self.api_headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -86,6 +88,8 @@ class HostMiddleware:
         # Each door is one condition here.
         if FILES_PATH.match(request.path_info):
             return self._call_api(request, host, self.files)
+        if MCP_PATH.match(request.path_info):
+            return self._call_api(request, host, self.mcp)
         if self._names_the_api(host) or API_PATH.match(request.path_info):
             return self._call_api(request, host, self.api)
         return self.pages(request) if validate_host(host, settings.IRU_WEB_HOSTS) else self.refuse(request)

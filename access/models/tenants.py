@@ -49,3 +49,8 @@ class Tenant(models.Model):
     def api_url(self) -> str:
         """Base URL that an integration is configured with."""
         return f"{self.api_origin}/api/v1"
+
+    @property
+    def mcp_url(self) -> str:
+        """Address that an AI assistant is configured with."""
+        return f"{self.api_origin}/mcp"

@@ -1,5 +1,6 @@
 """Dialogs of a token's life: a new secret and its one answer, disabling, enabling, and the rule for expiries."""
 
+import json
 import uuid
 
 from django import forms
@@ -18,15 +19,28 @@ from access.pages.responses import form_data, fragment, no_store
 from access.people.tenants import set_token_rule
 from access.tokens import lifecycle, rotation
 
+MASK = "••••••••-••••-••••-••••-••••••••••••"  # stands for a secret; reveal.js knows it
+
 
 def reveal(request: PageRequest, issued: lifecycle.IssuedToken, *, rotated: bool = False) -> HttpResponse:
     """The only response that holds the secret. It is no redirect, and nothing stores or repeats it."""
-    context = {"token": issued.token, "secret": issued.secret, "rotated": rotated}
+    token = issued.token
+    context = {"token": token, "secret": issued.secret, "mask": MASK, "rotated": rotated}
+    if token.mcp:
+        context["masked_configuration"] = _mcp_configuration(token, MASK)
+        context["configuration"] = _mcp_configuration(token, issued.secret)
     piece = "access/tokens/reveal.html#step" if request.htmx else "access/tokens/reveal.html"
     response = no_store(render(request, piece, context))
     if request.htmx:
         response["HX-Trigger"] = "tokens-changed"
     return response
+
+
+def _mcp_configuration(token: ApiToken, secret: str) -> str:
+    """The text that an AI assistant is configured with, in the form that most of them read."""
+    tenant = token.tenant
+    server = {"type": "http", "url": tenant.mcp_url, "headers": {"Authorization": f"Bearer {secret}"}}
+    return json.dumps({"mcpServers": {f"iru-{tenant.subdomain}": server}}, indent=2, ensure_ascii=False)
 
 
 @manages_access

@@ -57,6 +57,8 @@ def create(request: PageRequest) -> HttpResponse:
                 networks=form.cleaned_data["networks"],
                 permissions=form.cleaned_data.get("permissions", ()),
                 submission=form.cleaned_data["submission"],
+                mcp=form.cleaned_data["mcp"],
+                mcp_sensitive=form.cleaned_data["mcp_sensitive"],
                 actor=request.actor,
             )
         except services.AlreadySubmitted as earlier:
@@ -139,9 +141,8 @@ def _conflict(request: PageRequest, current: ApiToken, sent: dict[str, Any]) -> 
             None,
             current,
             longest_days=request.tenant.longest_token_days,
-            name=sent["name"],
-            description=sent["description"],
             networks="\n".join(sent["networks"]),
+            **{name: sent[name] for name in ("name", "description", "mcp", "mcp_sensitive")},
         ),
         "last": last,
         "own": last is not None and last.actor_id == str(request.user.pk),

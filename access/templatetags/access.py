@@ -60,6 +60,12 @@ def labelled(codenames: list[str]) -> list[Permission | str]:
     return [*catalogue.known(codenames), *(codename for codename in codenames if codename not in catalogue)]
 
 
+@register.filter
+def on_off(switch: bool | None) -> str | None:
+    """The state of a switch in an audit event; None where it had no state before."""
+    return None if switch is None else "on" if switch else "off"
+
+
 @register.simple_tag(takes_context=True)
 def slot(context: Context, page: str, name: str) -> str:
     """The partial `name` of the template `page`, or nothing where it has none: how a page fills a component."""

@@ -24,7 +24,8 @@ from access.tokens.usage import Call
 # The tokens with one of several digests: their present secrets, or those before the last rotation.
 LOOK_UP = """
 SELECT token.id, token.name, token.permissions, token.expires_at, token.last_used_at, token.networks,
-    token.{column}, token.previous_digest, token.previous_until, tenant.id, tenant.name, tenant.subdomain
+    token.{column}, token.previous_digest, token.previous_until, tenant.id, tenant.name, tenant.subdomain,
+    token.mcp, token.mcp_sensitive
 FROM access_apitoken AS token
 JOIN access_tenant AS tenant ON tenant.id = token.tenant_id
 WHERE token.{column} IN ({digests}) AND token.revoked_at IS NULL AND token.disabled_at IS NULL AND tenant.active
@@ -47,6 +48,8 @@ class LiveToken:
     name: str
     permissions: frozenset[str]
     tenant: Tenant
+    mcp: bool = False
+    mcp_sensitive: bool = False
 
     def actor(self, permission: Permission | None) -> Actor:
         """The token as author of changes, for an operation that needs this permission.
@@ -121,6 +124,8 @@ def authenticate(authorization: str | None, *, subdomain: str | None, call: Call
         tenant_id,
         tenant_name,
         token_subdomain,
+        mcp,
+        mcp_sensitive,
     ) = rows[0]
     now = datetime.now(UTC)
     if (
@@ -146,6 +151,8 @@ def authenticate(authorization: str | None, *, subdomain: str | None, call: Call
         name=name,
         permissions=frozenset(orjson.loads(permissions)),
         tenant=Tenant(id=tenant_id, name=tenant_name, subdomain=token_subdomain, active=True),
+        mcp=bool(mcp),  # SQLite has no booleans
+        mcp_sensitive=bool(mcp_sensitive),
     )
 
 

@@ -21,7 +21,14 @@ from access.permissions import catalogue
 from access.tokens.digests import digests
 
 # The fields that are edited together, and how an event's summary names the first one that changed.
-EDITED = {"name": "name", "description": "description", "expires_at": "expiry", "networks": "networks"}
+EDITED = {
+    "name": "name",
+    "description": "description",
+    "expires_at": "expiry",
+    "networks": "networks",
+    "mcp": "MCP",
+    "mcp_sensitive": "MCP",
+}
 MOST_NETWORKS = 100
 
 
@@ -58,10 +65,13 @@ def create_token(
     expires_at: datetime | None = None,
     networks: Iterable[str] = (),
     submission: uuid.UUID | None = None,
+    mcp: bool = False,
+    mcp_sensitive: bool = False,
 ) -> IssuedToken:
     """Issue a token. `submission` identifies the opened form; its second use raises AlreadySubmitted.
 
-    `networks` are those that calls may come from, in CIDR notation; none allows every address.
+    `networks` are those that calls may come from, in CIDR notation; none allows every address. With `mcp`, AI
+    assistants may use the token; with `mcp_sensitive`, which needs `mcp`, its sensitive permissions too.
 
     Raises ValidationError for a missing or overlong name, an unknown permission, an expiry in the past or later than
     the tenant allows, a text that is no network, and a submission of another tenant.
@@ -79,6 +89,8 @@ def create_token(
         expires_at=expires_at,
         networks=checked_networks(networks),
         submission=submission,
+        mcp=mcp,
+        mcp_sensitive=mcp and mcp_sensitive,
         created_by=actor.administrator,
         created_by_name=actor.name,
         created_by_type=actor.type,
@@ -94,7 +106,13 @@ def create_token(
         if earlier is None:  # another tenant's form
             raise ValidationError("This form was used before. Load the page again.") from None
         raise AlreadySubmitted(earlier) from None
-    log_event(target=target_of(token), actor=actor, action=AuditEvent.Action.CREATE, summary="Token created")
+    log_event(
+        target=target_of(token),
+        actor=actor,
+        action=AuditEvent.Action.CREATE,
+        summary="Token created",
+        changes={name: {"old": None, "new": True} for name in ("mcp", "mcp_sensitive") if getattr(token, name)},
+    )
     return IssuedToken(token, secret)
 
 
@@ -109,19 +127,25 @@ def edit_token(
     networks: Iterable[str],
     version: int,
     actor: Actor,
+    mcp: bool | None = None,
+    mcp_sensitive: bool = False,
 ) -> ApiToken:
-    """Change name, description, expiry and networks. A token that has expired works again with a later expiry.
+    """Change name, description, expiry and networks, and unless `mcp` is None, whether MCP is on.
+
+    A token that has expired works again with a later expiry. `mcp_sensitive` needs `mcp`.
 
     Raises EditConflict if `version` is not the current one, ValidationError for bad input, and ApiToken.DoesNotExist
     for a revoked token.
     """
     token = locked(tenant, token_id, version)
-    new = {
+    new: dict[str, Any] = {
         "name": name.strip(),
         "description": description.strip(),
         "expires_at": expires_at,
         "networks": checked_networks(networks),
     }
+    if mcp is not None:
+        new |= {"mcp": mcp, "mcp_sensitive": mcp and mcp_sensitive}
     old = {edited: getattr(token, edited) for edited in new}
     if not (changes := difference(_readable(old), _readable(new))):
         return token

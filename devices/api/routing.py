@@ -127,6 +127,26 @@ class Operation:
         return response
 
 
+def identify(request: ApiRequest, operation: str) -> None:
+    """Set the token and the tenant of a request for `operation`, which becomes that of the token's last use.
+
+    Raises AuthenticationFailed, and the 404 of an inactive tenant.
+    """
+    try:
+        request.token = authenticate(
+            request.META.get("HTTP_AUTHORIZATION"),
+            subdomain=request.subdomain,
+            call=Call(client_address(request), request.META.get("HTTP_USER_AGENT", ""), operation),
+        )
+    except AuthenticationFailed:
+        # Queried only after a failure, so that a successful call does not pay for it.
+        if request.subdomain is not None and not _active(request.subdomain):
+            raise errors.tenant_not_found() from None
+        raise
+    request.META[AUTHENTICATED] = True
+    request.tenant = request.token.tenant
+
+
 class Endpoint:
     """Every operation of one path, behind the guard."""
 
@@ -197,9 +217,8 @@ class Endpoint:
         method = "GET" if request.method == "HEAD" else str(request.method)
         operation = self.operations.get(method)
         if not (operation or next(iter(self.operations.values()))).open:
-            request.token = self._live_token(request, operation.id if operation else "")
-            request.META[AUTHENTICATED] = True
-            request.tenant = request.token.tenant
+            if not hasattr(request, "token"):  # another door has identified the sender already
+                identify(request, operation.id if operation else "")
         elif request.subdomain is not None and not _active(request.subdomain):
             raise errors.tenant_not_found()
         if operation is None:
@@ -212,19 +231,6 @@ class Endpoint:
             raise PermissionMissing(operation.permission)
         request.actor = request.token.actor(operation.permission)
         return operation
-
-    def _live_token(self, request: ApiRequest, operation: str) -> LiveToken:
-        try:
-            return authenticate(
-                request.META.get("HTTP_AUTHORIZATION"),
-                subdomain=request.subdomain,
-                call=Call(client_address(request), request.META.get("HTTP_USER_AGENT", ""), operation),
-            )
-        except AuthenticationFailed:
-            # Queried only after a failure, so that a successful call does not pay for it.
-            if request.subdomain is not None and not _active(request.subdomain):
-                raise errors.tenant_not_found() from None
-            raise
 
 
 class Router:
@@ -346,6 +352,17 @@ class Api:
     def __call__(self, request: RoutedRequest) -> HttpResponse:
         try:
             return self._answer(cast("ApiRequest", request))
+        except Exception as error:  # noqa: BLE001 - every error is answered in JSON
+            return errors.answer(request, error).response()
+
+    def call(self, operation: Operation, request: ApiRequest, parameters: dict[str, str]) -> HttpResponse:
+        """The answer of this operation to a request that another door has made, with its path parameters.
+
+        The path of such a request is not routed again: a value in it cannot lead to another operation.
+        """
+        endpoint = self.endpoints[Endpoint(operation.path.rstrip("/")).parts]
+        try:
+            return endpoint.answer(request, parameters)
         except Exception as error:  # noqa: BLE001 - every error is answered in JSON
             return errors.answer(request, error).response()
 

@@ -6,19 +6,23 @@
   const MASK = "••••••••-••••-••••-••••-••••••••••••";
   let secret = null;
   let step = null;
+  let configuration = null; // as the page has it, with the mask where the secret belongs
 
   const part = (name) => step.querySelector(`[data-${name}]`);
 
-  const say = (text, failed = false) => {
-    const status = part("copy-status");
+  const say = (button, text, failed = false) => {
+    const status = button.parentElement.querySelector("[data-copy-status]");
     status.textContent = text;
     status.classList.toggle("failed", failed);
   };
+
+  const configured = () => configuration.replace(MASK, () => secret);
 
   const show = (visible) => {
     if (!step) return;
     const eye = part("eye");
     part("secret-field").value = visible && secret ? secret : MASK;
+    if (configuration) part("configuration").textContent = visible && secret ? configured() : configuration;
     eye.setAttribute("aria-pressed", String(Boolean(visible && secret)));
     eye.setAttribute("aria-label", visible && secret ? "Hide token" : "Show token");
   };
@@ -29,17 +33,21 @@
     secret = null;
     part("eye").disabled = true;
     part("copy-secret").disabled = true;
-    step = null;
+    if (configuration) part("copy-configuration").disabled = true;
+    step = configuration = null;
   };
 
-  const copy = async () => {
+  const copy = async ({ currentTarget: button }) => {
+    const whole = button === part("copy-configuration");
     try {
-      await navigator.clipboard.writeText(secret);
-      say("Copied");
+      await navigator.clipboard.writeText(whole ? configured() : secret);
+      say(button, "Copied");
     } catch {
       show(true);
-      part("secret-field").select();
-      say("Copying was not possible. The token is selected: copy it with your keyboard.", true);
+      if (whole) getSelection().selectAllChildren(part("configuration"));
+      else part("secret-field").select();
+      const what = whole ? "configuration" : "token";
+      say(button, `Copying was not possible. The ${what} is selected: copy it with your keyboard.`, true);
     }
   };
 
@@ -52,6 +60,7 @@
   const start = (root, value) => {
     step = root;
     secret = value;
+    configuration = part("configuration")?.textContent ?? null;
     const acknowledged = part("acknowledge");
     const next = part("next");
     const follow = () => (next.disabled = !acknowledged.checked);
@@ -60,6 +69,7 @@
     acknowledged.addEventListener("change", follow);
     part("eye").addEventListener("click", () => show(part("eye").getAttribute("aria-pressed") === "false"));
     part("copy-secret").addEventListener("click", copy);
+    part("copy-configuration")?.addEventListener("click", copy);
     part("stay").addEventListener("click", askToLeave);
     part("leave-now").addEventListener("click", () => root.closest("dialog")?.close());
     root.addEventListener("dialog-leave", askToLeave);
@@ -81,13 +91,13 @@
     arrived = null;
   });
 
-  // A whole page: the part that works without this script makes way for the one that works with it.
+  // A whole page: the parts that work without this script make way for those that work with it.
   const plain = document.querySelector("[data-secret-plain]");
   if (plain) {
     const root = plain.closest("[data-reveal-step]");
     const value = plain.querySelector("code").textContent;
-    plain.remove();
-    root.querySelector("[data-secret-js]").hidden = false;
+    for (const each of root.querySelectorAll("[data-secret-plain]")) each.remove();
+    for (const each of root.querySelectorAll("[data-secret-js]")) each.hidden = false;
     start(root, value);
   }
 

@@ -88,6 +88,7 @@ def test_access(signed_in: Visit, width: int) -> None:
     check("create, refused")
     page.get_by_role("textbox", name="Name", exact=True).fill(name)
     page.get_by_role("textbox", name="Description").fill("word " * 60)
+    page.get_by_label("Enable MCP").check()
     page.get_by_role("button", name="Create").click()
     expect(page.get_by_role("heading", name="Copy your API token")).to_be_visible()
     check("reveal, masked")

@@ -103,10 +103,27 @@ class TokenForm(forms.Form):
                 self.add_error(field if field in self.fields else None, each)
 
 
-class EditTokenForm(TokenForm):
-    """New details of a token, and the version of the token that the page showed."""
+class McpForm(forms.Form):
+    """Whether AI assistants may use a token. The second switch alone changes nothing."""
+
+    mcp = forms.BooleanField(
+        required=False,
+        label="Enable MCP",
+        help_text="AI assistants may use the token too. Its permissions decide which tools they see.",
+    )
+    mcp_sensitive = forms.BooleanField(
+        required=False,
+        label="Allow sensitive tools",
+        help_text="Only with MCP. Assistants then also get the permissions that show a secret or cannot be undone.",
+    )
+
+
+class EditTokenForm(TokenForm, McpForm):
+    """New details of a token, the switches of MCP, and the version of the token that the page showed."""
 
     version = forms.IntegerField(min_value=0, max_value=2**31 - 1, widget=forms.HiddenInput)
+
+    field_order = ["name", "description", "expires", "expires_on", "networks", "mcp", "mcp_sensitive", "version"]
 
     @classmethod
     def of(cls, data: Any, token: ApiToken, *, longest_days: int | None, **fields: Any) -> "EditTokenForm":
@@ -115,6 +132,8 @@ class EditTokenForm(TokenForm):
             "name": token.name,
             "description": token.description,
             "networks": "\n".join(token.networks),
+            "mcp": token.mcp,
+            "mcp_sensitive": token.mcp_sensitive,
             "version": token.version,
         }
         form = cls(data, initial=shown | fields)
@@ -124,7 +143,7 @@ class EditTokenForm(TokenForm):
         return form
 
 
-class CreateTokenForm(TokenForm, ReauthenticationForm):
+class CreateTokenForm(TokenForm, McpForm, ReauthenticationForm):
     """A new token. `submission` identifies the opened form, so that posting it twice makes one token."""
 
     submission = forms.UUIDField(widget=forms.HiddenInput)
@@ -139,6 +158,8 @@ class CreateTokenForm(TokenForm, ReauthenticationForm):
         "expires",
         "expires_on",
         "networks",
+        "mcp",
+        "mcp_sensitive",
         "password",
         "submission",
         "asked",

@@ -1,5 +1,7 @@
 """The API token pages: who sees them, what the list costs, and that a secret is in one reply and nowhere else."""
 
+import html
+import json
 import re
 import uuid
 from datetime import timedelta
@@ -311,3 +313,80 @@ def test_after_skip_the_list_warns_about_missing_permissions(admin: Client, tena
     assert "every call with it answers 403" in admin.get(f"{LIST}?new={token.id}").content.decode().lower()
     for nonsense in ("x", uuid.uuid4()):
         assert "answers 403" not in admin.get(f"{LIST}?new={nonsense}").content.decode()
+
+
+# --- MCP --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX])
+def test_with_mcp_the_reply_has_a_configuration_once(
+    admin: Client, tenant: Tenant, headers: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    form = {"name": "Assistant", "submission": str(uuid.uuid4()), "mcp": "on"}
+    response = admin.post(NEW, form, headers=headers)
+    token = tenant.api_tokens.get()
+    assert (token.mcp, token.mcp_sensitive) == (True, False)
+    page = response.content.decode()
+    (secret,) = set(UUID.findall(page)) - {str(token.id), form["submission"]}
+    shown = [html.unescape(text) for text in re.findall(r"<pre[^>]*>(.*?)</pre>", page, re.DOTALL)]
+    masked, *whole = [json.loads(text)["mcpServers"]["iru-accuhive"] for text in shown]
+    assert (masked["type"], masked["url"]) == ("http", tenant.mcp_url)
+    assert masked["headers"] == {"Authorization": "Bearer ••••••••-••••-••••-••••-••••••••••••"}
+    # With htmx a script puts the token in, as long as it is shown. Without it, both are behind a <details>.
+    assert page.count(secret) == (1 if headers else 2)
+    assert [each["headers"] for each in whole] == ([] if headers else [{"Authorization": f"Bearer {secret}"}])
+    assert "Copy configuration" in page
+    for url in pages(token):
+        assert secret not in admin.get(url).content.decode()
+    assert secret not in caplog.text
+
+
+def test_without_mcp_there_is_no_configuration(admin: Client, tenant: Tenant) -> None:
+    # The second switch alone means nothing.
+    form = {"name": "Okta", "submission": str(uuid.uuid4()), "mcp_sensitive": "on"}
+    page = admin.post(NEW, form).content.decode()
+    token = tenant.api_tokens.get()
+    assert (token.mcp, token.mcp_sensitive) == (False, False)
+    assert "configuration" not in page
+    assert "AI assistants" not in admin.get(reverse("token", args=[token.id]), follow=True).content.decode()
+
+
+@pytest.mark.parametrize(("sensitive", "fact"), [(False, "MCP is on:"), (True, "MCP is on, with sensitive tools:")])
+def test_the_page_and_the_trail_say_that_mcp_is_on(admin: Client, tenant: Tenant, sensitive: bool, fact: str) -> None:
+    token = issue(tenant, mcp=True, mcp_sensitive=sensitive)
+    page = admin.get(reverse("token", args=[token.id])).content.decode()
+    assert fact in page
+    assert tenant.mcp_url in page
+    assert '<span class="badge">MCP</span>' in page
+    assert '<span class="badge">MCP</span>' in admin.get(LIST).content.decode()
+    history = admin.get(reverse("token-activity", args=[token.id])).content.decode()
+    assert "<dt>MCP</dt>" in history
+    assert ("<dt>Sensitive tools</dt>" in history) is sensitive
+    changes = tenant.audit_events.get(action="create").changes
+    assert changes == {name: {"old": None, "new": True} for name in ["mcp", *(["mcp_sensitive"] * sensitive)]}
+
+
+def test_mcp_is_switched_in_the_edit_dialog(admin: Client, tenant: Tenant) -> None:
+    token = issue(tenant, mcp=True)
+    url = reverse("token-edit", args=[token.id])
+
+    def ticked(page: str) -> set[str | None]:
+        boxes = [each for each in elements(page, "input") if each.get("type") == "checkbox"]
+        return {each.get("name") for each in boxes if "checked" in each}
+
+    page = admin.get(url).content.decode()
+    assert ticked(page) == {"mcp"}
+    assert page.index('name="description"') < page.index('name="mcp"') < page.index('name="mcp_sensitive"')
+    form = {"name": "Okta", "description": "", "version": 1}
+    assert admin.post(url, {**form, "mcp": "on", "mcp_sensitive": "on"}, headers=HTMX).status_code == 204
+    assert ticked(admin.get(url).content.decode()) == {"mcp", "mcp_sensitive"}
+    conflict = admin.post(url, form, headers=HTMX)  # of somebody who opened the form before
+    assert conflict.status_code == 409
+    assert "On, with sensitive tools" in conflict.content.decode()
+    assert ticked(conflict.content.decode()) == set()
+    admin.post(url, {**form, "version": 2})
+    token.refresh_from_db()
+    assert (token.mcp, token.mcp_sensitive) == (False, False)
+    history = admin.get(reverse("token-activity", args=[token.id])).content.decode()
+    assert "<dt>MCP</dt>" in history
+    assert "on</del>" in history

@@ -323,3 +323,32 @@ class TestExpiry:
         allowed = timezone.now() + timedelta(days=30)
         assert create_token(tenant=tenant, name="New", expires_at=allowed, actor=actor).token.expires_at == allowed
         assert self.expire(token, allowed).expires_at == allowed
+
+
+def test_mcp_is_switched_and_each_change_has_its_event(tenant: Tenant, issue_token: IssueToken) -> None:
+    token = issue_token(name="Same")
+
+    def edit(version: int, **switches: bool) -> tuple[bool, bool]:
+        edit_token(
+            tenant=tenant,
+            token_id=token.id,
+            name="Same",
+            description="",
+            expires_at=None,
+            networks=(),
+            version=version,
+            actor=Actor.command("test"),
+            **switches,
+        )
+        live = authenticate(f"Bearer {token.secret}", subdomain=None)
+        return live.mcp, live.mcp_sensitive
+
+    assert edit(1, mcp=False, mcp_sensitive=True) == (False, False)  # alone it means nothing, and changes nothing
+    assert edit(1, mcp=True, mcp_sensitive=True) == (True, True)
+    event = AuditEvent.objects.latest("sequence")
+    assert event.summary == "Token MCP changed"
+    assert event.changes == {name: {"old": False, "new": True} for name in ("mcp", "mcp_sensitive")}
+    assert edit(2) == (True, True)  # a caller that does not speak of it leaves it
+    assert edit(2, mcp=True) == (True, False)
+    assert edit(3, mcp=False, mcp_sensitive=True) == (False, False)
+    assert AuditEvent.objects.latest("sequence").changes == {"mcp": {"old": True, "new": False}}
