@@ -92,7 +92,7 @@ def operator(request: HttpRequest) -> Actor:
     """The signed-in operator as the actor of a change."""
     if not isinstance(request.user, Administrator):
         raise TypeError("Django admin requires a signed-in operator.")
-    return Actor.of(request.user)
+    return Actor.of(request.user, client_address(request))
 
 
 @admin.register(Tenant)

@@ -8,17 +8,29 @@ class AccessConfig(AppConfig):
 
     def ready(self) -> None:
         import access.checks  # noqa: F401 - the import registers them
+        from access.audit import events
         from access.keyrings import keyring
+        from access.notices.mail import send_waiting_notices
         from access.sign_in import trail
         from access.sign_in.upkeep import clear_attempts, clear_sessions
         from access.tasks.schedules import register_schedule
         from access.tasks.upkeep import optimize_database, prune_tasks
+        from access.tokens.networks import prune_networks
         from access.tokens.usage import forget_uses
+        from access.webhooks.delivery import deliver_waiting, prune_deliveries
+        from access.webhooks.destinations import networks
+        from access.webhooks.outbox import publish_event
 
         keyring("IRU_TOKEN_KEYS")  # a malformed key stops the start instead of the first request
+        networks()  # and so does a malformed network
         trail.connect()
+        events.publishers.append(publish_event)
         register_schedule("clear-sessions", clear_sessions, every=timedelta(days=1))
         register_schedule("clear-attempts", clear_attempts, every=timedelta(hours=1))
         register_schedule("prune-tasks", prune_tasks, every=timedelta(days=1))
         register_schedule("optimize-database", optimize_database, every=timedelta(days=1))
         register_schedule("forget-token-uses", forget_uses, every=timedelta(days=1))
+        register_schedule("send-waiting-notices", send_waiting_notices, every=timedelta(minutes=10))
+        register_schedule("prune-token-networks", prune_networks, every=timedelta(days=1))
+        register_schedule("deliver-webhooks", deliver_waiting, every=timedelta(minutes=1))
+        register_schedule("prune-webhook-deliveries", prune_deliveries, every=timedelta(days=1))

@@ -4,3 +4,4 @@ PRODUCT = "Iru Endpoint"
 ACCESS = "Access"
 API_TOKENS = "API tokens"
 ADD_TOKEN = "Add API Token"  # noqa: S105
+WEBHOOKS = "Webhooks"

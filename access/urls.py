@@ -1,7 +1,7 @@
 from django.conf import settings
 from django.urls import path, re_path
 
-from access.pages import home, permissions, session, styleguide, token_life, token_usage, tokens
+from access.pages import home, permissions, session, styleguide, token_life, token_usage, tokens, webhooks
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -23,6 +23,24 @@ urlpatterns = [
     path("access/tokens/<uuid:token_id>/learn/", token_usage.learn, name="token-learn"),
     path("access/tokens/<uuid:token_id>/learn/stop/", token_usage.stop_learning, name="token-stop-learning"),
     path("access/tokens/<uuid:token_id>/activity/", tokens.activity, name="token-activity"),
+    path("access/webhooks/", webhooks.webhook_list, name="webhooks"),
+    path("access/webhooks/new/", webhooks.create, name="webhook-create"),
+    path("access/webhooks/<uuid:webhook_id>/", webhooks.view, name="webhook"),
+    path("access/webhooks/<uuid:webhook_id>/edit/", webhooks.edit, name="webhook-edit"),
+    path("access/webhooks/<uuid:webhook_id>/delete/", webhooks.delete, name="webhook-delete"),
+    path("access/webhooks/<uuid:webhook_id>/secret/", webhooks.replace_secret, name="webhook-secret"),
+    path("access/webhooks/<uuid:webhook_id>/enabled/", webhooks.set_enabled, name="webhook-enabled"),
+    path("access/webhooks/<uuid:webhook_id>/test/", webhooks.test, name="webhook-test"),
+    path(
+        "access/webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/",
+        webhooks.delivery_view,
+        name="webhook-delivery",
+    ),
+    path(
+        "access/webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/redeliver/",
+        webhooks.redeliver,
+        name="webhook-redeliver",
+    ),
     path("session/", session.session_state, name="session"),
     # allauth looks these names up itself.
     path("sign-in/", session.SignIn.as_view(), name="account_login"),

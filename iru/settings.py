@@ -162,6 +162,11 @@ if urlsplit(IRU_ADE_URL).scheme != "https" and urlsplit(IRU_ADE_URL).hostname no
 
 TASKS = {"default": {"BACKEND": "access.tasks.backend.TaskBackend"}}
 
+# --- Webhooks ---------------------------------------------------------------------------------------------------------
+
+# Addresses or networks that webhooks may send to although they are not of the public Internet.
+IRU_WEBHOOK_NETWORKS = env.list("IRU_WEBHOOK_NETWORKS", default=[])
+
 # --- People -----------------------------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "access.Administrator"

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from django.core.management import get_commands
 
+from access.kinds import AUDIT_EVENT, SUBSCRIBABLE, WEBHOOK_TEST
+
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "SECURITY.md", ".env.example")
 
@@ -20,6 +22,12 @@ def test_commands_are_written_as_they_are_typed(name: str) -> None:
         f"{before}manage.py {command}" for before, command in typed if not before.endswith(("run ", "--dev "))
     ] == []
     assert {command for _, command in typed} <= set(get_commands())
+
+
+def test_the_document_about_webhooks_has_every_type() -> None:
+    documented = re.findall(r"^\| `(\w+\.\w+)` \|", (ROOT / "docs" / "webhooks.md").read_text(), re.MULTILINE)
+    sent = {*SUBSCRIBABLE, AUDIT_EVENT, WEBHOOK_TEST}
+    assert sorted(documented) == sorted(kind.id for kind in sent)
 
 
 def test_the_files_that_the_documents_name_are_there() -> None:

@@ -43,6 +43,7 @@ RAW = {
 }
 RAW_IS_RIGHT = {
     # E-mails in plain text.
+    "templates/access/notices/mail.txt": 1,
     "templates/registration/invitation_email.txt": 1,
     "templates/registration/password_reset_email.txt": 1,
     "devices/templatetags/devices.py": 2,  # `breakable` escapes by itself: the import and the call

@@ -16,6 +16,9 @@ from access.models import Administrator, AuditEvent, Tenant
 
 logger = logging.getLogger(__name__)
 
+# Called with each event of a tenant whose webhooks get every event. Webhooks are above the trail, and register.
+publishers: list[Callable[[AuditEvent], None]] = []
+
 
 def _is_confirmed() -> None:
     """The `confirm` of an actor whose right to act cannot end during a call."""
@@ -33,13 +36,14 @@ class Actor:
     id: str
     name: str
     administrator: Administrator | None = None
+    address: str = field(default="", compare=False)  # of the client; empty where the actor has none
     confirm: Callable[[], None] = field(default=_is_confirmed, repr=False, compare=False)
 
     @classmethod
-    def of(cls, administrator: Administrator) -> "Actor":
-        """A signed-in person, as administrator of a tenant or as operator."""
+    def of(cls, administrator: Administrator, address: str = "") -> "Actor":
+        """A signed-in person, as administrator of a tenant or as operator, with the address of their browser."""
         type_ = AuditEvent.ActorType.OPERATOR if administrator.is_staff else AuditEvent.ActorType.USER
-        return cls(type_, str(administrator.id), administrator.name, administrator)
+        return cls(type_, str(administrator.id), administrator.name, administrator, address)
 
     @classmethod
     def token(cls, id: uuid.UUID, name: str, *, confirm: Callable[[], None]) -> "Actor":
@@ -115,6 +119,9 @@ def log_event(
     event.ulid, event.sequence, event.occurred_at = str(ULID()), head.sequence + 1, timezone.now()
     event.mac = chain_mac(head.mac, event, content)
     append(event)
+    if head.published:
+        for publish in publishers:
+            publish(event)
     # The log is outside the database, so that a trail without its newest rows can be recognised. It shows only the
     # start of the MAC, because the log's filter takes the whole for a token.
     transaction.on_commit(

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from access.labels import API_TOKENS
+from access.labels import API_TOKENS, WEBHOOKS
 from access.models import Administrator
 
 
@@ -22,7 +22,10 @@ class Item:
 
 
 navigation: list[Item] = []
-access_tabs: list[Item] = [Item(API_TOKENS, "key-round", "tokens", lambda person: person.manages_access)]
+access_tabs: list[Item] = [
+    Item(API_TOKENS, "key-round", "tokens", lambda person: person.manages_access),
+    Item(WEBHOOKS, "webhook", "webhooks", lambda person: person.manages_access),
+]
 
 
 def allowed(items: list[Item], administrator: Administrator) -> list[Item]:

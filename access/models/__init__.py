@@ -1,16 +1,19 @@
 from access.models.admins import Administrator, Role
 from access.models.attempts import SignInAttempt
 from access.models.audit import AuditEvent, AuditHead
+from access.models.notices import OwnerNotice
 from access.models.tasks import Schedule, TaskLease
 from access.models.tenants import Tenant
 from access.models.tokens import ApiToken
 from access.models.usage import TokenNetwork, TokenUse
+from access.models.webhooks import Webhook, WebhookDelivery
 
 __all__ = [
     "Administrator",
     "ApiToken",
     "AuditEvent",
     "AuditHead",
+    "OwnerNotice",
     "Role",
     "Schedule",
     "SignInAttempt",
@@ -18,4 +21,6 @@ __all__ = [
     "Tenant",
     "TokenNetwork",
     "TokenUse",
+    "Webhook",
+    "WebhookDelivery",
 ]

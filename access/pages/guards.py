@@ -12,6 +12,7 @@ from django.views.decorators.cache import never_cache
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
+from access.addresses import client_address
 from access.audit.events import Actor
 from access.models import Administrator, Tenant
 from access.roles import Capability, may
@@ -44,7 +45,7 @@ def signed_in[**P](view: PageView[P]) -> ViewFunc[P]:
     def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         page_request = cast("PageRequest", request)
         if isinstance(request.user, Administrator):
-            page_request.actor = Actor.of(request.user)
+            page_request.actor = Actor.of(request.user, client_address(request))
             try:
                 return view(page_request, *args, **kwargs)
             except ObjectDoesNotExist:

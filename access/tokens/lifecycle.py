@@ -16,9 +16,11 @@ from django.utils import timezone
 
 from access.addresses import parse_network
 from access.audit.events import Actor, Target, difference, log_event
+from access.kinds import TOKEN_CREATED, TOKEN_DISABLED, TOKEN_REVOKED
 from access.models import ApiToken, AuditEvent, Tenant
 from access.permissions import catalogue
 from access.tokens.digests import digests
+from access.tokens.notices import notify, notify_of_sensitive
 
 # The fields that are edited together, and how an event's summary names the first one that changed.
 EDITED = {
@@ -113,6 +115,8 @@ def create_token(
         summary="Token created",
         changes={name: {"old": None, "new": True} for name in ("mcp", "mcp_sensitive") if getattr(token, name)},
     )
+    notify(kind=TOKEN_CREATED, token=token, actor=actor)
+    notify_of_sensitive(token=token, added=token.permissions, actor=actor)
     return IssuedToken(token, secret)
 
 
@@ -212,6 +216,7 @@ def set_permissions(
         summary="Token permissions edited",
         changes=changes,
     )
+    notify_of_sensitive(token=token, added=added, actor=actor)
     return token
 
 
@@ -226,6 +231,7 @@ def disable_token(*, tenant: Tenant, token_id: uuid.UUID, actor: Actor) -> ApiTo
         token.disabled_at = timezone.now()
         token.save(update_fields=["disabled_at"])
         log_event(target=target_of(token), actor=actor, action=AuditEvent.Action.UPDATE, summary="Token disabled")
+        notify(kind=TOKEN_DISABLED, token=token, actor=actor)
     return token
 
 
@@ -250,6 +256,7 @@ def revoke_token(*, tenant: Tenant, token_id: uuid.UUID, actor: Actor) -> ApiTok
     token.revoked_at = timezone.now()
     token.save(update_fields=["revoked_at"])
     log_event(target=target_of(token), actor=actor, action=AuditEvent.Action.DELETE, summary="Token revoked")
+    notify(kind=TOKEN_REVOKED, token=token, actor=actor)
     return token
 
 

@@ -8,9 +8,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from access.audit.events import Actor, log_event
+from access.kinds import TOKEN_ROTATED
 from access.models import ApiToken, AuditEvent, Tenant
 from access.tokens.digests import digests
 from access.tokens.lifecycle import AlreadySubmitted, IssuedToken, locked, target_of
+from access.tokens.notices import notify
 
 # How long the former secret goes on working; UNTIL_USED: until the first call with the new one.
 UNTIL_USED = "until-used"
@@ -70,6 +72,7 @@ def rotate_token(
         summary="Token rotated",
         changes={"former_secret": {"old": "works", "new": _end(overlap, token.previous_until)}},
     )
+    notify(kind=TOKEN_ROTATED, token=token, actor=actor)
     return IssuedToken(token, secret)
 
 

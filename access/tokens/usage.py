@@ -20,6 +20,7 @@ from django.db.models import F, Q
 from access.addresses import parse
 from access.models import ApiToken, TokenUse
 from access.tasks.backend import task
+from access.tokens import networks
 from access.tokens.digests import Digest
 
 RESOLUTION = timedelta(minutes=1)
@@ -76,6 +77,7 @@ def track_use(
     rekeying: Rekeying | None = None,
 ) -> None:
     """Remember one use, unless one of the last minute is stored already and there is nothing to rekey."""
+    networks.track_network(token_id, call.address, at)
     if rekeying is None and last_used_at is not None and at - last_used_at < RESOLUTION:
         return
     _uses[token_id] = Use(at, call, rekeying)
@@ -88,6 +90,7 @@ def count_call(token_id: UUID, operation: str, *, denied: bool) -> None:
 
 def flush() -> None:
     """Write all uses and counts. Raises django.db.Error on failure; they then stay for the next attempt."""
+    networks.flush()  # first: it asks whether the token was used before
     while _uses:
         batch: dict[UUID, Use] = {}
         while _uses and len(batch) < BATCH:

@@ -3,7 +3,6 @@
 (() => {
   "use strict";
 
-  const MASK = "••••••••-••••-••••-••••-••••••••••••";
   let secret = null;
   let step = null;
   let configuration = null; // as the page has it, with the mask where the secret belongs
@@ -16,15 +15,19 @@
     status.classList.toggle("failed", failed);
   };
 
-  const configured = () => configuration.replace(MASK, () => secret);
+  const mask = () => part("secret-field").defaultValue;
+  const configured = () => configuration.replace(mask(), () => secret);
+  // The word for the secret, such as "token". The mask is the field's value in the page that was sent.
+  const noun = () => step.dataset.noun;
 
   const show = (visible) => {
     if (!step) return;
     const eye = part("eye");
-    part("secret-field").value = visible && secret ? secret : MASK;
+    const field = part("secret-field");
+    field.value = visible && secret ? secret : field.defaultValue;
     if (configuration) part("configuration").textContent = visible && secret ? configured() : configuration;
     eye.setAttribute("aria-pressed", String(Boolean(visible && secret)));
-    eye.setAttribute("aria-label", visible && secret ? "Hide token" : "Show token");
+    eye.setAttribute("aria-label", `${visible && secret ? "Hide" : "Show"} ${noun()}`);
   };
 
   const wipe = () => {
@@ -46,7 +49,7 @@
       show(true);
       if (whole) getSelection().selectAllChildren(part("configuration"));
       else part("secret-field").select();
-      const what = whole ? "configuration" : "token";
+      const what = whole ? "configuration" : noun();
       say(button, `Copying was not possible. The ${what} is selected: copy it with your keyboard.`, true);
     }
   };

@@ -5,9 +5,11 @@ from django.utils import timezone
 from factory.django import DjangoModelFactory
 
 from access.audit.events import Actor
-from access.models import Administrator, ApiToken, AuditHead, Role, Tenant
+from access.kinds import WEBHOOK_TEST
+from access.models import Administrator, ApiToken, AuditHead, Role, Tenant, Webhook, WebhookDelivery
 from access.tokens.lifecycle import create_token
-from tests.types import IssuedApiToken
+from access.webhooks.lifecycle import create_webhook
+from tests.types import IssuedApiToken, IssuedWebhook
 
 
 class TenantFactory(DjangoModelFactory[Tenant]):
@@ -77,3 +79,34 @@ class ApiTokenFactory(DjangoModelFactory[IssuedApiToken]):
         token.save(update_fields=list(dates))
         token.secret = issued.secret
         return token
+
+
+class WebhookFactory(DjangoModelFactory[IssuedWebhook]):
+    """Created by the service. `.secret` is what its receiver verifies messages with."""
+
+    class Meta:
+        model = Webhook
+
+    tenant = factory.SubFactory(TenantFactory)
+    url = "https://hooks.test/iru"
+    kinds: tuple[str, ...] = ("token.created",)
+    audit = False
+
+    @classmethod
+    def _create(cls, model_class: type[IssuedWebhook], *args: Any, **fields: Any) -> IssuedWebhook:
+        issued = create_webhook(actor=Actor.command("test"), **fields)
+        webhook = cast("IssuedWebhook", issued.webhook)
+        webhook.secret = issued.secret
+        return webhook
+
+
+class WebhookDeliveryFactory(DjangoModelFactory[WebhookDelivery]):
+    class Meta:
+        model = WebhookDelivery
+
+    webhook = factory.SubFactory(WebhookFactory)
+    message_id = factory.Sequence(lambda n: f"msg_{n}")
+    kind = WEBHOOK_TEST.id
+    payload = '{"type":"webhook.test","timestamp":"2026-05-01T12:00:00.000000Z","data":{}}'
+    next_attempt = factory.LazyFunction(timezone.now)
+    created_at = factory.LazyFunction(timezone.now)

@@ -7,7 +7,7 @@ from devices.enrollment.routing import update_routing
 from devices.fleet.secrets import store_secret
 from devices.models import DeviceSecret
 from tests.factories import devices as factories
-from tests.factories.access import AdministratorFactory, ApiTokenFactory
+from tests.factories.access import AdministratorFactory, ApiTokenFactory, WebhookDeliveryFactory
 
 
 def something_of_everything(tenant: Tenant) -> ApiToken:
@@ -29,6 +29,7 @@ def something_of_everything(tenant: Tenant) -> ApiToken:
     item = factories.CustomScriptFactory.create(tenant=tenant)
     factories.AdeDeviceFactory.create(tenant=tenant, integration__blueprint=device.blueprint)
     factories.AssignmentFactory.create(blueprint=device.blueprint, library_item=item)
+    WebhookDeliveryFactory.create(webhook__tenant=tenant)
     clear_sessions.enqueue()
     store_secret(device=device, kind=DeviceSecret.Kind.FILEVAULT_KEY, value="HUSH-HUSH")
     update_routing(tenant=tenant, actor=Actor.of(owner), enrollment_code="424242", enrollment_code_active=True)

@@ -3,6 +3,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from access.sealing import SecretUnreadable
+from access.webhooks import signing
 from devices.api import idempotency
 from devices.bulk import bodies
 from devices.enrollment import ade_keys
@@ -12,14 +13,15 @@ from devices.fleet import secrets
 class Command(BaseCommand):
     help = (
         "Re-encrypt device secrets, bodies of bulk commands that still run, keys and server tokens of Automated Device "
-        "Enrollment, and answers that are kept for an Idempotency-Key, with the newest of IRU_SECRET_KEYS. "
+        "Enrollment, answers that are kept for an Idempotency-Key, and secrets of webhooks, with the newest of "
+        "IRU_SECRET_KEYS. "
         "The older keys can be removed afterwards."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
         total = 0
         try:
-            for rewrap in (secrets.rewrap, ade_keys.rewrap, bodies.rewrap, idempotency.rewrap):
+            for rewrap in (secrets.rewrap, ade_keys.rewrap, bodies.rewrap, idempotency.rewrap, signing.rewrap):
                 while count := rewrap(limit=1000):
                     total += count
         except SecretUnreadable:

@@ -62,6 +62,8 @@ def ids(tenant: Tenant, owner: Administrator) -> dict[str, Any]:
     token, device = something_of_everything(tenant), tenant.devices.get()
     return {
         "token_id": token.pk,
+        "webhook_id": tenant.webhooks.get().uuid,
+        "delivery_id": tenant.webhooks.get().deliveries.earliest("pk").uuid,
         "device_id": device.uuid,
         "note_id": device.notes.get().uuid,
         "kind": "filevault_key",

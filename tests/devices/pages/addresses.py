@@ -8,6 +8,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from access.audit.events import Actor
 from access.models import Tenant
 from access.tokens.lifecycle import create_token
+from tests.factories.access import WebhookDeliveryFactory
 from tests.factories.devices import (
     AdeDeviceFactory,
     AdeTokenFactory,
@@ -73,6 +74,7 @@ def examples_of(tenant: Tenant, name: str = "Example") -> Examples:
     VulnerabilityDetectionFactory.create(device=device, vulnerability=vulnerability, software=software)
     ThreatFactory.create(device=device, name=f"{name} threat")
     actor = Actor.command(f"{name} command")
+    delivery = WebhookDeliveryFactory.create(webhook__tenant=tenant, webhook__url=f"https://hooks.test/{name}")
     return {
         "device_id": device.uuid,
         "note_id": note.uuid,
@@ -84,5 +86,7 @@ def examples_of(tenant: Tenant, name: str = "Example") -> Examples:
         "ade_token_id": server.uuid,
         "ade_device_id": ade_device.uuid,
         "bulk_action_id": BulkActionFactory.create(tenant=tenant, label=f"{name} bulk action").uuid,
+        "webhook_id": delivery.webhook.uuid,
+        "delivery_id": delivery.uuid,
         "token_id": create_token(tenant=tenant, name=f"{name} token", actor=actor).token.id,
     }

@@ -1,0 +1,154 @@
+"""One POST to the URL of a webhook, within limits that its receiver cannot exceed.
+
+The name is resolved once, and the connection is made to an address that was checked, so that a second answer of the
+name server changes nothing. TLS proves the name. There is no redirect, no proxy and no second request, and the deadline
+is for all of it together: a receiver that sends one byte each second ends at the same moment as one that sends none.
+"""
+
+import logging
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from ssl import SSLContext
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpcore
+import httpx
+
+from access.webhooks.destinations import Address, Refused, resolve
+
+# With LOG_LEVEL=DEBUG, httpcore would log the headers of each answer.
+logging.getLogger("httpcore").setLevel(logging.WARNING)
+
+SECONDS = 5.0
+CONNECT_SECONDS = 2.0  # for one of several addresses
+KEPT = 64 * 1024  # bytes of the answer
+USER_AGENT = "Iru-Endpoint-Webhooks/1"
+
+
+class Undelivered(Exception):
+    """There is no answer. The message says why, for the person who looks at the delivery."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    text: str  # the first KEPT bytes of the body
+
+
+class Deadline:
+    """A moment, and the seconds that are left until then."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def left(self, limit: float | None = None) -> float:
+        """The seconds for the next step. Raises ReadTimeout when there are none."""
+        seconds = self._end - time.monotonic()
+        if seconds <= 0:
+            raise httpcore.ReadTimeout
+        return seconds if limit is None else min(limit, seconds)
+
+
+def post(url: str, body: bytes, headers: dict[str, str], *, seconds: float = SECONDS) -> Answer:
+    """Send the body once. Raises Undelivered, also for an address that webhooks may not send to."""
+    deadline = Deadline(seconds)
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or 443
+    try:
+        addresses = resolve(host, port, deadline.left())
+        with httpcore.ConnectionPool(
+            ssl_context=_tls(), network_backend=_Pinned(addresses, deadline), http2=False, retries=0
+        ) as pool:
+            sent = {"Host": parts.netloc, "Content-Length": str(len(body)), "Content-Type": "application/json"}
+            sent |= {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", "Connection": "close"} | headers
+            with pool.stream("POST", url, headers=list(sent.items()), content=body) as response:
+                return Answer(response.status, _beginning(response.iter_stream()))
+    except Refused as error:
+        raise Undelivered(str(error)) from None
+    except (TimeoutError, httpcore.TimeoutException):
+        raise Undelivered(f"No answer within {seconds:g} seconds.") from None
+    except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol, OSError) as error:
+        raise Undelivered(_reason(error)) from None
+
+
+def _beginning(chunks: Iterable[bytes]) -> str:
+    """The first part of a body, as text. The rest is not read, and an end that does not come is not waited for."""
+    kept = bytearray()
+    try:
+        for chunk in chunks:
+            kept += chunk
+            if len(kept) >= KEPT:
+                break
+    except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError):
+        pass  # the status has arrived, and it decides
+    return bytes(kept[:KEPT]).decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())[:200]
+    kinds: list[tuple[type[Exception], str]] = [
+        (httpcore.ConnectError, "The connection failed"),
+        (httpcore.ProtocolError, "The answer is not HTTP"),
+    ]
+    start = next((words for kind, words in kinds if isinstance(error, kind)), "The connection broke off")
+    return f"{start}: {text}." if text else f"{start}."
+
+
+@lru_cache(maxsize=1)
+def _tls() -> SSLContext:
+    return httpx.create_ssl_context()
+
+
+class _Pinned(httpcore.NetworkBackend):
+    """Connects to the given addresses, whatever name is asked for."""
+
+    def __init__(self, addresses: list[Address], deadline: Deadline) -> None:
+        self._addresses, self._deadline = addresses, deadline
+        self._backend = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Any = None,
+    ) -> "_Timed":
+        error: Exception = httpcore.ConnectError()
+        for address in self._addresses:
+            limit = CONNECT_SECONDS if address != self._addresses[-1] else None
+            try:
+                stream = self._backend.connect_tcp(str(address), port, timeout=self._deadline.left(limit))
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as failed:
+                error = failed
+            else:
+                return _Timed(stream, self._deadline)
+        raise error
+
+
+class _Timed(httpcore.NetworkStream):
+    """A connection whose steps all end at the same deadline, however many they are."""
+
+    def __init__(self, stream: httpcore.NetworkStream, deadline: Deadline) -> None:
+        self._stream, self._deadline = stream, deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, timeout=self._deadline.left())
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, timeout=self._deadline.left())
+
+    def start_tls(
+        self, ssl_context: SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> "_Timed":
+        left = self._deadline.left()
+        return _Timed(self._stream.start_tls(ssl_context, server_hostname, timeout=left), self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+    def close(self) -> None:
+        self._stream.close()
