@@ -16,6 +16,7 @@ class AccessConfig(AppConfig):
         from access.tasks.schedules import register_schedule
         from access.tasks.upkeep import optimize_database, prune_tasks
         from access.tokens.networks import prune_networks
+        from access.tokens.reminders import remind_of_expiries
         from access.tokens.usage import forget_uses
         from access.webhooks.delivery import deliver_waiting, prune_deliveries
         from access.webhooks.destinations import networks
@@ -29,6 +30,7 @@ class AccessConfig(AppConfig):
         register_schedule("clear-attempts", clear_attempts, every=timedelta(hours=1))
         register_schedule("prune-tasks", prune_tasks, every=timedelta(days=1))
         register_schedule("optimize-database", optimize_database, every=timedelta(days=1))
+        register_schedule("remind-of-expiries", remind_of_expiries, every=timedelta(hours=1))
         register_schedule("forget-token-uses", forget_uses, every=timedelta(days=1))
         register_schedule("send-waiting-notices", send_waiting_notices, every=timedelta(minutes=10))
         register_schedule("prune-token-networks", prune_networks, every=timedelta(days=1))

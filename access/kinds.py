@@ -48,7 +48,13 @@ TOKEN_NEW_NETWORK = Kind(
 )
 TOKEN_REVOKED = Kind(id="token.revoked", label="API token revoked", about="A token was revoked.")
 TOKEN_DISABLED = Kind(id="token.disabled", label="API token disabled", about="A token was disabled.")
-TOKEN_EXPIRING = Kind(id="token.expiring", label="API token expires soon", about="A token will expire within days.")
+TOKEN_EXPIRING = Kind(
+    id="token.expiring",
+    label="API token expires soon",
+    about="A token expires in 30, 7 or 1 days.",
+    mailed=True,
+    advice="Rotate the token if its integration needs a new secret, or choose a later expiry on the page of the token.",
+)
 WEBHOOK_DISABLED = Kind(
     id="webhook.disabled",
     label="Webhook disabled",

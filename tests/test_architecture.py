@@ -54,6 +54,7 @@ UNSCOPED = {
     "access/management/commands/changepassword.py": {"Administrator": "the address says who it is; it is unique"},
     "access/sign_in/backend.py": {"Administrator": "the session says who it is; the tenant follows from it"},
     "access/sign_in/mail.py": {"Administrator": "the address says who it is; it is unique across tenants"},
+    "access/tokens/reminders.py": {"ApiToken": "reminds of the tokens of every tenant"},
     "access/tokens/rotation.py": {"ApiToken": "ends the overlap of a token that was found alive, by its primary key"},
     "access/notices/mail.py": {"OwnerNotice": "sends again and deletes what is over, of every tenant"},
     "access/tokens/networks.py": {"ApiToken": "asks by the primary key of a token that was found alive"},

@@ -21,6 +21,7 @@ from access.models import ApiToken, AuditEvent, Tenant
 from access.permissions import catalogue
 from access.tokens.digests import digests
 from access.tokens.notices import notify, notify_of_sensitive
+from access.tokens.reminders import reminded_at_once
 
 # The fields that are edited together, and how an event's summary names the first one that changed.
 EDITED = {
@@ -89,6 +90,7 @@ def create_token(
         key_number=newest.key_number,
         permissions=checked(permissions),
         expires_at=expires_at,
+        reminded_days=reminded_at_once(expires_at),
         networks=checked_networks(networks),
         submission=submission,
         mcp=mcp,
@@ -155,7 +157,7 @@ def edit_token(
         return token
     if "expires_at" in changes:
         check_expiry(tenant, expires_at)
-        token.reminded_days = None
+        token.reminded_days = reminded_at_once(expires_at)
     for edited, value in new.items():
         setattr(token, edited, value)
     token.clean_fields(exclude={field.name for field in token._meta.fields} - new.keys())

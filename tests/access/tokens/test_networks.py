@@ -28,7 +28,7 @@ def empty_memory() -> None:
 def use(token: ApiToken, address: str, at: datetime = NOW) -> None:
     """One call, as the server and its writer see it."""
     token.refresh_from_db()
-    usage.track_use(token.id, address, at, last_used_at=token.last_used_at)
+    usage.track_use(token.id, usage.Call(address), at, last_used_at=token.last_used_at)
     usage.flush()
 
 
@@ -110,7 +110,7 @@ def test_a_call_within_the_minute_of_another_is_seen(issue_token: IssueToken) ->
 def test_two_networks_in_one_second(issue_token: IssueToken) -> None:
     token = issue_token()
     for second, address in enumerate(["192.0.2.7", "203.0.113.7", "192.0.2.7"]):
-        usage.track_use(token.id, address, NOW + timedelta(milliseconds=second), last_used_at=None)
+        usage.track_use(token.id, usage.Call(address), NOW + timedelta(milliseconds=second), last_used_at=None)
     usage.flush()
     assert news() == ["203.0.113.7 (network 203.0.113.0/24)"]
 
