@@ -46,7 +46,7 @@ RAW_IS_RIGHT = {
     "templates/access/notices/mail.txt": 1,
     "templates/registration/invitation_email.txt": 1,
     "templates/registration/password_reset_email.txt": 1,
-    "devices/templatetags/devices.py": 2,  # `breakable` escapes by itself: the import and the call
+    "access/templatetags/access.py": 2,  # `breakable` escapes by itself: the import and the call
 }
 # The start of a class whose end comes from data, by what writes it in templates and in Python.
 BUILT = {"depth-": "depth-{{ ", "method-": "method-{{ ", "tint-": 'f"tint-{'}

@@ -28,7 +28,7 @@ SELECT token.id, token.name, token.permissions, token.expires_at, token.last_use
     token.mcp, token.mcp_sensitive
 FROM access_apitoken AS token
 JOIN access_tenant AS tenant ON tenant.id = token.tenant_id
-WHERE token.{column} IN ({digests}) AND token.revoked_at IS NULL AND token.disabled_at IS NULL AND tenant.active
+WHERE token.{column} IN ({digests}) AND token.disabled_at IS NULL AND token.revoked_at IS NULL AND tenant.active
 """
 
 # The parts of LOOK_UP that can change during a call.
@@ -36,7 +36,7 @@ LOOK_UP_AGAIN = """
 SELECT token.permissions, token.expires_at
 FROM access_apitoken AS token
 JOIN access_tenant AS tenant ON tenant.id = token.tenant_id
-WHERE token.id = %s AND token.revoked_at IS NULL AND token.disabled_at IS NULL AND tenant.active
+WHERE token.id = %s AND token.disabled_at IS NULL AND token.revoked_at IS NULL AND tenant.active
 """
 
 

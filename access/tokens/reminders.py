@@ -1,6 +1,7 @@
 """Reminders of tokens that expire soon: 30, 7 and 1 day before, each once."""
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q
@@ -35,15 +36,17 @@ def remind_of_expiries() -> None:
 
 
 @transaction.atomic
-def _remind(token_id: object) -> None:
+def _remind(token_id: UUID) -> None:
     token = ApiToken.objects.select_for_update(of=("self",)).select_related("tenant").get(pk=token_id)
+    expires_at = token.expires_at
     now = timezone.now()
-    due = _due(token.expires_at, now) if token.expires_at and token.expires_at > now else None
-    if token.revoked_at is not None or due is None or (token.reminded_days or due + 1) <= due:
+    if token.revoked_at is not None or expires_at is None or expires_at <= now:
+        return
+    due = _due(expires_at, now)
+    if due is None or (token.reminded_days is not None and token.reminded_days <= due):
         return
     token.reminded_days = due
     token.save(update_fields=["reminded_days"])
-    expires_at: datetime = token.expires_at
     notify(
         kind=TOKEN_EXPIRING,
         token=token,

@@ -8,7 +8,7 @@ import atexit
 import logging
 import threading
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import batched
@@ -144,8 +144,10 @@ def _write(token_id: UUID, use: Use) -> None:
         )
 
 
-def _write_counts(some: Iterable[Counted]) -> None:
-    some = list(some)
+def _write_counts(some: Sequence[Counted]) -> None:
+    # A count for a token that is gone would have the database refuse the whole batch, again and again.
+    alive = set(ApiToken.objects.filter(id__in={counted[0] for counted in some}).values_list("id", flat=True))
+    some = [counted for counted in some if counted[0] in alive]
     now = datetime.now(UTC)
     rows = {(token_id, operation) for token_id, operation, _ in some}
     TokenUse.objects.bulk_create(

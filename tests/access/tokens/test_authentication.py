@@ -159,13 +159,14 @@ def test_the_look_up_is_its_querysets(
     for token in tokens:
         values = [digest.value for digest in digests(token.secret)]
         assert len(values) == keys
-        living = ApiToken.objects.filter(revoked_at__isnull=True, disabled_at__isnull=True, tenant__active=True)
-        queryset = living.filter(digest__in=values)
+        living = {"disabled_at__isnull": True, "revoked_at__isnull": True, "tenant__active": True}
+        queryset = ApiToken.objects.filter(digest__in=values).filter(**living)
         plans.assert_equal(authentication._look_up(keys), values, queryset.values_list(*COLUMNS, "digest", *SECRETS))
         found += queryset.count()
         ApiToken.objects.filter(pk=token.pk).update(previous_digest=F("digest"), digest=F("id"))
-        former = living.filter(previous_digest__in=values).values_list(*COLUMNS, "previous_digest", *SECRETS)
-        plans.assert_equal(authentication._look_up(keys, former=True), values, former)
+        former = ApiToken.objects.filter(previous_digest__in=values).filter(**living)
+        columns = former.values_list(*COLUMNS, "previous_digest", *SECRETS)
+        plans.assert_equal(authentication._look_up(keys, former=True), values, columns)
     assert found == 4  # of both active tenants one that lives and one that has expired: its moment is looked at later
 
 
@@ -175,8 +176,8 @@ def test_the_second_look_up_is_its_queryset(tenant: Tenant, issue_token: IssueTo
     ]
     Tenant.objects.exclude(pk=tenant.pk).update(active=False)
     for token in tokens:
-        queryset = ApiToken.objects.filter(
-            id=token.id, revoked_at__isnull=True, disabled_at__isnull=True, tenant__active=True
+        queryset = ApiToken.objects.filter(id=token.id).filter(
+            disabled_at__isnull=True, revoked_at__isnull=True, tenant__active=True
         )
         plans.assert_equal(
             authentication.LOOK_UP_AGAIN, [token.id.hex], queryset.values_list("permissions", "expires_at")

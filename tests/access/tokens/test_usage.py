@@ -184,6 +184,14 @@ class TestCounts:
         usage.flush()
         assert self.counted(token) == {"a": (1, 0), "b": (1, 0)}
 
+    def test_a_token_that_is_gone_does_not_hold_up_the_others(self, issue_token: IssueToken) -> None:
+        token = issue_token()
+        usage.count_call(uuid4(), "list_users", denied=False)
+        usage.count_call(token.id, "list_users", denied=False)
+        usage.flush()
+        assert self.counted(token) == {"list_users": (1, 0)}
+        assert not usage._counts
+
     def test_old_days_are_forgotten(self, issue_token: IssueToken) -> None:
         token = issue_token()
         today = datetime.now(UTC).date()
