@@ -20,6 +20,7 @@ def test_the_life_of_a_token(signed_in: Visit, server: Server, width: int) -> No
     dialog = page.get_by_role("dialog")
     server.call("/api/v1/users", secret.strip())
     server.call("/api/v1/tags", secret.strip())
+    page.wait_for_timeout(2500)  # the server writes its counts once a second
     page.goto("/access/tokens/")
     page.get_by_role("link", name=name, exact=True).click()
     page.get_by_role("link", name="Usage").click()
@@ -30,7 +31,7 @@ def test_the_life_of_a_token(signed_in: Visit, server: Server, width: int) -> No
     expect(page.get_by_text("Learn mode ends")).to_be_visible()
     assert server.call("/api/v1/blueprints", secret.strip()).status == 403
     expect(page.get_by_role("link", name="Review suggestions")).to_be_hidden()
-    page.wait_for_timeout(2500)  # the server writes its counts once a second
+    page.wait_for_timeout(2500)
     page.reload()
     page.get_by_role("link", name="Review suggestions").click()
     expect(page.get_by_text("Suggested")).to_have_count(1)
