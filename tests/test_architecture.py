@@ -24,6 +24,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"sign_in", "tokens"},
         {"webhooks"},
         {"audit", "notices"},
+        {"attempts"},
         {"tasks", "roles", "sql", "sealing"},
         {"models", "presets"},
         {"permissions", "addresses", "checks", "keyrings", "kinds", "labels", "logs", "refusals"},

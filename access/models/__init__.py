@@ -1,5 +1,5 @@
 from access.models.admins import Administrator, Role
-from access.models.attempts import SignInAttempt
+from access.models.attempts import CountedAttempt
 from access.models.audit import AuditEvent, AuditHead
 from access.models.notices import OwnerNotice
 from access.models.tasks import Schedule, TaskLease
@@ -13,10 +13,10 @@ __all__ = [
     "ApiToken",
     "AuditEvent",
     "AuditHead",
+    "CountedAttempt",
     "OwnerNotice",
     "Role",
     "Schedule",
-    "SignInAttempt",
     "TaskLease",
     "Tenant",
     "TokenNetwork",

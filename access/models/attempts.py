@@ -1,14 +1,14 @@
-"""Attempts to sign in, counted per account and per network."""
+"""Attempts of callers that have not shown who they are, counted to limit them."""
 
 from django.db import models
 
 
-class SignInAttempt(models.Model):
-    """One password attempt that has not succeeded. Rows older than the window are not counted."""
+class CountedAttempt(models.Model):
+    """A password attempt that has not succeeded, or a report of a leaked token. Old rows are not counted."""
 
     key = models.CharField(
         max_length=64,
-        help_text="Digest of the account name or of the client's network.",
+        help_text="Digest of what is limited, and of the account name or the client's network.",
     )
     at = models.DateTimeField()
 

@@ -1,19 +1,15 @@
 """Limits on password attempts: counted per account and per network, and refused before anything is hashed."""
 
-import hashlib
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from django.db import transaction
-from django.utils import timezone
-
+from access import attempts
 from access.addresses import network
-from access.models import SignInAttempt
+from access.attempts import BeyondLimit, key_of
 from access.sign_in.attempts import Attempt, Limit, Purpose, TooManyAttempts, report_failure
 from access.sign_in.turns import Turns
 
-ATTEMPTS = 10
-WINDOW = timedelta(minutes=5)
+ATTEMPTS = 10  # within the window of access.attempts
 turns = Turns()
 
 
@@ -22,13 +18,13 @@ def count_attempt(attempt: Attempt) -> list[int]:
 
     Raises TooManyAttempts after ten within five minutes. Pass the result to `clear_attempts` after a success.
     """
-    _refuse_beyond(ATTEMPTS - 1, attempt)
-    return _count(attempt)
+    with _limited(attempt):
+        return attempts.count(_keys(attempt), ATTEMPTS)
 
 
-def clear_attempts(attempts: list[int]) -> None:
+def clear_attempts(counted: list[int]) -> None:
     """Remove a successful attempt from the count."""
-    SignInAttempt.objects.filter(pk__in=attempts).delete()
+    attempts.forget(counted)
 
 
 def throttled[Result](check: Callable[[], Result], attempt: Attempt) -> Result:
@@ -36,11 +32,12 @@ def throttled[Result](check: Callable[[], Result], attempt: Attempt) -> Result:
 
     Raises TooManyAttempts.
     """
-    _refuse_beyond(ATTEMPTS - 1, attempt)  # before it waits for a turn, which somebody else can use
+    with _limited(attempt):
+        attempts.check(_keys(attempt), ATTEMPTS)  # before it waits for a turn, which somebody else can use
     with turns.turn(network(attempt.address)) as granted:
         if not granted:
             raise TooManyAttempts(1, attempt=attempt)
-        counted = _count(attempt)
+        counted = count_attempt(attempt)
         try:
             result = check()
         except TooManyAttempts as busy:  # the hasher was: this password was not looked at
@@ -54,36 +51,20 @@ def throttled[Result](check: Callable[[], Result], attempt: Attempt) -> Result:
     return result
 
 
-def _count(attempt: Attempt) -> list[int]:
-    now = timezone.now()
-    with transaction.atomic():
-        SignInAttempt.objects.filter(at__lt=now - WINDOW).delete()
-        counted = [SignInAttempt.objects.create(key=key, at=now).pk for key in _keys(attempt).values()]
-    # Counted again once this attempt is visible to all: of many at the same moment, the last one sees all others.
+@contextmanager
+def _limited(attempt: Attempt) -> Iterator[None]:
+    """Turn BeyondLimit into TooManyAttempts."""
     try:
-        _refuse_beyond(ATTEMPTS, attempt)
-    except TooManyAttempts:
-        clear_attempts(counted)
-        raise
-    return counted
+        yield
+    except BeyondLimit as beyond:
+        raise TooManyAttempts(beyond.wait, _keys(attempt)[beyond.key], attempt) from None
 
 
-def _refuse_beyond(allowed: int, attempt: Attempt) -> None:
-    now = timezone.now()
-    for limit, key in _keys(attempt).items():
-        recent = SignInAttempt.objects.filter(key=key, at__gt=now - WINDOW).order_by("-at").values_list("at", flat=True)
-        if one_too_many := recent[allowed : allowed + 1]:
-            wait = int((one_too_many[0] + WINDOW - now).total_seconds()) + 1
-            raise TooManyAttempts(wait, limit, attempt)
-
-
-def _keys(attempt: Attempt) -> dict[Limit, str]:
+def _keys(attempt: Attempt) -> dict[str, Limit]:
     account = attempt.account.strip().lower()
     if attempt.purpose == Purpose.RESET:
         account = f"reset:{account}"  # asking for links pauses no sign-in of that person
-    return {Limit.ACCOUNT: _key("account", account), Limit.ADDRESS: _key("address", network(attempt.address))}
-
-
-def _key(kind: str, value: str) -> str:
-    # A digest, so that the table is no list of addresses and account names.
-    return hashlib.sha256(f"{kind}:{value}".encode()).hexdigest()
+    return {
+        key_of("account", account): Limit.ACCOUNT,
+        key_of("address", network(attempt.address)): Limit.ADDRESS,
+    }

@@ -1,10 +1,8 @@
 """What signing in leaves behind, removed by the workers."""
 
 from django.core.management import call_command
-from django.utils import timezone
 
-from access.models import SignInAttempt
-from access.sign_in.throttle import WINDOW
+from access import attempts
 from access.tasks.backend import task
 
 
@@ -16,5 +14,5 @@ def clear_sessions() -> None:
 
 @task()
 def clear_attempts() -> None:
-    """Delete sign-in attempts that no longer count. Harmless when it runs twice."""
-    SignInAttempt.objects.filter(at__lt=timezone.now() - WINDOW).delete()
+    """Delete attempts that no longer count. Harmless when it runs twice."""
+    attempts.clear()

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.html import escape
 
-from access.models import Administrator, ApiToken, AuditEvent, Role, SignInAttempt, Tenant
+from access.models import Administrator, ApiToken, AuditEvent, CountedAttempt, Role, Tenant
 from access.sign_in.reauthentication import AUTHENTICATED_AT
 from access.tokens.authentication import AuthenticationFailed, authenticate
 from tests.factories.access import AdministratorFactory, TenantFactory
@@ -164,7 +164,7 @@ def test_choosing_a_password_for_somebody_wants_the_operators_own_again(
         answer = console.post(url, {**fields, "own_password": own})
         assert (answer.status_code, words in answer.content.decode()) == (200, True)
     assert not tenant.administrators.exists()
-    assert SignInAttempt.objects.count() == 2  # of the account and of the address, for the wrong one
+    assert CountedAttempt.objects.count() == 2  # of the account and of the address, for the wrong one
     without = {**fields, "email": "other@accuhive.test", "password": ""}
     assert console.post(url, without).status_code == 302  # that person uses a reset link
     assert console.post(url, {**fields, "own_password": OWN}).status_code == 302
@@ -256,7 +256,7 @@ def test_old_passwords_are_counted_like_sign_ins(console: Client, operator: Admi
     new = "another four unrelated words"
     sent = {"old_password": "wrong", "new_password1": new, "new_password2": new}
     assert [console.post("/admin/password_change/", sent).status_code for _ in range(11)] == [200] * 10 + [429]
-    SignInAttempt.objects.all().delete()
+    CountedAttempt.objects.all().delete()
     assert console.post("/admin/password_change/", {**sent, "old_password": PASSWORD}).status_code == 302
     operator.refresh_from_db()
     assert operator.check_password(new)

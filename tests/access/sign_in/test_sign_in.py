@@ -11,7 +11,7 @@ from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from access.audit.events import Actor
-from access.models import Administrator, AuditEvent, Role, SignInAttempt, Tenant
+from access.models import Administrator, AuditEvent, CountedAttempt, Role, Tenant
 from access.people.tenants import edit_tenant
 from access.sign_in import hashing
 from access.sign_in.attempts import Attempt, Purpose, TooManyAttempts
@@ -85,23 +85,23 @@ class TestAttempts:
     def test_the_right_password_does_not_count(self, person: Administrator, hashed: list[str]) -> None:
         for _ in range(12):
             assert offer(PASSWORD) == person
-        assert not SignInAttempt.objects.exists()
+        assert not CountedAttempt.objects.exists()
 
     def test_they_are_forgotten_after_five_minutes(self, person: Administrator, hashed: list[str]) -> None:
         for _ in range(10):
             offer(WRONG)
-        SignInAttempt.objects.update(at=timezone.now() - timedelta(minutes=5, seconds=1))
+        CountedAttempt.objects.update(at=timezone.now() - timedelta(minutes=5, seconds=1))
         assert offer(PASSWORD) == person
-        assert not SignInAttempt.objects.exists()
+        assert not CountedAttempt.objects.exists()
 
     def test_refused_ones_do_not_prolong_the_pause(self, person: Administrator, hashed: list[str]) -> None:
         for _ in range(10):
             offer(WRONG)
-        first = SignInAttempt.objects.count()
+        first = CountedAttempt.objects.count()
         for _ in range(5):
             with pytest.raises(TooManyAttempts):
                 offer(WRONG)
-        assert SignInAttempt.objects.count() == first
+        assert CountedAttempt.objects.count() == first
 
     def test_unknown_and_known_accounts_cost_one_hash_each(self, person: Administrator, hashed: list[str]) -> None:
         assert offer(WRONG, email="nobody@accuhive.test") is None
@@ -117,7 +117,7 @@ class TestAttempts:
 
     def test_what_is_counted_names_nobody(self, person: Administrator, hashed: list[str]) -> None:
         offer(WRONG)
-        rows = str(list(SignInAttempt.objects.values()))
+        rows = str(list(CountedAttempt.objects.values()))
         assert "person" not in rows
         assert "192.0.2.7" not in rows
 
@@ -139,7 +139,7 @@ class TestAttempts:
         with ThreadPoolExecutor(30) as pool:
             admitted = sum(pool.map(lambda _: attempt(), range(30)))
         assert admitted <= 10
-        assert SignInAttempt.objects.count() == 2 * admitted
+        assert CountedAttempt.objects.count() == 2 * admitted
 
     def test_a_busy_hasher_refuses_and_does_not_count(
         self, person: Administrator, monkeypatch: pytest.MonkeyPatch
@@ -161,7 +161,7 @@ class TestAttempts:
         finally:
             release.set()
             thread.join()
-        assert not SignInAttempt.objects.exists()
+        assert not CountedAttempt.objects.exists()
         assert offer(PASSWORD) == person
 
 

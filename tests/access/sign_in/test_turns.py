@@ -13,7 +13,7 @@ from django.db import connection
 from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 
-from access.models import SignInAttempt, Tenant
+from access.models import CountedAttempt, Tenant
 from access.sign_in import throttle
 from access.sign_in.attempts import Attempt, Purpose, TooManyAttempts
 from access.sign_in.hashing import OneAtATimeArgon2
@@ -137,5 +137,5 @@ class TestSignIn:
         with CaptureQueriesContext(connection) as queries, pytest.raises(TooManyAttempts):
             self.offer(OFFICE)
         assert all(query["sql"].startswith("SELECT") for query in queries)
-        assert not SignInAttempt.objects.exists()
+        assert not CountedAttempt.objects.exists()
         first.end()

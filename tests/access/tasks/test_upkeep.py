@@ -10,7 +10,7 @@ from django.tasks import TaskResultStatus
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
-from access.models import Schedule, SignInAttempt
+from access.models import CountedAttempt, Schedule
 from access.sign_in.upkeep import clear_attempts, clear_sessions
 from access.tasks import schedules
 from access.tasks.upkeep import optimize_database, prune_tasks
@@ -31,11 +31,11 @@ def test_every_periodic_task_of_the_product_runs(run_tasks: RunTasks) -> None:
 def test_what_no_longer_counts_is_removed() -> None:
     now = timezone.now()
     for name, age in (("old", timedelta(minutes=6)), ("new", timedelta(minutes=4))):
-        SignInAttempt.objects.create(key=name, at=now - age)
+        CountedAttempt.objects.create(key=name, at=now - age)
         Session.objects.create(session_key=name, session_data="", expire_date=now + timedelta(minutes=5) - age)
     clear_attempts.call()
     clear_sessions.call()
-    assert [attempt.key for attempt in SignInAttempt.objects.all()] == ["new"]
+    assert [attempt.key for attempt in CountedAttempt.objects.all()] == ["new"]
     assert [session.session_key for session in Session.objects.all()] == ["new"]
 
 
@@ -57,7 +57,7 @@ def test_statistics_reach_connections_that_are_open() -> None:
     with sqlite3.connect(connection.settings_dict["NAME"]) as server:
         optimize_database.call()
         before = server.execute("PRAGMA schema_version").fetchone()
-        SignInAttempt.objects.create(key="new", at=timezone.now())
+        CountedAttempt.objects.create(key="new", at=timezone.now())
         optimize_database.call()
         assert server.execute("SELECT COUNT(*) FROM sqlite_stat1").fetchone() > (0,)
         # An open connection reads the statistics with the schema, and both again when this number changes.
