@@ -33,6 +33,10 @@ class Permission:
     def search_label(self) -> str:
         return searchable([self.label])
 
+    def as_missing(self) -> dict[str, str]:
+        """As an answer names a permission that a token lacks."""
+        return {"http_method": self.method, "path": self.path, "label": self.label}
+
     def matches(self, query: str) -> bool:
         return matches(words_of(query), self.search_text)
 

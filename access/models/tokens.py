@@ -28,6 +28,19 @@ class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
         """Revoked tokens, the last revoked first."""
         return self.filter(revoked_at__isnull=False).select_related("created_by").order_by("-revoked_at", "-id")
 
+    def in_state(self, state: str) -> "ApiTokenQuerySet":
+        """Tokens whose `state` is this one."""
+        now = timezone.now()
+        revoked, disabled, expired = Q(revoked_at__isnull=False), Q(disabled_at__isnull=False), Q(expires_at__lte=now)
+        match state:
+            case "revoked":
+                return self.filter(revoked)
+            case "disabled":
+                return self.exclude(revoked).filter(disabled)
+            case "expired":
+                return self.exclude(revoked | disabled).filter(expired)
+        return self.exclude(revoked | disabled).filter(Q(expires_at__isnull=True) | ~expired)
+
     def overlapping(self) -> "ApiTokenQuerySet":
         """Tokens whose former secret still works."""
         return self.filter(Q(previous_until=None) | Q(previous_until__gt=timezone.now()), previous_digest__isnull=False)
@@ -152,7 +165,16 @@ class ApiToken(models.Model):
     @property
     def live(self) -> bool:
         """Whether calls with its secret are accepted, as far as the token decides it."""
-        return self.revoked_at is None and self.disabled_at is None and not self.expired
+        return self.state == "active"
+
+    @property
+    def state(self) -> str:
+        """`active`, or the first reason for which calls are refused: `revoked`, `disabled` or `expired`."""
+        if self.revoked_at is not None:
+            return "revoked"
+        if self.disabled_at is not None:
+            return "disabled"
+        return "expired" if self.expired else "active"
 
     @property
     def overlaps(self) -> bool:

@@ -1,6 +1,6 @@
 """Authentication of API calls by their bearer token."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache, partial
@@ -51,12 +51,13 @@ class LiveToken:
     mcp: bool = False
     mcp_sensitive: bool = False
 
-    def actor(self, permission: Permission | None) -> Actor:
-        """The token as author of changes, for an operation that needs this permission.
+    def actor(self, permission: Permission | None, *, grants: Iterable[Permission] = ()) -> Actor:
+        """The token as author of changes, for an operation that needs this permission, and that passes on `grants`.
 
         Each change confirms it again: `log_event` raises AuthenticationFailed or PermissionMissing.
         """
-        return Actor.token(self.id, self.name, confirm=partial(_confirm, self.id, permission))
+        needed = [*([permission] if permission else []), *grants]
+        return Actor.token(self.id, self.name, confirm=partial(_confirm, self.id, needed))
 
 
 class AuthenticationFailed(Refusal):
@@ -85,11 +86,7 @@ class PermissionMissing(Refusal):
         self.permission = permission
 
     def body(self) -> Any:
-        missing = self.permission
-        return {
-            "detail": str(self),
-            "missing_permission": {"http_method": missing.method, "path": missing.path, "label": missing.label},
-        }
+        return {"detail": str(self), "missing_permission": self.permission.as_missing()}
 
 
 def authenticate(authorization: str | None, *, subdomain: str | None, call: Call | None = None) -> LiveToken:
@@ -156,15 +153,17 @@ def authenticate(authorization: str | None, *, subdomain: str | None, call: Call
     )
 
 
-def _confirm(token_id: UUID, permission: Permission | None) -> None:
+def _confirm(token_id: UUID, needed: Iterable[Permission]) -> None:
     rows = sql.rows(LOOK_UP_AGAIN, token_id.hex)
     if not rows:
         raise AuthenticationFailed(sent=True)
     permissions, expires_at = rows[0]
     if _is_past(expires_at, datetime.now(UTC)):
         raise AuthenticationFailed(sent=True)
-    if permission is not None and permission.codename not in orjson.loads(permissions):
-        raise PermissionMissing(permission)
+    held = orjson.loads(permissions)
+    for permission in needed:
+        if permission.codename not in held:
+            raise PermissionMissing(permission)
 
 
 @cache

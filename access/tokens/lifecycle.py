@@ -4,7 +4,7 @@ Pages, the API, Django admin and commands call these functions. `rotation` gives
 """
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,7 +18,8 @@ from access.addresses import parse_network
 from access.audit.events import Actor, Target, difference, log_event
 from access.kinds import TOKEN_CREATED, TOKEN_DISABLED, TOKEN_REVOKED
 from access.models import ApiToken, AuditEvent, Tenant
-from access.permissions import catalogue
+from access.permissions import Permission, catalogue
+from access.refusals import Refusal
 from access.tokens.digests import digests
 from access.tokens.notices import notify, notify_of_sensitive
 from access.tokens.reminders import reminded_at_once
@@ -55,6 +56,32 @@ class EditConflict(Exception):
 
     def __init__(self, current: ApiToken) -> None:
         self.current = current
+
+
+class BeyondOwnPermissions(Refusal):
+    """A token was about to manage a token that may do what it may not do itself."""
+
+    status = 403
+
+    def __init__(self, lacking: list[Permission]) -> None:
+        super().__init__("A token manages only tokens whose permissions it has itself.")
+        self.lacking = lacking
+
+    def body(self) -> Any:
+        return {
+            "detail": str(self),
+            "missing_permission": self.lacking[0].as_missing(),
+            "missing_permissions": [permission.codename for permission in self.lacking],
+        }
+
+
+def check_within(permissions: Iterable[str], own: Collection[str]) -> None:
+    """Raise BeyondOwnPermissions for a permission that is not among one's `own`.
+
+    Codenames that are not in the catalogue open nothing, and are passed over.
+    """
+    if lacking := [permission for permission in catalogue.known(permissions) if permission.codename not in own]:
+        raise BeyondOwnPermissions(lacking)
 
 
 @transaction.atomic
@@ -305,11 +332,18 @@ def check_expiry(tenant: Tenant, expires_at: datetime | None) -> None:
         raise ValidationError({"expires_at": f"Tokens of this organization expire within {days} days at most."})
 
 
-def locked(tenant: Tenant, token_id: uuid.UUID, version: int | None = None) -> ApiToken:
-    """The token, locked; one of another version than `version` raises EditConflict."""
+def locked(
+    tenant: Tenant, token_id: uuid.UUID, version: int | None = None, *, within: Collection[str] | None = None
+) -> ApiToken:
+    """The token, locked; one of another version than `version` raises EditConflict.
+
+    One with a permission that is not `within` raises BeyondOwnPermissions.
+    """
     token: ApiToken = tenant.api_tokens.select_for_update().get(id=token_id, revoked_at__isnull=True)
     if version not in {None, token.version}:
         raise EditConflict(token)
+    if within is not None:
+        check_within(token.permissions, within)
     return token
 
 

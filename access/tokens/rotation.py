@@ -1,6 +1,7 @@
 """A new secret for a token that keeps its identity, permissions and history."""
 
 import uuid
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.core.exceptions import ValidationError
@@ -33,14 +34,20 @@ class RotationUnderWay(ValidationError):
 
 @transaction.atomic
 def rotate_token(
-    *, tenant: Tenant, token_id: uuid.UUID, overlap: str, actor: Actor, submission: uuid.UUID | None = None
+    *,
+    tenant: Tenant,
+    token_id: uuid.UUID,
+    overlap: str,
+    actor: Actor,
+    within: Collection[str] | None = None,
+    submission: uuid.UUID | None = None,
 ) -> IssuedToken:
     """Give the token a new secret. `overlap` is a key of OVERLAPS, or UNTIL_USED.
 
-    `submission` identifies the opened form; its second use raises AlreadySubmitted. Raises RotationUnderWay while the
-    last rotation overlaps, and ApiToken.DoesNotExist for a revoked token.
+    `submission` identifies the opened form; its second use raises AlreadySubmitted. `within` as in `lifecycle.locked`.
+    Raises RotationUnderWay while the last rotation overlaps, and ApiToken.DoesNotExist for a revoked token.
     """
-    token = locked(tenant, token_id)
+    token = locked(tenant, token_id, within=within)
     if submission is not None and token.rotation == submission:
         raise AlreadySubmitted(token)
     if token.overlaps:
@@ -81,7 +88,7 @@ def end_overlap(*, tenant: Tenant, token_id: uuid.UUID, actor: Actor) -> ApiToke
     """Have calls with the former secret refused from the commit on. Does nothing without one that works."""
     token = locked(tenant, token_id)
     if token.overlaps:
-        _forget_former(token)
+        forget_former(token)
         log_event(
             target=target_of(token),
             actor=actor,
@@ -96,10 +103,11 @@ def end_overlap_on_use(token_id: uuid.UUID) -> None:
     with transaction.atomic():
         token = ApiToken.objects.select_for_update().filter(pk=token_id, previous_until=None).first()
         if token is not None and token.previous_digest is not None:
-            _forget_former(token)
+            forget_former(token)
 
 
-def _forget_former(token: ApiToken) -> None:
+def forget_former(token: ApiToken) -> None:
+    """Have calls with the former secret refused, of a token that the caller has locked."""
     token.previous_digest, token.previous_key_number, token.previous_until = None, None, None
     token.save(update_fields=["previous_digest", "previous_key_number", "previous_until"])
 

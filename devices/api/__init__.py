@@ -59,6 +59,7 @@ api = Api(
     vulnerabilities.router,
     audit.router,
     settings.router,
+    tokens.management,
     tokens.router,
     reference.router,
     ping.router,

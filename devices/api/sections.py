@@ -41,5 +41,9 @@ VULNERABILITIES = Section(
 AUDIT_LOGS = Section("Audit Logs", "Audit Logs", "Permissions related to the audit trail of the organization.")
 SETTINGS = Section("Settings", "Settings", "Permissions related to the settings of the organization.")
 
+API_TOKENS = Section(
+    "Access", "API Tokens", "Permissions related to the tokens of this API. No token grants what it lacks."
+)
+
 # In the reference alone: operations without a permission are in no section of the editor.
 UNGATED = Section("General", "No permission needed", "Operations that need no permission.")

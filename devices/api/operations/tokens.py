@@ -1,7 +1,27 @@
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from access.audit.events import Actor
+from access.permissions import catalogue
+from access.tokens import lifecycle, rotation
+from devices.api.pagination import Page, paginate
 from devices.api.routing import ApiRequest, Router
-from devices.api.schemas.tokens import TokenOut
+from devices.api.schemas.tokens import (
+    IssuedTokenOut,
+    ManagedTokenOut,
+    RotationBody,
+    TokenBody,
+    TokenChanges,
+    TokenOut,
+    TokensQuery,
+)
+from devices.api.sections import API_TOKENS
 
 router = Router()
+management = Router(API_TOKENS)
 
 
 @router.operation(
@@ -20,3 +40,116 @@ def get_token(request: ApiRequest) -> TokenOut:
         permissions=sorted(request.token.permissions),
         api_url=request.tenant.api_url,
     )
+
+
+@management.operation(
+    "GET",
+    "/tokens",
+    id="list_api_tokens",
+    label="List API tokens",
+    about="Get a list of the tokens of the tenant, without their secrets",
+    response=Page[ManagedTokenOut],
+    sensitive=True,
+    ours=True,
+)
+def list_api_tokens(request: ApiRequest, query: TokensQuery) -> Page[ManagedTokenOut]:
+    tokens = request.tenant.api_tokens
+    found = tokens.revoked() if query.state == "revoked" else tokens.listed()
+    if query.state:
+        found = found.in_state(query.state)
+    return paginate(request, found.search(query.search), query, ManagedTokenOut.of)
+
+
+@management.operation(
+    "POST",
+    "/tokens",
+    id="create_api_token",
+    label="Create API token",
+    about="Create a token; the answer is the only one that has its secret",
+    response=IssuedTokenOut,
+    status=201,
+    sensitive=True,
+    # The answer would be stored for a repeated call, and with it the secret.
+    creates=False,
+    ours=True,
+)
+def create_api_token(request: ApiRequest, body: TokenBody) -> IssuedTokenOut:
+    issued = lifecycle.create_token(
+        tenant=request.tenant,
+        name=body.name,
+        description=body.description,
+        permissions=body.permissions,
+        expires_at=body.expires_at,
+        networks=body.networks,
+        actor=_granting(request, "create_api_token", body.permissions),
+    )
+    return IssuedTokenOut.issued(issued.token, issued.secret)
+
+
+@management.operation(
+    "PATCH",
+    "/tokens/{token_id}",
+    id="update_api_token",
+    label="Update API token",
+    about="Change details, permissions, expiry or networks of a token, or disable or enable it",
+    response=ManagedTokenOut,
+    sensitive=True,
+    ours=True,
+)
+@transaction.atomic
+def update_api_token(request: ApiRequest, token_id: UUID, body: TokenChanges) -> ManagedTokenOut:
+    own = request.token.permissions
+    token = lifecycle.locked(request.tenant, token_id, within=own)
+    given = {name: value for name, value in body.given().items() if value is not None or name == "expires_at"}
+    present = {name: getattr(token, name) for name in ("name", "description", "networks", "expires_at")}
+    actor = _granting(request, "update_api_token", {*token.permissions, *given.get("permissions", ())})
+    one: dict[str, Any] = {"tenant": request.tenant, "token_id": token_id, "actor": actor}
+    details = {name: given.get(name, value) for name, value in present.items()}
+    token = lifecycle.edit_token(**one, **details, version=token.version)
+    if "permissions" in given:
+        token = lifecycle.set_permissions(**one, permissions=given["permissions"], version=token.version)
+    if "disabled" in given:
+        token = (lifecycle.disable_token if given["disabled"] else lifecycle.enable_token)(**one)
+    return ManagedTokenOut.of(token)
+
+
+@management.operation(
+    "POST",
+    "/tokens/{token_id}/rotate",
+    id="rotate_api_token",
+    label="Rotate API token",
+    about="Give a token a new secret; the answer is the only one that has it",
+    response=IssuedTokenOut,
+    sensitive=True,
+    ours=True,
+)
+def rotate_api_token(request: ApiRequest, token_id: UUID, body: RotationBody) -> IssuedTokenOut:
+    issued = rotation.rotate_token(
+        tenant=request.tenant,
+        token_id=token_id,
+        overlap=body.overlap,
+        actor=request.actor,
+        within=request.token.permissions,
+    )
+    return IssuedTokenOut.issued(issued.token, issued.secret)
+
+
+@management.operation(
+    "DELETE",
+    "/tokens/{token_id}",
+    id="revoke_api_token",
+    label="Revoke API token",
+    about="Revoke a token for good",
+    status=204,
+    sensitive=True,
+    ours=True,
+)
+def revoke_api_token(request: ApiRequest, token_id: UUID) -> None:
+    lifecycle.revoke_token(tenant=request.tenant, token_id=token_id, actor=request.actor)
+
+
+def _granting(request: ApiRequest, operation: str, permissions: Iterable[str]) -> Actor:
+    """The calling token as author of a change that passes these permissions on. Raises BeyondOwnPermissions."""
+    lifecycle.check_within(permissions, request.token.permissions)
+    # A permission that the calling token loses in this moment is not passed on either.
+    return request.token.actor(catalogue.get(operation), grants=catalogue.known(permissions))

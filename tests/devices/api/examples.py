@@ -20,6 +20,7 @@ from devices.fleet import lost_mode
 from devices.models import AdeIntegration, Platform
 from tests import apple
 from tests.factories import devices as factories
+from tests.factories.access import ApiTokenFactory
 
 # The example file of each operation.
 SERVER_TOKEN = (apple.FILES / "aes256_ber.p7m").read_bytes()
@@ -29,7 +30,11 @@ FILES = {
     "renew_ade_integration": SERVER_TOKEN,
 }
 # An example for operations that need one of several optional fields.
-ALSO = {id: {"use_blueprint_routing": True} for id in ("create_ade_integration", "renew_ade_integration")}
+ALSO: dict[str, dict[str, Any]] = {
+    "create_ade_integration": {"use_blueprint_routing": True},
+    "renew_ade_integration": {"use_blueprint_routing": True},
+    "update_api_token": {"description": "Changed"},
+}
 # The segment of a Library path, and the factory for an item of that kind.
 LIBRARY = {
     "custom-apps": "custom_app",
@@ -39,7 +44,7 @@ LIBRARY = {
 }
 EXAMPLE_TEXT = "example"
 # Path parameters that are not a UUID, and the attribute with their value.
-NAMES = {"cve_id": "cve_id"}
+NAMES = {"cve_id": "cve_id", "token_id": "id"}
 EVERY_PERMISSION = [permission.codename for permission in catalogue]
 EXAMPLE_ID = "98765000-0000-4000-8000-000000000004"
 
@@ -116,6 +121,8 @@ def _server_of_the_file(tenant: Tenant, integration: AdeIntegration | None) -> N
 
 
 def _factory(name: str) -> Any:
+    if name == "token":
+        return ApiTokenFactory
     make = getattr(factories, f"{name.title().replace('_', '')}Factory")
     assert issubclass(make, factory.Factory)
     return make

@@ -141,6 +141,7 @@ def test_the_permissions_that_the_editor_marks_as_sensitive() -> None:
     """Written by hand: the mark is the declaration's own, so nothing else says where it belongs."""
     assert {permission.codename for permission in catalogue if permission.sensitive} == {
         "clear_passcode",
+        "create_api_token",
         "delete_ade_integration",
         "delete_blueprint",
         "delete_custom_profile",
@@ -155,6 +156,10 @@ def test_the_permissions_that_the_editor_marks_as_sensitive() -> None:
         "get_filevault_recovery_key",
         "get_recovery_lock_password",
         "get_unlock_pin",
+        "list_api_tokens",
         "lock_device",
         "reset_work_profile_passcode",
+        "revoke_api_token",
+        "rotate_api_token",
+        "update_api_token",
     }

@@ -52,14 +52,18 @@ def create_tag(api: Call, token: IssuedApiToken) -> Any:
 def test_every_post_that_creates_takes_a_key(
     operation: Operation, api: Call, tenant: Tenant, token: IssuedApiToken
 ) -> None:
-    """The audit trail shows which POSTs create an object. A command is queued only once even without a key."""
+    """The audit trail shows which POSTs create an object. A command is queued only once even without a key.
+
+    The answers to such calls are stored for a day. The secret of a token is stored nowhere, so its POST takes no key.
+    """
     path = examples.path(operation, examples.objects(operation, tenant))
     last = tenant.audit_events.count()
     answer = api("POST", path, token, json=examples.body(operation))
     assert answer.status_code == operation.status, answer.content
     events = tenant.audit_events.order_by("sequence")[last:]
     created = [event for event in events if event.action == AuditEvent.Action.CREATE]
-    assert operation.creates == any(event.target_component != "commands" for event in created)
+    creates = any(event.target_component != "commands" for event in created)
+    assert operation.creates == (creates and operation.id != "create_api_token")
 
 
 @pytest.mark.parametrize("operation", CREATING, ids=lambda operation: operation.id)
