@@ -48,6 +48,14 @@ TOKEN_NEW_NETWORK = Kind(
 )
 TOKEN_REVOKED = Kind(id="token.revoked", label="API token revoked", about="A token was revoked.")
 TOKEN_DISABLED = Kind(id="token.disabled", label="API token disabled", about="A token was disabled.")
+TOKEN_LEAKED = Kind(
+    id="token.leaked",
+    label="API token leaked",
+    about="The secret of a token was reported as leaked. The secret was ended at once.",
+    mailed=True,
+    advice="Rotate the token, give its integration the new secret, and enable the token. Look at its usage for calls "
+    "that are not yours. If the integration is not needed any more, revoke the token.",
+)
 TOKEN_EXPIRING = Kind(
     id="token.expiring",
     label="API token expires soon",
@@ -77,6 +85,7 @@ KINDS = {
         TOKEN_NEW_NETWORK,
         TOKEN_REVOKED,
         TOKEN_DISABLED,
+        TOKEN_LEAKED,
         TOKEN_EXPIRING,
         WEBHOOK_DISABLED,
         WEBHOOK_TEST,

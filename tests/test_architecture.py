@@ -55,6 +55,7 @@ UNSCOPED = {
     "access/management/commands/changepassword.py": {"Administrator": "the address says who it is; it is unique"},
     "access/sign_in/backend.py": {"Administrator": "the session says who it is; the tenant follows from it"},
     "access/sign_in/mail.py": {"Administrator": "the address says who it is; it is unique across tenants"},
+    "access/tokens/leaks.py": {"ApiToken": "a secret was found; it says whose it is, and is unique across tenants"},
     "access/tokens/reminders.py": {"ApiToken": "reminds of the tokens of every tenant"},
     "access/tokens/rotation.py": {"ApiToken": "ends the overlap of a token that was found alive, by its primary key"},
     "access/notices/mail.py": {"OwnerNotice": "sends again and deletes what is over, of every tenant"},

@@ -55,6 +55,11 @@ class Actor:
         """An operator at the command line, without a sign-in."""
         return cls(AuditEvent.ActorType.SYSTEM, "", f"manage.py {name}")
 
+    @classmethod
+    def reporter(cls, address: str) -> "Actor":
+        """An unknown caller at this address, who reported a leaked secret."""
+        return cls(AuditEvent.ActorType.SYSTEM, "", "Leak report", address=address)
+
 
 @dataclass(frozen=True, slots=True)
 class Target:

@@ -27,6 +27,7 @@ class SecurityEvent(StrEnum):
     NEW_PASSWORD_REFUSED = "new_password_refused"  # noqa: S105 - no password
     RESET_REFUSED = "reset_refused"
     RESET_LINK_REFUSED = "reset_link_refused"
+    LEAK_REPORT_REFUSED = "leak_report_refused"
 
 
 # A stranger can cause these as often as they like, so they fill no disk. The limit on attempts bounds the others.

@@ -72,10 +72,10 @@ def too_slow() -> ApiError:
     return translate(BodyTooSlow())
 
 
-def too_many_calls() -> ApiError:
-    return ApiError(
-        429, {"message": "API rate limit exceeded", "detail": "Request was throttled."}, {"Retry-After": "1"}
-    )
+def too_many_calls(wait: int = 1) -> ApiError:
+    """`wait`: seconds after which the next call may come."""
+    body = {"message": "API rate limit exceeded", "detail": "Request was throttled."}
+    return ApiError(429, body, {"Retry-After": str(wait)})
 
 
 def too_large() -> ApiError:

@@ -4,13 +4,17 @@ from uuid import UUID
 
 from django.db import transaction
 
+from access.addresses import client_address
 from access.audit.events import Actor
 from access.permissions import catalogue
-from access.tokens import lifecycle, rotation
+from access.tokens import leaks, lifecycle, rotation
+from devices.api import errors
 from devices.api.pagination import Page, paginate
 from devices.api.routing import ApiRequest, Router
 from devices.api.schemas.tokens import (
     IssuedTokenOut,
+    LeakBody,
+    LeakOut,
     ManagedTokenOut,
     RotationBody,
     TokenBody,
@@ -146,6 +150,25 @@ def rotate_api_token(request: ApiRequest, token_id: UUID, body: RotationBody) ->
 )
 def revoke_api_token(request: ApiRequest, token_id: UUID) -> None:
     lifecycle.revoke_token(tenant=request.tenant, token_id=token_id, actor=request.actor)
+
+
+@router.operation(
+    "POST",
+    "/tokens/leaked",
+    id="report_leaked_token",
+    label="Report a leaked token",
+    about="Report the secret of a token that was found in public; it needs no token, and is limited per address",
+    response=LeakOut,
+    status=202,
+    open=True,
+    ours=True,
+)
+def report_leaked_token(request: ApiRequest, body: LeakBody) -> LeakOut:
+    try:
+        leaks.report_leak(secret=body.token, address=client_address(request))
+    except leaks.TooManyReports as refusal:
+        raise errors.too_many_calls(refusal.retry_after) from None
+    return LeakOut(detail="Thank you. If this is a token of ours, it is disabled now and its owners are told.")
 
 
 def _granting(request: ApiRequest, operation: str, permissions: Iterable[str]) -> Actor:

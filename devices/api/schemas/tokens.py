@@ -52,6 +52,16 @@ class RotationBody(Body):
     overlap: Literal["none", "1h", "24h", "7d", "until-used"] = "none"
 
 
+class LeakBody(Body):
+    """The secret that was found, as it was found."""
+
+    token: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+
+
+class LeakOut(BaseModel):
+    detail: str
+
+
 class ManagedTokenOut(BaseModel):
     """A token without its secret."""
 
