@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from access.pages.dialogs import Dialog, refuse, saved, show
 from access.pages.guards import PageRequest, requires
 from access.pages.responses import form_data, fragment
+from access.pages.selection import Selection
 from access.roles import Capability
 from devices.bulk.actions import start_bulk_action
 from devices.bulk.changes import Change, SendCommand, by_platform
@@ -32,7 +33,7 @@ from devices.pages.forms.bulk import (
     devices_in_words,
 )
 from devices.pages.forms.devices import PLATFORMS
-from devices.pages.selection import Selection, selected_devices, selected_items
+from devices.pages.selection import selected_devices, selected_items
 
 NOTHING = "Nothing is selected. Select rows in the list first."
 

@@ -12,12 +12,12 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from access.pages.bars import Bar, drawn
 from access.pages.dialogs import Dialog, saved, show
+from access.pages.exports import csv_response, pages_of
 from access.pages.guards import PageRequest, requires
 from access.pages.responses import form_data
 from access.roles import Capability
 from devices.bulk.actions import stop_bulk_action
 from devices.models import BulkAction, BulkResult
-from devices.pages.exports import csv_response, pages_of
 from devices.pages.listing import PER_PAGE, listing
 
 STATES = {"done": "success", "queued": "info", "skipped": "warning", "failed": "danger"}  # the tones of their bars

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from access.pages.dialogs import Dialog, refuse, saved, show
 from access.pages.guards import PageRequest, requires
 from access.pages.responses import form_data, fragment, push_url
+from access.pages.selection import marks
 from access.roles import Capability
 from devices.commands import COMMANDS
 from devices.fleet import devices as services
@@ -23,7 +24,6 @@ from devices.pages.device_history import history
 from devices.pages.device_overview import overview
 from devices.pages.forms.devices import DeviceFilter, DeviceForm, TypeToConfirmForm, name_of
 from devices.pages.listing import PER_PAGE, listing
-from devices.pages.selection import marks
 
 APPS_PER_PAGE = 100
 # The keys under which device families report the name, the unique identifier, the version and the origin of an app.

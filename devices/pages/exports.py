@@ -1,25 +1,22 @@
-"""The rows of a list as CSV. They are streamed, so that neither a long list nor a slow reader needs much memory."""
+"""The lists of devices, users and Library items as CSV."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import batched
+from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count
 from django.http import StreamingHttpResponse
-from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from access.pages.exports import csv_response, pages_of
 from access.pages.guards import PageRequest, requires
 from access.roles import Capability
-from devices.csv import csv_chunks, line
 from devices.library.kinds import KINDS
 from devices.models import Device
 from devices.pages.forms.devices import DeviceFilter
 from devices.pages.forms.library import LibraryFilter
 from devices.pages.forms.users import UserFilter
 
-PAGE = 2000  # rows in memory at a time
 # Header and path of each column. The first column of DEVICES is only for finding their tags, and is not written.
 DEVICES = {
     "": "pk",
@@ -57,7 +54,6 @@ ITEMS = {
     "Created": "created_at",
     "Changed": "updated_at",
 }
-type Pages = Iterable[Sequence[Sequence[Any]]]
 
 
 @requires(Capability.VIEW)
@@ -80,22 +76,6 @@ def library(request: PageRequest) -> StreamingHttpResponse:
     found = LibraryFilter(request.GET, tenant=request.tenant).apply()
     rows = found.annotate(blueprints=Count("assignments__blueprint", distinct=True)).values_list(*ITEMS.values())
     return csv_response(request, "library", tuple(ITEMS), map(_with_kinds, pages_of(rows)))
-
-
-def csv_response(request: PageRequest, name: str, header: Sequence[str], pages: Pages) -> StreamingHttpResponse:
-    """The rows as a file, whose name has the tenant and the day."""
-    day = timezone.localdate().isoformat()
-    filename = f"{name}-{request.tenant.subdomain}-{day}.csv"
-    return StreamingHttpResponse(
-        csv_chunks(header, (map(line, page) for page in pages)),
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{filename}"'},
-    )
-
-
-def pages_of(rows: QuerySet[Any, Any]) -> Iterator[Sequence[Sequence[Any]]]:
-    """The rows, a page at a time. PostgreSQL uses a server-side cursor."""
-    return batched(rows.iterator(chunk_size=PAGE), PAGE, strict=False)
 
 
 def _with_tags(page: Sequence[Sequence[Any]]) -> list[list[Any]]:

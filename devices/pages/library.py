@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET
 from access.pages.bars import Bar, drawn
 from access.pages.guards import PageRequest, requires
 from access.pages.responses import fragment, no_store, push_url
+from access.pages.selection import marks
 from access.roles import Capability, may
 from devices.api.operations.blueprints import PROFILE
 from devices.library import icons, items, statuses
@@ -22,7 +23,6 @@ from devices.library.profile_view import payloads_of
 from devices.models import Assignment, LibraryItem
 from devices.pages.forms.library import FAMILY_LABELS, LibraryFilter
 from devices.pages.listing import PER_PAGE, listing
-from devices.pages.selection import marks
 from devices.text import as_words
 
 # The editing pages of kinds with an uploaded file. All other kinds share one page.

@@ -14,12 +14,12 @@ from django.views.decorators.http import require_GET, require_http_methods
 from access.pages.dialogs import Dialog, refuse, saved, show
 from access.pages.guards import PageRequest, requires
 from access.pages.responses import form_data, fragment, push_url
+from access.pages.selection import marks
 from access.roles import Capability
 from devices.fleet import users as services
 from devices.pages.device_frame import in_table
 from devices.pages.forms.users import UserFilter, UserForm
 from devices.pages.listing import listing
-from devices.pages.selection import marks
 
 OFFERED = 10
 

@@ -13,10 +13,10 @@ from django.db.models import F
 from django.utils import timezone
 
 from access.audit.events import Actor, Target, log_event
+from access.csv import csv_chunks
 from access.database import Failure, failure_of
 from access.models import AuditEvent, Tenant
 from access.tasks.backend import task
-from devices.csv import csv_chunks
 from devices.filters import comparisons_of
 from devices.models import PrismExport, StoredFile
 from devices.models.prism.categories import CATEGORIES

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import batched, groupby
 from typing import Any, Literal
 
-from devices.csv import cells_of, whole
+from access.csv import cells_of, whole
 from devices.models import PrismReport
 from devices.models.prism.columns import Column
 from devices.models.prism.tables import CONTENTS

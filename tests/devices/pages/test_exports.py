@@ -10,9 +10,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from access.models import Role, Tenant
+from access.pages import exports
 from devices.fleet.secrets import store_secret
 from devices.models import DeviceSecret, Platform
-from devices.pages import exports
 from tests.devices.pages.browsing import SignIn, text
 from tests.factories.devices import (
     AssignmentFactory,

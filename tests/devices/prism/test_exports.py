@@ -13,8 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from access.audit.events import Actor
+from access.csv import cell, csv_chunks, whole
 from access.models import AuditEvent, Tenant
-from devices.csv import cell, csv_chunks, whole
 from devices.dates import with_offset
 from devices.demo.fleet import load_demo_fleet
 from devices.models import PrismExport, StoredFile
