@@ -1,12 +1,15 @@
 from django.conf import settings
 from django.urls import path, re_path
 
-from access.pages import home, permissions, session, styleguide, token_life, token_usage, tokens, webhooks
+from access.pages import home, permissions, session, styleguide, token_life, token_list, token_usage, tokens, webhooks
 
 urlpatterns = [
     path("", home.home, name="home"),
     path("theme/", home.set_theme, name="theme"),
-    path("access/tokens/", tokens.token_list, name="tokens"),
+    path("access/tokens/", token_list.token_list, name="tokens"),
+    path("access/tokens/export/", token_list.export, name="token-export"),
+    path("access/tokens/disable/", token_list.disable, name="tokens-disable"),
+    path("access/tokens/revoke/", token_list.revoke, name="tokens-revoke"),
     path("access/tokens/new/", tokens.create, name="token-create"),
     path("access/tokens/rule/", token_life.rule, name="token-rule"),
     path("access/tokens/<uuid:token_id>/", permissions.view, name="token"),

@@ -2,10 +2,11 @@ import uuid
 from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
+from typing import Any
 
 from django.core.validators import MaxLengthValidator
 from django.db import models
-from django.db.models import Count, Q
+from django.db.models import Count, Func, Q
 from django.db.models.functions import Cast
 from django.utils import timezone
 
@@ -17,6 +18,21 @@ from access.permissions import Permission, catalogue
 EXPIRES_SOON = timedelta(days=14)
 UNUSED = timedelta(days=90)
 USED_LATELY = timedelta(days=30)
+
+
+class PermissionCount(Func):
+    """The number of permissions that a token has."""
+
+    output_field = models.IntegerField()
+
+    def __init__(self) -> None:
+        super().__init__("permissions")
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, function="json_array_length", **context)
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, function="jsonb_array_length", **context)
 
 
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):

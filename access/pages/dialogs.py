@@ -61,12 +61,19 @@ def refuse(form: forms.Form, error: ValidationError) -> None:
             form.add_error(name if name in form.fields else None, each)
 
 
-def saved(request: PageRequest, url: str, event: str, notice: str, *, tabs: bool = False) -> HttpResponse:
-    """The answer to a change: show `notice` on the page `url`. With `tabs` the pages below `url` may show it too."""
+def saved(
+    request: PageRequest, url: str, event: str, notice: str, *, tabs: bool = False, in_place: bool = False
+) -> HttpResponse:
+    """The answer to a change: show `notice` on the page `url`. With `tabs` the pages below `url` may show it too.
+
+    `in_place`: the page `url` loads what has changed on the event, so that it keeps its place and the focus.
+    """
+    here = (request.htmx.current_url_abs_path or "").split("?")[0]
+    if in_place and here == url:
+        return close_dialog(event, notice=notice)
     messages.success(request, notice)
     if not request.htmx:
         return redirect(url)
-    here = (request.htmx.current_url_abs_path or "").split("?")[0]
     if here == url or (tabs and here.startswith(url)):
         return close_dialog(event, refresh=True)
     return HttpResponseClientRedirect(url)

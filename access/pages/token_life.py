@@ -94,7 +94,7 @@ def disable(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
     if form.is_valid():
         lifecycle.disable_token(tenant=request.tenant, token_id=token_id, actor=request.actor)
         notice = f"“{token.name}” is disabled. Calls with it are refused until it is enabled."
-        return saved(request, _back(request, token), "tokens-changed", notice, tabs=True)
+        return changed(request, token, notice)
     dialog = Dialog(
         f"Disable “{token.name}”?",
         "Disable",
@@ -112,7 +112,7 @@ def enable(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
     if form.is_valid():
         lifecycle.enable_token(tenant=request.tenant, token_id=token_id, actor=request.actor)
         notice = f"“{token.name}” is enabled. Calls with it work again."
-        return saved(request, _back(request, token), "tokens-changed", notice, tabs=True)
+        return changed(request, token, notice)
     dialog = Dialog(
         f"Enable “{token.name}”?",
         "Enable",
@@ -163,7 +163,9 @@ def _page(token: ApiToken) -> str:
     return reverse("token", args=[token.id])
 
 
-def _back(request: PageRequest, token: ApiToken) -> str:
-    """The page that shows the change: the list if the dialog was opened there, else the page of the token."""
-    here = (request.htmx.current_url_abs_path or "").split("?")[0]
-    return here if here == reverse("tokens") else _page(token)
+def changed(request: PageRequest, token: ApiToken, notice: str) -> HttpResponse:
+    """The answer to a change of a token: on the list if the dialog was opened there, else on the page of the token."""
+    url = reverse("tokens")
+    if (request.htmx.current_url_abs_path or "").split("?")[0] == url:
+        return saved(request, url, "tokens-changed", notice, in_place=True)
+    return saved(request, _page(token), "tokens-changed", notice, tabs=True)

@@ -1,8 +1,6 @@
-"""Access → API tokens: the list, creating a token and showing its secret once, editing, revoking, activity."""
+"""Access → API tokens: creating a token and showing its secret once, editing, revoking, activity."""
 
 import uuid
-from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -11,36 +9,17 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
-from django_htmx.http import HttpResponseClientRedirect
 
 from access.addresses import client_address, parse, parse_network
 from access.models import ApiToken
-from access.pages.forms.tokens import CreateTokenForm, EditTokenForm, RevokeTokenForm, TokenFilter
+from access.pages.dialogs import saved
+from access.pages.forms.tokens import CreateTokenForm, EditTokenForm, RevokeTokenForm
 from access.pages.guards import PageRequest, manages_access
-from access.pages.responses import close_dialog, form_data, fragment, push_url
+from access.pages.responses import close_dialog, form_data, fragment
 from access.pages.token_life import reveal, revoked_by
-from access.permissions import catalogue
 from access.tokens import lifecycle as services
 
 PER_PAGE = 50
-
-
-@manages_access
-@require_GET
-def token_list(request: PageRequest) -> HttpResponse:
-    filters = TokenFilter(request.GET, tenant=request.tenant)
-    page = Paginator(filters.apply(), PER_PAGE).get_page(request.GET.get("page"))
-    context = {
-        "page": page,
-        "filters": filters,
-        "query": urlencode(filters.chosen),
-        "any_token": page.paginator.count > 0 or request.tenant.api_tokens.exists(),
-        "catalogue_size": len(catalogue),
-        "fresh": _fresh(request),
-    }
-    piece = "rows" if request.htmx.target == "rows" else "content"
-    response = fragment(request, "access/tokens/list.html", piece, context)
-    return push_url(response, request, filters.chosen, page.number)
 
 
 @manages_access
@@ -91,9 +70,9 @@ def edit(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
     form = EditTokenForm.of(form_data(request), token, longest_days=request.tenant.longest_token_days)
     if form.is_valid():
         try:
-            services.edit_token(tenant=request.tenant, token_id=token_id, actor=request.actor, **form.cleaned_data)
+            services.edit_token(tenant=request.tenant, token_id=token_id, actor=request.actor, **form.details)
         except services.EditConflict as conflict:
-            return _conflict(request, conflict.current, form.cleaned_data)
+            return _conflict(request, conflict.current, form)
         except ValidationError as error:
             form.refuse(error)
         else:
@@ -114,12 +93,7 @@ def revoke(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
         return fragment(request, "access/tokens/revoke.html", "form", {"token": token, "form": form}, status=status)
     services.revoke_token(tenant=request.tenant, token_id=token_id, actor=request.actor)
     notice = f"“{token.name}” is revoked. Calls with it are refused from now on."
-    if (request.htmx.current_url_abs_path or "").split("?")[0] == reverse("tokens"):
-        return close_dialog("tokens-changed", notice=notice)
-    messages.success(request, notice)
-    if request.htmx:
-        return HttpResponseClientRedirect(reverse("tokens"))
-    return redirect("tokens")
+    return saved(request, reverse("tokens"), "tokens-changed", notice, in_place=True)
 
 
 @manages_access
@@ -132,18 +106,14 @@ def activity(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
     return render(request, "access/tokens/activity.html", context)
 
 
-def _conflict(request: PageRequest, current: ApiToken, sent: dict[str, Any]) -> HttpResponse:
-    """Show both versions to the second of two editors. Sending the form again saves theirs."""
+def _conflict(request: PageRequest, current: ApiToken, sent: EditTokenForm) -> HttpResponse:
+    """Show both versions to the second of two editors. The form has both together, and saves them when it is sent."""
+    fields, both = sent.merged(current)
     last = request.tenant.audit_events.about("api_token", current.id).first()
     context = {
         "token": current,
-        "form": EditTokenForm.of(
-            None,
-            current,
-            longest_days=request.tenant.longest_token_days,
-            networks="\n".join(sent["networks"]),
-            **{name: sent[name] for name in ("name", "description", "mcp", "mcp_sensitive")},
-        ),
+        "form": EditTokenForm.of(None, current, longest_days=request.tenant.longest_token_days, **fields),
+        "both": both,
         "last": last,
         "own": last is not None and last.actor_id == str(request.user.pk),
     }
@@ -155,12 +125,3 @@ def _warn_of_networks(request: PageRequest, networks: list[str]) -> None:
     own = parse(client_address(request))
     if networks and not any(own in parse_network(each) for each in networks if own):
         messages.warning(request, f"Your own address {own or ''} is not in the allowed networks of this token.")
-
-
-def _fresh(request: PageRequest) -> ApiToken | None:
-    """The new token whose permissions were skipped, while it has none."""
-    try:
-        token_id = uuid.UUID(request.GET.get("new", ""))
-    except ValueError:
-        return None
-    return request.tenant.api_tokens.listed().filter(id=token_id, permissions=[]).first()

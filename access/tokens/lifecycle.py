@@ -256,12 +256,19 @@ def disable_token(*, tenant: Tenant, token_id: uuid.UUID, actor: Actor) -> ApiTo
     Disabling a disabled token changes nothing. Raises ApiToken.DoesNotExist for a revoked token.
     """
     token = locked(tenant, token_id)
-    if token.disabled_at is None:
-        token.disabled_at = timezone.now()
-        token.save(update_fields=["disabled_at"])
-        log_event(target=target_of(token), actor=actor, action=AuditEvent.Action.UPDATE, summary="Token disabled")
-        notify(kind=TOKEN_DISABLED, token=token, actor=actor)
+    disable_locked(token, actor)
     return token
+
+
+def disable_locked(token: ApiToken, actor: Actor) -> bool:
+    """Disable a token that the caller has locked; False if it is disabled already."""
+    if token.disabled_at is not None:
+        return False
+    token.disabled_at = timezone.now()
+    token.save(update_fields=["disabled_at"])
+    log_event(target=target_of(token), actor=actor, action=AuditEvent.Action.UPDATE, summary="Token disabled")
+    notify(kind=TOKEN_DISABLED, token=token, actor=actor)
+    return True
 
 
 @transaction.atomic
@@ -282,11 +289,17 @@ def revoke_token(*, tenant: Tenant, token_id: uuid.UUID, actor: Actor) -> ApiTok
     Raises ApiToken.DoesNotExist for a token that is revoked already.
     """
     token = locked(tenant, token_id)
+    revoke_locked(token, actor)
+    return token
+
+
+def revoke_locked(token: ApiToken, actor: Actor) -> bool:
+    """Revoke a token that the caller has locked, and that is not revoked."""
     token.revoked_at = timezone.now()
     token.save(update_fields=["revoked_at"])
     log_event(target=target_of(token), actor=actor, action=AuditEvent.Action.DELETE, summary="Token revoked")
     notify(kind=TOKEN_REVOKED, token=token, actor=actor)
-    return token
+    return True
 
 
 def checked(permissions: Iterable[str]) -> list[str]:

@@ -14,6 +14,7 @@ from access.pages.bars import Bar, DrawnBar, drawn
 from access.pages.dialogs import Dialog, saved, show
 from access.pages.guards import PageRequest, requires
 from access.pages.responses import form_data
+from access.pages.sorting import Heading
 from access.roles import Capability
 from devices.models.prism.categories import CATEGORIES
 from devices.models.prism.columns import Category, Column
@@ -37,14 +38,6 @@ class Cell:
     text: str
     moment: datetime | None = None
     only: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Heading:
-    label: str
-    url: str
-    direction: str  # a value of aria-sort
-    look: str  # the CSS class for the width of its column
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,11 +211,11 @@ def _text(value: Any) -> str:
     return {True: "Yes", False: "No"}[value] if isinstance(value, bool) else str(value)
 
 
-def _heading(filters: PrismFilter, column: Column) -> Heading:
+def _heading(filters: PrismFilter, column: Column) -> tuple[Heading, str]:
+    """The heading of a column, and the CSS class for its width."""
     directions = {column.key: "ascending", f"-{column.key}": "descending"}
-    return Heading(
-        column.label, filters.sorted_by(column), directions.get(filters.sort, ""), LOOKS.get(column.kind, "")
-    )
+    heading = Heading(column.label, filters.sorted_by(column), directions.get(filters.sort, ""))
+    return heading, LOOKS.get(column.kind, "")
 
 
 def _charts(request: PageRequest, filters: PrismFilter) -> list[Chart]:

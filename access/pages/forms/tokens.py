@@ -1,19 +1,20 @@
-"""Forms for tokens: create, edit, and the filters of the list."""
+"""Forms for one token: create, edit, rotate, revoke; and the rule for all."""
 
+import json
 import uuid
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from django.template.defaultfilters import date as date_text
 from django.utils import timezone
 
-from access.models import ApiToken, AuditEvent
-from access.models.tokens import ApiTokenQuerySet, expiring_soon
-from access.pages.forms.filters import ListFilter
+from access.models import ApiToken
+from access.models.tokens import ApiTokenQuerySet
 from access.pages.forms.password import ReauthenticationForm
+from access.pages.guards import PageRequest
 from access.permissions import catalogue
 from access.tokens.rotation import UNTIL_USED
 
@@ -22,6 +23,7 @@ NAME = {"required": "Give the token a name.", "max_length": "Use at most 100 cha
 
 DAYS = (30, 90, 365)
 NEVER, ON_DATE, AS_NOW = "never", "date", "now"
+MERGED = ("name", "description", "networks", "mcp", "mcp_sensitive")  # fields that two people may edit at once
 DEFAULT_DAYS = 90  # where a rule of the organization asks for an expiry
 
 
@@ -52,6 +54,24 @@ class TokenForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2, "autocomplete": "off", "spellcheck": "false"}),
         help_text="One address or network a line, such as 203.0.113.0/24. Left empty, calls may come from anywhere.",
     )
+
+    # The name that the person was told another token has. Sent again with it, the form is accepted.
+    same_name = forms.CharField(required=False, max_length=100, widget=forms.HiddenInput)
+
+    def warn_of_name(self, others: ApiTokenQuerySet) -> None:
+        """Refuse, once, a name that one of these tokens has: two of them are hard to tell apart later."""
+        name, told = self.cleaned_data.get("name", ""), self.cleaned_data.pop("same_name", "")
+        other = others.filter(name__iexact=name).first() if name and name != told else None
+        if other is None:
+            return
+        self.data = cast("QueryDict", self.data).copy()
+        self.data["same_name"] = name
+        created = date_text(timezone.localtime(other.created_at), "M j, Y")
+        self.add_error(
+            "name",
+            f"Another token has this name. {other.created_by_name} created it on {created}. "
+            "Change the name, or send the form again to have two.",
+        )
 
     def clean_networks(self) -> list[str]:
         return str(self.cleaned_data["networks"]).replace(",", "\n").split()
@@ -122,25 +142,55 @@ class EditTokenForm(TokenForm, McpForm):
     """New details of a token, the switches of MCP, and the version of the token that the page showed."""
 
     version = forms.IntegerField(min_value=0, max_value=2**31 - 1, widget=forms.HiddenInput)
+    # What was saved when the form was opened, as JSON: so a conflict tells what this person changed.
+    was = forms.CharField(required=False, max_length=20_000, widget=forms.HiddenInput)
+    token: ApiToken
 
     field_order = ["name", "description", "expires", "expires_on", "networks", "mcp", "mcp_sensitive", "version"]
 
     @classmethod
     def of(cls, data: Any, token: ApiToken, *, longest_days: int | None, **fields: Any) -> "EditTokenForm":
         """The form of a token; `fields` are shown in place of those that are saved."""
-        shown = {
-            "name": token.name,
-            "description": token.description,
-            "networks": "\n".join(token.networks),
-            "mcp": token.mcp,
-            "mcp_sensitive": token.mcp_sensitive,
-            "version": token.version,
-        }
-        form = cls(data, initial=shown | fields)
+        saved = {name: getattr(token, name) for name in MERGED}
+        shown = {**saved, **fields, "version": token.version, "was": json.dumps(saved)}
+        form = cls(data, initial=shown | {"networks": "\n".join(shown["networks"])})
+        form.token = token
         moment = token.expires_at
         words = f"As now: {date_text(timezone.localtime(moment), 'M j, Y, H:i')}" if moment else "As now: never"
         form.set_expiries(longest_days, present=(words, moment))
         return form
+
+    def clean(self) -> None:
+        super().clean()
+        if self.cleaned_data.get("name", "").casefold() == self.token.name.casefold():
+            self.cleaned_data.pop("same_name", None)
+        else:
+            self.warn_of_name(self.token.tenant.api_tokens.listed().exclude(pk=self.token.pk))
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """The valid fields as `edit_token` takes them."""
+        return {name: value for name, value in self.cleaned_data.items() if name not in {"was", "same_name"}}
+
+    def merged(self, current: ApiToken) -> tuple[dict[str, Any], list[str]]:
+        """The fields of both editors together, and the labels of those that both of them changed.
+
+        Of a field that both changed, this form's value is taken.
+        """
+        try:
+            was = json.loads(self.cleaned_data["was"])
+        except ValueError:
+            was = None
+        chosen = {name: self.data.get(name, "") for name in ("expires", "expires_on")}
+        fields: dict[str, Any] = chosen if chosen["expires"] not in {"", AS_NOW} else {}
+        both = []
+        for name in MERGED:
+            mine, theirs = self.cleaned_data[name], getattr(current, name)
+            before = was.get(name, theirs) if isinstance(was, dict) else None
+            fields[name] = theirs if mine == before else mine
+            if mine not in (before, theirs) and theirs != before:
+                both.append(str(self.fields[name].label or name.capitalize()))
+        return fields, both
 
 
 class CreateTokenForm(TokenForm, McpForm, ReauthenticationForm):
@@ -165,13 +215,20 @@ class CreateTokenForm(TokenForm, McpForm, ReauthenticationForm):
         "asked",
     ]
 
-    def __init__(self, data: Any = None, *, request: HttpRequest, longest_days: int | None) -> None:
+    def __init__(self, data: Any = None, *, request: PageRequest, longest_days: int | None) -> None:
         linked = {name: request.GET.get(name, "")[:1000] for name in ("name", "description")}
         asked = (data or request.GET).get("asked" if data else "permissions", "")[:20_000]
         initial = {**linked, "submission": uuid.uuid4(), "asked": asked}
         super().__init__(data, request=request, initial=initial)
         self.set_expiries(longest_days)
         self._ask_for(asked.replace(",", " ").split())
+        self.tenant = request.tenant
+
+    def clean(self) -> None:
+        super().clean()
+        # The same form sent twice finds the token that it made.
+        again = self.cleaned_data.get("submission")
+        self.warn_of_name(self.tenant.api_tokens.listed().exclude(submission=again))
 
     def _ask_for(self, codenames: list[str]) -> None:
         """Offer the permissions of a link. A sensitive one is not ticked, because a link can come from anybody."""
@@ -243,77 +300,3 @@ class TokenRuleForm(forms.Form):
         widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
         help_text="Leave it empty for no rule.",
     )
-
-
-class TokenFilter(ListFilter):
-    state = forms.ChoiceField(
-        required=False,
-        choices=[
-            ("", "Not revoked"),
-            ("disabled", "Disabled"),
-            ("overlap", "With two secrets"),
-            ("revoked", "Revoked"),
-        ],
-        widget=forms.RadioSelect,
-    )
-    permissions = forms.ChoiceField(
-        required=False,
-        choices=[
-            ("", "Any"),
-            ("some", "With permissions"),
-            ("none", "No permissions"),
-            ("sensitive", "Sensitive permissions"),
-        ],
-        widget=forms.RadioSelect,
-    )
-    use = forms.ChoiceField(
-        required=False,
-        choices=[("", "Any"), ("never", "Never used"), ("unused", "Unused for 90 days")],
-        widget=forms.RadioSelect,
-        label="Last use",
-    )
-    expiry = forms.ChoiceField(
-        required=False,
-        choices=[("", "Any"), ("soon", "Expire within 14 days"), ("expired", "Expired")],
-        widget=forms.RadioSelect,
-        label="Expiry",
-    )
-    creator = forms.ChoiceField(required=False, label="Created by")
-    removed = forms.BooleanField(required=False, label="Creator removed")
-
-    def set_choices(self) -> None:
-        self.tokens = self.tenant.api_tokens.listed()
-        creators = self.tokens.order_by("created_by_name").values_list("created_by_name", flat=True).distinct()
-        self.fields["creator"].choices = [("", "Anyone"), *((name, name) for name in creators)]  # type: ignore[attr-defined]
-
-    def apply(self) -> ApiTokenQuerySet:
-        tokens: ApiTokenQuerySet = self.tokens
-        match self.chosen.get("state"):
-            case "disabled":
-                tokens = tokens.filter(disabled_at__isnull=False)
-            case "overlap":
-                tokens = tokens.overlapping()
-            case "revoked":
-                tokens = self.tenant.api_tokens.revoked()
-        match self.chosen.get("permissions"):
-            case "some":
-                tokens = tokens.exclude(permissions=[])
-            case "none":
-                tokens = tokens.filter(permissions=[])
-            case "sensitive":
-                tokens = tokens.sensitive()
-        match self.chosen.get("use"):
-            case "never":
-                tokens = tokens.filter(last_used_at__isnull=True)
-            case "unused":
-                tokens = tokens.unused()
-        match self.chosen.get("expiry"):
-            case "soon":
-                tokens = tokens.filter(expiring_soon())
-            case "expired":
-                tokens = tokens.filter(expires_at__lte=timezone.now())
-        if creator := self.chosen.get("creator"):
-            tokens = tokens.filter(created_by_name=creator)
-        if self.chosen.get("removed"):
-            tokens = tokens.filter(created_by=None, created_by_type=AuditEvent.ActorType.USER)
-        return tokens.search(self.chosen.get("q", ""))

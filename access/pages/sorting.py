@@ -1,0 +1,58 @@
+"""Sorting of a list by the headings of its columns, and by a field of its filters where a narrow page has none."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """The head of a column that sorts: `query` is that of the page sorted by it, `direction` a value of aria-sort."""
+
+    label: str
+    query: str
+    direction: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """A column that a list can be sorted by: its heading, and the words for both directions in a menu.
+
+    `order` has the terms of `order_by`, ascending and descending. `descending`: the first click sorts so.
+    """
+
+    heading: str
+    ascending: str
+    descending: str
+    order: tuple[Any, Any]
+    descending_first: bool = False
+
+
+def sort_choices(sorts: Mapping[str, Sort], default: str) -> list[tuple[str, str]]:
+    """The choices of a `sort` field. The empty one is the order that the list has by itself, called `default`."""
+    choices = [("", default)]
+    for key, sort in sorts.items():
+        choices += [(key, sort.ascending), (f"-{key}", sort.descending)]
+    return choices
+
+
+def order_of(sorts: Mapping[str, Sort], chosen: str) -> Any:
+    sort = sorts[chosen.removeprefix("-")]
+    return sort.order[chosen.startswith("-")]
+
+
+def headings(sorts: Mapping[str, Sort], active: Mapping[str, str], default: str = "") -> dict[str, Heading]:
+    """The headings by their keys. `active` are the parameters of the page's address, with the chosen `sort`.
+
+    `default` is the sort that the order of the list by itself amounts to, if there is one.
+    """
+    now = active.get("sort", default)
+    return {key: _heading(key, sort, now, active) for key, sort in sorts.items()}
+
+
+def _heading(key: str, sort: Sort, now: str, active: Mapping[str, str]) -> Heading:
+    direction = {key: "ascending", f"-{key}": "descending"}.get(now, "")
+    ascending = now == f"-{key}" if direction else not sort.descending_first
+    query = urlencode({**active, "sort": key if ascending else f"-{key}"})
+    return Heading(sort.heading, query, direction)
