@@ -85,6 +85,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "access.http.middleware.HeadMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "access.http.middleware.TimeZoneMiddleware",
     "access.http.middleware.BodyMiddleware",  # before CSRF protection, which looks into the form
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
 from access import labels
@@ -23,7 +24,11 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         person = getattr(request, "user", None)
         if not isinstance(person, Administrator):
             return {"navigation": [], "access_tabs": []}
-        return {"navigation": allowed(navigation, person), "access_tabs": allowed(access_tabs, person)}
+        return {
+            "navigation": allowed(navigation, person),
+            "access_tabs": allowed(access_tabs, person),
+            "in_access": any(request.path.startswith(reverse(item.url_name)) for item in access_tabs),
+        }
 
     return {
         "theme": theme if theme in THEMES else "system",

@@ -1,6 +1,8 @@
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any, cast
+from zoneinfo import available_timezones
 
 from django.conf import settings
 from django.contrib.auth import logout
@@ -155,6 +157,23 @@ class BodyMiddleware:
         except Refusal as refusal:
             return errors.refused(request, refusal)
         return None
+
+
+class TimeZoneMiddleware:
+    """Have times written, and dates read, in the time zone that the browser names in its cookie (`zone.js`)."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        zone = request.COOKIES.get("zone", "")
+        with timezone.override(zone if zone in _zones() else None):
+            return self.get_response(request)
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
 
 
 class AdministratorMiddleware:

@@ -33,18 +33,38 @@
     dialogError.textContent = "";
     if (event.detail.target !== content || dialog.open) return;
     document.querySelectorAll("[popover]:popover-open").forEach((open) => open.hidePopover());
+    rememberRow(event.detail.requestConfig?.elt);
     dialog.showModal();
   });
 
-  // What must not be lost unasked carries data-guard and answers `dialog-leave` itself.
+  // What must not be lost unasked: a part with data-guard, which answers `dialog-leave` itself, and what was entered.
   const guarded = () => dialog.querySelector("[data-guard]");
+  const question = document.getElementById("dialog-leave");
+  let entered = false;
+  let asked = null; // the element that had the focus when the question was shown
+
+  const ask = () => {
+    question.hidden = !question.hidden;
+    if (question.hidden) {
+      asked?.focus();
+      return;
+    }
+    asked = document.activeElement;
+    question.querySelector("[data-keep]").focus();
+    question.scrollIntoView({ block: "nearest" });
+  };
 
   const askedToClose = (event) => {
     const guard = guarded();
-    if (!guard) return;
+    if (!guard && !entered) return;
     event.preventDefault();
-    guard.dispatchEvent(new CustomEvent("dialog-leave"));
+    if (guard) guard.dispatchEvent(new CustomEvent("dialog-leave"));
+    else ask();
   };
+
+  content.addEventListener("input", () => (entered = true));
+  question.querySelector("[data-keep]").addEventListener("click", ask);
+  question.querySelector("[data-discard]").addEventListener("click", () => dialog.close());
 
   dialog.addEventListener("cancel", askedToClose);
   dialog.addEventListener("keydown", (event) => {
@@ -52,6 +72,8 @@
   });
 
   dialog.addEventListener("close", () => {
+    entered = false;
+    question.hidden = true;
     content.replaceChildren();
     dialogError.textContent = "";
     catchFocus(); // the link that opened it may have been replaced with the list around it
@@ -91,6 +113,26 @@
 
   // --- Lists that were swapped say how many rows they have now, and do not lose the focus that was in them. ---
 
+  // The row whose dialog is open. After its action the list is loaded again, with the row or without it.
+  let row = null;
+  const rowsOf = (list) => [...document.querySelectorAll(`#${list} tbody tr`)];
+  const linkOf = (element) => element?.querySelector(".row-name a")?.getAttribute("href");
+
+  const rememberRow = (opener) => {
+    const element = opener?.closest?.("tbody tr");
+    const list = element?.closest("#rows")?.id;
+    row = list ? { list, at: rowsOf(list).indexOf(element), href: linkOf(element) } : null;
+  };
+
+  const focusRow = () => {
+    if (!row) return;
+    const rows = rowsOf(row.list);
+    const same = rows.find((each) => linkOf(each) === row.href);
+    const next = rows[row.at] ?? rows.at(-1);
+    (same?.querySelector(".row-actions button") ?? next?.querySelector(".row-name a"))?.focus();
+    row = null;
+  };
+
   let focusWasInside = false;
   document.addEventListener("htmx:beforeSwap", (event) => {
     focusWasInside = event.detail.target.contains(document.activeElement);
@@ -98,6 +140,7 @@
 
   document.addEventListener("htmx:afterSettle", (event) => {
     if (dialog.open) return;
+    if (event.detail.target?.querySelector?.("#rows")) focusRow();
     if (focusWasInside) catchFocus();
     const count = event.detail.target?.querySelector?.("[data-announce]");
     if (count) announce(count.textContent.trim().replace(/\s+/g, " "));
