@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import orjson
 import pytest
@@ -84,13 +85,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     other = "postgres_only" if connection.vendor == "sqlite" else "sqlite_only"
+    # A worker has the files of one part of several, or all: `2/3` is the second part of three.
+    part, _, parts = os.environ.get("IRU_TEST_PART", "1/1").partition("/")
     # A worker has the browser tests only, all others, or both.
     browsers = {"only": {True}, "no": {False}}.get(os.environ.get("IRU_TEST_BROWSER", ""), {True, False})
     selected: list[pytest.Item] = []
     deselected: list[pytest.Item] = []
     for item in items:
         browser = item.get_closest_marker("browser") is not None
-        (deselected if item.get_closest_marker(other) or browser not in browsers else selected).append(item)
+        elsewhere = crc32(item.path.relative_to(config.rootpath).as_posix().encode()) % int(parts) != int(part) - 1
+        excluded = elsewhere or item.get_closest_marker(other) or browser not in browsers
+        (deselected if excluded else selected).append(item)
     items[:] = selected
     config.hook.pytest_deselected(items=deselected)
     for item in items:

@@ -73,6 +73,7 @@ def test_the_configuration_is_masked_shown_and_copied(signed_in: Visit, server: 
     page.get_by_role("link", name="Configure").click()
     page.get_by_role("checkbox", name="Device list").check()
     page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("link", name="Edit", exact=True)).to_be_visible()
     expect(page.get_by_text("MCP is on:")).to_be_visible()
     assert token not in page.content()
     assert tools(server, configuration) == ["list_devices"]
@@ -82,7 +83,7 @@ def test_a_failed_copy_selects_the_configuration(signed_in: Visit) -> None:
     page = signed_in()
     page.goto("/access/tokens/")
     page.add_init_script("navigator.clipboard.writeText = () => Promise.reject(new Error('refused'))")
-    create(page, "Not copied")
+    create(page, "Configuration not copied")
     page.get_by_role("button", name="Copy configuration").click()
     expect(page.get_by_text("The configuration is selected")).to_be_visible()
     selected = server_of(page.evaluate("getSelection().toString()"))

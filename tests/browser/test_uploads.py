@@ -149,6 +149,7 @@ def test_an_upload_is_cancelled_and_not_lost_by_escape(signed_in: Visit, tmp_pat
     expect(page.locator(".field .field-error")).to_have_text("The upload was cancelled.")
     expect(page.get_by_role("textbox", name="Name", exact=True)).to_have_value("Cancelled")
     page.keyboard.press("Escape")
+    page.get_by_role("button", name="Discard").click()  # what was entered is still there
     expect(page.locator("dialog")).to_be_hidden()
 
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 from django import forms
 from django.contrib import admin
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver
 
@@ -25,7 +25,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 TEXTS = {"null character": "a%00b", "no UTF-8": "%ED%A0%80%FF", "long": "%25_%5C" + "x" * 2_997}
 NUMBERS = {"negative": "-1", "huge": "9" * 20, "more digits than int() reads": "9" * 4_301}
 VALUES = TEXTS | NUMBERS
-# Python refuses two of these before a database sees them, and PostgreSQL has no limit for the third.
+# Python refuses two of these before a database sees them, and PostgreSQL has no limit for the third: they are sent to
+# SQLite. PostgreSQL refuses more of the others than SQLite.
 ON_ONE = {"no UTF-8", "long", "more digits than int() reads"}
 each_value = pytest.mark.parametrize(
     "value",
@@ -146,7 +147,8 @@ def test_in_the_filters_of_django_admin(people: list[Client], ids: dict[str, Any
             ask(people[2], "GET", f"/admin/{meta.app_label}/{meta.model_name}/", f"{name}={value}"),
         )
         for name in sorted(names)
-        for value in VALUES.values()
+        for id, value in VALUES.items()
+        if connection.vendor == ("sqlite" if id in ON_ONE else "postgresql")
     )
     assert not failures(calls)
 

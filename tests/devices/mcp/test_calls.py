@@ -24,6 +24,9 @@ from tests.types import Call, IssuedApiToken, IssueToken, Response
 TOOLS = list(tools())
 SENSITIVE = [name for name, tool in tools().items() if tool.permission.sensitive]
 
+# A call becomes a request for its operation, and the tests of the operations run on both databases.
+once = pytest.mark.sqlite_only
+
 
 @pytest.fixture
 def use(rpc: Rpc) -> Any:
@@ -61,6 +64,7 @@ def said(result: dict[str, Any]) -> Any:
 
 
 @pytest.mark.slow
+@once
 @pytest.mark.parametrize("name", TOOLS)
 def test_a_tool_answers_as_its_operation(name: str, use: Any, api: Call, mcp_token: IssueToken, tenant: Tenant) -> None:
     operation = tools()[name].operation
@@ -77,6 +81,7 @@ def test_a_tool_answers_as_its_operation(name: str, use: Any, api: Call, mcp_tok
 
 
 @pytest.mark.slow
+@once
 @pytest.mark.parametrize("name", TOOLS)
 def test_without_its_permission_it_is_refused_as_by_the_api(name: str, use: Any, mcp_token: IssueToken) -> None:
     operation = tools()[name].operation
@@ -95,6 +100,7 @@ def test_without_its_permission_it_is_refused_as_by_the_api(name: str, use: Any,
 
 
 @pytest.mark.slow
+@once
 @pytest.mark.parametrize("name", SENSITIVE)
 def test_a_sensitive_tool_needs_the_switch_too(name: str, use: Any, mcp_token: IssueToken, tenant: Tenant) -> None:
     arguments = arguments_for(name, tenant)
@@ -106,6 +112,7 @@ def test_a_sensitive_tool_needs_the_switch_too(name: str, use: Any, mcp_token: I
 
 
 @pytest.mark.slow
+@once
 @pytest.mark.parametrize("name", [name for name in TOOLS if examples.parameters(tools()[name].operation)])
 def test_an_object_of_another_tenant_is_not_found(
     name: str, use: Any, mcp_token: IssueToken, tenant: Tenant, other_tenant: Tenant

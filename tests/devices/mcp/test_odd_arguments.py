@@ -16,7 +16,7 @@ from tests.devices.mcp.conftest import Rpc
 from tests.factories.everything import something_of_everything
 from tests.types import IssueToken
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite_only]  # the API's own tests have odd values on both
 
 CALLS, SEED = 4_000, 20261126
 DEEP: Any = "x"
