@@ -99,7 +99,7 @@ def test_a_long_list_keeps_its_place(signed_in: Visit, tokens: Tokens) -> None:
 
 
 # What a person can see between two heights of the window, by its words.
-VISIBLE = """([from, to]) => [...document.querySelectorAll("a, button, input, h1, h2")]
+VISIBLE = """([from, to]) => [...document.querySelectorAll("main :is(a, button, input, h1, h2)")]
   .filter((each) => each.checkVisibility() && !each.closest("#notices, dialog, [popover]:not(.nav)"))
   .filter((each) => {
     const box = each.getBoundingClientRect();
