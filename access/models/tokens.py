@@ -15,7 +15,8 @@ from access.models.audit import AuditEvent
 from access.models.tenants import Tenant
 from access.permissions import Permission, catalogue
 
-EXPIRES_SOON = timedelta(days=14)
+EXPIRES_SOON = timedelta(days=14)  # the badge and the filter
+TOLD_ON_PAGE, TOLD_ON_LIST = timedelta(days=30), timedelta(days=7)  # the banners, as the first two mails
 UNUSED = timedelta(days=90)
 USED_LATELY = timedelta(days=30)
 
@@ -56,6 +57,12 @@ class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
             case "expired":
                 return self.exclude(revoked | disabled).filter(expired)
         return self.exclude(revoked | disabled).filter(Q(expires_at__isnull=True) | ~expired)
+
+    def ending(self) -> "ApiTokenQuerySet":
+        """Active tokens that expire within a week, the next first."""
+        now = timezone.now()
+        near = self.filter(expires_at__gt=now, expires_at__lte=now + TOLD_ON_LIST, disabled_at=None, revoked_at=None)
+        return near.order_by("expires_at", "id")
 
     def overlapping(self) -> "ApiTokenQuerySet":
         """Tokens whose former secret still works."""
@@ -211,6 +218,11 @@ class ApiToken(models.Model):
     @property
     def expires_soon(self) -> bool:
         return self.expires_at is not None and not self.expired and self.expires_at - timezone.now() < EXPIRES_SOON
+
+    @property
+    def nears_its_end(self) -> bool:
+        """Whether it expires within 30 days."""
+        return self.expires_at is not None and not self.expired and self.expires_at - timezone.now() <= TOLD_ON_PAGE
 
     @property
     def unused_long(self) -> bool:

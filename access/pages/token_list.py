@@ -55,6 +55,7 @@ def token_list(request: PageRequest) -> HttpResponse:
         "any_token": page.paginator.count > 0 or request.tenant.api_tokens.exists(),
         "catalogue_size": len(catalogue),
         "fresh": _fresh(request),
+        "ending": list(request.tenant.api_tokens.ending()),
     }
     piece = "rows" if request.htmx.target == "rows" else "content"
     response = fragment(request, "access/tokens/list.html", piece, context)

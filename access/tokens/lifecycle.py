@@ -345,18 +345,11 @@ def check_expiry(tenant: Tenant, expires_at: datetime | None) -> None:
         raise ValidationError({"expires_at": f"Tokens of this organization expire within {days} days at most."})
 
 
-def locked(
-    tenant: Tenant, token_id: uuid.UUID, version: int | None = None, *, within: Collection[str] | None = None
-) -> ApiToken:
-    """The token, locked; one of another version than `version` raises EditConflict.
-
-    One with a permission that is not `within` raises BeyondOwnPermissions.
-    """
+def locked(tenant: Tenant, token_id: uuid.UUID, version: int | None = None) -> ApiToken:
+    """The token, locked; one of another version than `version` raises EditConflict."""
     token: ApiToken = tenant.api_tokens.select_for_update().get(id=token_id, revoked_at__isnull=True)
     if version not in {None, token.version}:
         raise EditConflict(token)
-    if within is not None:
-        check_within(token.permissions, within)
     return token
 
 

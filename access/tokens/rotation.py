@@ -1,7 +1,6 @@
 """A new secret for a token that keeps its identity, permissions and history."""
 
 import uuid
-from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.core.exceptions import ValidationError
@@ -34,20 +33,14 @@ class RotationUnderWay(ValidationError):
 
 @transaction.atomic
 def rotate_token(
-    *,
-    tenant: Tenant,
-    token_id: uuid.UUID,
-    overlap: str,
-    actor: Actor,
-    within: Collection[str] | None = None,
-    submission: uuid.UUID | None = None,
+    *, tenant: Tenant, token_id: uuid.UUID, overlap: str, actor: Actor, submission: uuid.UUID | None = None
 ) -> IssuedToken:
     """Give the token a new secret. `overlap` is a key of OVERLAPS, or UNTIL_USED.
 
-    `submission` identifies the opened form; its second use raises AlreadySubmitted. `within` as in `lifecycle.locked`.
-    Raises RotationUnderWay while the last rotation overlaps, and ApiToken.DoesNotExist for a revoked token.
+    `submission` identifies the opened form; its second use raises AlreadySubmitted. Raises RotationUnderWay while the
+    last rotation overlaps, and ApiToken.DoesNotExist for a revoked token.
     """
-    token = locked(tenant, token_id, within=within)
+    token = locked(tenant, token_id)
     if submission is not None and token.rotation == submission:
         raise AlreadySubmitted(token)
     if token.overlaps:

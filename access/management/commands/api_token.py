@@ -45,6 +45,17 @@ class Command(BaseCommand):
             help="comma-separated codenames, `read-only` (every GET except device secrets) or `all`; may be repeated",
         )
         create.add_argument("--expires", metavar="WHEN", help="ISO date (the token's last day) or date and time")
+        create.add_argument(
+            "--networks",
+            action="append",
+            default=[],
+            metavar="NETWORKS",
+            help="comma-separated networks, such as 203.0.113.0/24, that calls may come from; may be repeated",
+        )
+        create.add_argument("--mcp", action="store_true", help="AI assistants may use the token through MCP")
+        create.add_argument(
+            "--mcp-sensitive", action="store_true", help="with --mcp: its sensitive permissions are tools, too"
+        )
 
         list_ = action("list", self.list, "List the tokens that are not revoked.")
 
@@ -76,16 +87,23 @@ class Command(BaseCommand):
         description: str,
         permissions: list[str],
         expires: str | None,
+        networks: list[str],
+        mcp: bool,
+        mcp_sensitive: bool,
         as_json: bool,
         **options: Any,
     ) -> None:
-        words = [word.strip() for part in permissions for word in part.split(",") if word.strip()]
+        if mcp_sensitive and not mcp:
+            raise CommandError("--mcp-sensitive needs --mcp.")
         issued = create_token(
             tenant=tenant,
             name=name,
             description=description,
-            permissions=catalogue.named(words),
+            permissions=catalogue.named(_words(permissions)),
             expires_at=_moment(expires) if expires else None,
+            networks=_words(networks),
+            mcp=mcp,
+            mcp_sensitive=mcp_sensitive,
             actor=ACTOR,
         )
         token = issued.token
@@ -97,6 +115,7 @@ class Command(BaseCommand):
                     "token": issued.secret,
                     "permissions": token.permissions,
                     "api_url": tenant.api_url,
+                    **({"mcp_url": tenant.mcp_url} if token.mcp else {}),
                 }
             )
             return
@@ -162,6 +181,11 @@ class Command(BaseCommand):
 
     def _write_json(self, value: Any) -> None:
         self.stdout.write(json.dumps(value, indent=2))
+
+
+def _words(parts: list[str]) -> list[str]:
+    """The words of options that may be repeated, and hold several words with commas between them."""
+    return [word.strip() for part in parts for word in part.split(",") if word.strip()]
 
 
 def _moment(text: str) -> datetime:

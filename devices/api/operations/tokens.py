@@ -102,8 +102,7 @@ def create_api_token(request: ApiRequest, body: TokenBody) -> IssuedTokenOut:
 )
 @transaction.atomic
 def update_api_token(request: ApiRequest, token_id: UUID, body: TokenChanges) -> ManagedTokenOut:
-    own = request.token.permissions
-    token = lifecycle.locked(request.tenant, token_id, within=own)
+    token = lifecycle.locked(request.tenant, token_id)
     given = {name: value for name, value in body.given().items() if value is not None or name == "expires_at"}
     present = {name: getattr(token, name) for name in ("name", "description", "networks", "expires_at")}
     actor = _granting(request, "update_api_token", {*token.permissions, *given.get("permissions", ())})
@@ -127,14 +126,11 @@ def update_api_token(request: ApiRequest, token_id: UUID, body: TokenChanges) ->
     sensitive=True,
     ours=True,
 )
+@transaction.atomic
 def rotate_api_token(request: ApiRequest, token_id: UUID, body: RotationBody) -> IssuedTokenOut:
-    issued = rotation.rotate_token(
-        tenant=request.tenant,
-        token_id=token_id,
-        overlap=body.overlap,
-        actor=request.actor,
-        within=request.token.permissions,
-    )
+    token = lifecycle.locked(request.tenant, token_id)
+    actor = _granting(request, "rotate_api_token", token.permissions)
+    issued = rotation.rotate_token(tenant=request.tenant, token_id=token_id, overlap=body.overlap, actor=actor)
     return IssuedTokenOut.issued(issued.token, issued.secret)
 
 
@@ -172,7 +168,9 @@ def report_leaked_token(request: ApiRequest, body: LeakBody) -> LeakOut:
 
 
 def _granting(request: ApiRequest, operation: str, permissions: Iterable[str]) -> Actor:
-    """The calling token as author of a change that passes these permissions on. Raises BeyondOwnPermissions."""
+    """The calling token as author of a change of a token with these permissions. Raises BeyondOwnPermissions.
+
+    The change is refused as well if the calling token loses one of them before it is committed.
+    """
     lifecycle.check_within(permissions, request.token.permissions)
-    # A permission that the calling token loses in this moment is not passed on either.
     return request.token.actor(catalogue.get(operation), grants=catalogue.known(permissions))

@@ -37,6 +37,19 @@ def test_create_prints_the_bare_token_alone(tenant: Tenant) -> None:
     assert (event.actor_type, event.actor_name) == ("system", "manage.py api_token")
 
 
+def test_create_for_an_ai_assistant_in_one_network(tenant: Tenant) -> None:
+    options = ("--mcp", "--mcp-sensitive", "--networks", "192.0.2.0/24, 2001:db8::1", "--networks", "198.51.100.7")
+    out, _ = run("create", "--tenant", "accuhive", "--name", "Assistant", *options, "--json")
+    assert json.loads(out)["mcp_url"] == tenant.mcp_url
+    token = ApiToken.objects.get()
+    assert (token.mcp, token.mcp_sensitive) == (True, True)
+    assert token.networks == ["192.0.2.0/24", "2001:db8::1/128", "198.51.100.7/32"]
+    for wrong in (["--mcp-sensitive"], ["--networks", "somewhere"]):
+        with pytest.raises(CommandError):
+            run("create", "--tenant", "accuhive", "--name", "Wrong", *wrong)
+    assert ApiToken.objects.count() == 1
+
+
 def test_create_as_json_tells_all_an_integration_needs(tenant: Tenant) -> None:
     out, _ = run("create", "--tenant", "accuhive", "--name", "Wall", "--permissions", "list_devices", "--json")
 

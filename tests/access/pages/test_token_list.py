@@ -363,3 +363,30 @@ def test_the_list_takes_as_many_queries_for_many_tokens_as_for_one(
         issue_token("list_devices")
     with django_assert_max_num_queries(8):
         admin.get(f"{LIST}?sort=-permissions")
+
+
+def test_the_list_tells_of_tokens_in_their_last_week(admin: Client, issue_token: IssueToken) -> None:
+    def banner() -> str:
+        page = admin.get(LIST).content.decode()
+        return " ".join(page.partition('<div class="banner warning">')[2].partition("</p>")[0].split())
+
+    tokens = [issue_token(name=f"Token {days}", expires_at=None) for days in (1, 6, 8)]
+    assert banner() == ""
+    for token, days in zip(tokens, (1, 6, 8), strict=True):
+        ApiToken.objects.filter(pk=token.pk).update(expires_at=timezone.now() + timedelta(days=days))
+    text = banner()
+    assert "“Token 1” expires" in text
+    assert "and 1 more within 7 days" in text
+    ApiToken.objects.filter(name="Token 1").update(disabled_at=timezone.now())
+    assert "“Token 6” expires" in banner()
+    assert "more within" not in banner()
+    ApiToken.objects.filter(name="Token 6").update(expires_at=timezone.now())
+    assert banner() == ""
+
+
+def test_the_page_of_a_token_tells_of_its_last_month(admin: Client, issue_token: IssueToken) -> None:
+    token = issue_token("list_devices")
+    for days, told in ((31, False), (29, True)):
+        ApiToken.objects.filter(pk=token.pk).update(expires_at=timezone.now() + timedelta(days=days))
+        page = admin.get(reverse("token", args=[token.id])).content.decode()
+        assert ("Every call with it is refused from then on." in page) is told
