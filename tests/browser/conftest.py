@@ -1,5 +1,6 @@
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.browser.servers import Server
 FAILED = re.compile(r"Failed to load resource: (?:the server responded with a status of (\d+)|(net::\w+))")
 # Without these Chromium calls its maker, which a closed network answers with noise.
 PATIENCE = 15_000  # milliseconds; both databases' browsers share the machine
+FRESH = 360  # seconds; after ten minutes pages ask for the password again
 QUIET = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 
 
@@ -84,17 +86,31 @@ def _complaint(message: ConsoleMessage) -> Iterator[str]:
         yield f"{failed[1] or failed[2]} {urlsplit(message.location['url']).path}" if failed else message.text
 
 
+@pytest.fixture(scope="session")
+def session() -> dict[str, Any]:
+    """The state of a browser that has signed in, and the time of it."""
+    return {"state": None, "at": 0.0}
+
+
 @pytest.fixture
-def signed_in(visit: Callable[..., Page]) -> Callable[..., Page]:
-    """Like `visit`, as the tenant's Account Owner."""
+def signed_in(visit: Callable[..., Page], session: dict[str, Any]) -> Callable[..., Page]:
+    """Like `visit`, as the tenant's Account Owner, who signed in less than six minutes ago.
+
+    Tests share a session as windows of one browser do. No test ends it: those that lose a session lose its cookies.
+    """
 
     def signed_in(**options: Any) -> Page:
+        if time.monotonic() - session["at"] < FRESH:
+            page = visit(storage_state=session["state"], **options)
+            page.goto("/")
+            return page
         page = visit(**options)
         page.goto("/")
         page.get_by_label("E-mail").fill(servers.OWNER)
         page.get_by_label("Password").fill(servers.PASSWORD)
         page.get_by_role("button", name="Sign in").click()
         expect(page).not_to_have_url(re.compile("/sign-in/"))
+        session.update(state=page.context.storage_state(), at=time.monotonic())
         return page
 
     return signed_in

@@ -24,6 +24,7 @@ def something_of_everything(tenant: Tenant) -> ApiToken:
         factories.BehavioralDetectionFactory,
     ):
         made.create(tenant=tenant, device=device)
+    tenant.vulnerabilities.update(device_count=1)  # as the services count
     factories.LostModeFactory.create(device=device)
     factories.BulkActionFactory.create(tenant=tenant)
     item = factories.CustomScriptFactory.create(tenant=tenant)

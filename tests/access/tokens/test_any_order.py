@@ -70,7 +70,7 @@ class TokenLife(RuleBasedStateMachine):
 
     @rule(target=tokens)
     def create(self) -> Model:
-        sent = {"name": "Any", "expires": "never", "submission": str(uuid4())}
+        sent = {"name": f"Any {len(self.models)}", "expires": "never", "submission": str(uuid4())}
         response = self.browser.post(reverse("token-create"), sent)
         found = SECRET.search(response.content.decode())
         assert found

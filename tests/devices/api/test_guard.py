@@ -15,6 +15,8 @@ from tests.types import Call, IssuedApiToken, IssueToken, Response
 
 pytestmark = pytest.mark.slow
 
+# The router and the guard decide these before a query of the operation; the look-up of a token is tested on both.
+once = pytest.mark.sqlite_only
 OPERATIONS = endpoint_api.operations
 GUARDED = [operation for operation in OPERATIONS if not operation.open]
 PERMITTED = [operation for operation in OPERATIONS if operation.permission]
@@ -36,6 +38,7 @@ def call(api: Call, tenant: Tenant) -> Call:
     return call
 
 
+@once
 @named(GUARDED)
 def test_no_live_token_answers_one_401(
     operation: Operation, call: Call, issue_token: IssueToken, other_tenant: Tenant
@@ -61,6 +64,7 @@ def test_no_live_token_answers_one_401(
     assert {answer["WWW-Authenticate"] for answer in sent.values()} == {'Bearer error="invalid_token"'}
 
 
+@once
 @named(GUARDED)
 def test_an_inactive_tenant_is_not_found(
     operation: Operation, call: Call, issue_token: IssueToken, tenant: Tenant
@@ -73,6 +77,7 @@ def test_an_inactive_tenant_is_not_found(
     assert call(operation, token, values=values, host="localhost").status_code == 401
 
 
+@once
 @named(PERMITTED)
 def test_without_its_permission_403_names_it_before_anything_is_parsed(
     operation: Operation, call: Call, issue_token: IssueToken
@@ -123,6 +128,7 @@ def test_other_tenants_object_answers_404_like_a_missing_one(
     assert call(operation, theirs, values=foreign, host=other_tenant.api_host).status_code == operation.status
 
 
+@once
 @named(GUARDED)
 def test_both_slash_forms_answer_without_a_redirect(
     operation: Operation, call: Call, api: Call, issue_token: IssueToken, tenant: Tenant
@@ -141,6 +147,7 @@ def test_both_slash_forms_answer_without_a_redirect(
         assert api(operation.method, path, host=tenant.api_host).status_code == 401
 
 
+@once
 @named(OPERATIONS)
 def test_unknown_query_parameters_are_ignored(
     operation: Operation, call: Call, api: Call, issue_token: IssueToken, tenant: Tenant
@@ -151,6 +158,7 @@ def test_unknown_query_parameters_are_ignored(
     assert answer.status_code == operation.status
 
 
+@once
 @pytest.mark.parametrize("path", sorted({operation.path for operation in GUARDED}))
 def test_a_method_that_a_path_does_not_have(path: str, api: Call, issue_token: IssueToken) -> None:
     known = {operation.method for operation in GUARDED if operation.path.rstrip("/") == path.rstrip("/")}

@@ -1,5 +1,6 @@
 """A tool call is a call to the API: the same guard, answer, audit and refusals."""
 
+import re
 import uuid
 from typing import Any
 
@@ -52,6 +53,11 @@ def content(response: Response) -> Any:
     return response.json() if response["Content-Type"] == "application/json" else response.content.decode()
 
 
+def unsigned(answer: Any) -> str:
+    """The answer as text, without the signatures of links, which end at a time."""
+    return re.sub(r"auth=[\w.-]+", "auth=", str(answer))
+
+
 def said(result: dict[str, Any]) -> Any:
     """The result as the API would have answered it."""
     if "structuredContent" not in result:
@@ -75,7 +81,7 @@ def test_a_tool_answers_as_its_operation(name: str, use: Any, api: Call, mcp_tok
     assert result["content"][0]["type"] == "text"
     if operation.method == "GET":
         ids = {key: arguments[key] for key in examples.parameters(operation)}
-        assert said(result) == content(api("GET", examples.path(operation, ids), token))
+        assert unsigned(said(result)) == unsigned(content(api("GET", examples.path(operation, ids), token)))
     else:
         assert AuditEvent.objects.filter(actor_id=str(token.id)).exists()
 

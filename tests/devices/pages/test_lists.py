@@ -3,7 +3,7 @@
 import pytest
 
 from access.models import Tenant
-from access.pages import tokens
+from access.pages import token_list
 from devices.models import Device, DeviceInventory
 from devices.pages import devices, listing
 from tests.devices.pages.addresses import address, examples_of
@@ -18,7 +18,7 @@ LISTS = ["/access/tokens/", "/devices/", "/devices/<uuid:device_id>/apps/", "/bl
 def test_the_pushed_address_names_the_search_and_the_page(
     route: str, tenant: Tenant, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module, size in ((tokens, "PER_PAGE"), (listing, "PER_PAGE"), (devices, "APPS_PER_PAGE")):
+    for module, size in ((token_list, "PER_PAGE"), (listing, "PER_PAGE"), (devices, "APPS_PER_PAGE")):
         monkeypatch.setattr(module, size, 1)
     examples, _ = (examples_of(tenant, name) for name in ("Example1", "Example2"))
     apps = [{"app_name": "Example1"}, {"app_name": "Example2"}]
