@@ -20,6 +20,7 @@ from tests.factories.access import TenantFactory
 
 OPERATIONS = {"list_users": "/api/v1/users", "list_tags": "/api/v1/tags"}
 SECRET = re.compile(r'<code class="wrap">([0-9a-f-]{36})</code>')
+ENDS = ["button", "time", "use"]  # the ways in which an overlap ends
 permissions = st.sets(st.sampled_from(sorted(OPERATIONS)))
 
 
@@ -75,63 +76,58 @@ class TokenLife(RuleBasedStateMachine):
     def stored(self) -> ApiToken:
         return ApiToken.objects.get(pk=self.model.id)
 
-    @rule(chosen=permissions)
-    def edit_permissions(self, chosen: set[str]) -> None:
-        response = self.post("token-permissions", version=self.stored.version, permission=sorted(chosen))
-        assert response.status_code == 302
-        self.model.permissions = chosen
+    @rule(chosen=permissions, older=st.booleans())
+    def edit_permissions(self, chosen: set[str], older: bool) -> None:
+        """`older`: on a page that was opened before the last change."""
+        version = self.stored.version - older
+        response = self.post("token-permissions", version=version, permission=sorted(chosen))
+        assert response.status_code == (409 if older else 302)
+        if not older:
+            self.model.permissions = chosen
 
-    @rule(chosen=permissions)
-    def edit_permissions_of_an_older_page(self, chosen: set[str]) -> None:
-        response = self.post("token-permissions", version=self.stored.version - 1, permission=sorted(chosen))
-        assert response.status_code == 409
-
-    @rule(overlap=st.sampled_from(["none", "1h", "24h", "until-used", "until-used"]))
-    def rotate(self, overlap: str) -> None:
+    @rule(overlap=st.sampled_from(["none", "1h", "24h", "until-used"]), then=st.sampled_from(["", *ENDS]))
+    def rotate(self, overlap: str, then: str) -> None:
         model, response = self.model, self.post("token-rotate", overlap=overlap, submission=str(uuid4()))
         if model.former:
             assert response.status_code == 422
-            return
-        found = SECRET.search(response.content.decode())
-        assert found
-        model.former, model.ends, model.secret = model.secret, overlap, found[1]
-        if overlap == "none":
+        else:
+            found = SECRET.search(response.content.decode())
+            assert found
+            model.former, model.ends, model.secret = model.secret, overlap, found[1]
+            if overlap == "none":
+                model.forget_former()
+        if then:
+            self.end_overlap(then)
+
+    @rule(how=st.sampled_from(ENDS))
+    def end_overlap(self, how: str) -> None:
+        model = self.model
+        if how == "button":
+            assert self.post("token-end-overlap").status_code == 302
             model.forget_former()
-
-    @rule()
-    def end_overlap(self) -> None:
-        assert self.post("token-end-overlap").status_code == 302
-        self.model.forget_former()
-
-    @rule()
-    def let_the_overlap_pass(self) -> None:
-        if self.model.former and self.model.ends != "until-used":
+        elif how == "time" and model.former and model.ends != "until-used":
             past = timezone.now() - timedelta(seconds=1)
-            ApiToken.objects.filter(pk=self.model.id).update(previous_until=past)
-            self.model.forget_former()
-
-    @rule()
-    def use_the_new_secret(self) -> None:
-        self.status(self.model.secret, "list_users")
-        if self.model.live and self.model.ends == "until-used":
-            self.model.forget_former()
+            ApiToken.objects.filter(pk=model.id).update(previous_until=past)
+            model.forget_former()
+        elif how == "use":
+            self.status(model.secret, "list_users")
+            if model.live and model.ends == "until-used":
+                model.forget_former()
 
     @rule()
     def disable_or_enable(self) -> None:
         assert self.post("token-enable" if self.model.disabled else "token-disable").status_code == 302
         self.model.disabled = not self.model.disabled
 
-    @rule()
-    def let_it_expire(self) -> None:
-        ApiToken.objects.filter(pk=self.model.id).update(expires_at=timezone.now() - timedelta(seconds=1))
-        self.model.expired = True
-
-    @rule(expires=st.sampled_from(["never", "30"]))
-    def edit(self, expires: str) -> None:
-        version = self.stored.version
-        name = f"Any {len(self.ended)}, {version}"
-        assert self.post("token-edit", name=name, expires=expires, version=version).status_code == 302
-        self.model.expired = False
+    @rule(expires=st.sampled_from(["never", "30", "passed"]))
+    def expire(self, expires: str) -> None:
+        if expires == "passed":
+            ApiToken.objects.filter(pk=self.model.id).update(expires_at=timezone.now() - timedelta(seconds=1))
+        else:
+            version = self.stored.version
+            name = f"Any {len(self.ended)}, {version}"
+            assert self.post("token-edit", name=name, expires=expires, version=version).status_code == 302
+        self.model.expired = expires == "passed"
 
     @rule()
     def revoke(self) -> None:
@@ -164,8 +160,8 @@ def test_a_token_lives_as_its_model_says_in_any_order() -> None:
     run_state_machine_as_test(
         TokenLife,
         settings=settings(
-            max_examples=12,
-            stateful_step_count=30,
+            max_examples=20,
+            stateful_step_count=20,
             deadline=None,
             derandomize=True,
             suppress_health_check=checks,
