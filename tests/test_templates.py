@@ -189,7 +189,8 @@ def used_classes() -> set[str]:
     written = [text for name in NAMES for text in re.findall(value, _text(name))]
     scripts = "".join(path.read_text() for path in SCRIPTS.rglob("*.js"))
     set_by_script = re.findall(r"(?:className = |classList\.\w+\()\"([\w-]+)\"", scripts + _text("base.html"))
-    return {word for text in written for word in re.findall(r"[\w-]+", text)} | set(set_by_script)
+    by_htmx = {"htmx-request"}  # on an element while its request is on the way
+    return {word for text in written for word in re.findall(r"[\w-]+", text)} | set(set_by_script) | by_htmx
 
 
 def _text(name: str) -> str:

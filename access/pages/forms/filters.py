@@ -31,6 +31,11 @@ class ListFilter(forms.Form):
         }
 
     @property
+    def narrowing(self) -> dict[str, str]:
+        """The active fields that exclude rows: all but the order."""
+        return {name: value for name, value in self.chosen.items() if name != "sort"}
+
+    @property
     def popover_count(self) -> int:
         """Number of active filters in the popover."""
-        return len(self.chosen.keys() - {"q"})
+        return len(self.narrowing.keys() - {"q"})

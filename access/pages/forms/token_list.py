@@ -97,15 +97,6 @@ class TokenFilter(ListFilter):
         self.fields["creator"].choices = [("", "Anyone"), *((name, name) for name in creators)]  # type: ignore[attr-defined]
 
     @property
-    def narrowing(self) -> dict[str, str]:
-        """The active fields that exclude tokens: all but the order."""
-        return {name: value for name, value in self.chosen.items() if name != "sort"}
-
-    @property
-    def popover_count(self) -> int:
-        return len(self.narrowing.keys() - {"q"})
-
-    @property
     def headings(self) -> dict[str, Heading]:
         default = "" if self.chosen.get("state") == "revoked" else "-created"
         return headings(SORTS, self.chosen, default)

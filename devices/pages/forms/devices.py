@@ -76,16 +76,6 @@ class DeviceFilter(ListFilter):
         self.fields["blueprint"].queryset = self.tenant.blueprints.order_by("name")  # type: ignore[attr-defined]
         self.fields["tag"].queryset = self.tenant.tags.order_by("name")  # type: ignore[attr-defined]
 
-    @property
-    def narrowing(self) -> dict[str, str]:
-        """The active fields that exclude devices: all but the order."""
-        return {name: value for name, value in self.chosen.items() if name != "sort"}
-
-    @property
-    def popover_count(self) -> int:
-        """Number of active filters in the popover."""
-        return len(self.narrowing.keys() - {"q"})
-
     def apply(self) -> DeviceQuerySet:
         """The matching devices, in order. Each condition is a set of keys, so that each uses its own index."""
         everything: DeviceQuerySet = self.tenant.devices.order_by()
