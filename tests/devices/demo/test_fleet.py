@@ -25,7 +25,8 @@ from devices.models import (
     RoutingActivity,
 )
 
-pytestmark = pytest.mark.slow
+# The quick start loads it, and that is on SQLite.
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite_only]
 
 ACTOR = Actor.command("test")
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
