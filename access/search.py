@@ -44,7 +44,7 @@ def matches(words: list[str], text: str) -> bool:
 
 
 def rank(query: str, label: str) -> int:
-    """How well the label of what was found fits the query. A lower number is better."""
+    """How well a label that was found fits the query. A lower number is better."""
     asked = " ".join(query.casefold().split())
     if label.casefold() == asked:
         return EXACT

@@ -19,7 +19,7 @@ class Heading:
 class Sort:
     """A column that a list can be sorted by: its heading, and the words for both directions in a menu.
 
-    `order` has the terms of `order_by`, ascending and descending. `descending`: the first click sorts so.
+    `order` has the terms of `order_by`, ascending and descending. `descending_first`: the first click sorts descending.
     """
 
     heading: str

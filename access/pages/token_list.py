@@ -1,4 +1,4 @@
-"""Access → API tokens: the list, its rows as CSV, and what is done with selected rows."""
+"""Access → API tokens: the list, its rows as CSV, and disabling and revoking selected tokens."""
 
 import uuid
 from dataclasses import replace

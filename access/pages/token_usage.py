@@ -1,4 +1,4 @@
-"""The page of a token: how it is used, what it is refused, and learn mode."""
+"""The Usage tab of a token: its calls, its refused calls, its unused permissions, and learn mode."""
 
 import uuid
 from dataclasses import dataclass
@@ -125,7 +125,7 @@ def _columns(counts: dict[date, int]) -> list[Column]:
         Column(
             day,
             count := counts.get(day, 0),
-            round(max(count / most * 100, 2), 1) if count else 0,
+            round(max(count / most * 100, LOWEST), 1) if count else 0,
             round(number * width, 2),
         )
         for number, day in enumerate(days)

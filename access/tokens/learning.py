@@ -54,7 +54,7 @@ def suggestions(token: ApiToken) -> list[Permission]:
 def unused_permissions(token: ApiToken) -> tuple[list[Permission], datetime | None]:
     """The permissions that the token has had for 90 days without using them.
 
-    The second value is None, or the moment from which on this can be told, because calls are not counted for so long.
+    If calls have been counted for a shorter time, there are none, and the second value is the date of the first answer.
     """
     span = timedelta(days=UNUSED_DAYS)
     now = timezone.now()

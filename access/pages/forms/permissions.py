@@ -12,7 +12,7 @@ from access.permissions import Permission, Section, catalogue
 from access.presets import presets
 from access.search import rank
 
-# Buttons that change what the page shows or what is ticked, and save nothing.
+# Buttons that show the page again, some with other boxes ticked. They save nothing.
 REDRAWS = {"apply", "fold", "review", "preset", "copy_from", "select_all", "select_shown"}
 
 

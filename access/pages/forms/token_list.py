@@ -1,4 +1,4 @@
-"""The forms of the list of tokens: its filters, and the confirmations of what is done with selected rows."""
+"""The forms of the list of tokens: its filters, and the confirmation for selected tokens."""
 
 from typing import Any, cast
 

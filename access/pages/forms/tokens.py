@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from access.models import ApiToken
 from access.models.tokens import ApiTokenQuerySet
+from access.pages.dialogs import refuse
 from access.pages.forms.password import ReauthenticationForm
 from access.pages.guards import PageRequest
 from access.permissions import catalogue
@@ -55,7 +56,7 @@ class TokenForm(forms.Form):
         help_text="One address or network a line, such as 203.0.113.0/24. Left empty, calls may come from anywhere.",
     )
 
-    # The name that the person was told another token has. Sent again with it, the form is accepted.
+    # A name that another token has, and that the person was asked about. The form is accepted with it.
     same_name = forms.CharField(required=False, max_length=100, widget=forms.HiddenInput)
 
     def warn_of_name(self, others: ApiTokenQuerySet) -> None:
@@ -114,13 +115,10 @@ class TokenForm(forms.Form):
 
     def refuse(self, error: ValidationError) -> None:
         """Add the messages of a room's ValidationError to the fields that they are about."""
-        if not hasattr(error, "error_dict"):
-            self.add_error(None, error)
-            return
-        for name, errors in error.error_dict.items():
-            field = "expires" if name == "expires_at" else name
-            for each in errors:
-                self.add_error(field if field in self.fields else None, each)
+        if hasattr(error, "error_dict"):
+            fields = {"expires" if name == "expires_at" else name: each for name, each in error.error_dict.items()}
+            error = ValidationError(fields)
+        refuse(self, error)
 
 
 class McpForm(forms.Form):
@@ -142,7 +140,7 @@ class EditTokenForm(TokenForm, McpForm):
     """New details of a token, the switches of MCP, and the version of the token that the page showed."""
 
     version = forms.IntegerField(min_value=0, max_value=2**31 - 1, widget=forms.HiddenInput)
-    # What was saved when the form was opened, as JSON: so a conflict tells what this person changed.
+    # The saved values when the form was opened, as JSON. In a conflict they show the changes of this person.
     was = forms.CharField(required=False, max_length=20_000, widget=forms.HiddenInput)
     token: ApiToken
 
