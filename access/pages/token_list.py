@@ -46,6 +46,7 @@ COLUMNS = {
 def token_list(request: PageRequest) -> HttpResponse:
     filters = TokenFilter(request.GET, tenant=request.tenant)
     page = Paginator(filters.apply(), PER_PAGE).get_page(request.GET.get("page"))
+    piece = "rows" if request.htmx.target == "rows" else "content"
     context = {
         "page": page,
         "filters": filters,
@@ -54,10 +55,11 @@ def token_list(request: PageRequest) -> HttpResponse:
         "all_selected": request.GET.get("select") == "all",
         "any_token": page.paginator.count > 0 or request.tenant.api_tokens.exists(),
         "catalogue_size": len(catalogue),
-        "fresh": _fresh(request),
-        "ending": list(request.tenant.api_tokens.ending()),
     }
-    piece = "rows" if request.htmx.target == "rows" else "content"
+    if piece == "content":
+        ending = request.tenant.api_tokens.ending()
+        first = ending.first()
+        context |= {"fresh": _fresh(request), "ending": first, "ending_count": ending.count() if first else 0}
     response = fragment(request, "access/tokens/list.html", piece, context)
     return push_url(response, request, filters.chosen, page.number)
 

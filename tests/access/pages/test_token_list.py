@@ -397,3 +397,22 @@ def test_the_page_of_a_token_tells_of_its_last_month(admin: Client, issue_token:
         ApiToken.objects.filter(pk=token.pk).update(expires_at=timezone.now() + timedelta(days=days))
         page = admin.get(reverse("token", args=[token.id])).content.decode()
         assert ("Every call with it is refused from then on." in page) is told
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="the plans are SQLite's")
+def test_what_is_asked_of_all_tokens_reads_an_index_alone(admin: Client, issue_token: IssueToken) -> None:
+    """The number of the tokens and their creators: with 10,000 tokens, reading the table took 30 ms of each answer."""
+    issue_token()
+    admin.get(LIST)
+    with CaptureQueriesContext(connection) as queries:
+        admin.get(LIST)
+    asked = [
+        query["sql"]
+        for query in queries
+        if "access_apitoken" in query["sql"] and ("COUNT(" in query["sql"] or "DISTINCT" in query["sql"])
+    ]
+    assert len(asked) == 2
+    for sql in asked:
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
+            assert all("COVERING INDEX" in row[-1] for row in cursor.fetchall())
