@@ -23,6 +23,7 @@ COMPONENTS = {
     "list_page",
     "page_head",
     "pager",
+    "reveal",
     "selection",
     "table",
 }

@@ -61,6 +61,11 @@ def refuse(form: forms.Form, error: ValidationError) -> None:
             form.add_error(name if name in form.fields else None, each)
 
 
+def opened_on(request: PageRequest) -> str:
+    """The path of the page that the dialog was opened on; empty without JavaScript."""
+    return (request.htmx.current_url_abs_path or "").split("?")[0]
+
+
 def saved(
     request: PageRequest, url: str, event: str, notice: str, *, tabs: bool = False, in_place: bool = False
 ) -> HttpResponse:
@@ -68,7 +73,7 @@ def saved(
 
     `in_place`: the page `url` loads what has changed on the event, so that it keeps its place and the focus.
     """
-    here = (request.htmx.current_url_abs_path or "").split("?")[0]
+    here = opened_on(request)
     if in_place and here == url:
         return close_dialog(event, notice=notice)
     messages.success(request, notice)

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from access.models import ApiToken, AuditEvent
-from access.pages.dialogs import Dialog, refuse, saved, show
+from access.pages.dialogs import Dialog, opened_on, refuse, saved, show
 from access.pages.forms.password import ReauthenticationForm
 from access.pages.forms.tokens import RotateTokenForm, TokenRuleForm
 from access.pages.guards import PageRequest, manages_access
@@ -166,6 +166,6 @@ def _page(token: ApiToken) -> str:
 def changed(request: PageRequest, token: ApiToken, notice: str) -> HttpResponse:
     """The answer to a change of a token: on the list if the dialog was opened there, else on the page of the token."""
     url = reverse("tokens")
-    if (request.htmx.current_url_abs_path or "").split("?")[0] == url:
+    if opened_on(request) == url:
         return saved(request, url, "tokens-changed", notice, in_place=True)
     return saved(request, _page(token), "tokens-changed", notice, tabs=True)

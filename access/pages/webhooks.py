@@ -1,7 +1,6 @@
 """Access → Webhooks: the list, adding one and showing its secret once, its page with the deliveries, its changes."""
 
 import uuid
-from typing import Any
 
 from django import forms
 from django.contrib import messages
@@ -11,16 +10,17 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
-from django_htmx.http import HttpResponseClientRedirect
 
 from access.kinds import KINDS
 from access.models import Webhook
+from access.pages.dialogs import Dialog, refuse, saved, show
 from access.pages.forms.webhooks import CreateWebhookForm, ReplaceSecretForm, WebhookForm
 from access.pages.guards import PageRequest, manages_access
-from access.pages.responses import form_data, fragment, no_store
+from access.pages.responses import form_data, no_store
 from access.webhooks import lifecycle as services
 
 PER_PAGE = 50
+CHANGED = "webhooks-changed"
 
 
 @manages_access
@@ -42,14 +42,13 @@ def create(request: PageRequest) -> HttpResponse:
                 **form.values,
             )
         except services.AlreadySubmitted as earlier:
-            messages.info(request, "The form was sent twice and made this one webhook. Its secret was shown once.")
-            return _go(request, reverse("webhook", args=[earlier.webhook.uuid]))
+            notice = "The form was sent twice and made this one webhook. Its secret was shown once."
+            return saved(request, reverse("webhook", args=[earlier.webhook.uuid]), CHANGED, notice)
         except ValidationError as error:
-            form.add_error(None, error)
+            refuse(form, error)
         else:
             return _reveal(request, issued)
-    context = {"title": "Add webhook", "submit": "Add webhook", "back": reverse("webhooks")}
-    return _dialog(request, form, context)
+    return show(request, Dialog("Add webhook", "Add webhook", reverse("webhooks")), form)
 
 
 @manages_access
@@ -71,30 +70,30 @@ def edit(request: PageRequest, webhook_id: uuid.UUID) -> HttpResponse:
         try:
             services.edit_webhook(tenant=request.tenant, webhook_id=webhook_id, actor=request.actor, **form.values)
         except ValidationError as error:
-            form.add_error(None, error)
+            refuse(form, error)
         else:
-            messages.success(request, "The webhook is saved.")
-            return _go(request, back)
-    return _dialog(request, form, {"title": "Edit webhook", "submit": "Save", "back": back})
+            return saved(request, back, CHANGED, "The webhook is saved.")
+    return show(request, Dialog("Edit webhook", "Save", back), form)
 
 
 @manages_access
 @require_http_methods(["GET", "POST"])
 def delete(request: PageRequest, webhook_id: uuid.UUID) -> HttpResponse:
     webhook = get_object_or_404(request.tenant.webhooks, uuid=webhook_id)
-    if request.method == "POST":
+    form = forms.Form(form_data(request))
+    if form.is_valid():
         services.delete_webhook(tenant=request.tenant, webhook_id=webhook_id, actor=request.actor)
-        messages.success(request, "The webhook is deleted. Nothing is sent to it any more.")
-        return _go(request, reverse("webhooks"))
-    context = {
-        "title": "Delete this webhook?",
-        "about": "Nothing is sent to it from then on, and its deliveries are deleted. This cannot be undone.",
-        "facts": {"URL": webhook.url},
-        "submit": "Delete",
-        "danger": True,
-        "back": reverse("webhook", args=[webhook_id]),
-    }
-    return _dialog(request, forms.Form(), context)
+        notice = "The webhook is deleted. Nothing is sent to it any more."
+        return saved(request, reverse("webhooks"), CHANGED, notice)
+    dialog = Dialog(
+        "Delete this webhook?",
+        "Delete",
+        reverse("webhook", args=[webhook_id]),
+        about="Nothing is sent to it from then on, and its deliveries are deleted. This cannot be undone.",
+        danger=True,
+        facts={"URL": webhook.url},
+    )
+    return show(request, dialog, form)
 
 
 @manages_access
@@ -111,16 +110,16 @@ def replace_secret(request: PageRequest, webhook_id: uuid.UUID) -> HttpResponse:
                 actor=request.actor,
             )
         except ValidationError as error:
-            form.add_error(None, error)
+            refuse(form, error)
         else:
             return _reveal(request, issued)
-    context = {
-        "title": "Make a new secret?",
-        "about": "New messages are signed with it from the moment you confirm. It is shown once.",
-        "submit": "Make new secret",
-        "back": reverse("webhook", args=[webhook_id]),
-    }
-    return _dialog(request, form, context)
+    dialog = Dialog(
+        "Make a new secret?",
+        "Make new secret",
+        reverse("webhook", args=[webhook_id]),
+        about="New messages are signed with it from the moment you confirm. It is shown once.",
+    )
+    return show(request, dialog, form)
 
 
 @manages_access
@@ -165,15 +164,6 @@ def redeliver(request: PageRequest, webhook_id: uuid.UUID, delivery_id: uuid.UUI
     else:
         messages.success(request, "The message is sent again. Load this page again to see the answer.")
     return redirect("webhook-delivery", webhook_id, delivery_id)
-
-
-def _dialog(request: PageRequest, form: forms.Form, context: dict[str, Any]) -> HttpResponse:
-    status = 422 if form.is_bound else 200
-    return fragment(request, "access/webhooks/dialog.html", "form", {"form": form, **context}, status=status)
-
-
-def _go(request: PageRequest, url: str) -> HttpResponse:
-    return HttpResponseClientRedirect(url) if request.htmx else redirect(url)
 
 
 def _reveal(request: PageRequest, issued: services.IssuedSecret) -> HttpResponse:

@@ -1,7 +1,6 @@
 """Reports of leaked secrets, by anybody who found one."""
 
 from django.db import transaction
-from django.utils import timezone
 
 from access import attempts
 from access.addresses import network
@@ -12,7 +11,7 @@ from access.kinds import TOKEN_LEAKED
 from access.models import ApiToken, AuditEvent
 from access.tasks.backend import task
 from access.tokens.digests import SHAPE, digests
-from access.tokens.lifecycle import locked, target_of
+from access.tokens.lifecycle import disable_locked, locked, target_of
 from access.tokens.notices import notify
 from access.tokens.rotation import forget_former
 
@@ -58,17 +57,12 @@ def _end(found: ApiToken, column: str, digests: list[str], address: str) -> None
     token = locked(found.tenant, found.pk)
     if getattr(token, column) not in digests:
         return  # rotated since it was found
-    if column == "previous_digest":
-        if not token.overlaps:
-            return
-        forget_former(token)
-        summary, done = "Former secret of token reported as leaked and ended", "The leaked secret works no more."
-    else:
-        if token.disabled_at is not None:
-            return
-        token.disabled_at = timezone.now()
-        token.save(update_fields=["disabled_at"])
-        summary, done = "Token reported as leaked and disabled", "The token is disabled."
     actor = Actor.reporter(address)
-    log_event(target=target_of(token), actor=actor, action=AuditEvent.Action.UPDATE, summary=summary)
-    notify(kind=TOKEN_LEAKED, token=token, actor=actor, facts={"Result": done})
+    if column == "digest":
+        result = {"Result": "The token is disabled."}
+        disable_locked(token, actor, "Token reported as leaked and disabled", TOKEN_LEAKED, result)
+    elif token.overlaps:
+        forget_former(token)
+        summary = "Former secret of token reported as leaked and ended"
+        log_event(target=target_of(token), actor=actor, action=AuditEvent.Action.UPDATE, summary=summary)
+        notify(kind=TOKEN_LEAKED, token=token, actor=actor, facts={"Result": "The leaked secret works no more."})

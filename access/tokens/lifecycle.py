@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from access.addresses import parse_network
 from access.audit.events import Actor, Target, difference, log_event
-from access.kinds import TOKEN_CREATED, TOKEN_DISABLED, TOKEN_REVOKED
+from access.kinds import TOKEN_CREATED, TOKEN_DISABLED, TOKEN_REVOKED, Kind
 from access.models import ApiToken, AuditEvent, Tenant
 from access.permissions import Permission, catalogue
 from access.refusals import Refusal
@@ -260,14 +260,23 @@ def disable_token(*, tenant: Tenant, token_id: uuid.UUID, actor: Actor) -> ApiTo
     return token
 
 
-def disable_locked(token: ApiToken, actor: Actor) -> bool:
-    """Disable a token that the caller has locked; False if it is disabled already."""
+def disable_locked(
+    token: ApiToken,
+    actor: Actor,
+    summary: str = "Token disabled",
+    kind: Kind = TOKEN_DISABLED,
+    facts: dict[str, str] | None = None,
+) -> bool:
+    """Disable a token that the caller has locked; False if it is disabled already.
+
+    `summary` is that of the event; the message is of this kind, with these facts.
+    """
     if token.disabled_at is not None:
         return False
     token.disabled_at = timezone.now()
     token.save(update_fields=["disabled_at"])
-    log_event(target=target_of(token), actor=actor, action=AuditEvent.Action.UPDATE, summary="Token disabled")
-    notify(kind=TOKEN_DISABLED, token=token, actor=actor)
+    log_event(target=target_of(token), actor=actor, action=AuditEvent.Action.UPDATE, summary=summary)
+    notify(kind=kind, token=token, actor=actor, facts=facts)
     return True
 
 
