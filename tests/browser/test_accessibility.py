@@ -22,7 +22,8 @@ both_widths = pytest.mark.parametrize("width", [1280, 390])
 ROWS = {"exclude": [["tbody tr:nth-child(n + 13)"]]}
 # The themes differ in nothing but their colors.
 RULES: dict[Theme, dict[str, Any]] = {
-    "light": {"resultTypes": ["violations"]},
+    # axe leaves out the size of targets unless it is asked.
+    "light": {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}},
     "dark": {"resultTypes": ["violations"], "runOnly": ["color-contrast"]},
 }
 
@@ -30,7 +31,7 @@ RULES: dict[Theme, dict[str, Any]] = {
 # A narrow window has the same markup and colors. What can differ is which part of it is shown.
 NARROW: dict[str, Any] = {
     "resultTypes": ["violations"],
-    "runOnly": ["scrollable-region-focusable", "button-name", "link-name", "label", "aria-hidden-focus"],
+    "runOnly": ["scrollable-region-focusable", "button-name", "link-name", "label", "aria-hidden-focus", "target-size"],
 }
 
 
@@ -47,12 +48,21 @@ class Checker:
         for theme, rules in checks.items():
             self.page.emulate_media(color_scheme=theme)
             for violation in Axe().run(self.page, ROWS, rules).response["violations"]:
-                nodes = "; ".join(node["html"][:160] for node in violation["nodes"][:3])
-                self.found.append(f"{state}, {theme}: {violation['id']} ({violation['help']}): {nodes}")
+                if nodes := [
+                    node["html"][:160] for node in violation["nodes"] if not _has_enough_room(violation, node)
+                ]:
+                    self.found.append(
+                        f"{state}, {theme}: {violation['id']} ({violation['help']}): {'; '.join(nodes[:3])}"
+                    )
         self.page.emulate_media(color_scheme="light")
         overflow = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         if overflow > 0:
             self.found.append(f"{state}: the page is {overflow}px wider than the window")
+
+
+def _has_enough_room(violation: dict[str, Any], node: dict[str, Any]) -> bool:
+    """Whether the target is a section's box: its ::after, which axe does not measure, makes it 26 px."""
+    return violation["id"] == "target-size" and 'class="section-box"' in node["html"]
 
 
 @once

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.keyboard import tab_to
 from tests.browser.test_accessibility import Checker, both_widths, once
 
 pytestmark = pytest.mark.browser
@@ -161,15 +162,6 @@ def test_the_same_without_javascript(signed_in: Visit, mac: str) -> None:
     page.get_by_label(re.compile("to confirm")).fill(mac)
     page.get_by_role("button", name="Delete record").click()
     expect(page.get_by_text(f"The record of “{mac}” is deleted.")).to_be_visible()
-
-
-def tab_to(page: Page, selector: str) -> None:
-    """Press Tab until it is there; a dialog that has just opened may take the focus back to its heading once."""
-    for _ in range(10):
-        page.keyboard.press("Tab")
-        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
-            return
-    raise AssertionError(f"{selector} cannot be reached with Tab")
 
 
 def test_an_action_with_the_keyboard_alone(signed_in: Visit, mac: str) -> None:

@@ -1,6 +1,5 @@
 """What the product exists for, as a person and an integration do it, from a clean copy of the tree."""
 
-import re
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,6 +10,7 @@ from django.db import connection
 from playwright.sync_api import Error, Page, expect
 
 from access.tokens.digests import SHAPE
+from tests.browser.keyboard import tab_to_label
 from tests.browser.servers import PASSWORD, Server
 
 pytestmark = pytest.mark.browser
@@ -209,40 +209,28 @@ def test_a_failed_copy_selects_the_token_and_shows_a_message(signed_in: Visit) -
 def test_the_flow_with_the_keyboard_alone(signed_in: Visit, server: Server) -> None:
     page = signed_in()
     page.goto("/access/tokens/")
-
-    def tab_to(name: str) -> None:
-        for _ in range(200):
-            page.keyboard.press("Tab")
-            label = page.evaluate(
-                "(e => e.getAttribute('aria-label') || e.labels?.[0]?.innerText || e.innerText || '')"
-                "(document.activeElement)"
-            )
-            if re.match(re.escape(name), label.strip()):
-                return
-        raise AssertionError(f"{name} cannot be reached with Tab")
-
-    tab_to("Add API Token")
+    tab_to_label(page, "Add API Token")
     page.keyboard.press("Enter")
     expect(page.get_by_role("textbox", name="Name", exact=True)).to_be_focused()
     page.keyboard.type("By keyboard")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Copy your API token")).to_be_focused()
-    tab_to("Show token")
+    tab_to_label(page, "Show token")
     page.keyboard.press("Space")
     token = page.get_by_label("API token", exact=True).input_value()
-    tab_to("I have copied")
+    tab_to_label(page, "I have copied")
     page.keyboard.press("Space")
-    tab_to("Next")
+    tab_to_label(page, "Next")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="What may “By keyboard” do?")).to_be_focused()
-    tab_to("Configure")
+    tab_to_label(page, "Configure")
     page.keyboard.press("Enter")
     page.wait_for_url("**/permissions/edit/")
-    tab_to("Search")
+    tab_to_label(page, "Search")
     page.keyboard.type("Device list")
-    tab_to("Device list")
+    tab_to_label(page, "Device list")
     page.keyboard.press("Space")
-    tab_to("Save")
+    tab_to_label(page, "Save")
     page.keyboard.press("Enter")
     expect(page.get_by_role("link", name="Edit", exact=True)).to_be_visible()
     check_the_token(server, token)
