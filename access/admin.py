@@ -1,5 +1,7 @@
 """Django admin of tenants, administrators, tokens and audit events. Changes go through the services."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import allauth.account.admin  # noqa: F401 - its registrations are removed below
@@ -25,7 +27,13 @@ from django_tasks_db.models import DBTaskResult
 from access.addresses import client_address
 from access.audit.events import Actor
 from access.models import Administrator, ApiToken, AuditEvent, Role, Tenant
-from access.people.administrators import create_administrator, remove_administrator
+from access.people.administrators import (
+    create_administrator,
+    delete_administrator,
+    suspend_administrator,
+    unsuspend_administrator,
+)
+from access.people.invitations import resend_invitation, send_invitation
 from access.people.tenants import create_tenant, edit_tenant
 from access.sign_in.passwords import change_password
 from access.sign_in.reauthentication import authenticated_recently, confirm_password
@@ -120,7 +128,7 @@ class TenantAdmin(ReadOnly):
 
 
 class NewAdministrator(forms.ModelForm):  # type: ignore[type-arg] # the same
-    """Without a password the person uses the reset link of the sign-in page."""
+    """Without a password the person gets an invitation by mail."""
 
     tenant = forms.ModelChoiceField(Tenant.objects.all())
     role = forms.ChoiceField(choices=Role.choices, initial=Role.ADMIN)
@@ -128,7 +136,7 @@ class NewAdministrator(forms.ModelForm):  # type: ignore[type-arg] # the same
         required=False,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text="Leave it empty to have the person choose one, by the reset link of the sign-in page.",
+        help_text="Leave it empty to mail the person an invitation, with a link to choose one.",
     )
     own_password = forms.CharField(
         label="Your own password",
@@ -163,12 +171,12 @@ class NewAdministrator(forms.ModelForm):  # type: ignore[type-arg] # the same
 
 @admin.register(Administrator)
 class AdministratorAdmin(ReadOnly):
-    list_display = ["email", "name", "tenant", "role", "is_active", "is_staff", "last_login"]
+    list_display = ["email", "name", "tenant", "role", "status", "is_staff", "last_login"]
     list_filter = ["role", "is_active", "is_staff"]
     list_select_related = ["tenant"]
     search_fields = ["email", "first_name", "last_name", "tenant__name"]
-    fields = ["tenant", "email", "first_name", "last_name", "role", "is_active", "is_staff", "last_login", "created_at"]
-    actions = ["remove"]
+    fields = ["tenant", "email", "first_name", "last_name", "role", "status", "is_staff", "last_login", "created_at"]
+    actions = ["invite_again", "suspend", "unsuspend", "remove"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("access.add_administrator")
@@ -201,7 +209,7 @@ class AdministratorAdmin(ReadOnly):
 
     def save_model(self, request: HttpRequest, obj: Administrator, form: Any, change: bool) -> None:
         fields = form.cleaned_data
-        obj.pk = create_administrator(
+        person = create_administrator(
             tenant=fields["tenant"],
             email=fields["email"],
             role=Role(fields["role"]),
@@ -209,7 +217,39 @@ class AdministratorAdmin(ReadOnly):
             last_name=fields["last_name"],
             password=fields["password"] or None,
             actor=operator(request),
-        ).pk
+        )
+        if not fields["password"]:
+            send_invitation(person, request.get_host())
+        obj.pk = person.pk
+
+    @admin.action(description="Send the invitation again", permissions=["change_person"])
+    def invite_again(self, request: HttpRequest, queryset: QuerySet[Administrator]) -> None:
+        self._each(request, queryset, partial(resend_invitation, host=request.get_host()), "is invited again")
+
+    @admin.action(description="Suspend the selected administrators", permissions=["change_person"])
+    def suspend(self, request: HttpRequest, queryset: QuerySet[Administrator]) -> None:
+        self._each(request, queryset, suspend_administrator, "is suspended")
+
+    @admin.action(description="Unsuspend the selected administrators", permissions=["change_person"])
+    def unsuspend(self, request: HttpRequest, queryset: QuerySet[Administrator]) -> None:
+        self._each(request, queryset, unsuspend_administrator, "can sign in again")
+
+    def has_change_person_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("access.change_administrator")
+
+    def _each(
+        self, request: HttpRequest, people: QuerySet[Administrator], change: Callable[..., Any], done: str
+    ) -> None:
+        """Make the change for each person, and say of each what became of it."""
+        for person in people.select_related("tenant"):
+            try:
+                if person.tenant is None:
+                    raise ValidationError("Operators belong to no tenant.")
+                change(tenant=person.tenant, person_id=person.pk, actor=operator(request))
+            except ValidationError as error:
+                self.message_user(request, f"{person.name}: {' '.join(error.messages)}", messages.ERROR)
+            else:
+                self.message_user(request, f"{person.name} {done}.")
 
     @admin.action(description="Remove the selected administrators", permissions=["remove"])
     def remove(self, request: HttpRequest, queryset: QuerySet[Administrator]) -> HttpResponse | None:
@@ -224,13 +264,7 @@ class AdministratorAdmin(ReadOnly):
                 "people": queryset.annotate(live_tokens=live),
             }
             return TemplateResponse(request, "admin/access/administrator/remove.html", context)
-        for administrator in queryset:
-            try:
-                remove_administrator(administrator=administrator, actor=operator(request))
-            except ValidationError as error:
-                self.message_user(request, f"{administrator.name}: {' '.join(error.messages)}", messages.ERROR)
-            else:
-                self.message_user(request, f"{administrator.name} is removed. Their tokens stay in force.")
+        self._each(request, queryset, delete_administrator, "is removed. Their tokens stay in force")
         return None
 
 

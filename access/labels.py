@@ -5,3 +5,4 @@ ACCESS = "Access"
 API_TOKENS = "API tokens"
 ADD_TOKEN = "Add API Token"  # noqa: S105
 WEBHOOKS = "Webhooks"
+PEOPLE = "Admin and authentication"

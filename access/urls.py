@@ -1,7 +1,18 @@
 from django.conf import settings
 from django.urls import path, re_path
 
-from access.pages import home, permissions, session, styleguide, token_life, token_list, token_usage, tokens, webhooks
+from access.pages import (
+    home,
+    people,
+    permissions,
+    session,
+    styleguide,
+    token_life,
+    token_list,
+    token_usage,
+    tokens,
+    webhooks,
+)
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -26,6 +37,15 @@ urlpatterns = [
     path("access/tokens/<uuid:token_id>/learn/", token_usage.learn, name="token-learn"),
     path("access/tokens/<uuid:token_id>/learn/stop/", token_usage.stop_learning, name="token-stop-learning"),
     path("access/tokens/<uuid:token_id>/activity/", tokens.activity, name="token-activity"),
+    path("access/tokens/<uuid:token_id>/responsible/", token_life.assign, name="token-responsible"),
+    path("access/people/", people.people_list, name="people"),
+    path("access/people/new/", people.create, name="person-create"),
+    path("access/people/<uuid:person_id>/edit/", people.edit, name="person-edit"),
+    path("access/people/<uuid:person_id>/suspend/", people.suspend, name="person-suspend"),
+    path("access/people/<uuid:person_id>/unsuspend/", people.unsuspend, name="person-unsuspend"),
+    path("access/people/<uuid:person_id>/resend/", people.resend, name="person-resend"),
+    path("access/people/<uuid:person_id>/delete/", people.delete, name="person-delete"),
+    path("access/people/<uuid:person_id>/transfer/", people.transfer, name="person-transfer"),
     path("access/webhooks/", webhooks.webhook_list, name="webhooks"),
     path("access/webhooks/new/", webhooks.create, name="webhook-create"),
     path("access/webhooks/<uuid:webhook_id>/", webhooks.view, name="webhook"),
@@ -48,6 +68,7 @@ urlpatterns = [
     # allauth looks these names up itself.
     path("sign-in/", session.SignIn.as_view(), name="account_login"),
     path("sign-out/", session.SignOut.as_view(), name="account_logout"),
+    path("invitation/<str:key>/", session.invitation, name="invitation"),
     path("suspended/", session.Suspended.as_view(), name="account_inactive"),
     path("password/reset/", session.PasswordReset.as_view(), name="account_reset_password"),
     path("password/reset/sent/", session.PasswordResetSent.as_view(), name="account_reset_password_done"),

@@ -27,6 +27,7 @@ class SecurityEvent(StrEnum):
     NEW_PASSWORD_REFUSED = "new_password_refused"  # noqa: S105 - no password
     RESET_REFUSED = "reset_refused"
     RESET_LINK_REFUSED = "reset_link_refused"
+    INVITATION_REFUSED = "invitation_refused"
     LEAK_REPORT_REFUSED = "leak_report_refused"
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from access.labels import API_TOKENS, WEBHOOKS
+from access.labels import API_TOKENS, PEOPLE, WEBHOOKS
 from access.models import Administrator
 
 
@@ -24,6 +24,7 @@ class Item:
 navigation: list[Item] = []
 access_tabs: list[Item] = [
     Item(API_TOKENS, "key-round", "tokens", lambda person: person.manages_access),
+    Item(PEOPLE, "users", "people", lambda person: person.manages_access),
     Item(WEBHOOKS, "webhook", "webhooks", lambda person: person.manages_access),
 ]
 

@@ -1,4 +1,5 @@
 import uuid
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import (
@@ -8,9 +9,12 @@ from django.contrib.auth.models import (
 )
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from access.models.tenants import Tenant
+
+INVITATION = timedelta(hours=24)
 
 
 class Role(models.TextChoices):
@@ -64,6 +68,9 @@ class Administrator(AbstractBaseUser, PermissionsMixin):
         default=False,
         help_text="May use Django admin; belongs to no tenant.",
     )
+    # The last invitation, and the moment the person came by one: until then they are Pending.
+    invited_at = models.DateTimeField(null=True, editable=False)
+    joined_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -100,6 +107,22 @@ class Administrator(AbstractBaseUser, PermissionsMixin):
         # The role is part of the hash, so that sessions end when it changes, as they do for a new password.
         value = f"{self.password}:{self.role}:{self.is_staff}"
         return salted_hmac("access.session", value, secret=secret, algorithm="sha256").hexdigest()
+
+    @property
+    def status(self) -> str:
+        """`suspended`, `pending` (invited, and has never had a way to sign in) or `active`."""
+        if not self.is_active:
+            return "suspended"
+        return "active" if self.joined_at else "pending"
+
+    @property
+    def invitation_ends(self) -> datetime | None:
+        """When the link of the last invitation stops working; None for a person who needs none."""
+        return self.invited_at + INVITATION if self.invited_at and not self.joined_at else None
+
+    @property
+    def invitation_ended(self) -> bool:
+        return self.invitation_ends is not None and self.invitation_ends <= timezone.now()
 
     def get_full_name(self) -> str:
         return self.name

@@ -37,13 +37,17 @@ class PermissionCount(Func):
 
 
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
+    def with_people(self) -> "ApiTokenQuerySet":
+        """With the rows of the creator and the responsible person."""
+        return self.select_related("created_by", "responsible")
+
     def listed(self) -> "ApiTokenQuerySet":
-        """Tokens that are not revoked, newest first, with their creators."""
-        return self.filter(revoked_at__isnull=True).select_related("created_by").order_by("-created_at", "-id")
+        """Tokens that are not revoked, newest first, with their people."""
+        return self.with_people().filter(revoked_at__isnull=True).order_by("-created_at", "-id")
 
     def revoked(self) -> "ApiTokenQuerySet":
-        """Revoked tokens, the last revoked first."""
-        return self.filter(revoked_at__isnull=False).select_related("created_by").order_by("-revoked_at", "-id")
+        """Revoked tokens, the last revoked first, with their people."""
+        return self.with_people().filter(revoked_at__isnull=False).order_by("-revoked_at", "-id")
 
     def in_state(self, state: str) -> "ApiTokenQuerySet":
         """Tokens whose `state` is this one."""
@@ -141,6 +145,10 @@ class ApiToken(models.Model):
     )
     created_by_name = models.CharField(max_length=310, editable=False)  # outlives the person
     created_by_type = models.CharField(max_length=20, choices=AuditEvent.ActorType.choices, editable=False)
+    # The person to ask about it once its creator has left.
+    responsible = models.ForeignKey(
+        Administrator, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", editable=False
+    )
     expires_at = models.DateTimeField(null=True, blank=True)
     # The last reminder of this expiry, as the number of days before it.
     reminded_days = models.PositiveSmallIntegerField(null=True, editable=False)

@@ -24,7 +24,7 @@ MOST_SOURCES = 20  # tokens that the dialog for copying lists
 @manages_access
 @require_GET
 def view(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
-    token = get_object_or_404(request.tenant.api_tokens.select_related("created_by"), id=token_id)
+    token = get_object_or_404(request.tenant.api_tokens.with_people(), id=token_id)
     granted = {permission.codename for permission in token.granted}
     filters = EditorFilter(request.GET, only_enabled=True)
     editor = Editor.of(granted, filters, stored=granted)

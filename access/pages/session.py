@@ -5,12 +5,16 @@ from typing import Any
 from allauth.account import views
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.middleware.csrf import get_token
+from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_http_methods
 
 from access.addresses import client_address
 from access.audit.security import SecurityEvent, report
+from access.pages.forms.people import InvitationForm
 from access.pages.forms.session import NewPasswordForm, PasswordResetForm, SignInForm
+from access.pages.responses import form_data
+from access.people.invitations import InvitationOver, accept, invited
 
 
 class RefusesWith422:
@@ -53,6 +57,24 @@ class NewPassword(RefusesWith422, views.PasswordResetFromKeyView):
 
 class NewPasswordDone(views.PasswordResetFromKeyDoneView):
     template_name = "registration/new_password_done.html"
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def invitation(request: HttpRequest, key: str) -> HttpResponse:
+    """An invited person chooses a password, and signs in with it afterwards."""
+    try:
+        person = invited(key)
+        form = InvitationForm(form_data(request), person=person)
+        if form.is_valid():
+            accept(key=key, password=form.cleaned_data["password"], address=client_address(request))
+            return redirect("account_reset_password_from_key_done")
+    except InvitationOver:
+        report(SecurityEvent.INVITATION_REFUSED, client_address(request))
+        return render(request, "registration/invitation.html", status=410)
+    status = 422 if form.is_bound else 200
+    context = {"form": form, "person": person}
+    return render(request, "registration/invitation.html", context, status=status)
 
 
 class Suspended(views.AccountInactiveView):

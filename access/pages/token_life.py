@@ -13,11 +13,12 @@ from django.views.decorators.http import require_http_methods
 from access.models import ApiToken, AuditEvent
 from access.pages.dialogs import Dialog, opened_on, refuse, saved, show
 from access.pages.forms.password import ReauthenticationForm
-from access.pages.forms.tokens import RotateTokenForm, TokenRuleForm
+from access.pages.forms.tokens import ResponsibleForm, RotateTokenForm, TokenRuleForm
 from access.pages.guards import PageRequest, manages_access
 from access.pages.responses import form_data, fragment, no_store
 from access.people.tenants import set_token_rule
 from access.tokens import lifecycle, rotation
+from access.tokens.responsible import assign_responsible
 
 MASK = "••••••••-••••-••••-••••-••••••••••••"  # stands for a secret; reveal.js knows it
 
@@ -124,6 +125,33 @@ def enable(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
 
 @manages_access
 @require_http_methods(["GET", "POST"])
+def assign(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
+    """The person to ask about the token."""
+    token = _token(request, token_id)
+    form = ResponsibleForm(form_data(request), token=token)
+    if form.is_valid():
+        person = form.cleaned_data["person"]
+        try:
+            assign_responsible(
+                tenant=request.tenant, token_id=token_id, person_id=person and person.pk, actor=request.actor
+            )
+        except ValidationError as error:
+            refuse(form, error)
+        else:
+            who = f"{person.name} is" if person else "Nobody is"
+            return changed(request, token, f"{who} responsible for “{token.name}” now.")
+    dialog = Dialog(
+        "Assign a responsible person",
+        "Save",
+        _page(token),
+        about="The person to ask about this token. The token itself stays as it is.",
+        facts={"Token": token.name, "Created by": token.created_by_name},
+    )
+    return show(request, dialog, form)
+
+
+@manages_access
+@require_http_methods(["GET", "POST"])
 def rule(request: PageRequest) -> HttpResponse:
     """The rule of the organization for the expiry of its tokens."""
     present = {"longest_token_days": request.tenant.longest_token_days}
@@ -164,8 +192,8 @@ def _page(token: ApiToken) -> str:
 
 
 def changed(request: PageRequest, token: ApiToken, notice: str) -> HttpResponse:
-    """The answer to a change of a token: on the list if the dialog was opened there, else on the page of the token."""
-    url = reverse("tokens")
-    if opened_on(request) == url:
-        return saved(request, url, "tokens-changed", notice, in_place=True)
+    """The answer to a change of a token: on the list where the dialog was opened, else on the page of the token."""
+    for url in (reverse("tokens"), reverse("people")):
+        if opened_on(request) == url:
+            return saved(request, url, "tokens-changed", notice, in_place=True)
     return saved(request, _page(token), "tokens-changed", notice, tabs=True)

@@ -52,7 +52,7 @@ class Denied:
 @manages_access
 @require_GET
 def usage(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
-    token = get_object_or_404(request.tenant.api_tokens.select_related("created_by"), id=token_id)
+    token = get_object_or_404(request.tenant.api_tokens.with_people(), id=token_id)
     recent = token.uses.of_last(DAYS)
     columns = _columns(recent.by_day())
     editor = reverse("token-permissions", args=[token.id])

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from access.addresses import client_address, parse, parse_network
 from access.models import ApiToken
-from access.pages.dialogs import saved
+from access.pages.dialogs import opened_on, saved
 from access.pages.forms.tokens import CreateTokenForm, EditTokenForm, RevokeTokenForm
 from access.pages.guards import PageRequest, manages_access
 from access.pages.responses import close_dialog, form_data, fragment
@@ -93,13 +93,15 @@ def revoke(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
         return fragment(request, "access/tokens/revoke.html", "form", {"token": token, "form": form}, status=status)
     services.revoke_token(tenant=request.tenant, token_id=token_id, actor=request.actor)
     notice = f"“{token.name}” is revoked. Calls with it are refused from now on."
-    return saved(request, reverse("tokens"), "tokens-changed", notice, in_place=True)
+    people = reverse("people")  # where a person who leaves is deleted
+    back = people if opened_on(request) == people else reverse("tokens")
+    return saved(request, back, "tokens-changed", notice, in_place=True)
 
 
 @manages_access
 @require_GET
 def activity(request: PageRequest, token_id: uuid.UUID) -> HttpResponse:
-    token = get_object_or_404(request.tenant.api_tokens.select_related("created_by"), id=token_id)
+    token = get_object_or_404(request.tenant.api_tokens.with_people(), id=token_id)
     events = request.tenant.audit_events.about("api_token", token.id)
     page = Paginator(events, PER_PAGE).get_page(request.GET.get("page"))
     context = {"token": token, "tab": "activity", "page": page, "revoked_by": revoked_by(request, token)}

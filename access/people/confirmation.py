@@ -1,4 +1,4 @@
-"""The author of changes that a worker makes after the request: a person, as long as that person has the right."""
+"""A person as the author of changes for as long as that person has the right: by a worker, or to other people."""
 
 from dataclasses import replace
 
@@ -14,8 +14,8 @@ class NotAllowedAnyMore(Refusal):
     status = 403
 
 
-def lasting_actor(*, administrator: Administrator, tenant: Tenant, capability: Capability) -> Actor:
-    """The person as the author of changes that need `capability`.
+def lasting_actor(*, administrator: Administrator, tenant: Tenant, capability: Capability, address: str = "") -> Actor:
+    """The person as the author of changes that need `capability`, at `address`.
 
     Once the person or the tenant loses the right, each change raises NotAllowedAnyMore.
     """
@@ -25,4 +25,4 @@ def lasting_actor(*, administrator: Administrator, tenant: Tenant, capability: C
         if found is None or not may(found, capability):
             raise NotAllowedAnyMore(f"{administrator.name} may not do this any more.")
 
-    return replace(Actor.of(administrator), confirm=confirm)
+    return replace(Actor.of(administrator, address), confirm=confirm)

@@ -1,6 +1,7 @@
 """The one way to a new password of a person who is there already."""
 
 from django.db import transaction
+from django.utils import timezone
 
 from access.audit.events import Actor, Target, log_event
 from access.models import Administrator, AuditEvent
@@ -16,7 +17,8 @@ def change_password(
     person.set_password(password)  # it takes long, so no row is locked yet
     with transaction.atomic():
         Administrator.objects.select_for_update().get(pk=person.pk)
-        person.save(update_fields=["password", "updated_at"])
+        person.joined_at = person.joined_at or timezone.now()
+        person.save(update_fields=["password", "joined_at", "updated_at"])
         log_event(
             target=Target(person.tenant, "user", person.id, person.name, "password"),
             actor=actor,

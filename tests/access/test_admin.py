@@ -117,7 +117,7 @@ def test_revoking_goes_through_the_service(console: Client, operator: Administra
 
 
 def test_removing_goes_through_the_service(console: Client, owner: Administrator, tenant: Tenant) -> None:
-    person = AdministratorFactory.create(tenant=tenant)
+    person = AdministratorFactory.create(tenant=tenant, is_active=False)
     console.post(
         reverse("admin:access_administrator_changelist"),
         {"action": "remove", "_selected_action": [owner.pk, person.pk], "confirmed": "yes"},
@@ -130,14 +130,16 @@ def test_removing_goes_through_the_service(console: Client, owner: Administrator
 def test_removing_asks_first_and_names_people_and_tokens(
     console: Client, tenant: Tenant, owner: Administrator, operator: Administrator, issue_token: IssueToken
 ) -> None:
-    person, other = AdministratorFactory.create(tenant=tenant), AdministratorFactory.create(tenant=tenant)
+    person = AdministratorFactory.create(tenant=tenant, is_active=False)
+    other = AdministratorFactory.create(tenant=tenant)
     for revoked in (False, False, True):
         issue_token(created_by=person, revoked=revoked)
     page = reverse("admin:access_administrator_changelist")
-    everybody = console.post(page, {"action": "remove", "_selected_action": [owner.pk, operator.pk]})
+    everybody = console.post(page, {"action": "remove", "_selected_action": [owner.pk, operator.pk, other.pk]})
     listed = " ".join(everybody.content.decode().split())
     assert f"({owner.email}), Account Owner of Accuhive: stays" in listed
     assert f"({operator.email}), operator: stays" in listed
+    assert f"({other.email}), Admin of Accuhive: stays, because only suspended people are removed" in listed
     question = console.post(page, {"action": "remove", "_selected_action": [person.pk]})
     text = " ".join(question.content.decode().split())
     assert f"{escape(person.name)} ({person.email}), Admin of Accuhive: 2 tokens in force" in text
@@ -166,9 +168,26 @@ def test_choosing_a_password_for_somebody_wants_the_operators_own_again(
     assert not tenant.administrators.exists()
     assert CountedAttempt.objects.count() == 2  # of the account and of the address, for the wrong one
     without = {**fields, "email": "other@accuhive.test", "password": ""}
-    assert console.post(url, without).status_code == 302  # that person uses a reset link
+    assert console.post(url, without).status_code == 302  # that person is invited
     assert console.post(url, {**fields, "own_password": OWN}).status_code == 302
     assert tenant.administrators.get(email="new@accuhive.test").check_password(PASSWORD)
+
+
+def test_operators_suspend_invite_and_unsuspend(console: Client, tenant: Tenant, owner: Administrator) -> None:
+    page = reverse("admin:access_administrator_changelist")
+    person = AdministratorFactory.create(tenant=tenant, pending=True)
+    for action, status in (("invite_again", "pending"), ("suspend", "suspended"), ("unsuspend", "pending")):
+        answer = console.post(page, {"action": action, "_selected_action": [person.pk, owner.pk]}, follow=True)
+        assert answer.status_code == 200
+        person.refresh_from_db()
+        assert person.status == status
+    owner.refresh_from_db()
+    assert owner.is_active
+    assert [event.summary for event in tenant.audit_events.order_by("sequence")] == [
+        "Invitation sent again",
+        "Administrator suspended",
+        "Administrator unsuspended",
+    ]
 
 
 class TestOperatorsWhoAreNotSuperusers:

@@ -65,6 +65,7 @@ def test_a_row_by_the_keyboard_and_the_focus_afterwards(signed_in: Visit, tokens
     expect(page.get_by_role("heading", name=f"Disable “{name} 001”?")).to_be_visible()
     page.get_by_role("button", name="Disable").press("Enter")
     expect(page.locator("#notices")).to_contain_text(f"“{name} 001” is disabled.")
+    expect(page.get_by_text("Disabled", exact=True)).to_be_visible()  # the rows come after the notice
     expect(row_menu(page, f"{name} 001")).to_be_focused()  # its row is still there
 
     page.keyboard.press("ArrowUp")

@@ -38,8 +38,10 @@ class AdministratorFactory(DjangoModelFactory[Administrator]):
     last_name = factory.Faker("last_name")
     role = Role.ADMIN
     password = None
+    joined_at = factory.LazyFunction(timezone.now)
 
     class Params:
+        pending = factory.Trait(joined_at=None)
         operator = factory.Trait(tenant=None, is_staff=True, is_superuser=True, role="")
 
     @classmethod

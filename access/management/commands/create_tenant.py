@@ -9,8 +9,8 @@ from access.management.refusals import in_one_line
 from access.management.serving import check_database
 from access.models import Role, Tenant
 from access.people.administrators import create_administrator
+from access.people.invitations import invitation_link, renew, send_invitation
 from access.people.tenants import create_tenant
-from access.sign_in.mail import password_link, send_invitation
 
 ACTOR = Actor.command("create_tenant")
 
@@ -42,18 +42,16 @@ class Command(BaseCommand):
                 last_name=options["last_name"],
                 actor=ACTOR,
             )
-            if not print_link:
+            if print_link:
+                renew(owner)
+            else:
                 send_invitation(owner, host)
         self.stderr.write(f"{tenant.name} is ready. Its API is {tenant.api_url}")
         if print_link:
-            self.stderr.write(f"Give this link to {owner.email}. It works once, within {_minutes()} minutes:")
-            self.stdout.write(password_link(owner, host))
+            self.stderr.write(f"Give this link to {owner.email}. It works once, within 24 hours:")
+            self.stdout.write(invitation_link(owner, host))
         else:
             self.stderr.write(
-                f"A worker mails {owner.email} a link, which works once, within {_minutes()} minutes. "
-                f"Another one: {settings.IRU_SCHEME}://{host}, Forgot your password?"
+                f"A worker mails {owner.email} a link, which works once, within 24 hours. "
+                f"Another one: manage.py invite {owner.email}"
             )
-
-
-def _minutes() -> int:
-    return settings.PASSWORD_RESET_TIMEOUT // 60

@@ -11,7 +11,7 @@ from django.http import HttpRequest, QueryDict
 from django.template.defaultfilters import date as date_text
 from django.utils import timezone
 
-from access.models import ApiToken
+from access.models import Administrator, ApiToken
 from access.models.tokens import ApiTokenQuerySet
 from access.pages.dialogs import refuse
 from access.pages.forms.password import ReauthenticationForm
@@ -298,3 +298,14 @@ class TokenRuleForm(forms.Form):
         widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
         help_text="Leave it empty for no rule.",
     )
+
+
+class ResponsibleForm(forms.Form):
+    """The person to ask about a token; nobody where the field is empty."""
+
+    person: Any = forms.ModelChoiceField(None, required=False, label="Responsible person", empty_label="Nobody")
+
+    def __init__(self, data: Any, *, token: ApiToken) -> None:
+        super().__init__(data, initial={"person": token.responsible_id})
+        people = token.tenant.administrators.filter(is_active=True).order_by("first_name", "last_name", "email")
+        cast("forms.ModelChoiceField[Administrator]", self.fields["person"]).queryset = people

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, transaction
+from django.utils import timezone
 
 from access.audit.events import Actor
 from access.management.serving import (
@@ -102,7 +103,8 @@ class Command(BaseCommand):
             if not strong:
                 # create_administrator refuses weak passwords. An automated local start may have one, after a warning.
                 owner.set_password(chosen)
-                owner.save(update_fields=["password"])
+                owner.joined_at = timezone.now()
+                owner.save(update_fields=["password", "joined_at"])
             if not Administrator.objects.filter(email=OPERATOR).exists():
                 accounts.append(Account("Operator", OPERATOR, _password()))
                 create_operator(email=OPERATOR, password=accounts[1].password, actor=actor)

@@ -24,6 +24,7 @@ SETTING = {"set_password", "make_password", "create_user", "create_superuser"}
 ALLOWED = {
     "access/models/admins.py": "the manager, called by those below",
     "access/people/administrators.py": "create_administrator",
+    "access/people/invitations.py": "accept",
     "access/people/operators.py": "create_operator",
     "access/sign_in/passwords.py": "change_password",
     "devices/management/commands/quickstart.py": "a weak one that IRU_OWNER_PASSWORD chose, beside its owner's event",

@@ -12,7 +12,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from access.models import Administrator, AuditEvent, Role, Tenant
-from access.people.administrators import remove_administrator
+from access.people.administrators import delete_administrator, suspend_administrator
 from access.tasks.worker import Stopped
 from devices.bulk import worker
 from devices.bulk.actions import SelectionGrew, stop_bulk_action
@@ -313,7 +313,8 @@ def test_a_person_who_loses_the_right_stops_the_rest(loss: str, person: Administ
         case "suspended":
             Administrator.objects.filter(pk=person.pk).update(is_active=False)
         case "removed":
-            remove_administrator(administrator=Administrator.objects.get(pk=person.pk), actor=ACTOR)
+            suspend_administrator(tenant=tenant, person_id=person.pk, actor=ACTOR)
+            delete_administrator(tenant=tenant, person_id=person.pk, actor=ACTOR)
         case "tenant":
             Tenant.objects.filter(pk=tenant.pk).update(active=False)
     assert not run_group(action.pk)

@@ -8,7 +8,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from access.audit.events import Actor
 from access.models import Tenant
 from access.tokens.lifecycle import create_token
-from tests.factories.access import WebhookDeliveryFactory
+from tests.factories.access import AdministratorFactory, WebhookDeliveryFactory
 from tests.factories.devices import (
     AdeDeviceFactory,
     AdeTokenFactory,
@@ -75,7 +75,11 @@ def examples_of(tenant: Tenant, name: str = "Example") -> Examples:
     ThreatFactory.create(device=device, name=f"{name} threat")
     actor = Actor.command(f"{name} command")
     delivery = WebhookDeliveryFactory.create(webhook__tenant=tenant, webhook__url=f"https://hooks.test/{name}")
+    person = AdministratorFactory.create(
+        tenant=tenant, first_name=f"{name} first", last_name=f"{name} last", is_active=False
+    )
     return {
+        "person_id": person.pk,
         "device_id": device.uuid,
         "note_id": note.uuid,
         "blueprint_id": blueprint.uuid,

@@ -1,0 +1,116 @@
+"""The forms of team members: the filter of their list, a new one, edits, and the password of an invited person."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.password_validation import validate_password
+from django.db.models import Q, QuerySet, Value
+from django.db.models.functions import Coalesce, Lower, NullIf
+
+from access.models import Administrator, Role
+from access.pages.forms.filters import ListFilter
+from access.pages.forms.password import ReauthenticationForm
+
+# What each level may do, as the person who chooses one reads it.
+LEVELS = [
+    (Role.ADMIN, "Admin: everything, Access included"),
+    (Role.STANDARD, "Standard: everything but Access"),
+    (Role.HELP_DESK, "Help Desk: device actions; Blueprints and Library to read"),
+    (Role.AUDITOR, "Auditor: everything to read, without secrets"),
+    (Role.SECRETS_AUDITOR, "Secrets Auditor: everything to read, and the secrets of devices"),
+]
+
+
+class PeopleFilter(ListFilter):
+    role = forms.ChoiceField(required=False, choices=[("", "Any role"), *Role.choices], label="Role")
+    status = forms.ChoiceField(
+        required=False,
+        choices=[("", "Any status"), ("pending", "Pending"), ("active", "Active"), ("suspended", "Suspended")],
+        label="Status",
+    )
+
+    def apply(self) -> QuerySet[Administrator]:
+        shown = Lower(Coalesce(NullIf("first_name", Value("")), "email"))  # people without a name are listed by e-mail
+        people: QuerySet[Administrator] = self.tenant.administrators.order_by(shown, Lower("last_name"), "email")
+        if role := self.chosen.get("role"):
+            people = people.filter(role=role)
+        match self.chosen.get("status"):
+            case "suspended":
+                people = people.filter(is_active=False)
+            case "pending" | "active" as status:
+                people = people.filter(is_active=True, joined_at__isnull=status == "pending")
+        for word in self.chosen.get("q", "").split():
+            found = Q(first_name__icontains=word) | Q(last_name__icontains=word) | Q(email__icontains=word)
+            people = people.filter(found)
+        return people
+
+
+class NewPersonForm(ReauthenticationForm):
+    first_name = forms.CharField(max_length=150, error_messages={"required": "Enter the first name."})
+    last_name = forms.CharField(max_length=150, error_messages={"required": "Enter the last name."})
+    email = forms.EmailField(
+        label="E-mail",
+        error_messages={"required": "Enter the e-mail address.", "invalid": "This is no e-mail address."},
+        widget=forms.EmailInput(attrs={"autocomplete": "off"}),
+    )
+    role = forms.ChoiceField(label="Access level", choices=LEVELS, initial=Role.STANDARD, widget=forms.RadioSelect)
+
+    field_order = ["first_name", "last_name", "email", "role", "password"]
+
+
+class EditPersonForm(ReauthenticationForm):
+    """Name and access level. The Account Owner has no level to choose: it changes by a transfer."""
+
+    first_name = forms.CharField(max_length=150, required=False)
+    last_name = forms.CharField(max_length=150, required=False)
+    role = forms.ChoiceField(label="Access level", choices=LEVELS, widget=forms.RadioSelect)
+
+    field_order = ["first_name", "last_name", "role", "password"]
+
+    def __init__(self, data: Any, *, person: Administrator, **kwargs: Any) -> None:
+        initial = {"first_name": person.first_name, "last_name": person.last_name, "role": person.role}
+        super().__init__(data, initial=initial, **kwargs)
+        self.person = person
+        if person.role == Role.OWNER:
+            del self.fields["role"]
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The valid input, as the room takes it."""
+        names = ("first_name", "last_name", "role")
+        return {"role": self.person.role, **{name: self.cleaned_data[name] for name in names if name in self.fields}}
+
+
+class InvitationForm(forms.Form):
+    """The first password of an invited person."""
+
+    password = forms.CharField(
+        label="Password",
+        strip=False,
+        max_length=1000,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "autofocus": True}),
+        help_text="At least 15 characters. A few unrelated words are easy to remember and hard to guess.",
+        error_messages={"required": "Choose a password."},
+    )
+    again = forms.CharField(
+        label="Password, once more",
+        strip=False,
+        max_length=1000,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        error_messages={"required": "Enter it once more."},
+    )
+
+    def __init__(self, data: Any, *, person: Administrator) -> None:
+        super().__init__(data)
+        self.person = person
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        validate_password(password, self.person)
+        return password
+
+    def clean(self) -> None:
+        super().clean()
+        password, again = self.cleaned_data.get("password"), self.cleaned_data.get("again")
+        if password and again and password != again:
+            self.add_error("again", "The two passwords are not the same.")
