@@ -399,7 +399,7 @@ def test_the_page_of_a_token_tells_of_its_last_month(admin: Client, issue_token:
         assert ("Every call with it is refused from then on." in page) is told
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="the plans are SQLite's")
+@pytest.mark.sqlite_only
 def test_what_is_asked_of_all_tokens_reads_an_index_alone(admin: Client, issue_token: IssueToken) -> None:
     """The number of the tokens and their creators: with 10,000 tokens, reading the table took 30 ms of each answer."""
     issue_token()
