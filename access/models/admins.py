@@ -30,8 +30,9 @@ class Role(models.TextChoices):
 
 class AdministratorManager(BaseUserManager["Administrator"]):
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "Administrator":
-        """Create a person who signs in with `email`. Without a password they can only use a reset link."""
-        administrator = self.model(email=email.strip().lower(), **fields)
+        """Create a person who signs in with `email`. Without a password they are Pending."""
+        joined = {} if password is None else {"joined_at": timezone.now()}
+        administrator = self.model(email=email.strip().lower(), **{**joined, **fields})
         administrator.set_password(password)
         administrator.save(using=self._db)
         return administrator

@@ -31,7 +31,13 @@ pytestmark = pytest.mark.django_db
 
 def person(tenant: Tenant, role: Role = Role.OWNER, password: str | None = None, email: str = "") -> Administrator:
     return Administrator.objects.create_user(
-        email or f"{role}@accuhive.test", password, tenant=tenant, role=role, first_name="Ana", last_name="Ruiz"
+        email or f"{role}@accuhive.test",
+        password,
+        tenant=tenant,
+        role=role,
+        first_name="Ana",
+        last_name="Ruiz",
+        joined_at=timezone.now(),
     )
 
 
