@@ -2,6 +2,7 @@ from django.conf import settings
 from django.urls import path, re_path
 
 from access.pages import (
+    activity,
     home,
     people,
     permissions,
@@ -38,6 +39,9 @@ urlpatterns = [
     path("access/tokens/<uuid:token_id>/learn/stop/", token_usage.stop_learning, name="token-stop-learning"),
     path("access/tokens/<uuid:token_id>/activity/", tokens.activity, name="token-activity"),
     path("access/tokens/<uuid:token_id>/responsible/", token_life.assign, name="token-responsible"),
+    path("activity/", activity.activity, name="activity"),
+    path("activity/csv/", activity.export_csv, name="activity-csv"),
+    path("activity/json/", activity.export_json, name="activity-json"),
     path("access/people/", people.people_list, name="people"),
     path("access/people/new/", people.create, name="person-create"),
     path("access/people/<uuid:person_id>/edit/", people.edit, name="person-edit"),

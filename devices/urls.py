@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from access.audit.subjects import subjects
 from access.http.navigation import Item, navigation
 from access.models import Administrator
 from devices.pages import (
@@ -39,7 +40,24 @@ navigation[:0] = [
     Item("Vulnerabilities", "shield-alert", "vulnerabilities", belongs_to_a_tenant),
     Item("Users", "users", "users", belongs_to_a_tenant),
 ]
-navigation.append(Item("API reference", "code-xml", "reference", belongs_to_a_tenant))
+navigation += [
+    Item("Activity", "activity", "activity", belongs_to_a_tenant),
+    Item("API reference", "code-xml", "reference", belongs_to_a_tenant),
+]
+subjects.update(
+    {
+        "ade_device": "Enrollment device",
+        "ade_integration": "Device enrollment",
+        "ade_key_pair": "Device enrollment key",
+        "blueprint": "Blueprint",
+        "blueprint_routing": "Blueprint routing",
+        "bulk_action": "Bulk action",
+        "device": "Device",
+        "library_item": "Library item",
+        "prism_export": "Prism export",
+        "tag": "Tag",
+    }
+)
 
 urlpatterns = [
     path("overview/", overview.overview, name="overview"),

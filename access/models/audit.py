@@ -1,14 +1,32 @@
+from datetime import datetime
+
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Subquery
 from django.db.models.functions import Coalesce
 
 from access.models.tenants import Tenant
+
+NEVER = 2**62  # no trail has as many events
 
 
 class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
     def about(self, target_type: str, target_id: object) -> "AuditEventQuerySet":
         """Events of one object, newest first."""
         return self.filter(target_type=target_type, target_id=str(target_id)).order_by("-sequence")
+
+    def between(self, first: datetime | None, last: datetime | None) -> "AuditEventQuerySet":
+        """Events from `first` on and before `last`; None for no limit.
+
+        Numbers rise with the times, so a range of times is a range of numbers, which every index here is sorted by.
+        """
+        events = self
+        if first is not None:
+            start = self.filter(occurred_at__gte=first).order_by("occurred_at", "sequence").values("sequence")[:1]
+            events = events.filter(sequence__gte=Coalesce(Subquery(start), NEVER))
+        if last is not None:
+            end = self.filter(occurred_at__lt=last).order_by("-occurred_at", "-sequence").values("sequence")[:1]
+            events = events.filter(sequence__lte=Coalesce(Subquery(end), -1))
+        return events
 
 
 class AuditEvent(models.Model):
@@ -66,6 +84,11 @@ class AuditEvent(models.Model):
                 name="audit_target",
             ),
             models.Index(fields=["tenant", "-occurred_at", "-sequence"], name="audit_newest"),
+            # For the filters of the page Activity, newest first. A text is looked for in the last index alone.
+            models.Index(fields=["tenant", "action", "-sequence"], name="audit_action"),
+            models.Index(fields=["tenant", "target_type", "-sequence"], name="audit_type"),
+            models.Index(fields=["tenant", "actor_type", "-sequence"], name="audit_actor"),
+            models.Index(fields=["tenant", "-sequence", "actor_name", "target_name"], name="audit_names"),
         ]
 
     def __str__(self) -> str:

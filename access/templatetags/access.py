@@ -12,6 +12,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from access.audit.subjects import subject_label
 from access.models import AuditEvent
 from access.permissions import Permission, catalogue
 
@@ -62,6 +63,12 @@ def labelled(codenames: list[str]) -> list[Permission | str]:
 
 
 @register.filter
+def pairs(fields: dict[str, Any] | None) -> list[tuple[str, Any]]:
+    """The fields of an event. In a template `.items` would be the field of that name, where there is one."""
+    return list(fields.items()) if fields else []
+
+
+@register.filter
 def on_off(switch: bool | None) -> str | None:
     """The state of a switch in an audit event; None where it had no state before."""
     return None if switch is None else "on" if switch else "off"
@@ -104,9 +111,13 @@ def field_label(name: str) -> str:
 
 @register.filter
 def field_value(value: Any) -> SafeString | str:
-    """The value of a field in an event, as people read it: lists with commas, moments to the minute."""
+    """The value of a field in an event, as people read it: with commas, moments to the minute."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return _plain(value) or "empty"
     if isinstance(value, list):
-        return ", ".join(map(str, value)) or "empty"
+        return ", ".join(map(_plain, value)) or "empty"
     if isinstance(value, str) and MOMENT.fullmatch(value) and (moment := parse_datetime(value)):
         return exactly(moment)
     return str(value) if value not in {None, ""} else "empty"
@@ -119,9 +130,24 @@ def row_id(row: Model) -> object:
 
 
 @register.filter
+def subject_type(event: AuditEvent) -> str:
+    """The type of an event's subject in words."""
+    return subject_label(event.target_type)
+
+
+@register.filter
 def instigator(event: AuditEvent) -> str:
     """The type of an event's actor; empty for a person of the tenant."""
     return "" if event.actor_type == AuditEvent.ActorType.USER else str(event.get_actor_type_display())
+
+
+def _plain(value: Any) -> str:
+    """A value within a list or an object: an operation as in `GET /api/v1/devices`, others by their fields."""
+    if not isinstance(value, dict):
+        return str(value)
+    if value.keys() == {"http_method", "path"}:
+        return f"{value['http_method']} {value['path']}"
+    return ", ".join(f"{field_label(name)}: {each}" for name, each in value.items())
 
 
 def _phrase(number: int, unit: str, *, future: bool) -> str:

@@ -1,0 +1,13 @@
+"""What the trail of a tenant is about: the types of its targets, as people read them. An app adds its own."""
+
+subjects: dict[str, str] = {
+    "api_token": "API token",
+    "tenant": "Organization",
+    "user": "User",
+    "webhook": "Webhook",
+}
+
+
+def subject_label(target_type: str) -> str:
+    """The words for a type; a type of an older version is spelled out."""
+    return subjects.get(target_type) or target_type.replace("_", " ").capitalize()
