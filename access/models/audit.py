@@ -1,12 +1,10 @@
 from datetime import datetime
 
 from django.db import models
-from django.db.models import Q, Subquery
+from django.db.models import Q
 from django.db.models.functions import Coalesce
 
 from access.models.tenants import Tenant
-
-NEVER = 2**62  # no trail has as many events
 
 
 class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
@@ -15,17 +13,17 @@ class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
         return self.filter(target_type=target_type, target_id=str(target_id)).order_by("-sequence")
 
     def between(self, first: datetime | None, last: datetime | None) -> "AuditEventQuerySet":
-        """Events from `first` on and before `last`; None for no limit.
+        """Events from `first` on and before `last`; None for no limit. Asks for the event at each limit.
 
         Numbers rise with the times, so a range of times is a range of numbers, which every index here is sorted by.
         """
         events = self
         if first is not None:
-            start = self.filter(occurred_at__gte=first).order_by("occurred_at", "sequence").values("sequence")[:1]
-            events = events.filter(sequence__gte=Coalesce(Subquery(start), NEVER))
+            start = self.filter(occurred_at__gte=first).order_by("occurred_at", "sequence").first()
+            events = events.filter(sequence__gte=start.sequence) if start else events.none()
         if last is not None:
-            end = self.filter(occurred_at__lt=last).order_by("-occurred_at", "-sequence").values("sequence")[:1]
-            events = events.filter(sequence__lte=Coalesce(Subquery(end), -1))
+            end = self.filter(occurred_at__lt=last).order_by("-occurred_at", "-sequence").first()
+            events = events.filter(sequence__lte=end.sequence) if end else events.none()
         return events
 
 

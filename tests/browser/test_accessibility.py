@@ -216,7 +216,7 @@ def test_access(signed_in: Visit, width: int) -> None:
     expect(page.get_by_role("heading", name="Revoke “")).to_be_visible()
     check("revoke")
     page.keyboard.press("Escape")
-    page.get_by_role("link", name="Activity").click()
+    page.locator("main").get_by_role("link", name="Activity").click()
     check("activity")
 
     if width < 900:

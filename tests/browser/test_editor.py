@@ -45,7 +45,7 @@ def test_the_editor_filters_warns_and_saves_once(signed_in: Callable[..., Page],
     page.get_by_role("checkbox", name="Device list").check()
     page.get_by_label("Only show enabled permissions").check()
     expect(rows).to_have_count(2)
-    page.get_by_role("link", name="Activity").click()
+    page.locator("main").get_by_role("link", name="Activity").click()
     expect(page.locator("[data-summary]")).to_have_text("1 added")
     assert questions == ["beforeunload"]
 

@@ -99,7 +99,7 @@ def test_the_whole_flow(signed_in: Visit, server: Server, tmp_path: Path) -> Non
     expect(page.get_by_role("link", name="Edit", exact=True)).to_be_visible()
     check_the_token(server, token)
 
-    page.get_by_role("link", name="Activity").click()
+    page.locator("main").get_by_role("link", name="Activity").click()
     expect(page.get_by_role("heading", name="Token permissions edited")).to_be_visible()
     expect(page.get_by_role("heading", name="Token created")).to_be_visible()
     assert token not in page.content()

@@ -29,10 +29,6 @@ class ActivityFilter(ListFilter):
         self.fields["subject"].choices = [("", "Any"), *named]  # type: ignore[attr-defined]
 
     @property
-    def chosen(self) -> dict[str, str]:
-        return {name: self.data[name] for name, value in self.cleaned_data.items() if value}
-
-    @property
     def by_text(self) -> bool:
         """Whether names are searched, which reads the whole trail where few match."""
         return bool(self.cleaned_data.get("q") or self.cleaned_data.get("who"))
