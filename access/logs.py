@@ -20,7 +20,7 @@ MAILED_LINK = re.compile(r"(?<=/invitation/)[^/\s\"]+|(?<=/password/reset/)[^/\s
 
 
 def redact(text: str) -> str:
-    """`text` without secrets: what is shaped like a token, and keys of links, as short fingerprints of equal values."""
+    """`text` with short fingerprints in place of tokens and of keys of links. Equal values have equal fingerprints."""
     return MAILED_LINK.sub(_fingerprint, TOKEN_SHAPED.sub(_fingerprint, text))
 
 

@@ -1,4 +1,4 @@
-"""What the trail of a tenant is about: the types of its targets, as people read them. An app adds its own."""
+"""The types of the targets in a trail, as people read them. An app adds its own."""
 
 subjects: dict[str, str] = {
     "api_token": "API token",

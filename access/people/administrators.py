@@ -171,7 +171,7 @@ def _check_ending(person: Administrator, actor: Actor, done: str) -> None:
     if person.role == Role.OWNER:
         raise ValidationError(f"The Account Owner cannot be {done}. Transfer the ownership first.")
     if _is(actor, person):
-        raise ValidationError(f"You cannot be {done} by yourself. Ask another administrator.")
+        raise ValidationError(f"Your own account cannot be {done} by you. Ask another administrator.")
 
 
 def _is(actor: Actor, person: Administrator) -> bool:

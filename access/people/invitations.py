@@ -41,15 +41,10 @@ def invite_administrator(
 
 @transaction.atomic
 def resend_invitation(*, tenant: Tenant, person_id: uuid.UUID, actor: Actor, host: str | None) -> Administrator:
-    """Send another link; the one before it stops working. Does nothing for a person who is not Pending any more.
-
-    Without a `host`, no mail is sent: the caller hands over `invitation_link`.
-    """
+    """Send another link, as `send_invitation` does. Does nothing for a person who is not Pending any more."""
     person = locked(tenant, person_id)
     if person.status == "pending":
-        renew(person)
-        if host:
-            _enqueue(person, host)
+        send_invitation(person, host)
         log_event(
             target=target_of(person, "invitation"),
             actor=actor,
@@ -59,16 +54,15 @@ def resend_invitation(*, tenant: Tenant, person_id: uuid.UUID, actor: Actor, hos
     return person
 
 
-def send_invitation(person: Administrator, host: str) -> None:
-    """Have a worker mail a person who is Pending the link to choose a first password."""
-    renew(person)
-    _enqueue(person, host)
+def send_invitation(person: Administrator, host: str | None) -> None:
+    """Begin the 24 hours anew, and have a worker mail the link, which leads to `host`. Earlier links stop working.
 
-
-def renew(person: Administrator) -> None:
-    """Begin the 24 hours anew. Links that were made before stop working."""
+    Without a `host`, no mail is sent: the caller hands over `invitation_link`.
+    """
     person.invited_at = timezone.now()
     person.save(update_fields=["invited_at", "updated_at"])
+    if host:
+        send_invitation_mail.enqueue(str(person.pk), host, str(uuid.uuid4()))
 
 
 def invitation_link(person: Administrator, host: str) -> str:
@@ -112,10 +106,6 @@ def accept(*, key: str, password: str, address: str) -> Administrator:
             metadata={"address": address} if address else None,
         )
     return person
-
-
-def _enqueue(person: Administrator, host: str) -> None:
-    send_invitation_mail.enqueue(str(person.pk), host, str(uuid.uuid4()))
 
 
 @task(retries=6)  # over 23 minutes: a mail server may be away for a while

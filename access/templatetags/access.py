@@ -125,7 +125,7 @@ def field_value(value: Any) -> SafeString | str:
 
 @register.filter
 def row_id(row: Model) -> object:
-    """What a selection names a row by: its `uuid`, or the key of a row without one."""
+    """The id of a row in a selection: its `uuid`, or the primary key of a row without one."""
     return getattr(row, "uuid", row.pk)
 
 

@@ -12,7 +12,7 @@ from access.tokens.lifecycle import locked, target_of
 
 @transaction.atomic
 def assign_responsible(*, tenant: Tenant, token_id: uuid.UUID, person_id: uuid.UUID | None, actor: Actor) -> ApiToken:
-    """Make an active administrator of the tenant responsible for the token, or with None nobody.
+    """Make an active administrator of the tenant responsible for the token. None removes the responsible person.
 
     Changes nothing about what the token may do. Raises ValidationError for anybody else, and ApiToken.DoesNotExist for
     a revoked token.

@@ -9,7 +9,7 @@ from access.management.refusals import in_one_line
 from access.management.serving import check_database
 from access.models import Role, Tenant
 from access.people.administrators import create_administrator
-from access.people.invitations import invitation_link, renew, send_invitation
+from access.people.invitations import invitation_link, send_invitation
 from access.people.tenants import create_tenant
 
 ACTOR = Actor.command("create_tenant")
@@ -42,10 +42,7 @@ class Command(BaseCommand):
                 last_name=options["last_name"],
                 actor=ACTOR,
             )
-            if print_link:
-                renew(owner)
-            else:
-                send_invitation(owner, host)
+            send_invitation(owner, None if print_link else host)
         self.stderr.write(f"{tenant.name} is ready. Its API is {tenant.api_url}")
         if print_link:
             self.stderr.write(f"Give this link to {owner.email}. It works once, within 24 hours:")

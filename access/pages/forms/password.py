@@ -7,6 +7,8 @@ from django.http import HttpRequest
 
 from access.sign_in.reauthentication import authenticated_recently, confirm_password
 
+LENGTH_ADVICE = "At least 15 characters. A few unrelated words are easy to remember and hard to guess."
+
 
 class ReauthenticationForm(forms.Form):
     """A form that also asks for the password when it was last entered more than ten minutes ago."""

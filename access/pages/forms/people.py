@@ -9,7 +9,7 @@ from django.db.models.functions import Coalesce, Lower, NullIf
 
 from access.models import Administrator, Role
 from access.pages.forms.filters import ListFilter
-from access.pages.forms.password import ReauthenticationForm
+from access.pages.forms.password import LENGTH_ADVICE, ReauthenticationForm
 
 # What each level may do, as the person who chooses one reads it.
 LEVELS = [
@@ -89,7 +89,7 @@ class InvitationForm(forms.Form):
         strip=False,
         max_length=1000,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "autofocus": True}),
-        help_text="At least 15 characters. A few unrelated words are easy to remember and hard to guess.",
+        help_text=LENGTH_ADVICE,
         error_messages={"required": "Choose a password."},
     )
     again = forms.CharField(

@@ -8,6 +8,7 @@ from django.forms import Field
 from django.http import HttpRequest
 
 from access.addresses import client_address
+from access.pages.forms.password import LENGTH_ADVICE
 from access.sign_in.attempts import Attempt, Purpose
 from access.sign_in.mail import send_password_link
 from access.sign_in.throttle import count_attempt
@@ -42,9 +43,7 @@ class NewPasswordForm(ResetPasswordKeyForm):
         super().__init__(*args, **kwargs)
         _style_field(self.fields["password1"], "New password", autocomplete="new-password", autofocus=True)
         _style_field(self.fields["password2"], "New password, once more", autocomplete="new-password")
-        self.fields[
-            "password1"
-        ].help_text = "At least 15 characters. A few unrelated words are easy to remember and hard to guess."
+        self.fields["password1"].help_text = LENGTH_ADVICE
 
     def clean_password1(self) -> str:
         password: str = self.cleaned_data["password1"]

@@ -301,7 +301,7 @@ class TokenRuleForm(forms.Form):
 
 
 class ResponsibleForm(forms.Form):
-    """The person to ask about a token; nobody where the field is empty."""
+    """The person to ask about a token. An empty field removes the person."""
 
     person: Any = forms.ModelChoiceField(None, required=False, label="Responsible person", empty_label="Nobody")
 
