@@ -64,7 +64,7 @@ def _answer(request: HttpRequest, file: StoredFile, link: Link) -> Response:
             return HttpResponse(status=status, headers=headers, content_type="application/octet-stream")
         stream_answer(request.META)
         let_go()
-        pieces = _pieces(content, first, end - first, stack.pop_all())
+        pieces = _Pieces(content, first, end - first, stack.pop_all())
     return StreamingHttpResponse(pieces, status=status, headers=headers, content_type="application/octet-stream")
 
 
@@ -81,9 +81,20 @@ def _range(request: HttpRequest, size: int, etag: str) -> tuple[int, int] | None
     return int(first), min(int(last) + 1, size) if last else size
 
 
-def _pieces(content: BinaryIO, first: int, length: int, stack: ExitStack) -> Iterator[bytes]:
-    with stack:
-        content.seek(first)
-        while length > 0 and (piece := content.read(min(CHUNK, length))):
-            length -= len(piece)
-            yield piece
+class _Pieces:
+    """The bytes from `first` on. Unlike a generator, it also closes the file when it is closed before the first one."""
+
+    def __init__(self, content: BinaryIO, first: int, length: int, stack: ExitStack) -> None:
+        self._content, self._first, self._length, self._stack = content, first, length, stack
+
+    def __iter__(self) -> Iterator[bytes]:
+        with self._stack:
+            self._content.seek(self._first)
+            length = self._length
+            while length > 0 and (piece := self._content.read(min(CHUNK, length))):
+                length -= len(piece)
+                yield piece
+
+    def close(self) -> None:
+        """Called by Django when the answer ends, for whatever reason."""
+        self._stack.close()

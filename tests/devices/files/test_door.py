@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -213,6 +214,21 @@ def test_a_range_of_another_version_is_not_continued(link: str) -> None:
 def test_a_head_has_no_body(link: str) -> None:
     answer = request(link, "HEAD")
     assert (answer.status_code, answer["Content-Length"], answer.content) == (200, str(len(CONTENT)), b"")
+
+
+def test_a_download_that_ends_before_its_first_byte_closes_the_file(link: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+    local = embedded.EmbeddedStorage.local
+
+    @contextmanager
+    def noting(self: embedded.EmbeddedStorage, key: str) -> Iterator[Any]:
+        with local(self, key) as file:
+            opened.append(file)
+            yield file
+
+    monkeypatch.setattr(embedded.EmbeddedStorage, "local", noting)
+    request(link).close()
+    assert [file.closed for file in opened] == [True]
 
 
 def test_a_download_is_an_attachment_that_nobody_stores(link: str) -> None:

@@ -133,6 +133,8 @@ def test_the_file_needs_no_token_and_takes_one(export: Any, state: Any, tenant: 
     run_tasks()
     url = state(asked)["signed_url"]
     plain, sent = download(url), download(url, authorization="Bearer nonsense")
+    plain.close()
+    sent.close()
     assert plain.status_code == sent.status_code == 200
     assert "attachment" in plain["Content-Disposition"]
     assert f"export-{asked['created_at'][:10]}-apps-{asked['id']}.csv" in plain["Content-Disposition"]
