@@ -4,12 +4,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import allauth.account.admin  # noqa: F401 - its registrations are removed below
+import allauth.account.admin
+import allauth.mfa.admin  # noqa: F401 - the same
 import django.contrib.auth.admin  # noqa: F401 - the same
 import django_tasks_db.admin  # noqa: F401 - the same
 from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress
 from allauth.core import context as current
+from allauth.mfa.models import Authenticator
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.forms import AdminPasswordChangeForm
@@ -35,12 +37,14 @@ from access.people.administrators import (
 )
 from access.people.invitations import resend_invitation, send_invitation
 from access.people.tenants import create_tenant, edit_tenant
+from access.sign_in.authenticators import take_away
 from access.sign_in.passwords import change_password
 from access.sign_in.reauthentication import authenticated_recently, confirm_password
 from access.tokens.lifecycle import revoke_token
 
-# Permissions follow from roles, each person has one e-mail address, and tasks are shown by a class of ours.
-admin.site.unregister([Group, EmailAddress, DBTaskResult])
+# Permissions follow from roles, each person has one e-mail address, tasks are shown by a class of ours, and
+# authenticators are changed by their person.
+admin.site.unregister([Group, EmailAddress, DBTaskResult, Authenticator])
 admin.site.site_header = admin.site.site_title = "Iru Endpoint"
 admin.site.index_title = "Operation"
 # Operators use the sign-in page of everybody, where attempts are counted.
@@ -176,7 +180,7 @@ class AdministratorAdmin(ReadOnly):
     list_select_related = ["tenant"]
     search_fields = ["email", "first_name", "last_name", "tenant__name"]
     fields = ["tenant", "email", "first_name", "last_name", "role", "status", "is_staff", "last_login", "created_at"]
-    actions = ["invite_again", "suspend", "unsuspend", "remove"]
+    actions = ["invite_again", "suspend", "unsuspend", "take_away_authenticators", "remove"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("access.add_administrator")
@@ -233,6 +237,15 @@ class AdministratorAdmin(ReadOnly):
     @admin.action(description="Unsuspend the selected administrators", permissions=["change_person"])
     def unsuspend(self, request: HttpRequest, queryset: QuerySet[Administrator]) -> None:
         self._each(request, queryset, unsuspend_administrator, "can sign in again")
+
+    @admin.action(description="Remove the authenticators of the selected administrators", permissions=["change_person"])
+    def take_away_authenticators(self, request: HttpRequest, queryset: QuerySet[Administrator]) -> None:
+        for person in queryset.select_related("tenant"):
+            if person == request.user:
+                self.message_user(request, "Change your own on your account page.", messages.ERROR)
+            else:
+                take_away(person=person, actor=operator(request))
+                self.message_user(request, f"{person.name} signs in without a second step now.")
 
     def has_change_person_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("access.change_administrator")

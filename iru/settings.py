@@ -64,12 +64,12 @@ INSTALLED_APPS = [
     "django_tasks_db",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",
     "django.contrib.messages",
-    "django.contrib.sessions",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
 ]
@@ -174,14 +174,20 @@ AUTH_USER_MODEL = "access.Administrator"
 AUTHENTICATION_BACKENDS = ["access.sign_in.backend.AdministratorBackend"]
 PASSWORD_HASHERS = ["access.sign_in.hashing.OneAtATimeArgon2"]
 AUTH_PASSWORD_VALIDATORS = [
-    {
-        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
-        "OPTIONS": {"min_length": 15},
-    },
+    {"NAME": "access.sign_in.passwords.LengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
 PASSWORD_RESET_TIMEOUT = 60 * 60  # a reset link lasts one hour
+
+# A passkey replaces the password and its second step; it asks for a finger, a face or a PIN.
+MFA_ADAPTER = "access.sign_in.adapter.MfaAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_USER_VERIFICATION = "required"
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # administrators are invited
+# Whether operators, who use Django admin, have to set up two-step verification.
+IRU_OPERATORS_SECOND_STEP = env.bool("IRU_OPERATORS_SECOND_STEP", default=False)
 
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"

@@ -50,6 +50,7 @@ LONGEST = 400  # lines: past that, a file is usually two subjects
 UNSCOPED = {
     "access/management/commands/api_token.py": {"ApiToken": "`keys` counts for the operator, across tenants"},
     "access/sign_in/attempts.py": {"Administrator": "the typed name says whose it is; it is unique across tenants"},
+    "access/sign_in/authenticators.py": {"Administrator": "locks the person that its caller found"},
     "access/sign_in/passwords.py": {"Administrator": "locks the person that its caller found"},
     "access/people/invitations.py": {"Administrator": "the signed link says who it is; the tenant follows from it"},
     "access/people/operators.py": {"Administrator": "makes an operator, who has no tenant"},
@@ -57,6 +58,7 @@ UNSCOPED = {
     "access/management/commands/invite.py": {
         "Administrator": "the address says who it is; it is unique across tenants"
     },
+    "access/management/commands/reset_mfa.py": {"Administrator": "the address says who it is; it is unique"},
     "access/sign_in/backend.py": {"Administrator": "the session says who it is; the tenant follows from it"},
     "access/sign_in/mail.py": {"Administrator": "the address says who it is; it is unique across tenants"},
     "access/tokens/leaks.py": {"ApiToken": "a secret was found; it says whose it is, and is unique across tenants"},

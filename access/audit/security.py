@@ -24,6 +24,10 @@ class SecurityEvent(StrEnum):
     SIGN_IN_REFUSED = "sign_in_refused"
     CONFIRMATION_FAILED = "confirmation_failed"
     CONFIRMATION_REFUSED = "confirmation_refused"
+    SECOND_STEP_FAILED = "second_step_failed"
+    SECOND_STEP_REFUSED = "second_step_refused"
+    PASSKEY_FAILED = "passkey_failed"
+    PASSKEY_REFUSED = "passkey_refused"
     NEW_PASSWORD_REFUSED = "new_password_refused"  # noqa: S105 - no password
     RESET_REFUSED = "reset_refused"
     RESET_LINK_REFUSED = "reset_link_refused"

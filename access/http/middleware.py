@@ -12,8 +12,11 @@ from django.http.request import UnreadablePostError, split_domain_port, validate
 from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.csp import ContentSecurityPolicyMiddleware
 from django.middleware.security import SecurityMiddleware
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.module_loading import import_string
+from django_htmx.http import HttpResponseClientRedirect
 
 from access.addresses import client_address, is_trusted_proxy, parse, trusted_proxies
 from access.http import errors
@@ -23,13 +26,14 @@ from access.http.slow_clients import AUTHENTICATED, has_body
 from access.models import Administrator
 from access.refusals import Refusal
 from access.sign_in.attempts import TooManyAttempts, report_refusal
-from access.sign_in.reauthentication import STARTED_AT
-from access.sign_in.sessions import SessionStore
+from access.sign_in.second_step import is_missing
+from access.sign_in.sessions import SEEN_AT, STARTED_AT, SessionStore
 
 type GetResponse = Callable[[HttpRequest], HttpResponse]
 # More slashes than one make the path unknown, not a page.
 API_PATH = re.compile(r"/+(?:api/+v\d+|app/+v1)(?:/|\Z)")
 FILES_PATH = re.compile(r"/(?:files|tenants)/")
+WITHOUT_SECOND_STEP = re.compile(r"/(?:account|theme|session|sign-out|suspended)/")
 MCP_PATH = re.compile(r"/mcp/?\Z")
 
 
@@ -186,16 +190,24 @@ class AdministratorMiddleware:
         person = request.user
         if isinstance(person, Administrator):
             now = int(timezone.now().timestamp())
-            seen = request.session.get("seen", now)
+            seen = request.session.get(SEEN_AT, now)
             # Saving a session moves its expiry date, so its age is counted from the sign-in.
             age = now - request.session.get(STARTED_AT, 0)
             if now - seen > settings.SESSION_IDLE_TIMEOUT or age > settings.SESSION_COOKIE_AGE:
                 logout(request)
-            elif "seen" not in request.session or now - seen >= 60:
-                cast("SessionStore", request.session).touch("seen", now)
+            elif SEEN_AT not in request.session or now - seen >= 60:
+                cast("SessionStore", request.session).touch(SEEN_AT, now)
         # AdministratorBackend has read the tenant with the person, and returns no person of an inactive tenant.
         request.tenant = getattr(request.user, "tenant", None)  # type: ignore[attr-defined] # PageRequest declares it
         return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_: Any) -> HttpResponse | None:
+        """Lead people who have to set up two-step verification to it, from every page but those they need for it."""
+        if WITHOUT_SECOND_STEP.match(request.path_info) or not is_missing(request):
+            return None
+        if "HX-Request" in request.headers:  # a redirect would end up inside the page; this one replaces it
+            return HttpResponseClientRedirect(reverse("account"))
+        return redirect("account")
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if not isinstance(exception, TooManyAttempts):

@@ -15,6 +15,7 @@ from django.utils.crypto import salted_hmac
 from access.models.tenants import Tenant
 
 INVITATION = timedelta(hours=24)
+LONG_PASSWORD = 15  # characters; a shorter one is enough only beside a second step
 
 
 class Role(models.TextChoices):
@@ -69,6 +70,7 @@ class Administrator(AbstractBaseUser, PermissionsMixin):
         default=False,
         help_text="May use Django admin; belongs to no tenant.",
     )
+    short_password = models.BooleanField(default=False, editable=False)  # shorter than LONG_PASSWORD
     # The last invitation, and the moment the person came by one: until then they are Pending.
     invited_at = models.DateTimeField(null=True, editable=False)
     joined_at = models.DateTimeField(null=True, editable=False)
@@ -103,6 +105,10 @@ class Administrator(AbstractBaseUser, PermissionsMixin):
     def name(self) -> str:
         """Full name, or the e-mail address of a person without a name."""
         return f"{self.first_name} {self.last_name}".strip() or self.email
+
+    def set_password(self, raw_password: str | None) -> None:
+        super().set_password(raw_password)
+        self.short_password = raw_password is not None and len(raw_password) < LONG_PASSWORD
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
         # The role is part of the hash, so that sessions end when it changes, as they do for a new password.

@@ -27,6 +27,10 @@ class Tenant(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(3650)],
         help_text="Tokens must expire within so many days; empty for no rule.",
     )
+    second_step_required = models.BooleanField(
+        default=False,
+        help_text="Administrators use no page before they have set up two-step verification.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

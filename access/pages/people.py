@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.contrib.auth import update_session_auth_hash
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
@@ -18,14 +18,17 @@ from django.views.decorators.http import require_GET, require_http_methods
 from access.audit.events import Actor
 from access.models import Administrator, Role
 from access.pages.dialogs import Dialog, refuse, saved, show
+from access.pages.forms.account import TakeAwayForm
 from access.pages.forms.password import ReauthenticationForm
-from access.pages.forms.people import EditPersonForm, NewPersonForm, PeopleFilter
+from access.pages.forms.people import EditPersonForm, NewPersonForm, PeopleFilter, SecondStepRuleForm
 from access.pages.guards import PageRequest, manages_access
 from access.pages.responses import form_data, fragment, push_url
 from access.people import administrators as services
 from access.people.confirmation import lasting_actor
 from access.people.invitations import invite_administrator, resend_invitation
+from access.people.tenants import require_second_step
 from access.roles import Capability
+from access.sign_in.authenticators import authenticators_of
 
 PER_PAGE = 50
 LIVE_TOKENS = 10  # that the dialog before a deletion lists; it counts the others
@@ -158,6 +161,54 @@ def transfer(request: PageRequest, person_id: uuid.UUID) -> HttpResponse:
         facts={"E-mail": person.email},
     )
     return show(request, dialog, form)
+
+
+@manages_access
+@require_http_methods(["GET", "POST"])
+def authenticators(request: PageRequest, person_id: uuid.UUID) -> HttpResponse:
+    """Remove second steps of a person who lost them. For the Account Owner."""
+    person = _person(request, person_id)
+    if request.user.role != Role.OWNER or person == request.user:
+        raise PermissionDenied
+    rows = authenticators_of(person).removable
+    form = TakeAwayForm(form_data(request), request=request, rows=rows)
+    if not rows:
+        form.fields.clear()
+    elif form.is_valid():
+        ids = [int(each) for each in form.cleaned_data["authenticators"]]
+        try:
+            services.take_away_authenticators(
+                tenant=request.tenant, person_id=person_id, ids=ids, actor=_actor(request)
+            )
+        except ValidationError as error:
+            refuse(form, error)
+        else:
+            return _changed(request, f"{person.name} is signed out, and can sign in without what you removed.")
+    about = "For a person who lost a phone or a passkey. They are signed out everywhere."
+    dialog = Dialog(
+        "Manage authenticators",
+        "Remove" if rows else "",
+        reverse("people"),
+        about=about if rows else "This person has set up no authenticator.",
+        danger=True,
+        facts={"User": person.name, "E-mail": person.email},
+    )
+    return show(request, dialog, form)
+
+
+@manages_access
+@require_http_methods(["GET", "POST"])
+def second_step_rule(request: PageRequest) -> HttpResponse:
+    tenant = request.tenant
+    initial = {"required": str(int(tenant.second_step_required))}
+    form = SecondStepRuleForm(form_data(request), request=request, initial=initial)
+    if form.is_valid():
+        required = form.cleaned_data["required"] == "1"
+        require_second_step(tenant=tenant, required=required, actor=_actor(request))
+        words = "required for everyone" if required else "optional"
+        return _changed(request, f"Two-step verification is {words}.")
+    about = "Where it is required, people without it are led to set it up with their next page, and can open no other."
+    return show(request, Dialog("Two-step verification", "Save", reverse("people"), about=about), form)
 
 
 def _ask(

@@ -48,6 +48,11 @@ def close_dialog(*events: str, notice: str = "", refresh: bool = False) -> HttpR
     return response
 
 
+def ceremony(options: dict[str, Any]) -> str:
+    """The options of a passkey's ceremony, for an attribute that `static/js/passkeys.js` reads."""
+    return json.dumps(options)
+
+
 def no_store(response: HttpResponse) -> HttpResponse:
     """Mark a response that holds a secret: no cache stores it, and no other site learns its address."""
     response["Cache-Control"] = "no-store"

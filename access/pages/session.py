@@ -1,9 +1,18 @@
 """Signing in and out and choosing a new password: views of allauth with our templates and addresses."""
 
+from functools import partial
 from typing import Any
 
 from allauth.account import views
+from allauth.account.internal.flows.login import perform_login
+from allauth.account.internal.stagekit import clear_login
+from allauth.account.models import Login
+from allauth.account.utils import get_next_redirect_url
+from allauth.mfa.base.internal.flows import post_authentication
+from allauth.mfa.base.views import AuthenticateView
+from allauth.mfa.webauthn.internal import auth as passkeys
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
@@ -11,10 +20,17 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from access.addresses import client_address
 from access.audit.security import SecurityEvent, report
+from access.pages.forms.account import PasskeySignInForm, SecondStepForm, SecondStepPasskeyForm
 from access.pages.forms.people import InvitationForm
 from access.pages.forms.session import NewPasswordForm, PasswordResetForm, SignInForm
-from access.pages.responses import form_data
+from access.pages.responses import ceremony, form_data
 from access.people.invitations import InvitationOver, accept, invited
+from access.sign_in.attempts import Attempt, Purpose, report_failure
+from access.sign_in.authenticators import authenticators_of
+from access.sign_in.throttle import clear_attempts, count_attempt, counted
+
+PASSKEY_TRIED = "passkey_tried"  # in a session: the attempts that a passkey will be taken off
+PASSKEY_TIMEOUT = 5 * 60  # seconds
 
 
 class RefusesWith422:
@@ -29,6 +45,76 @@ class RefusesWith422:
 class SignIn(RefusesWith422, views.LoginView):
     form_class = SignInForm
     template_name = "registration/sign_in.html"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """allauth leads a person back to their second step; with `?again` they begin anew, perhaps as somebody else."""
+        if "again" in request.GET and not request.user.is_authenticated:
+            clear_login(request)
+        answer: HttpResponseBase = super().dispatch(request, *args, **kwargs)
+        return answer
+
+
+class SecondStep(AuthenticateView):
+    """The second step of a sign-in: a code, or a passkey."""
+
+    template_name = "registration/second_step.html"
+    webauthn_form_class = SecondStepPasskeyForm
+
+    def get_form_class(self) -> Any:
+        return partial(SecondStepForm, request=self.request)
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Raises TooManyAttempts like a sign-in."""
+        if self.form is self.webauthn_form:
+            attempt = Attempt(Purpose.SECOND_STEP, self.stage.login.user.email, client_address(request))
+            counted(self.form.is_valid, attempt)
+        response: HttpResponse = super().post(request, *args, **kwargs)
+        return response
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        response: HttpResponse = super().form_invalid(form)
+        response.status_code = 422
+        return response
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        person = self.stage.login.user
+        own = authenticators_of(person)
+        return {
+            **context,
+            "authenticators": own,
+            "email": person.email,
+            "ceremony": ceremony(context["js_data"]["request_options"]) if own.passkeys else "",
+        }
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def passkey_sign_in(request: HttpRequest) -> HttpResponse:
+    """Sign in with a passkey alone: GET answers its options, POST takes what the browser made of them.
+
+    Raises TooManyAttempts: each GET counts until its passkey has been accepted, because it stores a session.
+    """
+    address = client_address(request)
+    if request.method == "GET":
+        tried = count_attempt(Attempt(Purpose.PASSKEY, "", address))
+        options = passkeys.begin_authentication()
+        request.session[PASSKEY_TRIED] = tried
+        if not request.user.is_authenticated:
+            request.session.set_expiry(PASSKEY_TIMEOUT)
+        return JsonResponse(options)
+    form = PasskeySignInForm(request.POST)
+    if not form.is_valid():
+        report_failure(Attempt(Purpose.PASSKEY, "", address))
+        sign_in = SignInForm(request=request)
+        error = "This passkey was not accepted. Try again, or sign in with your password."
+        return render(request, "registration/sign_in.html", {"form": sign_in, "passkey_error": error}, status=422)
+    clear_attempts(request.session.pop(PASSKEY_TRIED, []))
+    authenticator = form.cleaned_data["credential"]
+    post_authentication(request, authenticator, passwordless=True)
+    login = Login(user=authenticator.user, redirect_url=get_next_redirect_url(request))
+    response: HttpResponse = perform_login(request, login)
+    return response
 
 
 class SignOut(views.LogoutView):

@@ -1,6 +1,7 @@
 """Changes of the administrators of a tenant. None of them touches a token."""
 
 import uuid
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.utils import timezone
 
 from access.audit.events import Actor, Target, difference, log_event
 from access.models import Administrator, AuditEvent, Role, Tenant
+from access.sign_in.authenticators import take_away
 
 EDITED = ("first_name", "last_name", "role")
 
@@ -145,6 +147,22 @@ def transfer_ownership(*, tenant: Tenant, person_id: uuid.UUID, actor: Actor) ->
         summary="Ownership transferred",
         changes={"account_owner": {"old": owner.email, "new": person.email}},
     )
+    return person
+
+
+@transaction.atomic
+def take_away_authenticators(
+    *, tenant: Tenant, person_id: uuid.UUID, ids: Iterable[int], actor: Actor
+) -> Administrator:
+    """Remove second steps of a person who lost them, for the Account Owner. The person's sessions end.
+
+    Raises ValidationError if the actor is not the Account Owner, or is the person.
+    """
+    person = locked(tenant, person_id)
+    owner = tenant.administrators.filter(role=Role.OWNER).first()
+    if owner is None or not _is(actor, owner) or person == owner:
+        raise ValidationError("Only the Account Owner removes authenticators of others.")
+    take_away(person=person, ids=ids, actor=actor)
     return person
 
 

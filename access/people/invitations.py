@@ -92,12 +92,12 @@ def accept(*, key: str, password: str, address: str) -> Administrator:
     """
     person = invited(key)
     person.set_password(password)  # it takes long, so no row is locked yet
-    encoded = person.password
+    encoded, short = person.password, person.short_password
     with transaction.atomic():
         Administrator.objects.select_for_update(no_key=True).filter(pk=person.pk).first()
         person = invited(key)  # again, now that nothing can change it
-        person.password, person.joined_at = encoded, timezone.now()
-        person.save(update_fields=["password", "joined_at", "updated_at"])
+        person.password, person.short_password, person.joined_at = encoded, short, timezone.now()
+        person.save(update_fields=["password", "short_password", "joined_at", "updated_at"])
         log_event(
             target=target_of(person, "invitation"),
             actor=Actor.of(person, address),

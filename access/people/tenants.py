@@ -1,5 +1,7 @@
 """Changes of tenants."""
 
+from typing import Any
+
 from django.db import transaction
 
 from access.audit.events import Actor, Target, difference, log_event
@@ -45,17 +47,27 @@ def set_token_rule(*, tenant: Tenant, longest_token_days: int | None, actor: Act
 
     Raises ValidationError for less than one day or more than ten years.
     """
+    _set_rule(tenant, actor, "Rule for tokens changed", longest_token_days=longest_token_days)
+
+
+@transaction.atomic
+def require_second_step(*, tenant: Tenant, required: bool, actor: Actor) -> None:
+    """Have every administrator of the tenant set up two-step verification before they use another page, or end that."""
+    _set_rule(tenant, actor, "Rule for signing in changed", second_step_required=required)
+
+
+def _set_rule(tenant: Tenant, actor: Actor, summary: str, **new: Any) -> None:
     row = Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
-    new = {"longest_token_days": longest_token_days}
-    if not (changes := difference({"longest_token_days": row.longest_token_days}, new)):
+    if not (changes := difference({name: getattr(row, name) for name in new}, new)):
         return
-    row.longest_token_days = longest_token_days
+    for name, value in new.items():
+        setattr(row, name, value)
     row.clean_fields(exclude={field.name for field in row._meta.fields} - new.keys())
     row.save(update_fields=list(new))
     log_event(
         target=Target.whole(row),
         actor=actor,
         action=AuditEvent.Action.UPDATE,
-        summary="Rule for tokens changed",
+        summary=summary,
         changes=changes,
     )

@@ -1,15 +1,20 @@
 """allauth's adapter: our own words, and none of the ways in that this installation does not offer."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core import context as current
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from access.addresses import client_address
 from access.audit.events import Actor
+from access.labels import PRODUCT
 from access.models import Administrator
+from access.sign_in.backend import may_sign_in
 from access.sign_in.passwords import change_password
 
 
@@ -25,6 +30,13 @@ class AccountAdapter(DefaultAccountAdapter):
             return refusal
         answer: HttpResponse | None = super().pre_login(request, user, **options)
         return answer
+
+    def login(self, request: HttpRequest, user: Administrator) -> None:
+        """Begin the session, after the last step. A person may have been suspended since the first one."""
+        if not may_sign_in(user):
+            request.session.flush()
+            raise ImmediateHttpResponse(self.respond_user_inactive(request, user))
+        super().login(request, user)
 
     def set_password(self, user: Administrator, password: str) -> None:
         """Called with the password that a person chose by a reset link, the only way of allauth's that we offer."""
@@ -43,3 +55,21 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def add_message(self, *args: Any, **kwargs: Any) -> None:
         """Show no message: the next page shows that signing in worked."""
+
+
+class MfaAdapter(DefaultMFAAdapter):
+    error_messages: ClassVar[dict[str, str]] = {
+        **DefaultMFAAdapter.error_messages,
+        "incorrect_code": "This passkey was not accepted. Try again, or use another way.",
+    }
+
+    def encrypt(self, text: str) -> str:
+        """Refuse: authenticators.py encrypts, and allauth's own functions would store a secret without its person."""
+        raise NotImplementedError
+
+    def get_public_key_credential_rp_entity(self) -> dict[str, str]:
+        return {**super().get_public_key_credential_rp_entity(), "name": PRODUCT}
+
+    def generate_authenticator_name(self, user: Any, type: Authenticator.Type) -> str:
+        number = Authenticator.objects.filter(user=user, type=type).count() + 1
+        return "Passkey" if number == 1 else f"Passkey {number}"

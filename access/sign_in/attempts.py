@@ -12,6 +12,8 @@ class Purpose(StrEnum):
 
     SIGN_IN = "sign_in"
     CONFIRMATION = "confirmation"  # the password is asked for again
+    SECOND_STEP = "second_step"
+    PASSKEY = "passkey"
     RESET = "reset"
     NEW_PASSWORD = "new_password"  # noqa: S105 - no password
 
@@ -26,7 +28,10 @@ class Limit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """`account` is the name that was typed: not to be logged before it is known to be an account's."""
+    """`account` is the name that was typed: not to be logged before it is known to be an account's.
+
+    A passkey comes without a name; then only the address counts.
+    """
 
     purpose: Purpose
     account: str

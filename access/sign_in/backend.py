@@ -29,4 +29,9 @@ class AdministratorBackend(AuthenticationBackend):
         return administrator if administrator and self.user_can_authenticate(administrator) else None
 
     def user_can_authenticate(self, user: Any) -> bool:
-        return bool(user.is_active and (user.tenant is None or user.tenant.active))
+        return may_sign_in(user)
+
+
+def may_sign_in(person: Any) -> bool:
+    """Whether neither the person nor their tenant is suspended."""
+    return bool(person.is_active and (person.tenant is None or person.tenant.active))

@@ -37,16 +37,21 @@ def throttled[Result](check: Callable[[], Result], attempt: Attempt) -> Result:
     with turns.turn(network(attempt.address)) as granted:
         if not granted:
             raise TooManyAttempts(1, attempt=attempt)
-        counted = count_attempt(attempt)
-        try:
-            result = check()
-        except TooManyAttempts as busy:  # the hasher was: this password was not looked at
-            clear_attempts(counted)
-            busy.attempt = attempt
-            raise
-        if result:
-            clear_attempts(counted)
-    if not result:
+        return counted(check, attempt)
+
+
+def counted[Result](check: Callable[[], Result], attempt: Attempt) -> Result:
+    """The same for a `check` that takes no time, such as of a code: it needs no turn."""
+    tried = count_attempt(attempt)
+    try:
+        result = check()
+    except TooManyAttempts as busy:  # the hasher was: this password was not looked at
+        clear_attempts(tried)
+        busy.attempt = attempt
+        raise
+    if result:
+        clear_attempts(tried)
+    else:
         report_failure(attempt)
     return result
 
@@ -64,7 +69,5 @@ def _keys(attempt: Attempt) -> dict[str, Limit]:
     account = attempt.account.strip().lower()
     if attempt.purpose == Purpose.RESET:
         account = f"reset:{account}"  # asking for links pauses no sign-in of that person
-    return {
-        key_of("account", account): Limit.ACCOUNT,
-        key_of("address", network(attempt.address)): Limit.ADDRESS,
-    }
+    keys = {key_of("address", network(attempt.address)): Limit.ADDRESS}
+    return {key_of("account", account): Limit.ACCOUNT, **keys} if account else keys

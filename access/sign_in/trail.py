@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from allauth.account.authentication import get_authentication_records
 from django.contrib.auth import signals
 from django.db import transaction
 from django.http import HttpRequest
@@ -10,7 +11,7 @@ from django.utils import timezone
 from access.addresses import client_address
 from access.audit.events import Actor, Target, log_event
 from access.models import Administrator, AuditEvent
-from access.sign_in.reauthentication import AUTHENTICATED_AT, STARTED_AT
+from access.sign_in.sessions import ADDRESS, AUTHENTICATED_AT, BROWSER, LONGEST_BROWSER, SECOND_STEP, STARTED_AT
 
 
 def connect() -> None:
@@ -21,16 +22,21 @@ def connect() -> None:
 
 def _signed_in(sender: Any, request: HttpRequest, user: Administrator, **kwargs: Any) -> None:
     request.session[AUTHENTICATED_AT] = request.session[STARTED_AT] = int(timezone.now().timestamp())
-    _log(request, user, "Signed in")
+    request.session[ADDRESS] = client_address(request)
+    request.session[BROWSER] = request.headers.get("User-Agent", "")[:LONGEST_BROWSER]
+    steps = [record["method"] for record in get_authentication_records(request, user)]
+    request.session[SECOND_STEP] = "mfa" in steps
+    log_session(request, user, "Signed in")
 
 
 def _signed_out(sender: Any, request: HttpRequest, user: Administrator | None, **kwargs: Any) -> None:
     if user is not None:
-        _log(request, user, "Signed out")
+        log_session(request, user, "Signed out")
 
 
 @transaction.atomic
-def _log(request: HttpRequest, administrator: Administrator, summary: str) -> None:
+def log_session(request: HttpRequest, administrator: Administrator, summary: str) -> None:
+    """Write what became of sessions of the person to their trail, with the address of the request."""
     log_event(
         target=Target(administrator.tenant, "user", administrator.id, administrator.name, "session"),
         actor=Actor.of(administrator),

@@ -1,15 +1,14 @@
 """What signing in leaves behind, removed by the workers."""
 
-from django.core.management import call_command
-
 from access import attempts
+from access.sign_in.sessions import SessionStore
 from access.tasks.backend import task
 
 
 @task()
 def clear_sessions() -> None:
     """Delete sessions that ended. Harmless when it runs twice."""
-    call_command("clearsessions")
+    SessionStore.clear_expired()
 
 
 @task()

@@ -48,6 +48,15 @@
         return;
       }
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
+      const next = page.querySelector("form[data-second-step]");
+      if (next && !entered.matches("form[data-second-step]")) {
+        // The password was right. What is missing is the code of the second step, which is asked for here too.
+        const step = document.importNode(next, true);
+        entered.replaceWith(step);
+        step.addEventListener("submit", signIn);
+        step.querySelector("input[name=code]").focus();
+        return;
+      }
       const reason = page.querySelector(".error-summary, .field-error, #error-title");
       error.textContent = reason?.textContent.trim() || "Sign in in another tab, and then save again here.";
     } catch {

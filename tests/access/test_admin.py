@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.html import escape
 
 from access.models import Administrator, ApiToken, AuditEvent, CountedAttempt, Role, Tenant
-from access.sign_in.reauthentication import AUTHENTICATED_AT
+from access.sign_in.sessions import AUTHENTICATED_AT
 from access.tokens.authentication import AuthenticationFailed, authenticate
 from tests.factories.access import AdministratorFactory, TenantFactory
 from tests.factories.everything import something_of_everything

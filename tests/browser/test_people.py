@@ -86,6 +86,7 @@ def test_a_level_with_the_keyboard_alone(signed_in: Visit) -> None:
     page = signed_in()
     invite(page, "Keya", "keya@accuhive.example")
     page.goto("/access/people/?q=keya")
+    page.wait_for_load_state("networkidle")
     tab_to_label(page, "Actions for Keya Haddad")
     page.keyboard.press("ArrowDown")
     expect(page.get_by_role("link", name="Edit user")).to_be_focused()

@@ -1,12 +1,17 @@
+import time
 from typing import Any, cast
 
 import factory
+from allauth.mfa.models import Authenticator
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
 from access.audit.events import Actor
 from access.kinds import WEBHOOK_TEST
 from access.models import Administrator, ApiToken, AuditHead, Role, Tenant, Webhook, WebhookDelivery
+from access.sign_in.authenticators import add_app
 from access.tokens.lifecycle import create_token
 from access.webhooks.lifecycle import create_webhook
 from tests.types import IssuedApiToken, IssuedWebhook
@@ -47,6 +52,29 @@ class AdministratorFactory(DjangoModelFactory[Administrator]):
     @classmethod
     def _create(cls, model_class: type[Administrator], *args: Any, **fields: Any) -> Administrator:
         return Administrator.objects.create_user(**fields)
+
+
+class AuthenticatorFactory(DjangoModelFactory[Authenticator]):
+    """An authenticator app with `secret`, or the one of `SECRET`. `code_of` says what it shows."""
+
+    class Meta:
+        model = Authenticator
+
+    user = factory.SubFactory(AdministratorFactory)
+
+    @classmethod
+    def _create(cls, model_class: type[Authenticator], *args: Any, **fields: Any) -> Authenticator:
+        person = fields["user"]
+        add_app(person=person, secret=fields.get("secret", SECRET), actor=Actor.command("test"))
+        return Authenticator.objects.get(user=person, type=Authenticator.Type.TOTP)
+
+
+SECRET = b"twenty bytes, exactly"[:20]
+
+
+def code_of(secret: bytes = SECRET, *, periods: int = 0) -> str:
+    """What an authenticator app with this secret shows, `periods` of thirty seconds from now."""
+    return TOTP(secret, 6, SHA1(), 30).generate(int(time.time()) + periods * 30).decode()
 
 
 class ApiTokenFactory(DjangoModelFactory[IssuedApiToken]):

@@ -4,14 +4,17 @@ from typing import Any
 
 from django import forms
 from django.http import HttpRequest
+from django.urls import reverse
 
-from access.sign_in.reauthentication import authenticated_recently, confirm_password
+from access.models import Administrator
+from access.sign_in.authenticators import Authenticators, authenticators_of, is_app_code
+from access.sign_in.reauthentication import authenticated_recently, confirm
 
 LENGTH_ADVICE = "At least 15 characters. A few unrelated words are easy to remember and hard to guess."
 
 
 class ReauthenticationForm(forms.Form):
-    """A form that also asks for the password when it was last entered more than ten minutes ago."""
+    """A form that also asks who it is, when that was last proved more than ten minutes ago."""
 
     password = forms.CharField(
         label="Confirm your password",
@@ -27,11 +30,22 @@ class ReauthenticationForm(forms.Form):
         self.request = request
         if authenticated_recently(request):
             del self.fields["password"]
+        elif isinstance(request.user, Administrator):
+            self._offer(authenticators_of(request.user))
+
+    def _offer(self, own: Authenticators) -> None:
+        """Offer what the person may prove who they are with, in place of the password."""
+        field = self.fields["password"]
+        if own.app:
+            field.label = "Confirm your password, or a code of your authenticator app"
+        if own.passkeys:
+            field.widget.attrs["data-passkey"] = reverse("account-confirm")
 
     def clean_password(self) -> None:
         """Raises TooManyAttempts like a sign-in."""
-        if not confirm_password(self.request, self.cleaned_data["password"]):
-            raise forms.ValidationError("That is not your password.")
+        if not confirm(self.request, self.cleaned_data["password"]):
+            code = is_app_code(self.cleaned_data["password"])
+            raise forms.ValidationError("That is not the code of now." if code else "That is not your password.")
 
     def clean(self) -> None:
         super().clean()

@@ -2,14 +2,16 @@
 
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from django import forms
 from django.contrib.auth.password_validation import validate_password
-from django.db.models import Q, QuerySet, Value
+from django.db.models import Exists, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, Lower, NullIf
 
 from access.models import Administrator, Role
 from access.pages.forms.filters import ListFilter
 from access.pages.forms.password import LENGTH_ADVICE, ReauthenticationForm
+from access.sign_in.authenticators import SECOND_STEPS
 
 # What each level may do, as the person who chooses one reads it.
 LEVELS = [
@@ -28,10 +30,15 @@ class PeopleFilter(ListFilter):
         choices=[("", "Any status"), ("pending", "Pending"), ("active", "Active"), ("suspended", "Suspended")],
         label="Status",
     )
+    two_steps = forms.ChoiceField(
+        required=False, choices=[("", "Any"), ("on", "On"), ("off", "Off")], label="Two-step verification"
+    )
 
     def apply(self) -> QuerySet[Administrator]:
         shown = Lower(Coalesce(NullIf("first_name", Value("")), "email"))  # people without a name are listed by e-mail
-        people: QuerySet[Administrator] = self.tenant.administrators.order_by(shown, Lower("last_name"), "email")
+        second_steps = Authenticator.objects.filter(user=OuterRef("pk"), type__in=SECOND_STEPS)
+        people: QuerySet[Administrator] = self.tenant.administrators.annotate(two_steps=Exists(second_steps))
+        people = people.order_by(shown, Lower("last_name"), "email")
         if role := self.chosen.get("role"):
             people = people.filter(role=role)
         match self.chosen.get("status"):
@@ -39,6 +46,8 @@ class PeopleFilter(ListFilter):
                 people = people.filter(is_active=False)
             case "pending" | "active" as status:
                 people = people.filter(is_active=True, joined_at__isnull=status == "pending")
+        if two_steps := self.chosen.get("two_steps"):
+            people = people.filter(Q(Exists(second_steps)) if two_steps == "on" else ~Q(Exists(second_steps)))
         for word in self.chosen.get("q", "").split():
             found = Q(first_name__icontains=word) | Q(last_name__icontains=word) | Q(email__icontains=word)
             people = people.filter(found)
@@ -79,6 +88,16 @@ class EditPersonForm(ReauthenticationForm):
         """The valid input, as the room takes it."""
         names = ("first_name", "last_name", "role")
         return {"role": self.person.role, **{name: self.cleaned_data[name] for name in names if name in self.fields}}
+
+
+class SecondStepRuleForm(ReauthenticationForm):
+    required = forms.ChoiceField(
+        label="For administrators of this organization",
+        choices=[("0", "Optional"), ("1", "Required for everyone")],
+        widget=forms.RadioSelect,
+    )
+
+    field_order = ["required", "password"]
 
 
 class InvitationForm(forms.Form):

@@ -15,7 +15,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from access.models import Administrator, Tenant
 from access.pages.forms.filters import ListFilter
 from access.pages.forms.permissions import EditorFilter
-from tests.factories.access import AdministratorFactory
+from tests.factories.access import AdministratorFactory, AuthenticatorFactory
 from tests.factories.everything import something_of_everything
 from tests.markup import elements
 from tests.types import Response
@@ -65,6 +65,8 @@ def ids(tenant: Tenant, owner: Administrator) -> dict[str, Any]:
     return {
         "token_id": token.pk,
         "person_id": AdministratorFactory.create(tenant=tenant, is_active=False).pk,
+        "authenticator_id": AuthenticatorFactory.create(user=owner).pk,
+        "session_id": "0" * 40,
         "webhook_id": tenant.webhooks.get().uuid,
         "delivery_id": tenant.webhooks.get().deliveries.earliest("pk").uuid,
         "device_id": device.uuid,

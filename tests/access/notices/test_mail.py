@@ -20,7 +20,7 @@ from access.kinds import KINDS, MAILED, TOKEN_CREATED, TOKEN_NEW_NETWORK, Kind
 from access.models import Administrator, OwnerNotice, Role, Tenant
 from access.notices.mail import LISTED, MAILS_AN_HOUR, mail_owners, send_notices, send_waiting_notices
 from access.permissions import catalogue
-from access.sign_in.reauthentication import AUTHENTICATED_AT
+from access.sign_in.sessions import AUTHENTICATED_AT
 from access.tokens.lifecycle import create_token, revoke_token, set_permissions
 from access.tokens.notices import notify
 from tests.factories.access import AdministratorFactory

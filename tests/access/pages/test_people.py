@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from access.models import Administrator, ApiToken, Role, Tenant
-from access.sign_in.reauthentication import AUTHENTICATED_AT
+from access.sign_in.sessions import AUTHENTICATED_AT
 from tests.access.pages.test_permissions import admin, owner
 from tests.factories.access import AdministratorFactory
 from tests.types import Call, IssueToken, RunTasks

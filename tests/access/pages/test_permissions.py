@@ -10,7 +10,7 @@ from django.urls import reverse
 from access.audit.events import Actor
 from access.models import Administrator, ApiToken, Tenant
 from access.permissions import Section, catalogue
-from access.sign_in.reauthentication import AUTHENTICATED_AT
+from access.sign_in.sessions import AUTHENTICATED_AT
 from access.tokens.lifecycle import create_token, set_permissions
 from tests.access.pages.test_tokens import PASSWORD, freshen, person
 from tests.markup import checked, elements

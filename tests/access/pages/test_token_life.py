@@ -10,7 +10,7 @@ from django.urls import reverse, reverse_lazy
 from django.utils import timezone
 
 from access.models import Administrator, ApiToken, AuditEvent, Tenant
-from access.sign_in.reauthentication import AUTHENTICATED_AT
+from access.sign_in.sessions import AUTHENTICATED_AT
 from tests.access.pages.test_permissions import admin, owner
 from tests.access.pages.test_tokens import PASSWORD
 from tests.access.tokens.test_rotation import works

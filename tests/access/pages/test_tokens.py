@@ -8,14 +8,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from access.audit.events import Actor
-from access.models import Administrator, ApiToken, Role, Tenant
-from access.sign_in.reauthentication import AUTHENTICATED_AT
+from access.models import Administrator, ApiToken, Role, Session, Tenant
+from access.sign_in.sessions import AUTHENTICATED_AT
 from access.tokens.lifecycle import create_token, edit_token, revoke_token
 from tests.markup import elements
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from access.audit.events import Actor
 from access.kinds import SUBSCRIBABLE
 from access.models import Administrator, AuditEvent, Tenant, Webhook, WebhookDelivery
-from access.sign_in.reauthentication import AUTHENTICATED_AT
+from access.sign_in.sessions import AUTHENTICATED_AT
 from access.webhooks import lifecycle, signing
 from tests.factories.access import WebhookDeliveryFactory, WebhookFactory
 from tests.markup import elements

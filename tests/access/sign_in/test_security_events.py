@@ -15,7 +15,7 @@ from access.logs import JsonFormatter
 from access.models import Administrator, Role, Tenant
 from access.sign_in import hashing
 from access.sign_in.hashing import OneAtATimeArgon2
-from access.sign_in.reauthentication import AUTHENTICATED_AT
+from access.sign_in.sessions import AUTHENTICATED_AT
 from tests.factories.access import AdministratorFactory
 from tests.types import RunTasks
 

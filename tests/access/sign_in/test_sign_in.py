@@ -5,13 +5,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import authenticate
-from django.contrib.sessions.models import Session
 from django.db import connection
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from access.audit.events import Actor
-from access.models import Administrator, AuditEvent, CountedAttempt, Role, Tenant
+from access.models import Administrator, AuditEvent, CountedAttempt, Role, Session, Tenant
 from access.people.tenants import edit_tenant
 from access.sign_in import hashing
 from access.sign_in.attempts import Attempt, Purpose, TooManyAttempts

@@ -4,13 +4,12 @@ import sqlite3
 from datetime import timedelta
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.db import connection
 from django.tasks import TaskResultStatus
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
-from access.models import CountedAttempt, Schedule
+from access.models import CountedAttempt, Schedule, Session
 from access.sign_in.upkeep import clear_attempts, clear_sessions
 from access.tasks import schedules
 from access.tasks.upkeep import optimize_database, prune_tasks

@@ -8,7 +8,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from access.audit.events import Actor
 from access.models import Tenant
 from access.tokens.lifecycle import create_token
-from tests.factories.access import AdministratorFactory, WebhookDeliveryFactory
+from tests.factories.access import AdministratorFactory, AuthenticatorFactory, WebhookDeliveryFactory
 from tests.factories.devices import (
     AdeDeviceFactory,
     AdeTokenFactory,
@@ -29,7 +29,14 @@ from tests.factories.devices import (
 type Examples = dict[str, Any]
 
 # Parts of a route that name no object of a tenant.
-WORDS = {"kind": "filevault_key", "action": "restart", "category": "apps", "uidb36": "1", "key": "nonsense"}
+WORDS = {
+    "kind": "filevault_key",
+    "action": "restart",
+    "category": "apps",
+    "uidb36": "1",
+    "key": "nonsense",
+    "session_id": "0" * 40,
+}
 
 
 def _routes(patterns: list[Any], start: str = "/") -> Iterator[tuple[str, URLPattern]]:
@@ -78,8 +85,10 @@ def examples_of(tenant: Tenant, name: str = "Example") -> Examples:
     person = AdministratorFactory.create(
         tenant=tenant, first_name=f"{name} first", last_name=f"{name} last", is_active=False
     )
+    app = AuthenticatorFactory.create(user=person)
     return {
         "person_id": person.pk,
+        "authenticator_id": app.pk,
         "device_id": device.uuid,
         "note_id": note.uuid,
         "blueprint_id": blueprint.uuid,

@@ -3,7 +3,7 @@ from django.test import Client
 from django.utils import timezone
 
 from access.models import Administrator, Role, Tenant
-from access.sign_in.reauthentication import AUTHENTICATED_AT
+from access.sign_in.sessions import AUTHENTICATED_AT
 from devices.models import Device
 from tests.devices.pages.browsing import NAME, SignIn
 from tests.factories.access import AdministratorFactory
@@ -15,7 +15,7 @@ def sign_in(tenant: Tenant) -> SignIn:
     """`sign_in(Role.HELP_DESK)`: the browser of such a person, who gave their password a moment ago, or long ago."""
 
     def sign_in(role: Role = Role.OWNER, *, recently: bool = True, password: str | None = None) -> Client:
-        found = Administrator.objects.filter(tenant=tenant, role=role).first()
+        found = Administrator.objects.filter(tenant=tenant, role=role, is_active=True).first()
         person = found or AdministratorFactory.create(tenant=tenant, role=role, password=password)
         client = Client()
         client.force_login(person)

@@ -1,9 +1,8 @@
 """Device secrets in the browser: who may, after which password, on which record, and in which one reply."""
 
 import pytest
-from django.contrib.sessions.models import Session
 
-from access.models import AuditEvent, Role, Tenant
+from access.models import AuditEvent, Role, Session, Tenant
 from devices.fleet.secrets import store_secret
 from devices.models import Device, DeviceSecret, Platform
 from tests.devices.pages.browsing import HTMX, SignIn, newest, page, text, unkept
