@@ -5,13 +5,15 @@ from functools import partial
 from typing import Any
 
 import allauth.account.admin
-import allauth.mfa.admin  # noqa: F401 - the same
+import allauth.mfa.admin
+import allauth.socialaccount.admin  # noqa: F401 - the same
 import django.contrib.auth.admin  # noqa: F401 - the same
 import django_tasks_db.admin  # noqa: F401 - the same
 from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress
 from allauth.core import context as current
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.forms import AdminPasswordChangeForm
@@ -44,7 +46,7 @@ from access.tokens.lifecycle import revoke_token
 
 # Permissions follow from roles, each person has one e-mail address, tasks are shown by a class of ours, and
 # authenticators are changed by their person.
-admin.site.unregister([Group, EmailAddress, DBTaskResult, Authenticator])
+admin.site.unregister([Group, EmailAddress, DBTaskResult, Authenticator, SocialAccount, SocialApp, SocialToken])
 admin.site.site_header = admin.site.site_title = "Iru Endpoint"
 admin.site.index_title = "Operation"
 # Operators use the sign-in page of everybody, where attempts are counted.

@@ -65,6 +65,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -165,7 +166,7 @@ TASKS = {"default": {"BACKEND": "access.tasks.backend.TaskBackend"}}
 
 # --- Webhooks ---------------------------------------------------------------------------------------------------------
 
-# Addresses or networks that webhooks may send to although they are not of the public Internet.
+# Addresses or networks that webhooks may send to although they are not of the public Internet, and identity providers.
 IRU_WEBHOOK_NETWORKS = env.list("IRU_WEBHOOK_NETWORKS", default=[])
 
 # --- People -----------------------------------------------------------------------------------------------------------
@@ -186,6 +187,8 @@ MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_USER_VERIFICATION = "required"
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # administrators are invited
+SOCIALACCOUNT_ADAPTER = "access.sign_in.providers.SocialAdapter"
+SOCIALACCOUNT_STORE_TOKENS = False
 # Whether operators, who use Django admin, have to set up two-step verification.
 IRU_OPERATORS_SECOND_STEP = env.bool("IRU_OPERATORS_SECOND_STEP", default=False)
 

@@ -59,6 +59,9 @@ UNSCOPED = {
         "Administrator": "the address says who it is; it is unique across tenants"
     },
     "access/management/commands/reset_mfa.py": {"Administrator": "the address says who it is; it is unique"},
+    "access/sign_in/providers.py": {"IdentityProvider": "a new key is for the secrets of every tenant"},
+    "access/pages/sso.py": {"IdentityProvider": "the address names the tenant; nobody has signed in yet"},
+    "access/pages/session.py": {"IdentityProvider": "the sign-in page is before any tenant"},
     "access/sign_in/backend.py": {"Administrator": "the session says who it is; the tenant follows from it"},
     "access/sign_in/mail.py": {"Administrator": "the address says who it is; it is unique across tenants"},
     "access/tokens/leaks.py": {"ApiToken": "a secret was found; it says whose it is, and is unique across tenants"},

@@ -28,6 +28,8 @@ class SecurityEvent(StrEnum):
     SECOND_STEP_REFUSED = "second_step_refused"
     PASSKEY_FAILED = "passkey_failed"
     PASSKEY_REFUSED = "passkey_refused"
+    SSO_FAILED = "sso_failed"
+    SSO_REFUSED = "sso_refused"
     NEW_PASSWORD_REFUSED = "new_password_refused"  # noqa: S105 - no password
     RESET_REFUSED = "reset_refused"
     RESET_LINK_REFUSED = "reset_link_refused"

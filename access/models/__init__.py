@@ -2,6 +2,7 @@ from access.models.admins import Administrator, Role
 from access.models.attempts import CountedAttempt
 from access.models.audit import AuditEvent, AuditHead
 from access.models.notices import OwnerNotice
+from access.models.providers import IdentityProvider
 from access.models.sessions import Session
 from access.models.tasks import Schedule, TaskLease
 from access.models.tenants import Tenant
@@ -15,6 +16,7 @@ __all__ = [
     "AuditEvent",
     "AuditHead",
     "CountedAttempt",
+    "IdentityProvider",
     "OwnerNotice",
     "Role",
     "Schedule",

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from access.audit.events import Actor
-from access.models import Administrator, Role
+from access.models import Administrator, IdentityProvider, Role
 from access.pages.dialogs import Dialog, refuse, saved, show
 from access.pages.forms.account import TakeAwayForm
 from access.pages.forms.password import ReauthenticationForm
@@ -39,7 +39,8 @@ LIVE_TOKENS = 10  # that the dialog before a deletion lists; it counts the other
 def people_list(request: PageRequest) -> HttpResponse:
     filters = PeopleFilter(request.GET, tenant=request.tenant)
     page = Paginator(filters.apply(), PER_PAGE).get_page(request.GET.get("page"))
-    context = {"page": page, "filters": filters, "query": urlencode(filters.chosen)}
+    provider = IdentityProvider.objects.filter(tenant=request.tenant).first()
+    context = {"page": page, "filters": filters, "query": urlencode(filters.chosen), "provider": provider}
     piece = "rows" if request.htmx.target == "rows" else "content"
     response = fragment(request, "access/people/list.html", piece, context)
     return push_url(response, request, filters.chosen, page.number)

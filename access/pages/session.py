@@ -20,17 +20,16 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from access.addresses import client_address
 from access.audit.security import SecurityEvent, report
+from access.models import IdentityProvider
 from access.pages.forms.account import PasskeySignInForm, SecondStepForm, SecondStepPasskeyForm
 from access.pages.forms.people import InvitationForm
 from access.pages.forms.session import NewPasswordForm, PasswordResetForm, SignInForm
 from access.pages.responses import ceremony, form_data
 from access.people.invitations import InvitationOver, accept, invited
+from access.sign_in import visits
 from access.sign_in.attempts import Attempt, Purpose, report_failure
 from access.sign_in.authenticators import authenticators_of
-from access.sign_in.throttle import clear_attempts, count_attempt, counted
-
-PASSKEY_TRIED = "passkey_tried"  # in a session: the attempts that a passkey will be taken off
-PASSKEY_TIMEOUT = 5 * 60  # seconds
+from access.sign_in.throttle import counted
 
 
 class RefusesWith422:
@@ -52,6 +51,14 @@ class SignIn(RefusesWith422, views.LoginView):
             clear_login(request)
         answer: HttpResponseBase = super().dispatch(request, *args, **kwargs)
         return answer
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return {**super().get_context_data(**kwargs), "providers": providers()}
+
+
+def providers() -> list[IdentityProvider]:
+    """Up to two providers of this installation: where there is one, the sign-in page leads to it at once."""
+    return list(IdentityProvider.objects.select_related("tenant").filter(tenant__active=True)[:2])
 
 
 class SecondStep(AuthenticateView):
@@ -97,19 +104,16 @@ def passkey_sign_in(request: HttpRequest) -> HttpResponse:
     """
     address = client_address(request)
     if request.method == "GET":
-        tried = count_attempt(Attempt(Purpose.PASSKEY, "", address))
-        options = passkeys.begin_authentication()
-        request.session[PASSKEY_TRIED] = tried
-        if not request.user.is_authenticated:
-            request.session.set_expiry(PASSKEY_TIMEOUT)
-        return JsonResponse(options)
+        visits.begin(request, Purpose.PASSKEY)
+        return JsonResponse(passkeys.begin_authentication())
     form = PasskeySignInForm(request.POST)
     if not form.is_valid():
         report_failure(Attempt(Purpose.PASSKEY, "", address))
         sign_in = SignInForm(request=request)
         error = "This passkey was not accepted. Try again, or sign in with your password."
-        return render(request, "registration/sign_in.html", {"form": sign_in, "passkey_error": error}, status=422)
-    clear_attempts(request.session.pop(PASSKEY_TRIED, []))
+        context = {"form": sign_in, "passkey_error": error, "providers": providers()}
+        return render(request, "registration/sign_in.html", context, status=422)
+    visits.succeed(request)
     authenticator = form.cleaned_data["credential"]
     post_authentication(request, authenticator, passwordless=True)
     login = Login(user=authenticator.user, redirect_url=get_next_redirect_url(request))

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from access.audit.events import Actor, Target, difference, log_event
-from access.models import Administrator, AuditEvent, Role, Tenant
+from access.models import Administrator, AuditEvent, IdentityProvider, Role, Tenant
 from access.sign_in.authenticators import take_away
 
 EDITED = ("first_name", "last_name", "role")
@@ -137,6 +137,10 @@ def transfer_ownership(*, tenant: Tenant, person_id: uuid.UUID, actor: Actor) ->
     person = people.get(person_id)
     if person is None or person is owner or person.status != "active":
         raise ValidationError("The ownership goes to an active Admin.")
+    if not person.has_usable_password() and IdentityProvider.objects.filter(tenant=tenant).exists():
+        raise ValidationError(
+            "An Account Owner has a password, for when single sign-on fails. This Admin has none yet."
+        )
     for row, role in ((owner, Role.ADMIN), (person, Role.OWNER)):
         row.role = role
         row.save(update_fields=["role", "updated_at"])

@@ -3,11 +3,13 @@
 from typing import Any, ClassVar
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.authentication import get_authentication_records
 from allauth.core import context as current
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from access.addresses import client_address
@@ -16,6 +18,7 @@ from access.labels import PRODUCT
 from access.models import Administrator
 from access.sign_in.backend import may_sign_in
 from access.sign_in.passwords import change_password
+from access.sign_in.providers import must_use_provider
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -29,6 +32,10 @@ class AccountAdapter(DefaultAccountAdapter):
             refusal: HttpResponse = self.respond_user_inactive(request, user)
             return refusal
         answer: HttpResponse | None = super().pre_login(request, user, **options)
+        methods = {record["method"] for record in get_authentication_records(request, user)}
+        if answer is None and "socialaccount" not in methods and (provider := must_use_provider(user)):
+            request.session.flush()
+            return render(request, "registration/sso_required.html", {"provider": provider}, status=403)
         return answer
 
     def login(self, request: HttpRequest, user: Administrator) -> None:

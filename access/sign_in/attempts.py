@@ -14,6 +14,7 @@ class Purpose(StrEnum):
     CONFIRMATION = "confirmation"  # the password is asked for again
     SECOND_STEP = "second_step"
     PASSKEY = "passkey"
+    SSO = "sso"
     RESET = "reset"
     NEW_PASSWORD = "new_password"  # noqa: S105 - no password
 

@@ -25,7 +25,9 @@ def _signed_in(sender: Any, request: HttpRequest, user: Administrator, **kwargs:
     request.session[ADDRESS] = client_address(request)
     request.session[BROWSER] = request.headers.get("User-Agent", "")[:LONGEST_BROWSER]
     steps = [record["method"] for record in get_authentication_records(request, user)]
-    request.session[SECOND_STEP] = "mfa" in steps
+    # A provider asks for as many steps as its organization wants.
+    request.session[SECOND_STEP] = "mfa" in steps or "socialaccount" in steps
+    request.session.set_expiry(None)  # a sign-in without a name began with a short one
     log_session(request, user, "Signed in")
 
 

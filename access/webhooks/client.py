@@ -36,6 +36,7 @@ class Undelivered(Exception):
 class Answer:
     status: int
     text: str  # the first KEPT bytes of the body
+    media_type: str = ""
 
 
 class Deadline:
@@ -53,7 +54,12 @@ class Deadline:
 
 
 def post(url: str, body: bytes, headers: dict[str, str], *, seconds: float = SECONDS) -> Answer:
-    """Send the body once. Raises Undelivered, also for an address that webhooks may not send to."""
+    """Send the body of a webhook once. Raises Undelivered, also for an address that is not allowed."""
+    return send("POST", url, body, {"Content-Type": "application/json"} | headers, seconds=seconds)
+
+
+def send(method: str, url: str, body: bytes, headers: dict[str, str], *, seconds: float = SECONDS) -> Answer:
+    """Make one request to an address that somebody of a tenant chose. Raises Undelivered like `post`."""
     deadline = Deadline(seconds)
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 443
@@ -62,10 +68,11 @@ def post(url: str, body: bytes, headers: dict[str, str], *, seconds: float = SEC
         with httpcore.ConnectionPool(
             ssl_context=_tls(), network_backend=_Pinned(addresses, deadline), http2=False, retries=0
         ) as pool:
-            sent = {"Host": parts.netloc, "Content-Length": str(len(body)), "Content-Type": "application/json"}
+            sent = {"Host": parts.netloc, "Content-Length": str(len(body))}
             sent |= {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", "Connection": "close"} | headers
-            with pool.stream("POST", url, headers=list(sent.items()), content=body) as response:
-                return Answer(response.status, _beginning(response.iter_stream()))
+            with pool.stream(method, url, headers=list(sent.items()), content=body) as response:
+                types = [value.decode("latin-1") for name, value in response.headers if name.lower() == b"content-type"]
+                return Answer(response.status, _beginning(response.iter_stream()), *types[:1])
     except Refused as error:
         raise Undelivered(str(error)) from None
     except (TimeoutError, httpcore.TimeoutException):

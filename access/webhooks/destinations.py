@@ -105,7 +105,7 @@ def allowed(address: Address) -> bool:
 
 
 def forbidden(address: Address) -> str:
-    return f"Webhooks may not send to {address}: it is not an address of the public Internet."
+    return f"This server does not connect to {address}: it is not an address of the public Internet."
 
 
 def networks() -> tuple[IPv4Network | IPv6Network, ...]:

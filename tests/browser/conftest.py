@@ -16,6 +16,7 @@ from pytest_django import DjangoDbBlocker
 from tests import chromium
 from tests.browser import servers
 from tests.browser.servers import Server
+from tests.receivers import make_certificate
 
 FAILED = re.compile(r"Failed to load resource: (?:the server responded with a status of (\d+)|(net::\w+))")
 # Without these Chromium calls its maker, which a closed network answers with noise.
@@ -25,11 +26,20 @@ QUIET = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgroun
 
 
 @pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The certificate of `localhost` that the server trusts."""
+    return make_certificate(tmp_path_factory.mktemp("certificate") / "server.pem", "localhost")
+
+
+@pytest.fixture(scope="session")
 def server(
-    tmp_path_factory: pytest.TempPathFactory, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+    tmp_path_factory: pytest.TempPathFactory,
+    certificate: Path,
+    django_db_setup: None,
+    django_db_blocker: DjangoDbBlocker,
 ) -> Iterator[Server]:
     """A quick start on the database of this test run: SQLite in its own file, or a database beside the tests' own."""
-    settings = {}
+    settings = {"SSL_CERT_FILE": str(certificate), "IRU_WEBHOOK_NETWORKS": "127.0.0.1,::1"}
     if connection.vendor == "postgresql":
         with django_db_blocker.unblock(), connection.cursor() as cursor:
             cursor.execute("CREATE DATABASE quickstart")

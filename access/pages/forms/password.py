@@ -1,12 +1,13 @@
 """The password that is asked for again before sensitive steps."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.html import format_html
 
-from access.models import Administrator
+from access.models import Administrator, IdentityProvider
 from access.sign_in.authenticators import Authenticators, authenticators_of, is_app_code
 from access.sign_in.reauthentication import authenticated_recently, confirm
 
@@ -38,6 +39,16 @@ class ReauthenticationForm(forms.Form):
         field = self.fields["password"]
         if own.app:
             field.label = "Confirm your password, or a code of your authenticator app"
+        person = cast("Administrator", self.request.user)
+        provider = IdentityProvider.objects.filter(tenant=person.tenant).select_related("tenant").first()
+        if provider and not person.has_usable_password():
+            field.label = "Confirm who you are"
+            # The form stays as it is in its tab: the server knows by the session once the provider has confirmed.
+            field.help_text = format_html(
+                '<a href="{}?confirm" target="_blank">Confirm with {}</a> in another tab, then send this again.',
+                reverse("sso-start", args=[provider.tenant.subdomain]),
+                provider.name,
+            )
         if own.passkeys:
             field.widget.attrs["data-passkey"] = reverse("account-confirm")
 

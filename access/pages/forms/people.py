@@ -8,7 +8,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.db.models import Exists, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, Lower, NullIf
 
-from access.models import Administrator, Role
+from access.models import Administrator, IdentityProvider, Role
 from access.pages.forms.filters import ListFilter
 from access.pages.forms.password import LENGTH_ADVICE, ReauthenticationForm
 from access.sign_in.authenticators import SECOND_STEPS
@@ -98,6 +98,50 @@ class SecondStepRuleForm(ReauthenticationForm):
     )
 
     field_order = ["required", "password"]
+
+
+class ProviderForm(ReauthenticationForm):
+    """The OpenID Connect provider of an organization. The secret is never shown; left empty, it stays."""
+
+    name = forms.CharField(
+        max_length=100,
+        help_text="People read it on the sign-in page, such as “Okta”.",
+        error_messages={"required": "Enter a name."},
+    )
+    issuer = forms.CharField(
+        max_length=500,
+        help_text="The provider's address for itself, as in https://login.example.com/realms/acme.",
+        error_messages={"required": "Enter the issuer."},
+    )
+    client_id = forms.CharField(label="Client ID", max_length=255, error_messages={"required": "Enter the client ID."})
+    client_secret = forms.CharField(
+        max_length=1000,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        error_messages={"required": "Enter the client secret that the provider gave you."},
+    )
+    required = forms.BooleanField(
+        label="Everybody signs in with it",
+        required=False,
+        help_text="Passwords and passkeys are then refused, except for the Account Owner, for when the provider fails.",
+    )
+
+    field_order = ["name", "issuer", "client_id", "client_secret", "required", "password"]
+
+    def __init__(self, data: Any, *, provider: IdentityProvider | None, **kwargs: Any) -> None:
+        names = ("name", "issuer", "client_id", "required")
+        super().__init__(
+            data, initial={name: getattr(provider, name) for name in names} if provider else None, **kwargs
+        )
+        if provider:
+            self.fields["client_secret"].required = False
+            self.fields["client_secret"].help_text = "Leave it empty to keep the one that is stored."
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The valid input, as the room takes it."""
+        names = ("name", "issuer", "client_id", "client_secret", "required")
+        return {name: self.cleaned_data[name] for name in names}
 
 
 class InvitationForm(forms.Form):

@@ -3,6 +3,7 @@
 from typing import Any
 
 from allauth.account.forms import LoginForm, ResetPasswordForm, ResetPasswordKeyForm
+from django import forms
 from django.core.exceptions import ValidationError
 from django.forms import Field
 from django.http import HttpRequest
@@ -50,6 +51,21 @@ class NewPasswordForm(ResetPasswordKeyForm):
         if self.user is None:  # a used or expired link: the page is shown without this form
             raise ValidationError("This link is no longer valid.")
         return password
+
+
+class OrganizationForm(forms.Form):
+    organization = forms.SlugField(
+        max_length=63,
+        help_text="As in the address of its API: acme of acme.api.…",
+        error_messages={
+            "required": "Enter your organization's name.",
+            "invalid": "It has letters, digits and hyphens.",
+        },
+        widget=forms.TextInput(attrs={"autocomplete": "organization", "autocapitalize": "off", "autofocus": True}),
+    )
+
+    def clean_organization(self) -> str:
+        return str(self.cleaned_data["organization"]).lower()
 
 
 def _style_field(field: Field, label: str, **attrs: Any) -> None:

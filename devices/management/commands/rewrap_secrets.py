@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from access.sealing import SecretUnreadable
-from access.sign_in import authenticators
+from access.sign_in import authenticators, providers
 from access.webhooks import signing
 from devices.api import idempotency
 from devices.bulk import bodies
@@ -14,14 +14,14 @@ from devices.fleet import secrets
 class Command(BaseCommand):
     help = (
         "Re-encrypt device secrets, bodies of bulk commands that still run, keys and server tokens of Automated Device "
-        "Enrollment, answers that are kept for an Idempotency-Key, secrets of webhooks, authenticator apps "
-        "and recovery codes, with the newest of IRU_SECRET_KEYS. The older keys can be removed afterwards."
+        "Enrollment, answers that are kept for an Idempotency-Key, secrets of webhooks, identity providers and "
+        "authenticator apps, and recovery codes, with the newest of IRU_SECRET_KEYS. Older keys can go afterwards."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
         total = 0
         try:
-            for each in (secrets, ade_keys, bodies, idempotency, signing, authenticators):
+            for each in (secrets, ade_keys, bodies, idempotency, signing, authenticators, providers):
                 while count := each.rewrap(limit=1000):
                     total += count
         except SecretUnreadable:

@@ -67,6 +67,7 @@ def ids(tenant: Tenant, owner: Administrator) -> dict[str, Any]:
         "person_id": AdministratorFactory.create(tenant=tenant, is_active=False).pk,
         "authenticator_id": AuthenticatorFactory.create(user=owner).pk,
         "session_id": "0" * 40,
+        "subdomain": "nowhere",
         "webhook_id": tenant.webhooks.get().uuid,
         "delivery_id": tenant.webhooks.get().deliveries.earliest("pk").uuid,
         "device_id": device.uuid,

@@ -72,10 +72,10 @@ class TestList:
     ) -> None:
         client = signed_in(boss)
         client.get(LIST)  # the first page of a session notes when it was seen
-        with django_assert_num_queries(4):
+        with django_assert_num_queries(5):
             client.get(LIST)
         AdministratorFactory.create_batch(60, tenant=tenant)
-        with django_assert_num_queries(4):
+        with django_assert_num_queries(5):
             assert client.get(LIST).content.decode().count('popovertarget="menu-') == 50
 
     @pytest.mark.parametrize(

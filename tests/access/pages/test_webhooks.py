@@ -103,7 +103,7 @@ def test_a_form_that_is_sent_twice_makes_one_webhook(browser: Client, tenant: Te
     [
         ({"url": ""}, "Enter the URL"),
         ({"url": "http://hooks.test/"}, "must begin with https://"),
-        ({"url": "https://169.254.169.254/"}, "may not send to 169.254.169.254"),
+        ({"url": "https://169.254.169.254/"}, "does not connect to 169.254.169.254"),
         ({"url": "https://user:pw@hooks.test/"}, "must not contain a user name"),
         ({"events": []}, "Choose at least one event"),
         ({"events": ["webhook.test"]}, "not one of the available choices"),

@@ -36,6 +36,7 @@ WORDS = {
     "uidb36": "1",
     "key": "nonsense",
     "session_id": "0" * 40,
+    "subdomain": "nowhere",
 }
 
 
