@@ -3,6 +3,7 @@
 import uuid
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
 from django.core.signing import BadSignature, Signer
 from django.db import transaction
@@ -41,16 +42,17 @@ def invite_administrator(
 
 @transaction.atomic
 def resend_invitation(*, tenant: Tenant, person_id: uuid.UUID, actor: Actor, host: str | None) -> Administrator:
-    """Send another link, as `send_invitation` does. Does nothing for a person who is not Pending any more."""
+    """Send another link, as `send_invitation` does. Raises ValidationError for a person who is not Pending any more."""
     person = locked(tenant, person_id)
-    if person.status == "pending":
-        send_invitation(person, host)
-        log_event(
-            target=target_of(person, "invitation"),
-            actor=actor,
-            action=AuditEvent.Action.UPDATE,
-            summary="Invitation sent again",
-        )
+    if person.status != "pending":
+        raise ValidationError(f"{person.name} is {person.status}, and needs no invitation.")
+    send_invitation(person, host)
+    log_event(
+        target=target_of(person, "invitation"),
+        actor=actor,
+        action=AuditEvent.Action.UPDATE,
+        summary="Invitation sent again",
+    )
     return person
 
 

@@ -2,15 +2,17 @@
 
 from typing import Any
 
-from allauth.account.forms import LoginForm, ResetPasswordForm, ResetPasswordKeyForm
+from allauth.account.forms import LoginForm, ResetPasswordForm, ResetPasswordKeyForm, UserTokenForm
 from django import forms
 from django.core.exceptions import ValidationError
 from django.forms import Field
 from django.http import HttpRequest
 
 from access.addresses import client_address
+from access.models import Administrator
 from access.pages.forms.password import LENGTH_ADVICE
 from access.sign_in.attempts import Attempt, Purpose
+from access.sign_in.backend import may_sign_in
 from access.sign_in.mail import send_password_link
 from access.sign_in.throttle import count_attempt
 
@@ -37,6 +39,14 @@ class PasswordResetForm(ResetPasswordForm):
         count_attempt(Attempt(Purpose.RESET, email, client_address(request)))
         send_password_link(email, request.get_host())
         return email
+
+
+class ResetLinkForm(UserTokenForm):
+    """The link to choose a new password, which is over for a person who cannot sign in any more."""
+
+    def _get_user(self, uidb36: str) -> Administrator | None:
+        person: Administrator | None = super()._get_user(uidb36)
+        return person if person and may_sign_in(person) else None
 
 
 class NewPasswordForm(ResetPasswordKeyForm):

@@ -15,6 +15,7 @@ from django.utils import timezone
 from access.audit.events import Actor, Target, log_event
 from access.audit.subjects import subjects
 from access.models import AuditEvent, Tenant
+from access.pages import activity
 from tests.access.pages.test_permissions import admin, owner
 from tests.factories.access import AdministratorFactory
 
@@ -126,6 +127,38 @@ def test_older_events_are_on_further_pages(admin: Client, tenant: Tenant) -> Non
     assert (seen, part.older) == (made[::-1], 0)
 
 
+@pytest.mark.parametrize("window", [1, 3, 1000])
+def test_a_text_is_found_in_windows_of_any_size(
+    admin: Client, tenant: Tenant, monkeypatch: pytest.MonkeyPatch, window: int
+) -> None:
+    monkeypatch.setattr(activity, "FIRST_WINDOW", window)
+    monkeypatch.setattr(activity, "LONGEST_WINDOW", window)
+    monkeypatch.setattr(activity, "PER_PAGE", 2)
+    for number in range(12):
+        record(tenant, f"needle {number}" if number % 3 == 0 else f"hay {number}")
+    seen, query = [], "q=needle"
+    while query:
+        part = admin.get(f"{PAGE}?{query}").context["part"]
+        seen.append([event.target_name for event in part.events])
+        query = f"q=needle&before={part.older}" if part.older else ""
+    assert seen == [["needle 9", "needle 6"], ["needle 3", "needle 0"]]
+
+
+def test_a_long_search_says_how_far_it_went(admin: Client, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(activity, "FIRST_WINDOW", 2)
+    for name in ("needle", "hay 1", "hay 2", "hay 3", "hay 4", "hay 5"):
+        record(tenant, name)
+    monkeypatch.setattr(activity, "LONGEST_SEARCH", 0)
+    first = admin.get(f"{PAGE}?q=needle")
+    assert "No event since" in first.content.decode()
+    part = first.context["part"]
+    assert (part.events, part.searched is not None) == ([], True)
+    monkeypatch.setattr(activity, "LONGEST_SEARCH", 1000)
+    second = admin.get(f"{PAGE}?q=needle&before={part.older}").context["part"]
+    assert [event.target_name for event in second.events] == ["needle"]
+    assert (second.older, second.searched) == (0, None)
+
+
 def test_every_page_costs_the_same(admin: Client, tenant: Tenant, django_assert_num_queries: Any) -> None:
     record(tenant, "one")
     admin.get(PAGE)  # the first page of a session notes when it was seen
@@ -135,7 +168,7 @@ def test_every_page_costs_the_same(admin: Client, tenant: Tenant, django_assert_
         record(tenant, f"tag {number}")
     with django_assert_num_queries(3):
         admin.get(PAGE)
-    with django_assert_num_queries(5):  # the first number of the days, and the numbers before the rows
+    with django_assert_num_queries(6):  # the first number of the days, the head, and the numbers before the rows
         admin.get(f"{PAGE}?q=tag&first=2026-01-01")
 
 

@@ -174,6 +174,14 @@ class TestDialogs:
         run_tasks()
         assert [message.to for message in mail.outbox] == [[person.email]]
 
+    def test_a_person_who_came_in_meanwhile_gets_no_link(
+        self, boss: Administrator, leaver: Administrator, run_tasks: RunTasks
+    ) -> None:
+        answer = signed_in(boss).post(page("resend", leaver), headers=HTMX)
+        run_tasks()
+        assert (answer.status_code, mail.outbox) == (422, [])
+        assert "is active, and needs no invitation" in answer.content.decode()
+
     def test_the_owner_stays_signed_in_after_a_transfer(self, boss: Administrator, leaver: Administrator) -> None:
         client, elsewhere, other = signed_in(boss), signed_in(boss), signed_in(leaver)
         answer = client.post(page("transfer", leaver), headers=HTMX)

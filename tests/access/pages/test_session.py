@@ -97,6 +97,48 @@ def test_a_reset_link_lasts_an_hour(
     assert ('name="password1"' in page, "This link has expired" in page) == (works, not works)
 
 
+def reset_link(someone: Administrator, run_tasks: RunTasks) -> str:
+    Client().post("/password/reset/", {"email": someone.email})
+    run_tasks()
+    return next(line for line in str(mail.outbox[-1].body).splitlines() if line.startswith("http"))
+
+
+NEW_PASSWORD = {"password1": "another long passphrase of mine", "password2": "another long passphrase of mine"}
+
+
+@pytest.mark.parametrize("end", ["suspended", "deleted", "tenant", "address", "signed in since"])
+def test_a_reset_link_that_is_over_changes_nothing(
+    client: Client, tenant: Tenant, run_tasks: RunTasks, end: str
+) -> None:
+    owner = person(tenant, password=PASSWORD)
+    link = reset_link(owner, run_tasks)
+    form = client.get(link, follow=True).request["PATH_INFO"]
+    match end:
+        case "suspended":
+            Administrator.objects.filter(pk=owner.pk).update(is_active=False)
+        case "deleted":
+            owner.delete()
+        case "tenant":
+            Tenant.objects.filter(pk=tenant.pk).update(active=False)
+        case "address":
+            Administrator.objects.filter(pk=owner.pk).update(email="changed@accuhive.test")
+        case _:
+            sign_in(Client(), owner.email)
+    before = Administrator.objects.filter(pk=owner.pk).values_list("password").first()
+    for visitor, url in ((client, form), (Client(), link)):
+        page = visitor.post(url, NEW_PASSWORD, follow=True).content.decode()
+        assert "This link has expired" in page, end
+    assert Administrator.objects.filter(pk=owner.pk).values_list("password").first() == before
+
+
+def test_somebody_else_who_is_signed_in_does_not_become_the_person(client: Client, tenant: Tenant, run_tasks: RunTasks) -> None:
+    owner, other = person(tenant, password=PASSWORD), person(tenant, Role.AUDITOR)
+    client.force_login(other)
+    form = client.get(reset_link(owner, run_tasks), follow=True).request["PATH_INFO"]
+    client.post(form, NEW_PASSWORD)
+    assert client.session.get("_auth_user_id") in {None, str(other.pk)}
+
+
 def test_a_slow_mail_server_does_not_delay_the_answer(
     client: Client, tenant: Tenant, run_tasks: RunTasks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
