@@ -131,7 +131,9 @@ def test_a_reset_link_that_is_over_changes_nothing(
     assert Administrator.objects.filter(pk=owner.pk).values_list("password").first() == before
 
 
-def test_somebody_else_who_is_signed_in_does_not_become_the_person(client: Client, tenant: Tenant, run_tasks: RunTasks) -> None:
+def test_somebody_who_is_signed_in_does_not_become_the_person(
+    client: Client, tenant: Tenant, run_tasks: RunTasks
+) -> None:
     owner, other = person(tenant, password=PASSWORD), person(tenant, Role.AUDITOR)
     client.force_login(other)
     form = client.get(reset_link(owner, run_tasks), follow=True).request["PATH_INFO"]
