@@ -1,5 +1,6 @@
 """Sign-in with the OpenID Connect provider of an organization, and the dialogs that set it up."""
 
+import logging
 from typing import Any
 
 from allauth.account.internal.flows.login import perform_login, record_authentication
@@ -36,6 +37,8 @@ from access.sign_in.providers import (
     person_of,
 )
 from access.sign_in.reauthentication import authenticated_now
+
+logger = logging.getLogger(__name__)
 
 
 @never_cache
@@ -109,10 +112,12 @@ def _confirmed(request: HttpRequest, person: Administrator, claims: dict[str, An
 
 def _failed(request: HttpRequest, error: Exception) -> HttpResponse:
     report(SecurityEvent.SSO_FAILED, client_address(request))
-    message = str(error) if isinstance(error, NotLetIn) else "The provider of your organization could not be used."
-    detail = str(error) if isinstance(error, ProviderAway) else ""
-    status = 403 if isinstance(error, NotLetIn) else 502
-    return render(request, "registration/sso_failed.html", {"message": message, "detail": detail}, status=status)
+    if isinstance(error, NotLetIn):
+        return render(request, "registration/sso_failed.html", {"message": str(error)}, status=403)
+    # A stranger can cause this, and the reason may quote the provider: it is for the operator.
+    logger.warning("Single sign-on failed: %s", str(error)[:500])
+    message = "The provider of your organization could not be used. Try again, or ask an administrator."
+    return render(request, "registration/sso_failed.html", {"message": message}, status=502)
 
 
 def _provider(subdomain: str) -> IdentityProvider | None:

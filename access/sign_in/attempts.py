@@ -31,7 +31,7 @@ class Limit(StrEnum):
 class Attempt:
     """`account` is the name that was typed: not to be logged before it is known to be an account's.
 
-    A passkey comes without a name; then only the address counts.
+    A passkey and a provider come without a name; then only the address counts, apart from passwords.
     """
 
     purpose: Purpose

@@ -10,6 +10,9 @@ from access.sign_in.attempts import Attempt, Limit, Purpose, TooManyAttempts, re
 from access.sign_in.turns import Turns
 
 ATTEMPTS = 10  # within the window of access.attempts
+# Of those that come without a name. They prove nothing that could be guessed, and count from their beginning: several
+# people behind one address may be at their provider at once.
+NAMELESS_ATTEMPTS = 30
 turns = Turns()
 
 
@@ -19,7 +22,7 @@ def count_attempt(attempt: Attempt) -> list[int]:
     Raises TooManyAttempts after ten within five minutes. Pass the result to `clear_attempts` after a success.
     """
     with _limited(attempt):
-        return attempts.count(_keys(attempt), ATTEMPTS)
+        return attempts.count(_keys(attempt), ATTEMPTS if attempt.account else NAMELESS_ATTEMPTS)
 
 
 def clear_attempts(counted: list[int]) -> None:
@@ -69,5 +72,9 @@ def _keys(attempt: Attempt) -> dict[str, Limit]:
     account = attempt.account.strip().lower()
     if attempt.purpose == Purpose.RESET:
         account = f"reset:{account}"  # asking for links pauses no sign-in of that person
-    keys = {key_of("address", network(attempt.address)): Limit.ADDRESS}
-    return {key_of("account", account): Limit.ACCOUNT, **keys} if account else keys
+    if not account:
+        return {key_of("nameless", network(attempt.address)): Limit.ADDRESS}
+    return {
+        key_of("account", account): Limit.ACCOUNT,
+        key_of("address", network(attempt.address)): Limit.ADDRESS,
+    }
