@@ -12,6 +12,7 @@ from uuid import UUID
 
 import pytest
 from django.apps import apps
+from django.contrib.auth import SESSION_KEY
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
@@ -19,7 +20,7 @@ from pytest_django import DjangoDbBlocker, Settings
 
 from access.audit.chain import chain_mac, verify
 from access.audit.events import Actor
-from access.models import AuditEvent, Tenant
+from access.models import AuditEvent, Session, Tenant
 from access.sign_in.sessions import SessionStore, stored_key
 from access.tokens.authentication import authenticate
 from access.tokens.digests import Digest, digests
@@ -93,7 +94,10 @@ EVENTS: list[dict[str, Any]] = [
 ]
 
 # The schema of the release before the present migrations. It moves on with each release, by one.
-PREVIOUS = [("access", "0003_tasks"), ("devices", "0007_users_newest_first"), ("sessions", "0001_initial")]
+PREVIOUS = [("access", "0003_tasks"), ("devices", "0007_users_newest_first")]
+# Django's own table, of an app that is not installed any more.
+SESSIONS = "CREATE TABLE django_session (session_key varchar(40) PRIMARY KEY, session_data text, expire_date {})"
+PERSON = UUID("98765000-0000-4000-8000-000000000009")
 
 
 @pytest.fixture(autouse=True)
@@ -150,13 +154,17 @@ def test_an_upgraded_database_keeps_its_tokens_secrets_sessions_and_trail(empty_
     executor.migrate(PREVIOUS)
     tables = executor.loader.project_state(PREVIOUS).apps
     insert(tables, record=RECORD)
+    tables.get_model("access", "Administrator").objects.create(id=PERSON, tenant_id=7, email="ana@stored.test")
+    insert_session()
     call_command("migrate", verbosity=0)
 
     tenant = Tenant.objects.get()
     live = authenticate(f"Bearer {TOKEN}", subdomain="stored")
     assert (live.name, live.permissions, live.tenant) == ("Wall board", {"list_devices"}, tenant)
     assert verify(tenant) == (2, EVENTS[1]["mac"])
-    assert SessionStore().exists(SESSION)
+    assert SessionStore(SESSION).load() == {SESSION_KEY: str(PERSON)}
+    assert Session.objects.get().person_id == PERSON
+    assert "django_session" not in connection.introspection.table_names()
     assert Device.objects.get().record_json == RECORD
     assert_secret_is_readable()
     assert verify(tenant)[0] == 3  # the reading
@@ -183,9 +191,16 @@ def insert(tables: Any, **device: Any) -> None:
     for event in EVENTS:
         tables.get_model("access", "AuditEvent").objects.create(**event)
     tables.get_model("access", "AuditHead").objects.create(tenant_id=7, sequence=2, mac=EVENTS[1]["mac"])
-    tables.get_model("sessions", "Session").objects.create(
-        session_key=STORED_SESSION, session_data="", expire_date=datetime(2999, 1, 1, tzinfo=UTC)
-    )
+
+
+def insert_session() -> None:
+    moment = "timestamp with time zone" if connection.vendor == "postgresql" else "datetime"
+    data = SessionStore().encode({SESSION_KEY: str(PERSON)})
+    with connection.cursor() as cursor:
+        cursor.execute(SESSIONS.format(moment))
+        cursor.execute(
+            "INSERT INTO django_session VALUES (%s, %s, %s)", [STORED_SESSION, data, "2999-01-01 00:00:00+00:00"]
+        )
 
 
 def assert_secret_is_readable() -> None:

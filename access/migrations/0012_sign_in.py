@@ -2,7 +2,29 @@
 
 import django.db.models.deletion
 from django.conf import settings
+from django.contrib.auth import SESSION_KEY
 from django.db import migrations, models
+
+from access.sign_in.sessions import SessionStore
+
+
+def move_sessions(apps, schema_editor):
+    """Take the sessions over from Django's own table, with the person of each, and delete the table."""
+    connection = schema_editor.connection
+    if 'django_session' not in connection.introspection.table_names():
+        return
+    Session, Administrator = apps.get_model('access', 'Session'), apps.get_model('access', 'Administrator')
+    people = {str(pk): pk for pk in Administrator.objects.values_list('pk', flat=True)}
+    with connection.cursor() as cursor:
+        cursor.execute('SELECT session_key, session_data, expire_date FROM django_session')
+        rows = cursor.fetchall()
+    convert = connection.ops.get_db_converters(Session._meta.get_field('expire_date').get_col('x'))
+    for key, data, moment in rows:
+        for converter in convert:
+            moment = converter(moment, Session._meta.get_field('expire_date').get_col('x'), connection)
+        person = people.get(SessionStore().decode(data).get(SESSION_KEY))
+        Session.objects.create(session_key=key, session_data=data, expire_date=moment, person_id=person)
+    schema_editor.execute('DROP TABLE django_session')
 
 
 class Migration(migrations.Migration):
@@ -35,6 +57,5 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'sessions',
             },
         ),
-        # Sessions are in the table above now. Everybody signs in once more.
-        migrations.RunSQL('DROP TABLE IF EXISTS django_session', migrations.RunSQL.noop),
+        migrations.RunPython(move_sessions, migrations.RunPython.noop),
     ]

@@ -240,6 +240,8 @@ def test_access_is_marked_and_titled_once(signed_in: Visit) -> None:
         expect(page.get_by_role("heading", level=1)).to_have_text("Access")
         expect(page.get_by_role("heading", name=re.compile("^(API tokens|Webhooks)$"))).to_have_count(0)
     account.press("ArrowDown")
+    expect(page.get_by_role("link", name="Your account")).to_be_focused()
+    page.keyboard.press("ArrowDown")
     expect(page.get_by_role("link", name="Access", exact=True)).to_be_focused()
     expect(page.get_by_role("link", name="Access", exact=True)).to_have_attribute("aria-current", "page")
 

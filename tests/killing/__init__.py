@@ -27,7 +27,7 @@ POINTS = {
     "a CSV is written": (AFTER, "devices.storage.backends:Incoming.write"),
     "a CSV is stored": (AFTER, "devices.prism.exports:store"),
     "an export is noted": (AFTER, "devices.prism.exports:_end"),
-    "a download streams": (AMIDST, "devices.files.downloads:_pieces"),
+    "a download streams": (AMIDST, "devices.files.downloads:_Pieces"),
     "a file is deleted, and its row is not": (AFTER, "devices.storage.embedded:EmbeddedStorage.delete"),
 }
 
