@@ -1,4 +1,4 @@
-"""An OpenID Connect provider on this machine, at `https://localhost:<port>`. It believes whoever asks."""
+"""An OpenID Connect provider on this machine, at `https://localhost:<port>`. It asks for no password."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""Browsers in words, from what they call themselves."""
+"""The name of a browser and its system, from the User-Agent header."""
 
 # The first that is found counts: most browsers also name those they descend from.
 BROWSERS = [("Edg", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("FxiOS/", "Firefox"), ("CriOS/", "Chrome")]

@@ -230,7 +230,7 @@ def _use_recovery_code(row: Authenticator, code: str, address: str) -> bool:
 
 
 def _period_of(secret: bytes, code: str) -> int | None:
-    """The period whose code this is: the present one, or one beside it, because clocks differ."""
+    """The period of this code: the present one, or the one before or after it, because clocks differ."""
     present = int(time.time()) // PERIOD
     for period in (present, present - 1, present + 1):
         if secrets.compare_digest(_totp(secret).generate(period * PERIOD), code.encode()):

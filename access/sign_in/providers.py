@@ -231,7 +231,7 @@ def person_of(provider: IdentityProvider, claims: dict[str, Any], address: str) 
         return people.get(pk=link.user_id)
     person = people.filter(email=email).first() if email else None
     if person is None or claims.get("email_verified") is False or str(claims.get("email_verified")).lower() == "false":
-        raise NotLetIn("Nobody of this organization is known by your address. Ask an administrator to invite you.")
+        raise NotLetIn("Your address is not known in this organization. Ask an administrator to invite you.")
     if links.filter(user=person).exists():
         # The address was given to somebody else, who must not become the person who had it.
         raise NotLetIn("Your address belongs to another account of the provider. Ask your Account Owner.")

@@ -22,5 +22,5 @@ def begin(request: HttpRequest, purpose: Purpose) -> None:
 
 
 def succeed(request: HttpRequest) -> None:
-    """Take back what was counted: the person came in."""
+    """The person has signed in: the attempts do not count any more."""
     clear_attempts(request.session.pop(TRIED, []))

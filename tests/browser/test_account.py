@@ -58,6 +58,15 @@ def set_up_app(page: Page) -> tuple[bytes, list[str]]:
     return key, codes
 
 
+def add_passkey(page: Page, name: str) -> None:
+    """Add the first passkey of the person on the account page, which shows recovery codes."""
+    page.goto("/account/")
+    page.get_by_role("link", name="Add a passkey").click()
+    page.get_by_label("Name").fill(name)
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_role("heading", name="Store your recovery codes")).to_be_visible()
+
+
 def sign_in(page: Page, email: str, password: str = PASSWORD) -> None:
     page.goto("/sign-in/")
     page.get_by_label("E-mail").fill(email)
@@ -125,11 +134,7 @@ def test_an_authenticator_app_and_recovery_codes(signed_in: Visit, visit: Visit,
 def test_a_passkey_signs_in_and_confirms(signed_in: Visit, visit: Visit, server: Server) -> None:
     page = with_authenticator(visit())
     email = member(signed_in, page, server, "Pia")
-    page.goto("/account/")
-    page.get_by_role("link", name="Add a passkey").click()
-    page.get_by_label("Name").fill("My laptop")
-    page.get_by_role("button", name="Continue").click()
-    expect(page.get_by_role("heading", name="Store your recovery codes")).to_be_visible()
+    add_passkey(page, "My laptop")
     page.get_by_label("I have stored the codes").check()
     page.get_by_role("button", name="Done").click()
     expect(page.get_by_text("My laptop", exact=True)).to_be_visible()
@@ -159,11 +164,7 @@ def test_a_passkey_signs_in_and_confirms(signed_in: Visit, visit: Visit, server:
 def test_a_passkey_that_was_removed_does_not_sign_in(signed_in: Visit, visit: Visit, server: Server) -> None:
     page = with_authenticator(visit())
     email = member(signed_in, page, server, "Rea")
-    page.goto("/account/")
-    page.get_by_role("link", name="Add a passkey").click()
-    page.get_by_label("Name").fill("Lost")
-    page.get_by_role("button", name="Continue").click()
-    expect(page.get_by_role("heading", name="Store your recovery codes")).to_be_visible()
+    add_passkey(page, "Lost")
 
     owner = signed_in()
     choose(owner, "Rea", "Manage authenticators")

@@ -83,7 +83,7 @@ def test_strangers_and_passwords_stay_outside(
     page = visit(ignore_https_errors=True)
     page.goto("/sign-in/")
     page.get_by_role("link", name="Sign in with Okta").click()
-    expect(page.get_by_text("Nobody of this organization is known by your address.")).to_be_visible()
+    expect(page.get_by_text("Your address is not known in this organization.")).to_be_visible()
     person.context.clear_cookies()
     sign_in(person, "petra@accuhive.example")
     expect(person.get_by_role("heading", name="Single sign-on is required")).to_be_visible()

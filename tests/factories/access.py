@@ -55,7 +55,7 @@ class AdministratorFactory(DjangoModelFactory[Administrator]):
 
 
 class AuthenticatorFactory(DjangoModelFactory[Authenticator]):
-    """An authenticator app with `secret`, or the one of `SECRET`. `code_of` says what it shows."""
+    """An authenticator app with `secret`, which is SECRET without one. `code_of` returns its code."""
 
     class Meta:
         model = Authenticator

@@ -38,7 +38,7 @@ PUBLIC = {
     "/password/reset/done/",
     "/password/reset/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/",
 }
-# Pages about the person who opens them, whoever that is.
+# Pages about the person who opens them, open to every role and to operators.
 OWN = {
     "/",
     "/account/",
