@@ -86,6 +86,7 @@ urlpatterns = [
     path("devices/<uuid:device_id>/secrets/", secrets.secrets, name="device-secrets"),
     path("devices/<uuid:device_id>/secrets/<slug:kind>/", secrets.read, name="device-secret"),
     path("devices/<uuid:device_id>/actions/<slug:action>/", device_commands.send, name="device-action"),
+    path("devices/<uuid:device_id>/commands/<uuid:command_id>/cancel/", device_commands.cancel, name="command-cancel"),
     path("devices/<uuid:device_id>/lost-mode/cancel/", device_commands.cancel_lost_mode, name="lost-mode-cancel"),
     path("blueprints/", blueprints.blueprint_list, name="blueprints"),
     path("blueprints/new/", blueprints.create, name="blueprint-create"),

@@ -18,6 +18,9 @@ from access.pages.responses import close_dialog, fragment
 class Dialog:
     """The texts around the form. `back` is the target of Cancel without JavaScript, `about` says what will happen.
 
+    `warning` is what the person must know before. `links` stand beside the buttons. `preview` is a template that shows
+    what the fields will look like elsewhere. `keep` is the label of Cancel where that word would have two meanings.
+
     `upload`: the file is uploaded to the storage before the form is sent. `waiting` says what the form waits for: the
     form is sent repeatedly until the answer is a different one.
     """
@@ -28,8 +31,21 @@ class Dialog:
     about: str = ""
     danger: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
+    warning: str = ""
+    links: tuple["DialogLink", ...] = ()
+    preview: str = ""
+    keep: str = ""
     upload: "Upload | None" = None
     waiting: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DialogLink:
+    """A link to a page; with `dialog` to another dialog, which replaces this one."""
+
+    label: str
+    url: str
+    dialog: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +83,24 @@ def opened_on(request: PageRequest) -> str:
 
 
 def saved(
-    request: PageRequest, url: str, event: str, notice: str, *, tabs: bool = False, in_place: bool = False
+    request: PageRequest,
+    url: str,
+    event: str,
+    notice: str,
+    *,
+    tabs: bool = False,
+    in_place: bool = False,
+    level: int = messages.SUCCESS,
 ) -> HttpResponse:
     """The answer to a change: show `notice` on the page `url`. With `tabs` the pages below `url` may show it too.
 
-    `in_place`: the page `url` loads what has changed on the event, so that it keeps its place and the focus.
+    `in_place`: the page `url` loads what has changed on the event, so that it keeps its place and the focus. `level`:
+    messages.INFO for something that has been accepted and not happened yet.
     """
     here = opened_on(request)
     if in_place and here == url:
         return close_dialog(event, notice=notice)
-    messages.success(request, notice)
+    messages.add_message(request, level, notice)
     if not request.htmx:
         return redirect(url)
     if here == url or (tabs and here.startswith(url)):

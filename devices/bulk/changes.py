@@ -98,7 +98,7 @@ class SendCommand(DeviceChange):
 
     @property
     def label(self) -> str:
-        return self.command.label
+        return self.command.title
 
     def stored(self) -> Stored:
         body = self.arguments and self.arguments.model_dump_json(by_alias=True, exclude_unset=True).encode()

@@ -11,12 +11,20 @@ from pydantic.alias_generators import to_pascal
 from pydantic.fields import FieldInfo
 
 from access.refusals import Refusal
+from devices.commands import words
 from devices.inputs import Body
 from devices.models import Device, DeviceCommand, Platform
 
 
 class CommandRefused(Refusal):
-    """The command is not sent. The public API answers the message as a bare JSON string."""
+    """The command is not sent. The public API answers the message as a bare JSON string.
+
+    `waiting` is the same command in the device's queue, if that is the reason.
+    """
+
+    def __init__(self, message: str, *, waiting: DeviceCommand | None = None) -> None:
+        super().__init__(message)
+        self.waiting = waiting
 
     def body(self) -> str:
         return str(self)
@@ -56,9 +64,11 @@ class FormHint:
     """What a form needs to know of a field of a body, and the API does not. Belongs into the field's `Annotated`.
 
     `platforms` are those whose devices use the field; None for all. `choices` are labels for the field's values.
+    `accounts`: the value is the name of an account of the device.
     """
 
     platforms: Set[Platform] | None = None
+    accounts: bool = False
     required_on: Set[Platform] = frozenset()
     initial: Any = None
     choices: Mapping[str, str] = field(default_factory=dict)
@@ -83,18 +93,23 @@ class Command[B]:
     id: str
     order: int  # place in the permission editor; steps of ten leave room between two
     action: str
-    label: str
+    label: str  # of the permission, as the public API has it
     about: str
     sensitive = False  # whether the holder of the device loses data or access
     body: type[B] | None = None
 
     # The menu of a device and the dialog behind it. A consequence is a full sentence about what the device will do.
+    title: str  # of the action: a verb first, and only proper names with capitals
+    switch = ""  # the thing that the command turns on or off; the menu then has an entry for each direction
     group: MenuGroup
     icon: str  # of the Lucide set
     consequence: str
     consequence_by_platform: Mapping[str, str] = {}
-    dangerous = False
+    dangerous = False  # whether it locks somebody out or deletes stored data: the one rule for the color of danger
     only_in_lost_mode = False
+    form_needs_one_of: tuple[str, ...] = ()  # names of fields of which a person fills one; the API takes none of them
+    form_needs_one_of_error = ""
+    form_needs_one_of_help = ""
     confirm_by_name = False  # whether the name of the device has to be typed first
     confirm_by_password = False  # whether a person has to enter their password again, unless they did so recently
 
@@ -119,6 +134,31 @@ class Command[B]:
         if not isinstance(cls.group, MenuGroup):
             raise TypeError(f"The group of the command {name} is {cls.group!r}, which is no MenuGroup.")
 
+    def titled(self, direction: str = "") -> str:
+        """The title of the action in one direction: "on" or "off" for a command that has a `switch`."""
+        return f"Turn {direction} {self.switch}" if direction and self.switch else self.title
+
+    def title_for(self, device: Device, direction: str = "") -> str:
+        """The title of the action on this device, in its state."""
+        return self.titled(direction)
+
+    def is_offered(self, device: Device) -> bool:
+        """Whether the menu of a device has the command. The API answers by `check` and `request`."""
+        return device.platform in self.platforms and (bool(device.lost_mode_status) or not self.only_in_lost_mode)
+
+    def initial_for(self, device: Device) -> dict[str, Any]:
+        """What the form shows at first, by the names of its fields."""
+        return {}
+
+    def title_of(self, row: DeviceCommand) -> str:
+        """The title of the action that was sent, in its direction."""
+        sent = self.parameters_in_words(row) if self.switch else []
+        return self.titled(sent[0][1].lower()) if sent else self.title
+
+    def parameters_in_words(self, row: DeviceCommand) -> list[tuple[str, str]]:
+        """The labels and values of the parameters that were sent to the device. Secrets are not among them."""
+        return list(words.in_words(row.payload, words.titles_of(self.body)))
+
     def consequence_on(self, platform: str) -> str:
         return self.consequence_by_platform.get(platform, self.consequence)
 
@@ -135,7 +175,7 @@ class Command[B]:
     def on_sent(self, row: DeviceCommand, request: Request) -> None:
         """Changes that follow from the command being in the queue, in the same transaction.
 
-        `row.device` is locked, here and in the next two methods.
+        `row.device` is locked, here and in the next three methods.
         """
 
     def on_completed(self, row: DeviceCommand) -> None:
@@ -143,6 +183,9 @@ class Command[B]:
 
     def on_failed(self, row: DeviceCommand) -> None:
         """Changes that follow from the device having refused the command."""
+
+    def on_cancelled(self, row: DeviceCommand) -> None:
+        """Changes that undo those of `on_sent`: the command was cancelled before the device had it."""
 
 
 def parameters_of(body: Any) -> dict[str, Any]:

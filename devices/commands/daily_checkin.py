@@ -8,6 +8,7 @@ class DailyCheckIn(UpdateInventory):
     order = 230
     action = "dailycheckin"
     label = "Daily Check-In"
+    title = "Run daily check-in"
     about = "Ask a device to do its daily check-in now"
     icon = "calendar-check"
     consequence = "The device does its daily check-in now: it reports its state and catches up on pending work."

@@ -9,7 +9,7 @@ from devices.models import MACS, Platform
 class DeleteUserBody(AppleBody):
     """The account to delete, or all of them. The two switches are for a Shared iPad."""
 
-    user_name: Annotated[str | None, FormHint(required_on=MACS)] = Field(
+    user_name: Annotated[str | None, FormHint(required_on=MACS, accounts=True)] = Field(
         default=None, max_length=255, title="Account name"
     )
     force_deletion: Annotated[bool | None, FormHint(platforms={Platform.IPAD})] = Field(
@@ -25,6 +25,7 @@ class DeleteUser(Command[DeleteUserBody]):
     order = 80
     action = "deleteuser"
     label = "Delete User"
+    title = "Delete user"
     about = "Delete a local account from a Mac, or a user from a Shared iPad"
     sensitive = True
     body = DeleteUserBody
@@ -35,5 +36,6 @@ class DeleteUser(Command[DeleteUserBody]):
         Platform.IPAD: "The user and their data on this iPad are deleted. Data that has not been synced is lost.",
     }
     dangerous = True
+    confirm_by_name = True
     platforms = MACS | {Platform.IPAD}
     command_type = "DeleteUser"

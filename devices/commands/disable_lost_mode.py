@@ -1,6 +1,6 @@
 from devices.commands.base import Command, MenuGroup, Request
 from devices.fleet import lost_mode
-from devices.models import MOBILE, DeviceCommand
+from devices.models import MOBILE, Device, DeviceCommand
 
 
 class DisableLostMode(Command[None]):
@@ -8,6 +8,7 @@ class DisableLostMode(Command[None]):
     order = 20
     action = "disablelostmode"
     label = "Disable Lost Mode"
+    title = "Disable Lost Mode"
     about = "Take an iPhone or iPad out of Lost Mode"
     group = MenuGroup.LOST_MODE
     icon = "map-pin-off"
@@ -17,6 +18,9 @@ class DisableLostMode(Command[None]):
     command_type = "DisableLostMode"
     already_running = "Disable lost mode is already pending for this device."
 
+    def is_offered(self, device: Device) -> bool:
+        return super().is_offered(device) and not lost_mode.could_not_enable(device)
+
     def on_sent(self, row: DeviceCommand, request: Request) -> None:
         lost_mode.end_requested(device=row.device, by=row.requested_by)
 
@@ -25,3 +29,6 @@ class DisableLostMode(Command[None]):
 
     def on_failed(self, row: DeviceCommand) -> None:
         lost_mode.end_failed(device=row.device)
+
+    def on_cancelled(self, row: DeviceCommand) -> None:
+        lost_mode.end_cancelled(device=row.device)

@@ -69,6 +69,7 @@ class EraseDevice(Command[EraseDeviceBody]):
     order = 90
     action = "erase"
     label = "Erase Device"
+    title = "Erase"
     about = "Erase everything on a device"
     sensitive = True
     body = EraseDeviceBody

@@ -7,6 +7,8 @@ from devices.commands.base import AppleBody, Command, CommandRefused, FormHint, 
 from devices.fleet.secrets import delete_secret, store_secret
 from devices.models import MACS, MOBILE, Device, DeviceCommand, DeviceSecret, Platform
 
+_WITHOUT_LOCK = (DeviceCommand.Status.FAILED, DeviceCommand.Status.CANCELLED)
+
 
 class LockDeviceBody(AppleBody):
     """Texts that an Apple device shows on its lock screen."""
@@ -20,6 +22,7 @@ class LockDevice(Command[LockDeviceBody]):
     order = 110
     action = "lock"
     label = "Lock Device"
+    title = "Lock"
     about = "Lock a device. A Mac gets a six-digit PIN that unlocks it"
     sensitive = True
     body = LockDeviceBody
@@ -38,12 +41,8 @@ class LockDevice(Command[LockDeviceBody]):
     reveals_pin = True
 
     def check(self, device: Device) -> None:
-        if device.platform != Platform.MAC:
-            return
-        locks = device.commands.filter(command=self.id, status=DeviceCommand.Status.COMPLETED)
-        locked_at = locks.order_by("-id").values_list("date_completed", flat=True).first()
-        # A locked Mac does not check in before the PIN is typed on it.
-        if locked_at and (device.last_check_in is None or device.last_check_in <= locked_at):
+        lock = last_lock(device)
+        if lock and lock.status == DeviceCommand.Status.COMPLETED:
             raise CommandRefused(self.already_running)
 
     def request(self, device: Device, body: LockDeviceBody) -> Request:
@@ -59,3 +58,18 @@ class LockDevice(Command[LockDeviceBody]):
 
     def on_failed(self, row: DeviceCommand) -> None:
         delete_secret(device=row.device, kind=DeviceSecret.Kind.UNLOCK_PIN)
+
+    def on_cancelled(self, row: DeviceCommand) -> None:
+        self.on_failed(row)
+
+
+def last_lock(device: Device) -> DeviceCommand | None:
+    """The lock that waits for the device, or that a Mac is locked by. None if there is neither."""
+    lock = device.commands.filter(command=LockDevice.id).exclude(status__in=_WITHOUT_LOCK).order_by("-id").first()
+    if lock is None or lock.status in DeviceCommand.UNFINISHED:
+        return lock
+    # A locked Mac does not check in before the PIN is typed on it. Other devices are used again by their passcodes.
+    locked = device.platform == Platform.MAC and (
+        device.last_check_in is None or device.last_check_in <= (lock.date_completed or lock.date_requested)
+    )
+    return lock if locked else None

@@ -8,6 +8,7 @@ class PlayLostModeSound(Command[None]):
     order = 30
     action = "playlostmodesound"
     label = "Play Lost Mode Sound"
+    title = "Play Lost Mode sound"
     about = "Play a sound on an iPhone or iPad in Lost Mode"
     group = MenuGroup.LOST_MODE
     icon = "volume-2"
@@ -24,3 +25,6 @@ class PlayLostModeSound(Command[None]):
 
     def on_failed(self, row: DeviceCommand) -> None:
         lost_mode.note_sound(device=row.device, status=lost_mode.ERROR)
+
+    def on_cancelled(self, row: DeviceCommand) -> None:
+        lost_mode.note_sound(device=row.device, status="")

@@ -14,8 +14,14 @@ from devices.dates import zulu
 from devices.fleet import activity
 from devices.fleet.secrets import delete_secret, store_secret
 from devices.fleet.targets import device_target
-from devices.models import DeviceCommand, DeviceSecret
+from devices.models import Device, DeviceCommand, DeviceSecret
 
+CANCELLED = {
+    "code": 0,
+    "domain": "iru",
+    "localized_description": "The command was cancelled before the device received it.",
+    "us_english_description": "The command was cancelled before the device received it.",
+}
 NOT_ALLOWED = "Command is not allowed for current device"
 Status = DeviceCommand.Status
 
@@ -38,8 +44,8 @@ def send_command[B](*, tenant: Tenant, device_id: UUID, command: Command[B], bod
     device = tenant.devices.select_for_update().get(uuid=device_id)
     if device.platform not in command.platforms:
         raise CommandRefused(NOT_ALLOWED)
-    if device.commands.unfinished().filter(command=command.id).exists():
-        raise CommandRefused(command.already_running)
+    if waiting := waiting_command(device, command):
+        raise CommandRefused(command.already_running, waiting=waiting)
     command.check(device)
     request = command.request(device, body)
     now = timezone.now()
@@ -58,7 +64,7 @@ def send_command[B](*, tenant: Tenant, device_id: UUID, command: Command[B], bod
         with transaction.atomic():
             row.save(force_insert=True)
     except IntegrityError:
-        raise CommandRefused(command.already_running) from None
+        raise CommandRefused(command.already_running, waiting=waiting_command(device, command)) from None
     if request.secret is not None:
         store_secret(device=device, kind=DeviceSecret.Kind.COMMAND_SECRET, value=request.secret, subject=str(row.uuid))
     command.on_sent(row, request)
@@ -66,7 +72,7 @@ def send_command[B](*, tenant: Tenant, device_id: UUID, command: Command[B], bod
         target=device_target(device, "commands"),
         actor=actor,
         action=AuditEvent.Action.CREATE,
-        summary=f"Command sent: {command.label}",
+        summary=f"Command sent: {command.title_of(row)}",
         metadata={
             "command": command.id,
             "uuid": str(row.uuid),
@@ -81,7 +87,7 @@ def send_command[B](*, tenant: Tenant, device_id: UUID, command: Command[B], bod
 def deliver(*, command: DeviceCommand) -> DeviceCommand:
     """The command is being delivered to the device.
 
-    This function and the next three raise DeviceCommand.DoesNotExist for a command that has ended.
+    This function and the next four raise DeviceCommand.DoesNotExist for a command that has ended.
     """
     row = _unfinished(command)
     row.status = Status.RUNNING
@@ -123,17 +129,52 @@ def fail(*, command: DeviceCommand, error_chain: list[dict[str, Any]]) -> Device
     return row
 
 
+@transaction.atomic
+def cancel_command(*, tenant: Tenant, device_id: UUID, command_uuid: UUID, actor: Actor) -> DeviceCommand:
+    """Take a command out of the queue of a device that has not received it. The device never receives it then.
+
+    Raises Device.DoesNotExist, DeviceCommand.DoesNotExist, and CommandRefused for a command that was delivered before
+    or has ended.
+    """
+    device = tenant.devices.select_for_update().get(uuid=device_id)
+    row = device.commands.select_for_update().exclude(command="").get(uuid=command_uuid)
+    if row.status not in DeviceCommand.UNFINISHED:
+        raise CommandRefused("This command has ended already.")
+    if not row.cancellable:
+        raise CommandRefused("The device has received this command already.")
+    row.device = device
+    _close(row, Status.CANCELLED)
+    COMMANDS[row.command].on_cancelled(row)
+    log_event(
+        target=device_target(device, "commands"),
+        actor=actor,
+        action=AuditEvent.Action.DELETE,
+        summary=f"Command cancelled: {COMMANDS[row.command].title_of(row)}",
+        metadata={"command": row.command, "uuid": str(row.uuid), "requested_by": row.requested_by},
+    )
+    return row
+
+
+def waiting_command(device: Device, command: Command[Any]) -> DeviceCommand | None:
+    """The same command in the queue of the device, not carried out yet."""
+    return device.commands.unfinished().filter(command=command.id).first()
+
+
 def described(command: DeviceCommand) -> dict[str, Any]:
-    """A command as the list of its device's commands shows it, in JSON values."""
+    """A command as the list of its device's commands shows it, in JSON values.
+
+    The public API has no cancelled commands: here they are failed ones, with an error that says so.
+    """
+    cancelled = command.status == Status.CANCELLED
     return {
         "uuid": str(command.uuid),
-        "error_chain": command.error_chain,
+        "error_chain": [CANCELLED] if cancelled else command.error_chain,
         "command_type": command.command_type,
         "request_type": command.request_type,
         "metadata": command.metadata,
         "request_requires_network_tether": command.requires_network_tether,
         "user": None,  # commands to a device do not belong to one of its users
-        "status": int(command.status),
+        "status": int(Status.FAILED if cancelled else command.status),
         "attempts": command.attempts,
         "date_requested": zulu(command.date_requested),
         "date_completed": zulu(command.date_completed),
@@ -157,8 +198,12 @@ def _unfinished(command: DeviceCommand) -> DeviceCommand:
 
 
 def _end(row: DeviceCommand, status: DeviceCommand.Status, action_type: str) -> None:
+    _close(row, status)
+    activity.log(device=row.device, action_type=action_type, details=as_activity(row), at=row.date_completed)
+
+
+def _close(row: DeviceCommand, status: DeviceCommand.Status) -> None:
     row.status = status
     row.date_completed = timezone.now()
     row.save(update_fields=["status", "date_completed", "metadata", "error_chain"])
     delete_secret(device=row.device, kind=DeviceSecret.Kind.COMMAND_SECRET, subject=str(row.uuid))
-    activity.log(device=row.device, action_type=action_type, details=as_activity(row), at=row.date_completed)

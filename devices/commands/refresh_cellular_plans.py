@@ -20,6 +20,7 @@ class RefreshCellularPlans(Command[RefreshCellularPlansBody]):
     order = 120
     action = "refreshcellularplans"
     label = "Refresh eSIM"
+    title = "Refresh eSIM"
     about = "Let an iPhone or iPad ask its carrier's server for eSIM plans"
     body = RefreshCellularPlansBody
     group = MenuGroup.SETTINGS

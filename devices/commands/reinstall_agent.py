@@ -6,7 +6,8 @@ class ReinstallAgent(Command[None]):
     id = "reinstall_agent"
     order = 130
     action = "reinstallagent"
-    label = "Install Kandji Agent"
+    label = "Install Iru Agent"
+    title = "Install agent again"
     about = "Install the agent on a Mac again"
     group = MenuGroup.MANAGE
     icon = "package-plus"

@@ -1,11 +1,13 @@
 from pydantic import Field
 
 from devices.commands.base import AppleBody, Command, MenuGroup, Request
-from devices.models import MACS, Device
+from devices.models import MACS, Device, DeviceCommand
+
+ENABLE = "EnableRemoteDesktop"
 
 
 class RemoteDesktopBody(AppleBody):
-    enable_remote_desktop: bool = Field(title="Remote Management")
+    enable_remote_desktop: bool = Field(title="Remote Desktop")
 
 
 class RemoteDesktop(Command[RemoteDesktopBody]):
@@ -13,6 +15,8 @@ class RemoteDesktop(Command[RemoteDesktopBody]):
     order = 140
     action = "remotedesktop"
     label = "Remote Desktop"
+    title = "Turn Remote Desktop on or off"
+    switch = "Remote Desktop"
     about = "Turn Remote Management of a Mac on or off"
     body = RemoteDesktopBody
     group = MenuGroup.SETTINGS
@@ -25,4 +29,7 @@ class RemoteDesktop(Command[RemoteDesktopBody]):
     command_type = "RemoteDesktop"
 
     def request(self, device: Device, body: RemoteDesktopBody) -> Request:
-        return Request(type="EnableRemoteDesktop" if body.enable_remote_desktop else "DisableRemoteDesktop")
+        return Request(type=ENABLE if body.enable_remote_desktop else "DisableRemoteDesktop")
+
+    def parameters_in_words(self, row: DeviceCommand) -> list[tuple[str, str]]:
+        return [("Remote Desktop", "On" if row.request_type == ENABLE else "Off")]

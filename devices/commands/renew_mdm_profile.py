@@ -7,6 +7,7 @@ class RenewMdmProfile(Command[None]):
     order = 150
     action = "renewmdmprofile"
     label = "Renew MDM Profile"
+    title = "Renew MDM profile"
     about = "Install the enrollment profile of an Apple device again, with a new certificate"
     group = MenuGroup.MANAGE
     icon = "refresh-cw"

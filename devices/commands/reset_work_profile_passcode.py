@@ -35,6 +35,7 @@ class ResetWorkProfilePasscode(Command[ResetWorkProfilePasscodeBody]):
     order = 60
     action = "resetworkprofilepasscode"
     label = "Reset Work Profile Passcode"
+    title = "Reset work profile passcode"
     about = "Replace or remove the passcode of an Android device's work profile"
     sensitive = True
     body = ResetWorkProfilePasscodeBody

@@ -22,6 +22,7 @@ class RestartDevice(Command[RestartDeviceBody]):
     order = 160
     action = "restart"
     label = "Restart Device"
+    title = "Restart"
     about = "Restart a device"
     body = RestartDeviceBody
     group = MenuGroup.MANAGE

@@ -7,6 +7,7 @@ class SendBlankPush(Command[None]):
     order = 170
     action = "blankpush"
     label = "Send a blank push"
+    title = "Send blank push"
     about = "Wake an Apple device by a push notification, so that it asks for its commands"
     group = MenuGroup.MANAGE
     icon = "bell"

@@ -17,6 +17,7 @@ class SetDeviceName(Command[SetDeviceNameBody]):
     order = 180
     action = "setname"
     label = "Set Name"
+    title = "Set name"
     about = "Rename a device"
     body = SetDeviceNameBody
     group = MenuGroup.SETTINGS

@@ -7,6 +7,7 @@ class ShutDownDevice(Command[None]):
     order = 210
     action = "shutdown"
     label = "Shutdown device"
+    title = "Shut down"
     about = "Shut down a Mac, iPhone or iPad"
     group = MenuGroup.MANAGE
     icon = "power"

@@ -13,6 +13,8 @@ class ToggleDataRoaming(SettingsSwitch[ToggleDataRoamingBody]):
     order = 200
     action = "toggledataroaming"
     label = "Set Data Roaming"
+    title = "Turn data roaming on or off"
+    switch = "data roaming"
     about = "Turn data roaming of an iPhone or iPad on or off"
     body = ToggleDataRoamingBody
     icon = "globe"

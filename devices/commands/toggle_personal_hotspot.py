@@ -13,6 +13,8 @@ class TogglePersonalHotspot(SettingsSwitch[TogglePersonalHotspotBody]):
     order = 190
     action = "togglepersonalhotspot"
     label = "Set Personal Hotspot"
+    title = "Turn Personal Hotspot on or off"
+    switch = "Personal Hotspot"
     about = "Turn Personal Hotspot of an iPhone or iPad on or off"
     body = TogglePersonalHotspotBody
     icon = "wifi"

@@ -1,12 +1,14 @@
+from typing import Annotated
+
 from pydantic import Field
 
-from devices.commands.base import AppleBody, Command, MenuGroup
+from devices.commands.base import AppleBody, Command, FormHint, MenuGroup
 from devices.inputs import Name
 from devices.models import MACS
 
 
 class UnlockAccountBody(AppleBody):
-    user_name: Name = Field(title="Account name")
+    user_name: Annotated[Name, FormHint(accounts=True)] = Field(title="Account name")
 
 
 class UnlockAccount(Command[UnlockAccountBody]):
@@ -14,6 +16,7 @@ class UnlockAccount(Command[UnlockAccountBody]):
     order = 240
     action = "unlockaccount"
     label = "Unlock Account"
+    title = "Unlock account"
     about = "Unlock a local account of a Mac that is locked after too many wrong passwords"
     body = UnlockAccountBody
     group = MenuGroup.SECURITY

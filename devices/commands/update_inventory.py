@@ -28,6 +28,7 @@ class UpdateInventory(Command[None]):
     order = 220
     action = "updateinventory"
     label = "Update device inventory"
+    title = "Update inventory"
     about = "Ask a device to report its hardware, system and apps"
     group = MenuGroup.MANAGE
     icon = "clipboard-list"

@@ -8,6 +8,7 @@ class UpdateLocation(Command[None]):
     order = 40
     action = "updatelocation"
     label = "Update Location"
+    title = "Update location"
     about = "Ask an iPhone or iPad in Lost Mode for its location"
     group = MenuGroup.LOST_MODE
     icon = "locate"
@@ -24,3 +25,6 @@ class UpdateLocation(Command[None]):
 
     def on_failed(self, row: DeviceCommand) -> None:
         lost_mode.note_location(device=row.device, status=lost_mode.ERROR)
+
+    def on_cancelled(self, row: DeviceCommand) -> None:
+        lost_mode.note_location(device=row.device, status="")

@@ -25,6 +25,18 @@ PENDING = "pending"
 ENABLED = "enabled"
 COMPLETED = "completed"
 ERROR = "error"
+_REQUEST_TIMES = ("enable_status_at", "disable_status_at")
+_REQUEST_FIELDS = (
+    "status",
+    "enabled_by",
+    "message",
+    "phone_number",
+    "footnote",
+    "disable_status",
+    "disabled_by",
+    *_REQUEST_TIMES,
+    "imported",
+)  # changed by `requested`
 
 
 class LostModeRefused(Refusal):
@@ -40,6 +52,12 @@ def get_lost_mode(device: Device) -> LostMode:
         return device.lost_mode
     except LostMode.DoesNotExist:
         raise LostModeRefused("Device is not in lost mode.") from None
+
+
+def could_not_enable(device: Device) -> bool:
+    """Whether the device refused to go into lost mode. If it refused to leave it, it still is in lost mode."""
+    lost_mode = getattr(device, "lost_mode", None)
+    return device.lost_mode_status == ERROR and (lost_mode is None or lost_mode.disable_status != ERROR)
 
 
 def lost_mode_fields(lost_mode: LostMode) -> dict[str, Any]:
@@ -65,9 +83,11 @@ def lost_mode_fields(lost_mode: LostMode) -> dict[str, Any]:
 
 def requested(*, device: Device, by: str, message: str, phone_number: str, footnote: str) -> None:
     """Save a request to enable lost mode, or to change the texts on the lock screen."""
+    before = LostMode.objects.filter(device=device).values(*_REQUEST_FIELDS).first()
     LostMode.objects.update_or_create(
         device=device,
         defaults={
+            "before_request": before and {name: _as_text(value) for name, value in before.items()},
             "status": PENDING,
             "enabled_by": by,
             "enable_status_at": timezone.now(),
@@ -113,6 +133,25 @@ def ended(*, device: Device) -> None:
     _set_device_status(device, "")
 
 
+def request_cancelled(*, device: Device) -> None:
+    """Undo `requested`: the request never reached the device."""
+    lost_mode = LostMode.objects.filter(device=device).first()
+    if lost_mode is None:
+        return
+    before = lost_mode.before_request
+    if before is None:
+        ended(device=device)
+        return
+    times = {name: before[name] and parse_datetime(before[name]) for name in _REQUEST_TIMES}
+    LostMode.objects.filter(device=device).update(**before | times, before_request=None)
+    _set_device_status(device, before["status"])
+
+
+def end_cancelled(*, device: Device) -> None:
+    """Undo `end_requested`: the request never reached the device."""
+    LostMode.objects.filter(device=device).update(disable_status="", disabled_by="", disable_status_at=None)
+
+
 def note_sound(*, device: Device, status: str) -> None:
     """Save the status of a request to play a sound. Does nothing if the device is not in lost mode."""
     LostMode.objects.filter(device=device).update(sound_status=status, sound_status_at=timezone.now(), imported=False)
@@ -149,6 +188,10 @@ def cancel(*, tenant: Tenant, device_id: UUID, actor: Actor) -> None:
         summary="Lost mode cancelled",
         changes={"lost_mode_status": {"old": ERROR, "new": ""}},
     )
+
+
+def _as_text(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def _set_status(device: Device, status: str) -> None:

@@ -27,6 +27,7 @@ class DeviceCommand(models.Model):
         COMPLETED = 3
         FAILED = 4
         NOT_NOW = 5
+        CANCELLED = 6  # before the device had it; the public API has no such status
 
     UNFINISHED: ClassVar[tuple[int, ...]] = (Status.PENDING, Status.RUNNING, Status.NOT_NOW)
 
@@ -75,3 +76,8 @@ class DeviceCommand(models.Model):
 
     def __str__(self) -> str:
         return f"{self.request_type} ({self.get_status_display()})"
+
+    @property
+    def cancellable(self) -> bool:
+        """Whether the device has never received the command, so that it can still be taken out of the queue."""
+        return self.status == self.Status.PENDING and not self.attempts and bool(self.command)

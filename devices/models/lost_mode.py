@@ -26,6 +26,8 @@ class LostMode(models.Model):
     location_at = models.DateTimeField(null=True)
     sound_status = models.CharField(max_length=50, blank=True)
     sound_status_at = models.DateTimeField(null=True)
+    # The fields as they were before the request that waits, for the case that it is cancelled. None: no Lost Mode.
+    before_request = models.JSONField(null=True, editable=False)
     imported = models.BooleanField(default=False, editable=False)  # an import changes and deletes only imported rows
 
     def __str__(self) -> str:

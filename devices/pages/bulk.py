@@ -19,8 +19,10 @@ from access.roles import Capability
 from devices.bulk.actions import start_bulk_action
 from devices.bulk.changes import Change, SendCommand, by_platform
 from devices.commands import COMMANDS, Command
+from devices.commands.carrier import carries_out_commands
 from devices.models import Platform
 from devices.pages.command_menu import Group, grouped
+from devices.pages.device_commands import NO_CARRIER
 from devices.pages.forms.bulk import (
     AddTagForm,
     AssignBlueprintForm,
@@ -59,6 +61,7 @@ def choose_command(request: PageRequest) -> HttpResponse:
     context = {
         "groups": [_offers(group, counts) for group in grouped(offered)],
         "selection": selection,
+        "warning": "" if carries_out_commands(request.tenant) else NO_CARRIER,
         "selected": devices_in_words(sum(platforms.values())),
     }
     return fragment(request, "devices/bulk/choose_command.html", "choices", context)
@@ -82,11 +85,12 @@ def send(request: PageRequest, action: str) -> HttpResponse:
         request=request,
     )
     dialog = Dialog(
-        f"{command.label}: {devices_in_words(count)}",
-        command.label,
+        f"{command.title}: {devices_in_words(count)}",
+        command.title,
         selection.back,
         about=_consequences(command, platforms),
         danger=command.dangerous,
+        warning="" if carries_out_commands(request.tenant) else NO_CARRIER,
         facts=_platform_facts(platforms) | _skip_facts(SendCommand(request.tenant, command), selection, count),
     )
     return _ask(request, selection, form, dialog, count)

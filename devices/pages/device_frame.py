@@ -7,6 +7,7 @@ from django.shortcuts import get_object_or_404
 
 from access.pages.guards import PageRequest
 from access.roles import Capability, may
+from devices.commands.lock import last_lock
 from devices.fleet.lost_mode import ERROR
 from devices.models import Device, Fleet
 from devices.models.devices import DeviceQuerySet
@@ -28,6 +29,7 @@ def about(request: PageRequest, device: Device, tab: str, **context: Any) -> dic
         "tab": tab,
         "action_groups": command_menu(device) if acts else [],
         "lost_mode_failed": acts and device.lost_mode_status == ERROR,
+        "lock": last_lock(device),
         "has_secrets": bool(kinds_of(device.platform)) and may(request.user, Capability.READ_SECRETS),
         **context,
     }

@@ -39,7 +39,14 @@ PICTURES = {
 def command_label(command: DeviceCommand) -> str:
     """The label in the menu. Unknown and imported commands keep their type."""
     known = COMMANDS.get(command.command)
-    return known.label if known else command.command_type
+    return known.title_of(command) if known else command.command_type
+
+
+@register.filter
+def parameters_in_words(command: DeviceCommand) -> list[tuple[str, str]]:
+    """The label and the value of each parameter that was sent, without secrets."""
+    known = COMMANDS.get(command.command)
+    return known.parameters_in_words(command) if known and not known.switch else []
 
 
 @register.filter

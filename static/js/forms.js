@@ -1,4 +1,5 @@
 // Errors of a field: they go away while the field is mended. The server looks at the form again when it is sent.
+// A preview shows the fields as they are typed.
 (() => {
   "use strict";
 
@@ -15,6 +16,18 @@
     }
     error?.remove();
   };
+
+  const preview = (shown) => {
+    const control = document.querySelector(`form [name="${shown.dataset.preview}"]`);
+    const text = control?.value.trim();
+    shown.textContent = text ? (shown.dataset.before ?? "") + text : (shown.dataset.empty ?? "");
+    shown.classList.toggle("unset", !text);
+  };
+  const previews = () => document.querySelectorAll("[data-preview]").forEach(preview);
+
+  document.addEventListener("input", previews);
+  document.addEventListener("htmx:afterSettle", previews);
+  previews();
 
   document.addEventListener("input", mend);
   document.addEventListener("change", mend);

@@ -16,3 +16,6 @@ OPERATIONS: dict[str, dict[str, Any]] = {row["id"]: row for row in json.loads((_
 PERMISSIONS: dict[str, dict[str, Any]] = {
     row["codename"]: row for row in json.loads((_HERE / "permissions.json").read_text())
 }
+
+# The vendor's former name is not in our interface. The public API still has it in this label.
+RENAMED = {"Install Kandji Agent": "Install Iru Agent"}

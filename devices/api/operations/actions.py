@@ -11,7 +11,7 @@ from devices.api.routing import ApiRequest, Doc, Router
 from devices.api.schemas.actions import CommandOut, DeviceCommands, LockedMac
 from devices.api.sections import DEVICE_ACTIONS
 from devices.commands import COMMANDS, Command
-from devices.commands.queue import send_command
+from devices.commands.queue import cancel_command, send_command
 from devices.fleet import devices as services
 
 router = Router(DEVICE_ACTIONS)
@@ -44,6 +44,20 @@ def get_device_commands(request: ApiRequest, device_id: UUID, query: LimitOffset
     return DeviceCommands(device_id=device_id, commands=commands)
 
 
+@router.operation(
+    "DELETE",
+    "/devices/{device_id}/commands/{command_id}",
+    id="cancel_device_command",
+    label="Cancel Device Command",
+    about="Take a command out of the queue of a device that has not received it",
+    status=204,
+    ours=True,
+    doc=Doc(refuses=True),
+)
+def cancel_device_command(request: ApiRequest, device_id: UUID, command_id: UUID) -> None:
+    cancel_command(tenant=request.tenant, device_id=device_id, command_uuid=command_id, actor=request.actor)
+
+
 def declare(router: Router, command: Command[Any]) -> None:
     """Declare the operation that sends the command."""
 
@@ -72,6 +86,8 @@ def declare(router: Router, command: Command[Any]) -> None:
 for _command in COMMANDS.values():
     declare(router, _command)
 
-# The permission editor shows the two operations above between the commands.
-_ORDER = {"delete_device": 70, "get_device_commands": 100} | {id: command.order for id, command in COMMANDS.items()}
+# The permission editor shows the three operations above between the commands.
+_ORDER = {"delete_device": 70, "get_device_commands": 100, "cancel_device_command": 101} | {
+    id: command.order for id, command in COMMANDS.items()
+}
 router.operations.sort(key=lambda operation: _ORDER[operation.id])

@@ -22,7 +22,10 @@ class CommandError(BaseModel):
 
 
 class CommandOut(BaseModel):
-    """`status` is 1 pending, 2 running, 3 completed, 4 failed, 5 postponed by the device."""
+    """`status` is 1 pending, 2 running, 3 completed, 4 failed, 5 postponed by the device.
+
+    A command that was cancelled is listed as failed, with an error of the domain `iru`.
+    """
 
     uuid: UUID
     error_chain: list[CommandError]

@@ -1,6 +1,6 @@
 """The form of a command, made from the fields of its body. A new command needs no line here."""
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from typing import Any, get_args
 
 import pydantic
@@ -18,12 +18,15 @@ from devices.pages.forms.devices import TypeToConfirmForm
 from devices.text import as_words
 
 LONG_TEXT = 1000  # characters from which a text gets several lines
+OTHER = "/other"  # no name of an account has a slash
+OTHER_ACCOUNT = "other_account"
 SEPARATOR = "__"  # between the name of a nested object and the name of its field
 
 
 class CommandForm(TypeToConfirmForm, ReauthenticationForm):
     """The parameters of a command to devices of these families, and the confirmations that the command requires.
 
+    `accounts` are those that the device reported. `direction` is "on" or "off" if the person has chosen it in the menu.
     Some commands require that `expected` is typed, a recently entered password, or both. A command that reveals a PIN
     requires the password.
     """
@@ -36,19 +39,34 @@ class CommandForm(TypeToConfirmForm, ReauthenticationForm):
         platforms: Set[str],
         expected: str,
         request: HttpRequest,
+        accounts: Sequence[str] = (),
+        direction: str = "",
         **options: Any,
     ) -> None:
         super().__init__(data, request=request, expected=expected if command.confirm_by_name else "", **options)
         self.command = command
         if not (command.confirm_by_password or (command.reveals_pin and Platform.MAC in platforms)):
             self.fields.pop("password", None)
-        parameters = dict(_fields(command.body, platforms)) if command.body else {}
+        parameters = dict(_fields(command.body, platforms, accounts=accounts)) if command.body else {}
+        for field in parameters.values():
+            if direction and isinstance(field, OnOff):
+                field.initial, field.widget = str(direction == "on"), forms.HiddenInput()
+        if first := next((parameters[name] for name in command.form_needs_one_of if name in parameters), None):
+            first.help_text = command.form_needs_one_of_help
         self.fields = parameters | self.fields  # the confirmations come last
         self.parameter_names = tuple(parameters)
 
     def clean(self) -> None:
         super().clean()
         self.body = None
+        for name in self.parameter_names:
+            if isinstance(self.fields[name], AccountField) and self.cleaned_data.get(name) == OTHER:
+                self.cleaned_data[name] = self.cleaned_data.get(OTHER_ACCOUNT, "")
+                if not self.cleaned_data[name].strip():
+                    self.add_error(OTHER_ACCOUNT, "Write the name of the account.")
+        one_of = [name for name in self.command.form_needs_one_of if name in self.parameter_names]
+        if one_of and not any(self.cleaned_data.get(name, "").strip() for name in one_of) and not self.errors:
+            self.add_error(one_of[0], self.command.form_needs_one_of_error)
         if self.command.body is not None and not self.errors:
             try:
                 self.body = self.command.body.model_validate(self._values(self.cleaned_data))
@@ -62,7 +80,7 @@ class CommandForm(TypeToConfirmForm, ReauthenticationForm):
         values: dict[str, Any] = {}
         for name in self.parameter_names:
             value = cleaned.get(name)
-            if value in ("", [], None):
+            if value in ("", [], None) or name == OTHER_ACCOUNT:
                 continue  # left out, as an integration leaves it out
             *outer, inner = name.split(SEPARATOR)
             target = values.setdefault(outer[0], {}) if outer else values
@@ -77,7 +95,18 @@ class OnOff(forms.ChoiceField):
         super().__init__(choices=[("True", "On"), ("False", "Off")], widget=forms.RadioSelect, **kwargs)
 
 
-def _fields(body: type[BaseModel], platforms: Set[str], outer: str = "") -> Iterator[tuple[str, forms.Field]]:
+class AccountField(forms.ChoiceField):
+    """A choice among the accounts that a device reported, or another one that is written into a second field."""
+
+    def __init__(self, accounts: Sequence[str], **kwargs: Any) -> None:
+        choices = [("", "Choose…"), *((name, name) for name in accounts), (OTHER, "Other…")]
+        super().__init__(choices=choices, widget=forms.Select(attrs={"data-other": True}), **kwargs)
+        self.error_messages["required"] = "Choose an account."
+
+
+def _fields(
+    body: type[BaseModel], platforms: Set[str], outer: str = "", *, accounts: Sequence[str] = ()
+) -> Iterator[tuple[str, forms.Field]]:
     """A form field for each field of the body that one of these families uses.
 
     Fields of a nested object replace the object.
@@ -93,6 +122,11 @@ def _fields(body: type[BaseModel], platforms: Set[str], outer: str = "") -> Iter
             continue
         # A nested object is left out as a whole, so none of its fields is required.
         required = not outer and (parameter.is_required() or bool(platforms & hint.required_on))
+        if hint.accounts and accounts:
+            yield name, AccountField(accounts, required=required, label=parameter.title)
+            other = forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
+            yield OTHER_ACCOUNT, forms.CharField(required=False, max_length=255, label="Other account", widget=other)
+            continue
         field = _field(_without_null(schema["properties"][name], schema.get("$defs", {})), hint, required=required)
         field.label = parameter.title or as_words(to_snake(name))
         field.help_text, field.initial = parameter.description or "", hint.initial

@@ -71,6 +71,7 @@ def ids(tenant: Tenant, owner: Administrator) -> dict[str, Any]:
         "webhook_id": tenant.webhooks.get().uuid,
         "delivery_id": tenant.webhooks.get().deliveries.earliest("pk").uuid,
         "device_id": device.uuid,
+        "command_id": device.commands.exclude(command="").latest("pk").uuid,
         "note_id": device.notes.get().uuid,
         "kind": "filevault_key",
         "action": "restart",

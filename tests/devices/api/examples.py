@@ -93,6 +93,7 @@ def objects(operation: Operation, tenant: Tenant) -> dict[str, Any]:
             name = "ade_device"
         fitting = _fitting(operation) if name == "device" else {}
         kind = LIBRARY.get(operation.path.split("/")[4], name) if name == "library_item" else name
+        kind = {"command": "device_command"}.get(kind, kind)
         made[name] = _make(kind, made, **fitting)
         ids[parameter] = getattr(made[name], NAMES.get(parameter, "uuid"))
     for field, value in (body(operation) or {}).items():

@@ -73,7 +73,7 @@ def test_a_command_is_sent_as_to_a_single_device(person: Administrator, tenant: 
         "total": 3,
     }
     assert (sent.summary, sent.target_id, sent.actor_name) == (
-        "Command sent: Lock Device",
+        "Command sent: Lock",
         str(one.uuid),
         person.name,
     )

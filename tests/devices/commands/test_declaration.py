@@ -34,6 +34,7 @@ DECLARED: dict[str, Any] = {
     "order": 5000,
     "action": "samplecommand",
     "label": "Sample Command",
+    "title": "Set volume",
     "about": "Set the volume of a device",
     "sensitive": True,
     "body": SampleBody,
@@ -102,7 +103,7 @@ def test_it_is_an_entry_in_the_menu_and_a_form(
     assert "samplecommand" not in text(client.get(page("device", tv)))
 
     dialog = text(client.get(page("device-action", mac, "samplecommand")))
-    for part in ("Sample Command", registered.consequence, "Loudness", "From 0 to 100.", "Mute microphone"):
+    for part in ("Set volume", registered.consequence, "Loudness", "From 0 to 100.", "Mute microphone"):
         assert part in dialog
     assert "Mute microphone" not in text(client.get(page("device-action", phone, "samplecommand")))
 

@@ -2,7 +2,7 @@
 
 import io
 import logging
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from threading import Barrier
 
 import pytest
@@ -13,7 +13,7 @@ from django.utils import timezone
 from access.models import AuditEvent, Tenant
 from devices.commands import CommandRefused
 from devices.commands import queue as services
-from devices.commands.queue import SentCommand, acknowledge, deliver, fail, not_now
+from devices.commands.queue import SentCommand, acknowledge, cancel_command, deliver, described, fail, not_now
 from devices.fleet.secrets import read_secrets, reveal_command_secret
 from devices.models import Device, DeviceCommand, DeviceSecret, LostMode, Platform
 from devices.models.commands import DeviceCommandQuerySet
@@ -65,7 +65,7 @@ def test_a_sent_command_waits_and_is_on_record(mac: Device) -> None:
     assert (row.status, row.attempts, row.requested_by, row.date_completed) == (1, 0, "manage.py test", None)
     assert (row.request_type, row.payload) == ("RestartDevice", {"RebuildKernelCache": False, "NotifyUser": True})
     event = AuditEvent.objects.latest("sequence")
-    assert (event.summary, event.action, event.target_type) == ("Command sent: Restart Device", "create", "device")
+    assert (event.summary, event.action, event.target_type) == ("Command sent: Restart", "create", "device")
     assert (event.target_id, event.target_name, event.target_component) == (str(mac.uuid), "Desk", "commands")
     assert event.metadata == {
         "command": "restart_device",
@@ -128,6 +128,98 @@ def test_without_its_audit_event_no_command_is_sent(tenant: Tenant, monkeypatch:
         send(iphone, "enable_lost_mode")
     assert not DeviceCommand.objects.exists()
     assert not LostMode.objects.exists()
+
+
+# --- Out of the queue without the device ------------------------------------------------------------------------------
+
+
+def cancel(row: DeviceCommand) -> DeviceCommand:
+    device = row.device
+    return cancel_command(tenant=device.tenant, device_id=device.uuid, command_uuid=row.uuid, actor=ACTOR)
+
+
+def test_a_cancelled_command_is_never_delivered(mac: Device) -> None:
+    row = send(mac, "lock_device").command
+    assert cancel(row).status == Status.CANCELLED
+    for change in (lambda: deliver(command=row), lambda: acknowledge(command=row)):
+        with pytest.raises(DeviceCommand.DoesNotExist):
+            change()
+    row.refresh_from_db()
+    assert (row.status, row.attempts, row.date_completed is not None) == (Status.CANCELLED, 0, True)
+    assert pin_of(mac) is None
+    assert reveal_command_secret(device=mac, command_uuid=row.uuid) is None
+    event = AuditEvent.objects.exclude(target_component="secrets").latest("sequence")
+    assert (event.summary, event.action, event.target_id) == ("Command cancelled: Lock", "delete", str(mac.uuid))
+    assert event.metadata == {"command": "lock_device", "uuid": str(row.uuid), "requested_by": "manage.py test"}
+    assert send(mac, "lock_device").command.status == Status.PENDING  # the queue is free again
+
+
+def test_a_delivered_command_is_not_cancelled(mac: Device) -> None:
+    row = deliver(command=send(mac, "restart_device").command)
+    not_now(command=row)
+    with pytest.raises(CommandRefused, match="has received"):
+        cancel(row)
+    acknowledge(command=row)
+    with pytest.raises(CommandRefused, match="has ended"):
+        cancel(row)
+    assert AuditEvent.objects.count() == 1
+
+
+def test_a_cancelled_command_is_a_failed_one_for_integrations(mac: Device) -> None:
+    listed = described(cancel(send(mac, "restart_device").command))
+    assert (listed["status"], listed["error_chain"][0]["domain"]) == (Status.FAILED, "iru")
+    assert set(listed["error_chain"][0]) == set(ERROR)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_during_its_cancellation_a_command_is_not_delivered(mac: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = send(mac, "restart_device").command
+    delivered: list[Future[bool]] = []
+
+    def take() -> bool:
+        try:
+            deliver(command=row)
+        except DeviceCommand.DoesNotExist:
+            return False
+        finally:
+            connection.close()
+        return True
+
+    def close_slowly(row: DeviceCommand, status: DeviceCommand.Status) -> None:
+        delivered.append(pool.submit(take))
+        wait(delivered, timeout=1)
+        close(row, status)
+
+    close = services._close
+    monkeypatch.setattr(services, "_close", close_slowly)
+    with ThreadPoolExecutor(1) as pool:
+        cancel(row)
+    assert [each.result() for each in delivered] == [False]
+    row.refresh_from_db()
+    assert (row.status, row.attempts) == (Status.CANCELLED, 0)
+
+
+def test_cancelling_lost_mode_restores_the_state_before_the_request(tenant: Tenant) -> None:
+    phone = DeviceFactory.create(tenant=tenant, platform=Platform.IPHONE)
+    cancel(send(phone, "enable_lost_mode", Message="Call us").command)
+    phone.refresh_from_db()
+    assert phone.lost_mode_status == ""
+    assert not LostMode.objects.exists()
+
+    acknowledge(command=send(phone, "enable_lost_mode", Message="Call us").command)
+    enabled = LostMode.objects.get()
+    cancel(send(phone, "enable_lost_mode", Message="Bring it back", PhoneNumber="1").command)
+    phone.refresh_from_db()
+    restored = LostMode.objects.get()
+    assert (phone.lost_mode_status, restored.status) == ("enabled", "enabled")
+    assert (restored.message, restored.phone_number, restored.enable_status_at) == (
+        "Call us",
+        "",
+        enabled.enable_status_at,
+    )
+    cancel(send(phone, "disable_lost_mode").command)
+    restored.refresh_from_db()
+    assert (restored.disable_status, restored.disabled_by, restored.disable_status_at) == ("", "", None)
 
 
 # --- The answers of the device ----------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from access.models import Tenant
 from devices.commands import COMMANDS, CommandRefused
 from devices.models import Device, Platform
-from tests.contract import PERMISSIONS
+from tests.contract import PERMISSIONS, RENAMED
 from tests.factories.devices import AssignmentFactory, DeviceFactory, LibraryItemFactory
 
 MAC, IPAD, IPHONE, TV = Platform.MAC, Platform.IPAD, Platform.IPHONE, Platform.APPLE_TV
@@ -56,7 +56,7 @@ def test_the_registry_is_every_action_of_the_public_api_in_the_editors_order() -
     public = {codename: row for codename, row in PERMISSIONS.items() if "/action/" in row["path"]}
     assert list(COMMANDS) == list(public)
     for id, command in COMMANDS.items():
-        assert command.label == public[id]["label"]
+        assert command.label == RENAMED.get(public[id]["label"], public[id]["label"])
         assert public[id]["path"].endswith(f"/action/{command.action}")
 
 
@@ -64,7 +64,7 @@ def test_the_names_of_a_command_fit_into_the_queue() -> None:
     for command in COMMANDS.values():
         assert len(command.id) <= 40
         assert len(command.command_type) <= 60
-        assert len(f"Command sent: {command.label}") <= 100  # the summary of its audit event
+        assert len(f"Command cancelled: {command.title}") <= 100  # the summary of its audit event
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def started(response: Response) -> BulkAction:
 def test_ticked_rows_get_a_command(client: Client, tenant: Tenant, run_tasks: RunTasks) -> None:
     one, two, _ = devices(tenant, "one", "two", "three")
     action = started(ask(client, "bulk-command", {"id": [one.uuid, two.uuid]}, "restart"))
-    assert (action.label, action.selection, action.total) == ("Restart Device", "Selected rows", 2)
+    assert (action.label, action.selection, action.total) == ("Restart", "Selected rows", 2)
     run_tasks()
     assert outcomes(action) == {"one": ("done", ""), "two": ("done", "")}
     content = text(client.get(reverse("bulk-action", args=[action.uuid])))

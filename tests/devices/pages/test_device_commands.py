@@ -1,19 +1,25 @@
 """Commands from the page of a device: each has a dialog with its consequence and its form, which shows refusals too."""
 
+import re
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
 from lucide.templatetags.lucide import lucide
 
 from access.models import Role, Tenant
 from devices.commands import COMMANDS, Command
+from devices.commands.queue import acknowledge, deliver
 from devices.fleet.secrets import read_secrets
 from devices.models import Device, DeviceCommand, DeviceSecret, LostMode, Platform
 from devices.pages.command_menu import command_menu
-from devices.pages.forms.device_commands import CommandForm, OnOff
+from devices.pages.device_commands import NO_CARRIER
+from devices.pages.forms.device_commands import OTHER, CommandForm, OnOff
 from tests.devices.pages.browsing import HTMX, NAME, SignIn, newest, on, page, text, unkept
-from tests.devices.sending import ACTOR
+from tests.devices.sending import ACTOR, send
 from tests.factories.devices import DeviceFactory, LostModeFactory
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
@@ -25,7 +31,7 @@ def filled(form: CommandForm) -> dict[str, str]:
     return {
         name: "Mine" if name == "typed_name" else "True" if isinstance(field, OnOff) else "example"
         for name, field in form.fields.items()
-        if field.required
+        if field.required or name in form.command.form_needs_one_of
     }
 
 
@@ -45,13 +51,13 @@ def test_every_command_of_a_platform_is_sent(platform: Platform, tenant: Tenant,
     offered = {command.id for group in command_menu(device) for command in group.commands}
     for command in COMMANDS.values():
         url = page("device-action", device, command.action)
-        assert (f'href="{url}"' in menu) == (command.id in offered)
+        assert (f'href="{url}{"?turn=on" * bool(command.switch)}"' in menu) == (command.id in offered)
         dialog = client.get(url)
         assert command.consequence_on(platform).split("'")[0] in text(dialog)
         if platform in command.platforms:
             response = client.post(url, filled(dialog.context["form"]), headers=HTMX)
             assert response.status_code in {200, 204}, text(response)
-            assert newest(tenant).summary == f"Command sent: {command.label}"
+            assert newest(tenant).summary == f"Command sent: {command.titled('on' if command.switch else '')}"
             assert newest(tenant).actor_type == "user"
         else:
             response = client.post(url, filled(dialog.context["form"]), headers=HTMX)
@@ -66,8 +72,8 @@ def test_a_sent_command_is_in_the_list(mac: Device, sign_in: SignIn) -> None:
     response = client.post(page("device-action", mac, "restart"), {"NotifyUser": "on"})
     assert response["Location"] == page("device-commands", mac)
     content = text(client.get(page("device-commands", mac)))
-    assert f"Restart Device is queued for “{NAME}”." in content
-    assert "Pending" in content
+    assert f"“Restart” waits for “{NAME}” (last check-in " in content
+    assert "Waiting" in content
     row = mac.commands.get()
     assert row.payload == {"RebuildKernelCache": False, "NotifyUser": True}
     for status, word in ((2, "Running"), (3, "Completed"), (4, "Failed"), (5, "Not now")):
@@ -82,9 +88,163 @@ def test_the_dialog_shows_why_a_command_was_refused(mac: Device, tenant: Tenant,
     before = tenant.audit_events.count()
     response = client.post(url, headers=HTMX)
     assert response.status_code == 422
-    assert "Command already running" in text(response)
+    assert "Nothing was sent: the same command waits already." in text(response)
     assert "<html" not in text(response)
     assert tenant.audit_events.count() == before
+
+
+def test_a_waiting_command_is_shown_with_its_sender_and_the_ways_out(mac: Device, sign_in: SignIn) -> None:
+    client = sign_in()
+    url = page("device-action", mac, "restart")
+    client.post(url, {"NotifyUser": "on"}, headers=HTMX)
+    row = mac.commands.get()
+    dialog = text(client.get(url))
+    assert (
+        f"Already waiting since {timezone.localtime(row.date_requested):%H:%M}, requested by {row.requested_by}"
+        in dialog
+    )
+    cancel = page("command-cancel", mac, row.uuid)
+    assert f'href="{page("device-commands", mac)}#command-{row.uuid}"' in dialog
+    assert f'href="{cancel}"' in dialog
+    assert 'type="submit"' not in dialog.partition('class="dialog-actions"')[2].partition("</form>")[0]
+
+    listed = text(client.get(page("device-commands", mac)))
+    assert "Ask the person at the Mac first:</span> Yes" in listed
+    assert "last check-in" in listed
+    assert f'href="{cancel}"' in listed
+    assert client.post(cancel)["Location"] == page("device-commands", mac)
+    listed = text(client.get(page("device-commands", mac)))
+    assert "Cancelled" in listed
+    assert f'href="{cancel}"' not in listed
+    assert "This command has ended already." in text(client.post(cancel, headers=HTMX))
+    assert "Already waiting" not in text(client.get(url))
+
+
+def test_a_delivered_command_cannot_be_cancelled_any_more(mac: Device, sign_in: SignIn) -> None:
+    client = sign_in()
+    deliver(command=send(mac, "restart_device").command)
+    row = mac.commands.get()
+    cancel = page("command-cancel", mac, row.uuid)
+    for name, *rest in (("device-commands",), ("device-action", "restart")):
+        assert f'href="{cancel}"' not in text(client.get(page(name, mac, *rest)))
+    response = client.post(cancel, headers=HTMX)
+    assert (response.status_code, "has received this command" in text(response)) == (422, True)
+
+
+def test_nothing_carries_commands_out_yet_and_every_dialog_says_so(
+    mac: Device, sign_in: SignIn, monkeypatch: Any
+) -> None:
+    client = sign_in()
+    selected = f"?id={mac.uuid}"
+    urls = [page("device-commands", mac), *(page("device-action", mac, each.action) for each in COMMANDS.values())]
+    urls += [reverse("bulk-commands") + selected, reverse("bulk-command", args=["restart"]) + selected]
+    for url in urls:
+        assert NO_CARRIER in text(client.get(url)), url
+    for module in ("device_commands", "devices", "bulk"):
+        monkeypatch.setattr(f"devices.pages.{module}.carries_out_commands", lambda tenant: True)
+    for url in urls:
+        assert NO_CARRIER not in text(client.get(url)), url
+
+
+def test_a_lock_is_in_the_head_of_the_device(tenant: Tenant, mac: Device, sign_in: SignIn) -> None:
+    client = sign_in()
+    pin = f'<a href="{page("device-secrets", mac)}">Unlock PIN</a>'
+    row = send(mac, "lock_device").command
+    head = text(client.get(page("device", mac)))
+    assert "Lock waits" in head
+    assert pin in head
+    assert pin not in text(sign_in(Role.HELP_DESK).get(page("device", mac)))
+    acknowledge(command=row)
+    assert '<span class="badge danger">Locked</span>' in text(client.get(page("device", mac)))
+    Device.objects.filter(pk=mac.pk).update(last_check_in=timezone.now())
+    assert pin not in text(client.get(page("device", mac)))
+    phone = DeviceFactory.create(tenant=tenant, platform=Platform.IPHONE)
+    acknowledge(command=send(phone, "lock_device").command)
+    assert ">Locked<" not in text(client.get(page("device", phone)))
+
+
+def test_the_known_accounts_of_a_device_are_offered(tenant: Tenant, sign_in: SignIn) -> None:
+    rows = [{"username": name} for name in ("ben", "ana", "ana", "")]
+    mac = DeviceFactory.create(tenant=tenant, name="Mine", details={"users": {"regular_users": [*rows, 7]}})
+    client = sign_in()
+    for action in ("deleteuser", "unlockaccount"):
+        choices = client.get(page("device-action", mac, action)).context["form"].fields["UserName"].choices
+        assert [value for value, _ in choices] == ["", "ana", "ben", OTHER]
+    url = page("device-action", mac, "deleteuser")
+    for data, error in (
+        ({}, "Choose an account."),
+        ({"UserName": OTHER}, "Write the name of the account."),
+        ({"UserName": "ana"}, "Type the name to go on."),
+    ):
+        response = client.post(url, data, headers=HTMX)
+        assert (response.status_code, error in text(response)) == (422, True), data
+    client.post(url, {"UserName": "ana", "typed_name": "Mine"}, headers=HTMX)
+    client.post(page("device-action", mac, "unlockaccount"), {"UserName": OTHER, "other_account": "zoe"}, headers=HTMX)
+    assert {row.command: row.payload for row in mac.commands.all()} == {
+        "delete_user_on_device": {"UserName": "ana"},
+        "unlock_account": {"UserName": "zoe"},
+    }
+
+
+def test_lost_mode_needs_a_way_to_reach_somebody(tenant: Tenant, sign_in: SignIn) -> None:
+    phone = DeviceFactory.create(tenant=tenant, platform=Platform.IPHONE, name="Mine")
+    client = sign_in()
+    url = page("device-action", phone, "enablelostmode")
+    for nothing in ({}, {"Footnote": "IT"}, {"Message": "  "}):
+        response = client.post(url, nothing, headers=HTMX)
+        assert (response.status_code, "Write a message or a phone number" in text(response)) == (422, True)
+    client.post(url, {"PhoneNumber": "+1 555 0100"}, headers=HTMX)
+    assert phone.commands.get().payload == {"PhoneNumber": "+1 555 0100"}
+
+
+@pytest.mark.parametrize(
+    ("status", "disable_status", "offered"),
+    [
+        ("", "", {"enable_lost_mode"}),
+        ("pending", "", {"disable_lost_mode"}),
+        ("enabled", "", {"disable_lost_mode"}),
+        ("error", "", {"enable_lost_mode"}),
+        ("error", "error", {"disable_lost_mode"}),
+    ],
+)
+def test_the_menu_has_one_of_enable_and_disable(
+    tenant: Tenant, status: str, disable_status: str, offered: set[str]
+) -> None:
+    phone = DeviceFactory.create(tenant=tenant, platform=Platform.IPHONE, lost_mode_status=status)
+    if status:
+        LostModeFactory.create(device=phone, status=status, disable_status=disable_status)
+    menu = {command.id for group in command_menu(phone) for command in group.commands}
+    assert menu & {"enable_lost_mode", "disable_lost_mode"} == offered
+
+
+def test_the_color_of_danger_is_for_lock_outs_and_lost_data() -> None:
+    assert {id for id, command in COMMANDS.items() if command.dangerous} == {
+        "delete_user_on_device",
+        "enable_lost_mode",
+        "erase_device",
+        "lock_device",
+        "reset_work_profile_passcode",
+    }
+
+
+@pytest.mark.parametrize(("turn", "state"), [("on", "Enable"), ("off", "Disable")])
+def test_a_switch_has_an_entry_for_each_direction(mac: Device, sign_in: SignIn, turn: str, state: str) -> None:
+    client = sign_in()
+    url = f"{page('device-action', mac, 'remotedesktop')}?turn={turn}"
+    assert f'href="{url}"' in text(client.get(page("device", mac)))
+    dialog = client.get(url)
+    assert f"Turn {turn} Remote Desktop" in text(dialog)
+    assert dialog.context["form"]["EnableRemoteDesktop"].is_hidden
+    client.post(url, {"EnableRemoteDesktop": dialog.context["form"]["EnableRemoteDesktop"].value()}, headers=HTMX)
+    assert mac.commands.get().request_type == f"{state}RemoteDesktop"
+    assert f">Turn {turn} Remote Desktop</strong>" in text(client.get(page("device-commands", mac)))
+
+
+def test_the_activity_says_what_a_command_asked_for(mac: Device, sign_in: SignIn) -> None:
+    acknowledge(command=send(mac, "set_device_name", DeviceName="Reception").command)
+    content = text(sign_in().get(page("device-activity", mac)))
+    assert "Command completed: Set name" in content
+    assert re.findall(r"<dt>New name</dt>\s*<dd>\s*<ins>Reception</ins>", content) == [ANY, ANY]  # sent, and completed
 
 
 def test_required_parameters_of_a_command_are_asked_for(mac: Device, sign_in: SignIn) -> None:

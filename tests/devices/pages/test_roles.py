@@ -127,6 +127,7 @@ ALLOWED = {
     "/devices/<uuid:device_id>/secrets/": SECRETS,
     "/devices/<uuid:device_id>/secrets/<slug:kind>/": SECRETS,
     "/devices/<uuid:device_id>/actions/<slug:action>/": HELP_DESK,
+    "/devices/<uuid:device_id>/commands/<uuid:command_id>/cancel/": HELP_DESK,
     "/devices/<uuid:device_id>/lost-mode/cancel/": HELP_DESK,
     "/blueprints/": EVERY_ROLE,
     "/blueprints/new/": STANDARD,
