@@ -1,4 +1,6 @@
-"""Helpers for text: the test for null characters, and labels made from API names."""
+"""Helpers for text: the test for null characters, labels made from API names, and the form of texts for a search."""
+
+import unicodedata
 
 
 def has_null_character(value: object) -> bool:
@@ -17,3 +19,11 @@ def has_null_character(value: object) -> bool:
 def as_words(name: str) -> str:
     """Turn `SNAKE_CASE` or `snake_case` into `Snake case`."""
     return name.replace("_", " ").capitalize()
+
+
+def search_form(text: str) -> str:
+    """The text without case and accents, so that `zoe` is a part of `Zoë's Mac`."""
+    if text.isascii():
+        return text.lower()
+    decomposed = unicodedata.normalize("NFKD", text)
+    return "".join(each for each in decomposed if not unicodedata.combining(each)).casefold()

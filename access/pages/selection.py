@@ -5,14 +5,13 @@ The selection is in the query of a URL, with the filters of its list, so that a 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-from django import forms
 from django.db.models import Model, QuerySet
 from django.http import Http404
 from django.urls import reverse
 
+from access.pages.forms.filters import ListFilter
 from access.pages.guards import PageRequest
 from access.roles import Capability, may
 
@@ -37,7 +36,7 @@ def marks(request: PageRequest, capability: Capability) -> dict[str, bool]:
 
 def selection_of[T: Model](
     request: PageRequest,
-    filters: forms.Form,
+    filters: ListFilter,
     matches: Callable[[], QuerySet[T]],
     rows: QuerySet[T],
     list_name: str,
@@ -50,7 +49,7 @@ def selection_of[T: Model](
     """
     back, query = reverse(list_name), request.GET.urlencode()
     if request.GET.get("all"):
-        return Selection(matches(), f"All that match ({words_of(filters)})", query, back)
+        return Selection(matches(), f"All that match ({filters.words or 'no filter'})", query, back)
     ids = _ids(request)
     ticked = rows.filter(**{f"{key}__in": ids})
     if ticked.count() != len(ids):  # ids of another tenant count as deleted
@@ -66,21 +65,3 @@ def _ids(request: PageRequest) -> set[UUID]:
     if len(ids) > MOST_TICKED:
         raise Http404
     return ids
-
-
-def words_of(filters: forms.Form) -> str:
-    """The active filters in words."""
-    words = []
-    for name, value in filters.cleaned_data.items():
-        if value and name != "sort":
-            field: Any = filters.fields[name]
-            label = "Search" if name == "q" else filters[name].label
-            words.append(
-                f"{label}: {dict(field.choices).get(value, value) if name != 'q' and _named(field) else value}"
-            )
-    return ", ".join(words) or "no filter"
-
-
-def _named(field: forms.Field) -> bool:
-    """Whether the field has a label for each value. For a ModelChoiceField the object is its own label."""
-    return isinstance(field, forms.ChoiceField) and not isinstance(field, forms.ModelChoiceField)

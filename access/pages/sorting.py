@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from django.db.models import F, Func
+
 
 @dataclass(frozen=True, slots=True)
 class Heading:
@@ -29,12 +31,28 @@ class Sort:
     descending_first: bool = False
 
 
-def sort_choices(sorts: Mapping[str, Sort], default: str) -> list[tuple[str, str]]:
-    """The choices of a `sort` field. The empty one is the order that the list has by itself, called `default`."""
-    choices = [("", default)]
+def by_column(heading: str, column: str | Func, *, descending_first: bool = False) -> Sort:
+    """A sort by a column of text that has no NULL, or by an expression that has an index."""
+    term = F(column) if isinstance(column, str) else column
+    return Sort(heading, heading, f"{heading}, from Z", (term.asc(), term.desc()), descending_first)
+
+
+def by_number(heading: str, column: str, lowest: str, highest: str) -> Sort:
+    """A sort by a number or a moment without NULL, the highest first at the first click."""
+    return Sort(heading, lowest, highest, (F(column).asc(), F(column).desc()), descending_first=True)
+
+
+def sort_choices(sorts: Mapping[str, Sort], default: str, label: str = "") -> list[tuple[str, str]]:
+    """The choices of a `sort` field. The empty one is the order that the list has by itself.
+
+    It is called `label`, or as the sort `default`, which is the same order.
+    """
+    choices = []
     for key, sort in sorts.items():
         choices += [(key, sort.ascending), (f"-{key}", sort.descending)]
-    return choices
+    if label:
+        return [("", label), *choices]
+    return [("", dict(choices)[default]), *choices]
 
 
 def order_of(sorts: Mapping[str, Sort], chosen: str) -> Any:

@@ -1,6 +1,7 @@
-"""Prepared records: the JSON text that `GET /devices` and `GET /devices/{id}` answer for a device.
+"""Prepared records: the JSON text that `GET /devices` and `GET /devices/{id}` answer for a device, and the columns that
+the list of devices is searched and sorted by.
 
-The text is rendered when something in it changes, in the transaction that changes it, so that a list of 300 devices is
+They are rendered when something in it changes, in the transaction that changes it, so that a list of 300 devices is
 300 texts joined. `facts.FACTS` says what a record holds, and only `render` writes one.
 """
 
@@ -15,9 +16,16 @@ from django.db import connection
 
 from devices.fleet.facts import COLUMNS, FACTS, POSITIONS, Converter, Fact, getter, unchanged
 from devices.models import Device, Fleet
+from devices.text import search_form
 
 BATCH = 2000
+# The columns that are written with a record, in the order of `labels`.
+LABELS = ("search_text", "blueprint_label", "user_label")
 _EXTENDED = "tenant__fleet__extended_records"
+# The columns of a search, and the maximum of characters of each: together not more than search_text holds.
+_SEARCHED = {"name": 150, "serial_number": 100, "model": 70, "asset_tag": 80, "user__name": 95, "user__email": 100}
+_searched = itemgetter(*(POSITIONS[path] for path in _SEARCHED))
+_labelled = itemgetter(*(POSITIONS[path] for path in ("blueprint__name", "user__name", "user__email")))
 
 
 class _Layout:
@@ -58,16 +66,31 @@ def render(columns: Sequence[Any], tags: Iterable[str], *, extended: bool) -> st
     return orjson.dumps(record).decode()
 
 
-def outdated(pks: Iterable[int]) -> Iterator[tuple[int, str]]:
-    """(primary key, fresh text) of those devices whose stored text is not what `render` makes of them now."""
+def labels(columns: Sequence[Any]) -> tuple[str, str, str]:
+    """The values of LABELS for a device. `columns` are the values of `facts.COLUMNS`."""
+    blueprint, user, email = _labelled(columns)
+    texts = zip(_searched(columns), _SEARCHED.values(), strict=True)
+    # A line for each, so that no word is found across two of them.
+    searched = "\n".join(search_form(text or "")[:maximum] for text, maximum in texts)
+    return searched, blueprint, user or email or ""
+
+
+def outdated(pks: Iterable[int]) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """(primary key, fresh texts) of those devices whose record or LABELS are not what their columns make of them now.
+
+    The texts are the record and the values of LABELS.
+    """
     for batch in batched(pks, BATCH, strict=False):
         tags = defaultdict(list)
         for device, tag in Device.tags.through.objects.filter(device__in=batch).values_list("device_id", "tag__name"):
             tags[device].append(tag)
         rows = Device.objects.filter(pk__in=batch)
-        for pk, stored, extended, *columns in rows.values_list("pk", "record_json", _EXTENDED, *COLUMNS):
-            if (text := render(columns, tags[pk], extended=extended)) != stored:
-                yield pk, text
+        for pk, record, search, blueprint, user, extended, *columns in rows.values_list(
+            "pk", "record_json", *LABELS, _EXTENDED, *COLUMNS
+        ):
+            fresh = render(columns, tags[pk], extended=extended), *labels(columns)
+            if fresh != (record, search, blueprint, user):
+                yield pk, fresh
 
 
 def refresh(pks: Iterable[int]) -> int:
@@ -87,18 +110,22 @@ def enable_extended_records(fleet: Fleet) -> None:
         refresh(list(Device.objects.filter(tenant=fleet.tenant_id).values_list("pk", flat=True)))
 
 
-def _store(texts: Iterable[tuple[int, str]]) -> None:
+def _store(texts: Iterable[tuple[int, tuple[str, ...]]]) -> None:
     # bulk_update builds one CASE per row, which takes seconds for what these two forms do in milliseconds.
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            pks, records = zip(*texts, strict=True)
+            pks, rows = zip(*texts, strict=True)
             cursor.execute(
-                "UPDATE devices_device SET record_json = fresh.record_json "
-                "FROM unnest(%s::bigint[], %s::text[]) AS fresh(id, record_json) WHERE devices_device.id = fresh.id",
-                [list(pks), list(records)],
+                "UPDATE devices_device SET record_json = fresh.record_json, search_text = fresh.search_text, "
+                "blueprint_label = fresh.blueprint_label, user_label = fresh.user_label "
+                "FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[]) "
+                "AS fresh(id, record_json, search_text, blueprint_label, user_label) "
+                "WHERE devices_device.id = fresh.id",
+                [list(pks), *(list(column) for column in zip(*rows, strict=True))],
             )
         else:
             cursor.executemany(
-                "UPDATE devices_device SET record_json = %s WHERE id = %s",
-                [(record, pk) for pk, record in texts],
+                "UPDATE devices_device SET record_json = %s, search_text = %s, blueprint_label = %s, user_label = %s "
+                "WHERE id = %s",
+                [(*fresh, pk) for pk, fresh in texts],
             )

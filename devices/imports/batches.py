@@ -25,9 +25,9 @@ from devices.prism.derive import DeviceReport, store_derived
 _OWN = [
     field.name
     for field in Device._meta.concrete_fields
-    if field.name not in {"id", "tenant", "uuid", "blueprint", "user", "record_json"}
+    if field.name not in {"id", "tenant", "uuid", "blueprint", "user", "record_json", *records.LABELS}
 ]
-_WRITTEN = [*_OWN, "blueprint", "user", "record_json"]
+_WRITTEN = [*_OWN, "blueprint", "user", "record_json", *records.LABELS]
 _REQUIRED = {"name": "device_name", "platform": "platform"}
 
 
@@ -134,7 +134,9 @@ class Batch:
         tags = self._tags.save({name for device in written for name in self._tags_of.get(device.uuid, ())})
         for device in written:
             names = self._tags_of.get(device.uuid, ())
-            device.record_json = records.render(columns_of(device), names, extended=extended)
+            columns = columns_of(device)
+            device.record_json = records.render(columns, names, extended=extended)
+            device.search_text, device.blueprint_label, device.user_label = records.labels(columns)
         Device.objects.bulk_create(self.created)
         Device.objects.bulk_create(changed, update_conflicts=True, unique_fields=["id"], update_fields=_WRITTEN)
         self._save_tags(written)

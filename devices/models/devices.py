@@ -11,6 +11,7 @@ from access.models import Tenant
 from devices.models.blueprints import Blueprint
 from devices.models.tags import Tag
 from devices.models.users import User
+from devices.text import search_form
 
 
 class Platform(models.TextChoices):
@@ -122,6 +123,14 @@ class DeviceQuerySet(models.QuerySet["Device"]):
                     raise ValueError(f"{name} is not a filter for devices.")
         return devices
 
+    def with_words(self, text: str) -> "DeviceQuerySet":
+        """Devices of which each word of `text` is a part of the name, the serial number, the model, the asset tag, or
+        the name or e-mail address of the user. Case and accents make no difference."""
+        devices = self
+        for word in search_form(text).split():
+            devices = devices.filter(search_text__contains=word)
+        return devices
+
     def sorted_by(self, fields: Iterable[str]) -> "DeviceQuerySet":
         """Devices sorted by these columns, then by primary key. A `-` before a name sorts descending.
 
@@ -177,6 +186,11 @@ class Device(models.Model):
     last_check_in = models.DateTimeField(null=True, blank=True)
     # The JSON text that GET /devices/{id} returns. devices.fleet.records renders it whenever something in it changes.
     record_json = models.TextField(editable=False)
+    # For the list of devices: the text that a search looks in, and the names of other tables that it is sorted by.
+    # They are written together with the record, by devices.fleet.records.
+    search_text = models.CharField(max_length=600, editable=False, default="")
+    blueprint_label = models.CharField(max_length=255, editable=False, default="")
+    user_label = models.CharField(max_length=255, editable=False, default="")
 
     objects = DeviceQuerySet.as_manager()
 
@@ -191,6 +205,11 @@ class Device(models.Model):
             models.Index("tenant", Upper("mac_address"), name="device_mac_upper"),
             models.Index(fields=["tenant", "last_check_in", "id"], name="device_last_check_in"),
             models.Index(fields=["tenant", "name", "id"], name="device_name"),
+            # For a search, which reads the texts of all devices of the tenant.
+            models.Index(fields=["tenant", "search_text"], name="device_search"),
+            models.Index(fields=["tenant", "model", "id"], name="device_model"),
+            models.Index(fields=["tenant", "blueprint_label", "id"], name="device_blueprint_label"),
+            models.Index(fields=["tenant", "user_label", "id"], name="device_user_label"),
             models.Index(fields=["blueprint", "id"], name="device_blueprint"),
             # For the number of devices in the scope of a library item, without reading the devices.
             models.Index(fields=["tenant", "blueprint", "is_removed", "platform", "id"], name="device_scope"),

@@ -201,6 +201,7 @@ class AdeDevice(models.Model):
             models.Index(fields=["tenant", "profile_status", "id"], name="ade_device_profile"),
             models.Index(fields=["tenant", "model", "id"], name="ade_device_model"),
             models.Index(fields=["tenant", "serial_number", "id"], name="ade_device_serial"),
+            models.Index(fields=["tenant", "device_assigned_date", "id"], name="ade_device_assigned"),
             models.Index(fields=["blueprint", "id"], name="ade_device_blueprint"),
             models.Index(fields=["user", "id"], name="ade_device_user"),
         ]

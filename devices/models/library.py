@@ -54,6 +54,7 @@ class LibraryItem(models.Model):
         indexes = [
             models.Index(fields=["tenant", "name", "id"], name="library_item_name"),
             models.Index(fields=["tenant", "type", "id"], name="library_item_type"),
+            models.Index(fields=["tenant", "updated_at", "id"], name="library_item_changed"),
         ]
 
     def __str__(self) -> str:

@@ -32,6 +32,13 @@ class UserQuerySet(models.QuerySet["User"]):
         return self.annotate(device_count=Coalesce(models.Subquery(count.values("n")), 0))
 
 
+class OrEmpty(models.Func):
+    """The text, or "" for NULL. Unlike Coalesce it has no parameter, so that a query can use an index of it."""
+
+    template = "COALESCE(%(expressions)s, '')"
+    output_field = models.CharField()
+
+
 class User(models.Model):
     """A person whom devices are assigned to. People who sign in here are Administrators."""
 
@@ -55,6 +62,10 @@ class User(models.Model):
         indexes = [
             models.Index(fields=["tenant", "email"], name="user_email"),
             models.Index(fields=["tenant", "-created_at", "-id"], name="user_newest"),
+            # The orders of the list of users.
+            models.Index(fields=["tenant", "name", "id"], name="user_name"),
+            models.Index("tenant", OrEmpty("department"), "id", name="user_department"),
+            models.Index("tenant", OrEmpty("job_title"), "id", name="user_job_title"),
         ]
 
     def __str__(self) -> str:

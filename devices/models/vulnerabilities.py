@@ -41,7 +41,11 @@ class Vulnerability(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "cve_id"], name="vulnerability_cve")]
-        indexes = [models.Index(fields=["tenant", "severity", "device_count"], name="vulnerability_severity")]
+        indexes = [
+            models.Index(fields=["tenant", "severity", "device_count"], name="vulnerability_severity"),
+            models.Index(fields=["tenant", "device_count"], name="vulnerability_devices"),
+            models.Index(fields=["tenant", "first_detected_at"], name="vulnerability_detected"),
+        ]
         verbose_name_plural = "vulnerabilities"
 
     def __str__(self) -> str:

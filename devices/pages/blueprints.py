@@ -6,7 +6,6 @@ from uuid import UUID
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import Count
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -19,7 +18,7 @@ from access.roles import Capability
 from devices.blueprints import blueprints as services
 from devices.library.assignment import assign_library_item, remove_library_item
 from devices.models import Assignment, Blueprint
-from devices.pages.forms.blueprints import BlueprintForm, LibraryItemForm, NewBlueprintForm
+from devices.pages.forms.blueprints import BlueprintFilter, BlueprintForm, LibraryItemForm, NewBlueprintForm
 from devices.pages.forms.devices import TypeToConfirmForm
 from devices.pages.listing import listing
 
@@ -27,20 +26,16 @@ from devices.pages.listing import listing
 @requires(Capability.VIEW)
 @require_GET
 def blueprint_list(request: PageRequest) -> HttpResponse:
-    text = request.GET.get("q", "").strip()[:100]
-    matches = request.tenant.blueprints.filter(name__icontains=text).order_by("name", "pk")
-    # Without the count of missing devices: no index answers it for a large fleet.
-    rows = request.tenant.blueprints.annotate(computers_count=Count("devices"))
-    page = listing(matches, rows, request.GET.get("page"))
-    parameters = {"q": text} if text else {}
+    filters = BlueprintFilter(request.GET, tenant=request.tenant)
+    page = listing(filters.apply(), filters.counted(), request.GET.get("page"))
     context = {
         "page": page,
-        "text": text,
-        "query": urlencode(parameters),
+        "filters": filters,
+        "query": urlencode(filters.chosen),
         "any_blueprint": page.total > 0 or request.tenant.blueprints.exists(),
     }
     response = fragment(request, "devices/blueprints/list.html", "rows", context)
-    return push_url(response, request, parameters, page.number)
+    return push_url(response, request, filters.chosen, page.number)
 
 
 @requires(Capability.VIEW)

@@ -40,7 +40,7 @@ APP_KEYS = {
 @require_GET
 def device_list(request: PageRequest) -> HttpResponse:
     filters = DeviceFilter(request.GET, tenant=request.tenant)
-    total = None if filters.narrowing else fleet_size(request)
+    total = None if filters.found else fleet_size(request)
     page = listing(filters.apply(), in_table(request), request.GET.get("page"), total=total)
     context = {
         "page": page,

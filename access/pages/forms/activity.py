@@ -33,7 +33,7 @@ class ActivityFilter(ListFilter):
         """Whether names are searched, which reads the whole trail where few match."""
         return bool(self.cleaned_data.get("q") or self.cleaned_data.get("who"))
 
-    def apply(self) -> AuditEventQuerySet:
+    def matching(self) -> AuditEventQuerySet:
         given: dict[str, Any] = self.cleaned_data
         events: AuditEventQuerySet = self.tenant.audit_events.all()
         equal = {"actor_type": "kind", "target_type": "subject", "action": "action"}

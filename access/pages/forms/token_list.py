@@ -12,7 +12,7 @@ from django.utils import timezone
 from access.models import AuditEvent
 from access.models.tokens import ApiTokenQuerySet, PermissionCount, expiring_soon
 from access.pages.forms.filters import ListFilter
-from access.pages.sorting import Heading, Sort, headings, order_of, sort_choices
+from access.pages.sorting import Sort
 
 SORTS = {
     "name": Sort("Name", "Name", "Name, from Z", (Lower("name"), Lower("name").desc())),
@@ -89,7 +89,9 @@ class TokenFilter(ListFilter):
     )
     creator = forms.ChoiceField(required=False, label="Created by")
     removed = forms.BooleanField(required=False, label="Creator removed")
-    sort = forms.ChoiceField(required=False, label="Sort by", choices=sort_choices(SORTS, "As listed"))
+    sorts = SORTS
+    default_sort, default_label = "-created", "As listed"
+    ties = ("-created_at", "-id")
 
     def set_choices(self) -> None:
         self.tokens = self.tenant.api_tokens.listed()
@@ -97,11 +99,10 @@ class TokenFilter(ListFilter):
         self.fields["creator"].choices = [("", "Anyone"), *((name, name) for name in creators)]  # type: ignore[attr-defined]
 
     @property
-    def headings(self) -> dict[str, Heading]:
-        default = "" if self.chosen.get("state") == "revoked" else "-created"
-        return headings(SORTS, self.chosen, default)
+    def listed_by(self) -> str:
+        return "" if self.chosen.get("state") == "revoked" else "-created"
 
-    def apply(self) -> ApiTokenQuerySet:
+    def matching(self) -> ApiTokenQuerySet:
         tokens: ApiTokenQuerySet = self.tokens
         match self.chosen.get("state"):
             case "active" | "disabled" as state:
@@ -131,8 +132,6 @@ class TokenFilter(ListFilter):
             tokens = tokens.filter(created_by_name=creator)
         if self.chosen.get("removed"):
             tokens = tokens.filter(created_by=None, created_by_type=AuditEvent.ActorType.USER)
-        if sort := self.chosen.get("sort"):
-            tokens = tokens.order_by(order_of(SORTS, sort), "-created_at", "-id")
         return tokens.search(self.chosen.get("q", ""))
 
 

@@ -9,6 +9,7 @@ from django.db.models.functions import Upper
 
 from access.models import Tenant
 from access.pages.forms.filters import ListFilter
+from access.pages.sorting import by_column, by_number
 from devices.enrollment.ade import Defaults
 from devices.enrollment.ade_devices import AdeDeviceChanges
 from devices.models import AdeDevice, AdeIntegration
@@ -68,6 +69,14 @@ class ServerTokenForm(DefaultsForm):
     field_order = ["file", "destination", "email", "phone"]
 
 
+SORTS = {
+    "serial": by_column("Serial number", "serial_number"),
+    "model": by_column("Model", "model"),
+    "profile": by_column("Profile", "profile_status"),
+    "assigned": by_number("Assigned by Apple", "device_assigned_date", "Assigned first", "Assigned last"),
+}
+
+
 class AdeDeviceFilter(ListFilter):
     server: "forms.ModelChoiceField[AdeIntegration]" = forms.ModelChoiceField(
         None, required=False, empty_label="Any", to_field_name="uuid"
@@ -78,15 +87,18 @@ class AdeDeviceFilter(ListFilter):
     def set_choices(self) -> None:
         self.fields["server"].queryset = self.tenant.ade_integrations.order_by("server_name")  # type: ignore[attr-defined]
 
-    def apply(self) -> AdeDeviceQuerySet:
+    sorts = SORTS
+    default_sort, default_label = "-assigned", "Assigned last"
+
+    def matching(self) -> AdeDeviceQuerySet:
         fields = self.cleaned_data
         columns = {"server": "integration", "family": "device_family", "status": "profile_status"}
         devices: AdeDeviceQuerySet = self.tenant.ade_devices.filter(
             **{column: fields[name] for name, column in columns.items() if fields.get(name)}
         )
-        if text := fields.get("q"):
-            serials = devices.alias(upper=Upper("serial_number")).filter(upper__contains=text.upper())
-            devices = devices.filter(Q(pk__in=serials.values("pk")) | Q(model__icontains=text))
+        for word in fields.get("q", "").split():
+            serials = devices.alias(upper=Upper("serial_number")).filter(upper__contains=word.upper())
+            devices = devices.filter(Q(pk__in=serials.values("pk")) | Q(model__icontains=word))
         return devices.order_by("-device_assigned_date", "-pk")
 
 

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from django import forms
 from django.db.models import F, Q
-from django.db.models.functions import Upper
 from django.utils import timezone
 
 from access.pages.forms.filters import ListFilter
+from access.pages.sorting import Sort, by_column
 from devices.fleet.devices import UNSET, Unset
 from devices.fleet.statistics import FAILED_DAYS, failed_commands, in_span, waiting_commands
 from devices.models import Blueprint, Device, Platform, Tag
@@ -21,11 +21,18 @@ OFFERED_TAGS = 200
 PLATFORMS = {platform.value: platform.value for platform in Platform} | {Platform.APPLE_TV.value: "Apple TV"}
 DAYS = {"week": 7, "month": 30}
 ENCRYPTION: dict[str, bool | None] = {"on": True, "off": False, "unknown": None}
-ORDERS = {
-    "": [F("name").asc()],
-    "-name": [F("name").desc()],
-    "-seen": [F("last_check_in").desc(nulls_last=True)],
-    "seen": [F("last_check_in").asc(nulls_first=True)],
+SORTS = {
+    "name": by_column("Name", "name"),
+    "model": by_column("Model", "model"),
+    "blueprint": by_column("Blueprint", "blueprint_label"),
+    "user": by_column("User", "user_label"),
+    "seen": Sort(
+        "Last check-in",
+        "Oldest check-in",
+        "Newest check-in",
+        (F("last_check_in").asc(nulls_first=True), F("last_check_in").desc(nulls_last=True)),
+        descending_first=True,
+    ),
 }
 
 
@@ -66,18 +73,15 @@ class DeviceFilter(ListFilter):
         required=False,
         choices=[("", "Any"), ("waiting", "Waiting"), ("failed", f"Failed in the last {FAILED_DAYS} days")],
     )
-    sort = forms.ChoiceField(
-        required=False,
-        label="Sort by",
-        choices=[("", "Name"), ("-name", "Name, from Z"), ("-seen", "Newest check-in"), ("seen", "Oldest check-in")],
-    )
+    sorts = SORTS
+    default_sort = "name"
 
     def set_choices(self) -> None:
         self.fields["blueprint"].queryset = self.tenant.blueprints.order_by("name")  # type: ignore[attr-defined]
         self.fields["tag"].queryset = self.tenant.tags.order_by("name")  # type: ignore[attr-defined]
 
-    def apply(self) -> DeviceQuerySet:
-        """The matching devices, in order. Each condition is a set of keys, so that each uses its own index."""
+    def matching(self) -> DeviceQuerySet:
+        """The matching devices. Each condition is a set of keys, so that each uses its own index."""
         everything: DeviceQuerySet = self.tenant.devices.order_by()
         devices, fields = everything, self.cleaned_data
         for name in ("platform", "blueprint"):
@@ -98,17 +102,8 @@ class DeviceFilter(ListFilter):
         if fields.get("seen"):
             devices = devices.filter(pk__in=everything.filter(_seen(fields["seen"])).values("pk"))
         if text := fields.get("q"):
-            devices = devices.filter(self._search(everything, text))
-        return devices.order_by(*ORDERS[fields.get("sort", "")], "pk")
-
-    def _search(self, everything: DeviceQuerySet, text: str) -> Q:
-        serials = everything.exclude(serial_number="").alias(upper=Upper("serial_number"))
-        people = self.tenant.users.filter(Q(name__icontains=text) | Q(email__icontains=text), devices__isnull=False)
-        return (
-            Q(pk__in=everything.filter(name__icontains=text).values("pk"))
-            | Q(pk__in=serials.filter(upper__contains=text.upper()).values("pk"))
-            | Q(pk__in=people.order_by().values("devices__pk"))
-        )
+            devices = devices.filter(pk__in=everything.with_words(text).values("pk"))
+        return devices
 
 
 def _seen(span: str) -> Q:

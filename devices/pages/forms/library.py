@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 
 from access.models import Tenant
 from access.pages.forms.filters import ListFilter
+from access.pages.sorting import by_column, by_number
 from devices.library.categories import categories
 from devices.library.kinds import KINDS, contents_of
 from devices.library.profile_files import LARGEST
@@ -19,6 +20,13 @@ from devices.models import CustomScript, LibraryItem
 FAMILY_LABELS = dict(zip(FAMILIES, ("Mac", "iPhone", "iPad", "Apple TV", "Vision Pro"), strict=True))
 
 
+SORTS = {
+    "name": by_column("Name", "name"),
+    "kind": by_column("Kind", "type"),
+    "changed": by_number("Changed", "updated_at", "Changed first", "Changed last"),
+}
+
+
 class LibraryFilter(ListFilter):
     kind = forms.ChoiceField(
         required=False, choices=[("", "Any"), *((kind.type, kind.label) for kind in KINDS.values())]
@@ -27,15 +35,19 @@ class LibraryFilter(ListFilter):
         required=False, label="Status", choices=[("", "Any"), ("yes", "Active"), ("no", "Inactive")]
     )
 
-    def apply(self) -> QuerySet[LibraryItem]:
-        """The matching items, in order."""
+    sorts = SORTS
+    default_sort = "name"
+
+    def matching(self) -> QuerySet[LibraryItem]:
         chosen = self.chosen
-        items: QuerySet[LibraryItem] = self.tenant.library_items.filter(name__icontains=chosen.get("q", ""))
+        items: QuerySet[LibraryItem] = self.tenant.library_items.all()
+        for word in chosen.get("q", "").split():
+            items = items.filter(name__icontains=word)
         if "kind" in chosen:
             items = items.filter(type=chosen["kind"])
         if "active" in chosen:
             items = items.filter(active=chosen["active"] == "yes")
-        return items.order_by("name", "pk")
+        return items
 
 
 class CodeField(forms.CharField):

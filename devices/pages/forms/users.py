@@ -6,8 +6,15 @@ from django import forms
 from django.db.models import Q
 
 from access.pages.forms.filters import ListFilter
+from access.pages.sorting import by_column
 from devices.models import User
-from devices.models.users import UserQuerySet
+from devices.models.users import OrEmpty, UserQuerySet
+
+SORTS = {
+    "name": by_column("Name", "name"),
+    "department": by_column("Department", OrEmpty("department")),
+    "job": by_column("Job title", OrEmpty("job_title")),
+}
 
 
 class UserFilter(ListFilter):
@@ -15,7 +22,10 @@ class UserFilter(ListFilter):
         required=False, label="Show", choices=[("", "Not archived"), ("only", "Archived"), ("all", "All")]
     )
 
-    def apply(self) -> UserQuerySet:
+    sorts = SORTS
+    default_sort = "name"
+
+    def matching(self) -> UserQuerySet:
         users: UserQuerySet = self.tenant.users.all()
         match self.chosen.get("archived"):
             case "only":
@@ -24,9 +34,9 @@ class UserFilter(ListFilter):
                 pass
             case _:
                 users = users.filter(archived=False)
-        if text := self.chosen.get("q"):
-            users = users.filter(Q(name__icontains=text) | Q(email__icontains=text))
-        return users.order_by("name", "pk")
+        for word in self.chosen.get("q", "").split():
+            users = users.filter(Q(name__icontains=word) | Q(email__icontains=word))
+        return users
 
 
 class UserForm(forms.Form):

@@ -5,10 +5,19 @@ from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
 from access.pages.forms.filters import ListFilter
+from access.pages.sorting import by_column, by_number
 from devices.models import Severity, Vulnerability
 
 SEVERITIES = {severity.name.lower(): severity for severity in reversed(Severity)}
 MOST_URGENT = ("-known_exploited", "-severity", "-device_count", "cve_id")
+
+
+SORTS = {
+    "cve": by_column("CVE", "cve_id", descending_first=True),
+    "severity": by_number("Severity", "severity", "Lowest severity", "Highest severity"),
+    "devices": by_number("Devices", "device_count", "Fewest devices", "Most devices"),
+    "detected": by_number("First detected", "first_detected_at", "Detected first", "Detected last"),
+}
 
 
 class VulnerabilityFilter(ListFilter):
@@ -25,7 +34,10 @@ class VulnerabilityFilter(ListFilter):
         required=False, choices=[("", "Active"), ("remediated", "Remediated"), ("all", "Active and remediated")]
     )
 
-    def apply(self) -> QuerySet[Vulnerability]:
+    sorts = SORTS
+    default_label = "Most urgent"
+
+    def matching(self) -> QuerySet[Vulnerability]:
         """The matching vulnerabilities, the most urgent first."""
         rows = self.tenant.vulnerabilities.order_by(*MOST_URGENT)
         match self.chosen.get("status"):
@@ -37,7 +49,7 @@ class VulnerabilityFilter(ListFilter):
             rows = rows.filter(severity=SEVERITIES[name])
         if "exploited" in self.chosen:
             rows = rows.filter(known_exploited=True)
-        if text := self.chosen.get("q"):
-            written = Cast("software", TextField())
-            rows = rows.alias(names=written).filter(Q(cve_id__icontains=text) | Q(names__icontains=text))
+        rows = rows.alias(names=Cast("software", TextField()))
+        for word in self.chosen.get("q", "").split():
+            rows = rows.filter(Q(cve_id__icontains=word) | Q(names__icontains=word))
         return rows

@@ -20,7 +20,7 @@ from tests.factories.devices import (
 ACTOR = Actor.command("test")
 
 
-def stale(tenant: Tenant) -> list[tuple[int, str]]:
+def stale(tenant: Tenant) -> list[tuple[int, tuple[str, ...]]]:
     return list(records.outdated(tenant.devices.values_list("pk", flat=True)))
 
 

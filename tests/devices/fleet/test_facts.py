@@ -5,11 +5,12 @@ from django.db.models import Model
 
 from devices.api.schemas.devices import DeviceOut, DeviceUpdate
 from devices.fleet.facts import FACTS
+from devices.fleet.records import LABELS
 from devices.models import Device
 from devices.pages.forms.devices import DeviceForm
 
-# Fields of the model that are no attributes of a device: keys of the database, and the prepared record.
-NO_FACTS = {"id", "tenant", "record_json"}
+# Fields of the model that are no attributes of a device: keys of the database, and the prepared record with its LABELS.
+NO_FACTS = {"id", "tenant", "record_json", *LABELS}
 # Fields of the form that stand for another attribute, under the key of the record.
 FORM_KEYS = {"blueprint": "blueprint_id", "new_tags": "tags"}
 
