@@ -69,6 +69,7 @@ urlpatterns = [
     path("devices/bulk/tags/add/", bulk.add_tag, name="bulk-tag-add"),
     path("devices/bulk/tags/remove/", bulk.remove_tag, name="bulk-tag-remove"),
     path("devices/bulk/blueprint/", bulk.assign_blueprint, name="bulk-blueprint"),
+    path("devices/bulk/user/", bulk.assign_user, name="bulk-user"),
     path("devices/bulk/<uuid:bulk_action_id>/", bulk_actions.action_page, name="bulk-action"),
     path("devices/bulk/<uuid:bulk_action_id>/stop/", bulk_actions.stop, name="bulk-stop"),
     path("devices/bulk/<uuid:bulk_action_id>/results/", bulk_actions.results, name="bulk-results"),

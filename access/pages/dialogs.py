@@ -18,8 +18,9 @@ from access.pages.responses import close_dialog, fragment
 class Dialog:
     """The texts around the form. `back` is the target of Cancel without JavaScript, `about` says what will happen.
 
-    `warning` is what the person must know before. `links` stand beside the buttons. `preview` is a template that shows
-    what the fields will look like elsewhere. `keep` is the label of Cancel where that word would have two meanings.
+    `disabled`: the form cannot be sent, for a reason in `about`. `warning` is what the person must know before. `links`
+    stand beside the buttons. `preview` is a template that shows what the fields will look like elsewhere. `keep` is the
+    label of Cancel where that word would have two meanings.
 
     `upload`: the file is uploaded to the storage before the form is sent. `waiting` says what the form waits for: the
     form is sent repeatedly until the answer is a different one.
@@ -30,6 +31,7 @@ class Dialog:
     back: str
     about: str = ""
     danger: bool = False
+    disabled: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
     warning: str = ""
     links: tuple["DialogLink", ...] = ()

@@ -50,11 +50,16 @@ def selection_of[T: Model](
     back, query = reverse(list_name), request.GET.urlencode()
     if request.GET.get("all"):
         return Selection(matches(), f"All that match ({filters.words or 'no filter'})", query, back)
+    return Selection(ticked(request, rows, key=key), "Selected rows", query, back)
+
+
+def ticked[T: Model](request: PageRequest, rows: QuerySet[T], *, key: str = "uuid") -> QuerySet[T]:
+    """Those of `rows` with the ticked ids. Raises Http404 for an id of none of them, and for ids that are none."""
     ids = _ids(request)
-    ticked = rows.filter(**{f"{key}__in": ids})
-    if ticked.count() != len(ids):  # ids of another tenant count as deleted
+    found = rows.filter(**{f"{key}__in": ids})
+    if found.count() != len(ids):  # ids of another tenant count as deleted
         raise Http404
-    return Selection(ticked, "Selected rows", query, back)
+    return found
 
 
 def _ids(request: PageRequest) -> set[UUID]:

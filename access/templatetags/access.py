@@ -125,8 +125,8 @@ def field_value(value: Any) -> SafeString | str:
 
 @register.filter
 def row_id(row: Model) -> object:
-    """The id of a row in a selection: its `uuid`, or the primary key of a row without one."""
-    return getattr(row, "uuid", row.pk)
+    """The id of a row in a selection: the `uuid` of it or of its device, or the primary key of a row without one."""
+    return getattr(row, "uuid", None) or getattr(getattr(row, "device", None), "uuid", None) or row.pk
 
 
 @register.filter

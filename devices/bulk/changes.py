@@ -15,9 +15,10 @@ from devices.commands import COMMANDS, Command
 from devices.commands.queue import send_command
 from devices.fleet.devices import update_device
 from devices.fleet.tags import create_tag
-from devices.models import Blueprint, BulkAction, Device, DeviceCommand, Platform, Tag
+from devices.models import Blueprint, BulkAction, Device, DeviceCommand, Platform, Tag, User
 
 IN_BLUEPRINT = "Already in this Blueprint."
+ASSIGNED, UNASSIGNED = "Already assigned to this user.", "Already without a user."
 TAGGED, UNTAGGED = "Already has this tag.", "Does not have this tag."
 NOT_LOST = "Not in Lost Mode."
 
@@ -219,6 +220,39 @@ class AssignBlueprint(DeviceChange):
         if target.blueprint_id == self.blueprint.pk:
             raise Skipped(IN_BLUEPRINT)
         update_device(tenant=self.tenant, device_id=target.uuid, actor=actor, blueprint=self.blueprint.uuid)
+
+
+@dataclass(frozen=True, slots=True)
+class AssignUser(DeviceChange):
+    """Assigns the devices to a user, or with None to no user."""
+
+    tenant: Tenant
+    user: User | None
+
+    kind = BulkAction.Kind.ASSIGN_USER
+
+    @property
+    def label(self) -> str:
+        return f"Assign user “{self.user.name or self.user.email}”" if self.user else "Unassign user"
+
+    def stored(self) -> Stored:
+        return Stored({"user": str(self.user.uuid) if self.user else None})
+
+    @classmethod
+    def restore(cls, tenant: Tenant, stored: Stored) -> Self:
+        id = stored.parameters["user"]
+        # Locked before the devices, as in `update_device`.
+        return cls(tenant, tenant.users.select_for_update().get(uuid=id) if id else None)
+
+    def expected_skips(self, targets: QuerySet[Device]) -> Iterator[Skip]:
+        yield Skip(targets.filter(user=self.user).count(), ASSIGNED if self.user else UNASSIGNED)
+
+    def apply(self, target: Device, actor: Actor) -> None:
+        if target.user_id == (self.user and self.user.pk):
+            raise Skipped(ASSIGNED if self.user else UNASSIGNED)
+        update_device(
+            tenant=self.tenant, device_id=target.uuid, actor=actor, user=self.user.uuid if self.user else None
+        )
 
 
 def by_platform(devices: QuerySet[Device]) -> dict[str, int]:

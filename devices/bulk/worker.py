@@ -19,7 +19,7 @@ from access.people.confirmation import NotAllowedAnyMore, lasting_actor
 from access.refusals import Refusal
 from access.tasks.backend import task
 from devices.bulk.bodies import body_of
-from devices.bulk.changes import AddTag, AssignBlueprint, Change, RemoveTag, SendCommand, Skipped, Stored
+from devices.bulk.changes import AddTag, AssignBlueprint, AssignUser, Change, RemoveTag, SendCommand, Skipped, Stored
 from devices.bulk.item_changes import AssignItem, RemoveItem
 from devices.models import BulkAction, BulkResult
 
@@ -33,7 +33,8 @@ SILENCE = timedelta(hours=1)  # an action without progress for so long has lost 
 STAY = timedelta(days=90)
 OLD = 20  # actions that are deleted in one transaction
 CHANGES: dict[str, type[Change[Any]]] = {
-    change.kind: change for change in (SendCommand, AddTag, RemoveTag, AssignBlueprint, AssignItem, RemoveItem)
+    change.kind: change
+    for change in (SendCommand, AddTag, RemoveTag, AssignBlueprint, AssignUser, AssignItem, RemoveItem)
 }
 Status = BulkResult.Status
 

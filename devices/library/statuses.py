@@ -59,6 +59,11 @@ class Listed:
             pending = status.upper() == kind_of(item).pending.upper()
             self._in_scope = self._silent = self._silent if pending else scope.none()
 
+    def devices(self) -> DeviceQuerySet:
+        """All these devices, unsorted."""
+        of_item = Q(pk__in=self._reported.values("device")) | Q(pk__in=self._in_scope.values("pk"))
+        return self._item.tenant.devices.filter(of_item)
+
     def __len__(self) -> int:
         reported = self._reported.count()
         return reported + self.silent(reported)

@@ -14,6 +14,7 @@ class BulkAction(models.Model):
         ADD_TAG = "add_tag", "Add tag"
         REMOVE_TAG = "remove_tag", "Remove tag"
         ASSIGN_BLUEPRINT = "assign_blueprint", "Assign Blueprint"
+        ASSIGN_USER = "assign_user", "Assign user"
         ASSIGN_ITEM = "assign_item", "Assign to Blueprint"
         REMOVE_ITEM = "remove_item", "Remove from Blueprint"
 
@@ -22,7 +23,7 @@ class BulkAction(models.Model):
     kind = models.CharField(max_length=20, choices=Kind.choices)
     label = models.CharField(max_length=310, help_text="What is done, as people read it.")
     selection = models.CharField(max_length=1000, help_text="How its devices were selected, as people read it.")
-    parameters = models.JSONField(default=dict, help_text="The command, or the ids of the tag or the Blueprint.")
+    parameters = models.JSONField(default=dict, help_text="The command, or the id of the tag, Blueprint or user.")
     # The body of the command may have a PIN or a passcode, so it is deleted when the action ends.
     key_number = models.PositiveIntegerField(null=True, help_text="Which of IRU_SECRET_KEYS encrypted the body.")
     ciphertext = models.BinaryField(null=True, help_text="Nonce, AES-256-GCM ciphertext and tag of the body.")

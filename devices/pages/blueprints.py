@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from access.pages.dialogs import Dialog, refuse, saved, show
 from access.pages.guards import PageRequest, requires
 from access.pages.responses import form_data, fragment, push_url
+from access.pages.selection import marks
 from access.roles import Capability
 from devices.blueprints import blueprints as services
 from devices.library.assignment import assign_library_item, remove_library_item
@@ -32,6 +33,7 @@ def blueprint_list(request: PageRequest) -> HttpResponse:
         "page": page,
         "filters": filters,
         "query": urlencode(filters.chosen),
+        **marks(request, Capability.EDIT_DEVICES),
         "any_blueprint": page.total > 0 or request.tenant.blueprints.exists(),
     }
     response = fragment(request, "devices/blueprints/list.html", "rows", context)

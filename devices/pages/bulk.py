@@ -27,6 +27,7 @@ from devices.pages.forms.bulk import (
     AddTagForm,
     AssignBlueprintForm,
     AssignItemForm,
+    AssignUserForm,
     BulkCommandForm,
     BulkForm,
     ChoiceForm,
@@ -112,6 +113,12 @@ def remove_tag(request: PageRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def assign_blueprint(request: PageRequest) -> HttpResponse:
     return _ask_for_devices(request, AssignBlueprintForm, "Assign Blueprint")
+
+
+@requires(Capability.EDIT_DEVICES)
+@require_http_methods(["GET", "POST"])
+def assign_user(request: PageRequest) -> HttpResponse:
+    return _ask_for_devices(request, AssignUserForm, "Assign user")
 
 
 @requires(Capability.EDIT_BLUEPRINTS)

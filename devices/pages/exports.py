@@ -16,6 +16,7 @@ from devices.models import Device
 from devices.pages.forms.devices import DeviceFilter
 from devices.pages.forms.library import LibraryFilter
 from devices.pages.forms.users import UserFilter
+from devices.pages.selection import selected_devices
 
 # Header and path of each column. The first column of DEVICES is only for finding their tags, and is not written.
 DEVICES = {
@@ -59,7 +60,9 @@ ITEMS = {
 @requires(Capability.VIEW)
 @require_GET
 def devices(request: PageRequest) -> StreamingHttpResponse:
-    rows = DeviceFilter(request.GET, tenant=request.tenant).apply().values_list(*DEVICES.values())
+    chosen = "id" in request.GET or request.GET.get("all")
+    found = selected_devices(request).targets if chosen else DeviceFilter(request.GET, tenant=request.tenant).apply()
+    rows = found.values_list(*DEVICES.values())
     return csv_response(request, "devices", (*list(DEVICES)[1:], "Tags"), map(_with_tags, pages_of(rows)))
 
 

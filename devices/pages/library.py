@@ -100,6 +100,7 @@ def item_devices(request: PageRequest, item_id: UUID) -> HttpResponse:
         "chosen": chosen,
         "query": urlencode({"status": chosen}) if chosen else "",
         "pending_is_computed": any(row.reported is None for row in rows),
+        **marks(request, Capability.EDIT_DEVICES),
     }
     return _show(request, item, "devices", **context)
 

@@ -9,19 +9,24 @@ from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.html import format_html, format_html_join
 from django.views.decorators.http import require_GET, require_http_methods
 
-from access.pages.dialogs import Dialog, refuse, saved, show
+from access.pages.dialogs import Dialog, DialogLink, refuse, saved, show
 from access.pages.guards import PageRequest, requires
 from access.pages.responses import form_data, fragment, push_url
 from access.pages.selection import marks
 from access.roles import Capability
 from devices.fleet import users as services
+from devices.models import User
 from devices.pages.device_frame import in_table
+from devices.pages.forms.bulk import devices_in_words
+from devices.pages.forms.devices import name_of
 from devices.pages.forms.users import UserFilter, UserForm
 from devices.pages.listing import listing
 
 OFFERED = 10
+NAMED = 10  # devices that a dialog names; it counts the others
 
 
 @requires(Capability.VIEW)
@@ -56,7 +61,8 @@ def options(request: PageRequest) -> HttpResponse:
 def user_page(request: PageRequest, user_id: UUID) -> HttpResponse:
     person = get_object_or_404(request.tenant.users.select_related("integration"), uuid=user_id)
     page = listing(person.devices.order_by("name", "pk"), in_table(request), request.GET.get("page"))
-    return render(request, "devices/users/page.html", {"person": person, "page": page})
+    context = {"person": person, "page": page, **marks(request, Capability.EDIT_DEVICES)}
+    return render(request, "devices/users/page.html", context)
 
 
 @requires(Capability.EDIT_USERS)
@@ -64,6 +70,8 @@ def user_page(request: PageRequest, user_id: UUID) -> HttpResponse:
 def edit(request: PageRequest, user_id: UUID) -> HttpResponse:
     person = get_object_or_404(request.tenant.users.select_related("integration"), uuid=user_id)
     form = UserForm(form_data(request), user=person)
+    if request.GET.get("archive"):
+        form.initial["archived"] = True
     back = reverse("user", args=[user_id])
     if form.is_valid():
         services.update_user(tenant=request.tenant, user_id=user_id, actor=request.actor, **form.cleaned_data)
@@ -75,6 +83,8 @@ def edit(request: PageRequest, user_id: UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def delete(request: PageRequest, user_id: UUID) -> HttpResponse:
     person = get_object_or_404(request.tenant.users.select_related("integration"), uuid=user_id)
+    if person.devices.exists():
+        return _ask_about_devices(request, person)
     form = forms.Form(form_data(request))
     if form.is_valid():
         try:
@@ -87,8 +97,38 @@ def delete(request: PageRequest, user_id: UUID) -> HttpResponse:
         f"Delete “{person.name}”?",
         "Delete user",
         reverse("user", args=[user_id]),
-        about="Only a user without devices can be deleted. This cannot be undone.",
+        about="This cannot be undone.",
         danger=True,
         facts={"E-mail": person.email},
+    )
+    return show(request, dialog, form)
+
+
+def _ask_about_devices(request: PageRequest, person: User) -> HttpResponse:
+    """The dialog for a user who cannot be deleted: the devices, and what can be done about them."""
+    count = person.devices.count()
+    devices = person.devices.order_by("name", "pk")[:NAMED]
+    names = format_html_join(
+        ", ", '<a href="{}">{}</a>', ((reverse("device", args=[each.uuid]), name_of(each)) for each in devices)
+    )
+    more = f" and {count - NAMED:,} more" if count > NAMED else ""
+    query = {"from": "user", "of": str(person.uuid), "all": "1"}
+    links = [DialogLink("Reassign", reverse("bulk-user", query=query), dialog=True)]
+    if not person.archived:
+        edit = reverse("user-edit", args=[person.uuid], query={"archive": "1"})
+        links.append(DialogLink("Archive", edit, dialog=True))
+    form = forms.Form(form_data(request))
+    if form.is_bound:  # a device was assigned after the dialog was opened
+        form.add_error(None, "Nothing was deleted.")
+    dialog = Dialog(
+        f"Delete “{person.name or person.email}”?",
+        "Delete user",
+        reverse("user", args=[person.uuid]),
+        about="A user to whom devices are assigned cannot be deleted. Assign the devices to somebody else, or archive "
+        "the user: an archived user stays on the devices and leaves the list of users.",
+        danger=True,
+        disabled=True,
+        facts={"E-mail": person.email, devices_in_words(count).capitalize(): format_html("{}{}", names, more)},
+        links=tuple(links),
     )
     return show(request, dialog, form)

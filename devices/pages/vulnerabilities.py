@@ -15,6 +15,7 @@ from access.models import Tenant
 from access.pages.bars import Bar, DrawnBar, drawn
 from access.pages.guards import PageRequest, requires
 from access.pages.responses import fragment, push_url
+from access.pages.selection import marks
 from access.roles import Capability
 from devices.models import Severity
 from devices.pages.device_frame import about, own_device
@@ -76,6 +77,7 @@ def vulnerability_page(request: PageRequest, cve_id: str) -> HttpResponse:
         "software": affected_software(vulnerability),
         "page": numbers,
         "devices": devices,
+        **marks(request, Capability.EDIT_DEVICES),
     }
     return render(request, "devices/vulnerabilities/page.html", context)
 

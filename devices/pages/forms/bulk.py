@@ -2,17 +2,18 @@
 
 from collections.abc import Set
 from typing import Any, cast
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django import forms
 from django.http import HttpRequest, QueryDict
 
 from access.models import Tenant
-from devices.bulk.changes import AddTag, AssignBlueprint, Change, RemoveTag, SendCommand
+from devices.bulk.changes import AddTag, AssignBlueprint, AssignUser, Change, RemoveTag, SendCommand
 from devices.bulk.item_changes import AssignItem, RemoveItem
 from devices.commands import Command
 from devices.models import AssignmentNode, Blueprint, Tag
 from devices.pages.forms.device_commands import CommandForm
+from devices.pages.forms.people import PersonField, find_person
 
 NO_TAG = "Choose a tag."
 STALE = "This form is out of date. Close it and open it again."
@@ -125,6 +126,27 @@ class AssignBlueprintForm(ChoiceForm):
 
     def change(self) -> AssignBlueprint:
         return AssignBlueprint(self.tenant, self.cleaned_data["blueprint"])
+
+
+class AssignUserForm(ChoiceForm):
+    user = PersonField()
+    unassign = forms.BooleanField(required=False, label="Remove the user from these devices instead")
+
+    def __init__(self, data: Any = None, **options: Any) -> None:
+        super().__init__(data, **options)
+        self.fields["user"].help_text = "E-mail address of a user."
+
+    def clean_user(self) -> UUID | None:
+        return find_person(self.tenant, self.cleaned_data["user"], "") or None
+
+    def clean(self) -> None:
+        super().clean()
+        if bool(self.cleaned_data.get("user")) == self.cleaned_data.get("unassign", False) and not self.errors:
+            self.add_error("user", "Write the e-mail address of a user, or tick the box below; not both.")
+
+    def change(self) -> AssignUser:
+        id = self.cleaned_data["user"]
+        return AssignUser(self.tenant, self.tenant.users.get(uuid=id) if id else None)
 
 
 class PlaceForm(ChoiceForm):

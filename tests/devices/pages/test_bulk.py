@@ -10,11 +10,12 @@ from django.urls import reverse
 
 from access.models import Role, Tenant
 from devices.bulk.worker import run_bulk_action
-from devices.models import BulkAction, Device, Platform
+from devices.models import BulkAction, Device, Platform, Vulnerability
 from devices.pages import listing
 from tests.devices.bulk.starting import outcomes
 from tests.devices.pages.browsing import HTMX, SignIn, newest, text
 from tests.factories.devices import (
+    AssignmentFactory,
     AssignmentNodeFactory,
     BlueprintFactory,
     BulkActionFactory,
@@ -22,6 +23,7 @@ from tests.factories.devices import (
     LibraryItemFactory,
     TagFactory,
     UserFactory,
+    VulnerabilityDetectionFactory,
 )
 from tests.markup import elements
 from tests.types import Response, RunTasks
@@ -99,9 +101,9 @@ def test_the_devices_of_selected_users(client: Client, tenant: Tenant) -> None:
 
 
 def test_the_dialog_says_what_will_be_skipped_and_why(client: Client, tenant: Tenant) -> None:
-    devices(tenant, "Mac 1", "Mac 2")
+    devices(tenant, "Reception", "Mac 2")
     devices(tenant, "TV", platform=Platform.APPLE_TV)
-    started(ask(client, "bulk-command", {"all": "1", "q": "Mac 1"}, "lock"))
+    started(ask(client, "bulk-command", {"all": "1", "q": "Reception"}, "lock"))
     run_bulk_action.call(BulkAction.objects.get().pk)
     facts = client.get(reverse("bulk-command", args=["lock"], query={"all": "1"})).context["dialog"].facts
     assert facts == {
@@ -268,8 +270,8 @@ def test_all_that_match_can_be_selected_without_javascript(
     client: Client, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listing, "PER_PAGE", 2)
-    devices(tenant, "Mac 1", "Mac 2", "Mac 3", "Other")
-    shown = client.get(reverse("devices"), {"q": "Mac"})
+    devices(tenant, "Desk 1", "Desk 2", "Desk 3", "Other")
+    shown = client.get(reverse("devices"), {"q": "Desk"})
     (link,) = re.findall(r'href="(\?[^"]*select=all)"', text(shown))
     response = client.get(reverse("devices") + link.replace("&amp;", "&"))
     assert "All 3 devices that match are selected." in text(response)
@@ -327,3 +329,61 @@ def test_the_list_has_the_newest_action_first(client: Client, tenant: Tenant, ot
     BulkActionFactory.create(tenant=other_tenant, label="Foreign")
     page = client.get(reverse("bulk-actions")).context["page"]
     assert [action.label for action in page.object_list] == ["Second", "First"]
+
+
+# --- Other lists of devices -------------------------------------------------------------------------------------------
+
+
+def test_devices_are_assigned_to_a_user_and_unassigned(client: Client, tenant: Tenant, run_tasks: RunTasks) -> None:
+    ana = UserFactory.create(tenant=tenant, name="Ana", email="ana@accuhive.test")
+    mine, other = devices(tenant, "mine", "other")
+    Device.objects.filter(pk=mine.pk).update(user=ana)
+    query = {"id": [mine.uuid, other.uuid]}
+    action = started(ask(client, "bulk-user", query, user="ana@accuhive.test"))
+    run_tasks()
+    assert action.label == "Assign user “Ana”"
+    assert outcomes(action) == {"mine": ("skipped", "Already assigned to this user."), "other": ("done", "")}
+    assert set(ana.devices.values_list("name", flat=True)) == {"mine", "other"}
+    action = started(ask(client, "bulk-user", {"id": [mine.uuid]}, unassign="on"))
+    run_tasks()
+    assert outcomes(action) == {"mine": ("done", "")}
+    assert list(ana.devices.values_list("name", flat=True)) == ["other"]
+    for nonsense in ({}, {"user": "nobody@accuhive.test"}, {"user": "ana@accuhive.test", "unassign": "on"}):
+        refused = ask(client, "bulk-user", {"id": [mine.uuid]}, **nonsense)
+        assert refused.status_code == 422
+
+
+def test_the_lists_of_other_pages_select_their_devices(client: Client, tenant: Tenant) -> None:
+    ana = UserFactory.create(tenant=tenant, name="Ana")
+    sales = BlueprintFactory.create(tenant=tenant, name="Sales")
+    mine, second, other = devices(tenant, "mine", "second", "other")
+    Device.objects.filter(pk__in=[mine.pk, second.pk]).update(user=ana, blueprint=sales)
+    detection = VulnerabilityDetectionFactory.create(device=mine)
+    cve = detection.vulnerability
+    Vulnerability.objects.filter(pk=cve.pk).update(device_count=1)
+    item = AssignmentFactory.create(blueprint=sales, library_item__tenant=tenant).library_item
+    places = [
+        (reverse("user", args=[ana.uuid]), {"from": "user", "of": ana.uuid}, {"mine", "second"}),
+        (reverse("vulnerability", args=[cve.cve_id]), {"from": "vulnerability", "of": cve.cve_id}, {"mine"}),
+        (reverse("library-item-devices", args=[item.uuid]), {"from": "item", "of": item.uuid}, {"mine", "second"}),
+    ]
+    for url, query, names in places:
+        content = text(client.get(url))
+        for name in names:
+            assert f'aria-label="Select {name}"' in content, url
+        for key, value in query.items():
+            assert f'name="{key}" value="{value}"' in content
+        assert listed(client, query | {"all": "1"}) == names
+        assert listed(client, query | {"id": str(mine.uuid)}) == {"mine"}
+        # Devices that are not in the list cannot be ticked in it.
+        assert client.get(reverse("devices-export"), query | {"id": str(other.uuid)}).status_code == 404
+    assert listed(client, {"from": "blueprints", "id": str(sales.uuid)}) == {"mine", "second"}
+    assert listed(client, {"from": "item", "of": item.uuid, "all": "1", "status": "INSTALLED"}) == set()
+    for nonsense in ({"from": "user", "of": "x"}, {"from": "item", "of": str(ana.uuid)}, {"from": "vulnerability"}):
+        assert client.get(reverse("devices-export"), nonsense | {"all": "1"}).status_code == 404
+
+
+def listed(client: Client, query: dict[str, Any]) -> set[str]:
+    """The names in the file of the selected devices."""
+    rows = b"".join(client.get(reverse("devices-export"), query)).decode().splitlines()[1:]
+    return {row.split(",")[0].removeprefix("\ufeff") for row in rows}

@@ -95,9 +95,9 @@ def test_the_file_has_the_rows_of_the_list_in_its_order(
     monkeypatch.setattr(exports, "PAGE", 2)
     tag = TagFactory.create(tenant=tenant)
     for number in range(5):
-        DeviceFactory.create(tenant=tenant, name=f"Mac {number}", tags=[tag])
+        DeviceFactory.create(tenant=tenant, name=f"Desk {number}", tags=[tag])
     DeviceFactory.create(tenant=tenant, name="Other")
-    query = {"q": "mac", "sort": "-name"}
+    query = {"q": "desk", "sort": "-name"}
     listed = [device.name for device in client.get(reverse("devices"), query).context["page"].object_list]
     exported = rows(client, "devices-export", **query)
     assert [row["Name"] for row in exported] == listed

@@ -109,6 +109,7 @@ ALLOWED = {
     "/devices/bulk/commands/<slug:action>/": HELP_DESK,
     "/devices/bulk/tags/add/": HELP_DESK,
     "/devices/bulk/tags/remove/": HELP_DESK,
+    "/devices/bulk/user/": HELP_DESK,
     "/devices/bulk/blueprint/": HELP_DESK,
     "/devices/bulk/<uuid:bulk_action_id>/": EVERY_ROLE,
     "/devices/bulk/<uuid:bulk_action_id>/stop/": HELP_DESK,

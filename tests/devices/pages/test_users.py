@@ -2,7 +2,7 @@ import pytest
 
 from access.models import Role, Tenant
 from devices.models import User
-from tests.devices.pages.browsing import HTMX, SignIn, newest, on, text
+from tests.devices.pages.browsing import HTMX, SignIn, newest, on, page, text
 from tests.factories.devices import DeviceFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -55,7 +55,16 @@ def test_a_user_with_a_device_is_not_deleted(ana: User, tenant: Tenant, sign_in:
     client = sign_in()
     response = client.post(url(ana, "delete/"), headers=HTMX)
     assert response.status_code == 422
-    assert "User still assigned to one or more devices." in text(response)
+    dialog = text(response)
+    assert "Nothing was deleted." in dialog
+    assert f'<a href="{page("device", device)}">{device.name}</a>' in dialog
+    assert " disabled>Delete user</button>" in dialog
+    reassign = f"/devices/bulk/user/?from=user&amp;of={ana.uuid}&amp;all=1"
+    assert f'href="{reassign}"' in dialog
+    assert f'href="{url(ana, "edit/")}?archive=1"' in dialog
+    assert "1 device" in text(client.get(reassign.replace("&amp;", "&")))
+    archive = client.get(url(ana, "edit/"), {"archive": "1"})
+    assert archive.context["form"]["archived"].value() is True
     device.delete()
     assert client.post(url(ana, "delete/"), headers=HTMX)["HX-Redirect"] == LIST
     assert not User.objects.filter(pk=ana.pk).exists()
