@@ -21,6 +21,7 @@ COMPONENTS = {
     "empty",
     "field",
     "list_page",
+    "name",
     "page_head",
     "pager",
     "reveal",
