@@ -17,6 +17,7 @@ NAMES = sorted(str(path.relative_to(TEMPLATES)) for path in TEMPLATES.rglob("*")
 COMPONENTS = {
     "action_bar",
     "bars",
+    "copy_id",
     "dialog_link",
     "empty",
     "field",
