@@ -33,6 +33,7 @@ from django_tasks_db.models import DBTaskResult
 from access.addresses import client_address
 from access.audit.events import Actor
 from access.models import Administrator, ApiToken, AuditEvent, Role, Tenant
+from access.pages.forms.asking import Asking
 from access.people.administrators import (
     create_administrator,
     delete_administrator,
@@ -57,7 +58,7 @@ FITS = 40  # characters of a value on two lines of a column
 _change_own_password = admin.site.password_change
 
 
-class OwnPasswordForm(AdminPasswordChangeForm):
+class OwnPasswordForm(Asking, AdminPasswordChangeForm):
     """Django's form. The new password is set by our function, which writes the audit event."""
 
     def save(self, commit: bool = True) -> Any:
@@ -81,9 +82,14 @@ admin.site.password_change_form = OwnPasswordForm
 admin.site.password_change = change_own_password  # type: ignore[method-assign, assignment]
 
 
+class AskingModelForm(Asking, forms.ModelForm):  # type: ignore[type-arg] # the same
+    pass
+
+
 class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg] # generic only in its stubs
     """An admin that shows, searches and filters, and does not add, change or delete."""
 
+    form = AskingModelForm
     show_full_result_count = False
     list_per_page = 50
 
@@ -159,7 +165,7 @@ class TenantAdmin(ReadOnly):
             obj.pk = create_tenant(name=obj.name, subdomain=obj.subdomain, actor=operator(request)).pk
 
 
-class NewAdministrator(forms.ModelForm):  # type: ignore[type-arg] # the same
+class NewAdministrator(AskingModelForm):
     """Without a password the person gets an invitation by mail."""
 
     tenant = forms.ModelChoiceField(Tenant.objects.all())

@@ -5,9 +5,10 @@ from typing import Any
 from django import forms
 
 from access.models import Tenant
+from access.pages.forms.asking import Form
 
 
-class ListFilter(forms.Form):
+class ListFilter(Form):
     """Search and filters of a list. Every field is optional, and invalid values are ignored."""
 
     q = forms.CharField(required=False, max_length=100)

@@ -6,6 +6,7 @@ from uuid import UUID
 from django import forms
 
 from access.models import Tenant
+from access.pages.forms.asking import Form
 from devices.blueprints.templates import CATEGORIES
 from devices.models import AssignmentNode, Blueprint, LibraryItem
 
@@ -24,7 +25,7 @@ ICONS = {
 }
 
 
-class BlueprintForm(forms.Form):
+class BlueprintForm(Form):
     """The fields of a Blueprint that can be changed."""
 
     name = forms.CharField(max_length=255, error_messages={"required": "Give the Blueprint a name."})
@@ -82,7 +83,7 @@ class NewBlueprintForm(BlueprintForm):
         self.fields["source"].choices = choices  # type: ignore[attr-defined]
 
 
-class LibraryItemForm(forms.Form):
+class LibraryItemForm(Form):
     """A library item for a Blueprint; for a map with nodes, also the node."""
 
     library_item: "forms.ModelChoiceField[LibraryItem]" = forms.ModelChoiceField(

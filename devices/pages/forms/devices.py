@@ -9,6 +9,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Upper
 from django.utils import timezone
 
+from access.pages.forms.asking import Form
 from access.pages.forms.filters import ListFilter
 from devices.fleet.devices import UNSET, Unset
 from devices.fleet.statistics import FAILED_DAYS, failed_commands, in_span, waiting_commands
@@ -116,7 +117,7 @@ def _seen(span: str) -> Q:
     return Q(last_check_in__gte=now - timedelta(days=DAYS[span])) if span in DAYS else in_span(span, now)
 
 
-class DeviceForm(forms.Form):
+class DeviceForm(Form):
     """The fields that the API's `Update a device` changes."""
 
     user = PersonField()
@@ -174,7 +175,7 @@ class DeviceForm(forms.Form):
         return changes
 
 
-class TypeToConfirmForm(forms.Form):
+class TypeToConfirmForm(Form):
     """A form that is valid only after the person typed the name of the object to delete, or the number of objects."""
 
     expected_is = "the name"
