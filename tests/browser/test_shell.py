@@ -136,10 +136,11 @@ def test_every_id_for_the_api_is_copied_from_its_page(signed_in: Visit, server: 
         expect(page.locator(".copy-id").first).to_be_visible()
         page.wait_for_load_state("networkidle")
         id = page.url.rstrip("/").rpartition("/")[2]
-        for button in page.get_by_role("button", name=re.compile("^Copy ")).all():
-            label = (button.get_attribute("aria-label") or "").removeprefix("Copy ")
-            button.press("Enter")
-            expect(button).to_have_text("Copied")
+        for button in page.get_by_role("button", name=re.compile("^Cop(y|ied) ")).all():
+            label = re.sub(r"^Cop(y|ied)\s*", "", button.inner_text()).strip()
+            button.focus()
+            page.keyboard.press("Enter")
+            expect(page.locator(":focus")).to_have_text(f"Copied {label}")
             expect(page.locator("#announcer")).to_have_text("Copied")
             page.evaluate("document.getElementById('announcer').textContent = ''")
             copied[path, label] = page.evaluate("navigator.clipboard.readText()") == id
