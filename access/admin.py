@@ -20,17 +20,20 @@ from django.contrib.admin.forms import AdminPasswordChangeForm
 from django.contrib.auth.models import Group
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.db import models
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.decorators import method_decorator
+from django.utils.html import format_html
 from django.views.decorators.debug import sensitive_post_parameters
 from django_tasks_db.models import DBTaskResult
 
 from access.addresses import client_address
 from access.audit.events import Actor
 from access.models import Administrator, ApiToken, AuditEvent, Role, Tenant
+from access.pages.forms.asking import Asking
 from access.people.administrators import (
     create_administrator,
     delete_administrator,
@@ -51,10 +54,11 @@ admin.site.site_header = admin.site.site_title = "Iru Endpoint"
 admin.site.index_title = "Operation"
 # Operators use the sign-in page of everybody, where attempts are counted.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+FITS = 40  # characters of a value on two lines of a column
 _change_own_password = admin.site.password_change
 
 
-class OwnPasswordForm(AdminPasswordChangeForm):
+class OwnPasswordForm(Asking, AdminPasswordChangeForm):
     """Django's form. The new password is set by our function, which writes the audit event."""
 
     def save(self, commit: bool = True) -> Any:
@@ -78,11 +82,39 @@ admin.site.password_change_form = OwnPasswordForm
 admin.site.password_change = change_own_password  # type: ignore[method-assign, assignment]
 
 
+class AskingModelForm(Asking, forms.ModelForm):  # type: ignore[type-arg] # the same
+    pass
+
+
 class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg] # generic only in its stubs
     """An admin that shows, searches and filters, and does not add, change or delete."""
 
+    form = AskingModelForm
     show_full_result_count = False
     list_per_page = 50
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Django's columns. Texts and names in them may be long."""
+        return [self._clamped(column) for column in super().get_list_display(request)]
+
+    def _clamped(self, column: Any) -> Any:
+        """The column with each long value as the title of its element, of which `admin.css` shows two lines."""
+        fields = {field.name: field for field in self.opts.concrete_fields}
+        field = fields.get(column)
+        if (
+            field is None
+            or field.choices
+            or not isinstance(field, (models.CharField, models.TextField, models.ForeignKey))
+        ):
+            return column
+
+        @admin.display(description=field.verbose_name, ordering=column, empty_value=self.get_empty_value_display())
+        def value(row: Any) -> str | None:
+            text = "" if getattr(row, column) is None else str(getattr(row, column))
+            return format_html('<span title="{}">{}</span>', text, text) if len(text) > FITS else text or None
+
+        value.__name__ = column  # the class of its cells
+        return value
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -133,7 +165,7 @@ class TenantAdmin(ReadOnly):
             obj.pk = create_tenant(name=obj.name, subdomain=obj.subdomain, actor=operator(request)).pk
 
 
-class NewAdministrator(forms.ModelForm):  # type: ignore[type-arg] # the same
+class NewAdministrator(AskingModelForm):
     """Without a password the person gets an invitation by mail."""
 
     tenant = forms.ModelChoiceField(Tenant.objects.all())

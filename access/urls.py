@@ -5,6 +5,7 @@ from access.pages import (
     account,
     activity,
     home,
+    jump,
     people,
     permissions,
     session,
@@ -19,6 +20,7 @@ from access.pages import (
 
 urlpatterns = [
     path("", home.home, name="home"),
+    path("jump/", jump.jump, name="jump"),
     path("theme/", home.set_theme, name="theme"),
     path("access/tokens/", token_list.token_list, name="tokens"),
     path("access/tokens/export/", token_list.export, name="token-export"),

@@ -55,12 +55,12 @@ PROMETHEUS_EXPORTER = ("list_devices",)
 def register() -> None:
     """Add the presets, once the catalogue is filled."""
     presets.register(Preset("iructl", "iructl", "Iru's command line for profiles, scripts and apps", IRUCTL))
-    presets.register(Preset("okta-workflows", "Okta Workflows", "All cards of the Kandji connector", OKTA_WORKFLOWS))
+    presets.register(Preset("okta-workflows", "Okta Workflows", "All cards of the connector", OKTA_WORKFLOWS))
     presets.register(
         Preset(
             "prometheus-exporter",
             "Prometheus exporter",
-            "Devices by version and Blueprint, as kandji-prometheus-exporter counts them",
+            "Devices by version and Blueprint, as the Prometheus exporter counts them",
             PROMETHEUS_EXPORTER,
         )
     )

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from access.audit.subjects import subjects
+from access.http.jump import sources
 from access.http.navigation import Item, navigation
 from access.models import Administrator
 from devices.pages import (
@@ -13,6 +14,7 @@ from devices.pages import (
     device_commands,
     devices,
     exports,
+    jump,
     library,
     library_apps,
     library_editing,
@@ -44,6 +46,8 @@ navigation += [
     Item("Activity", "activity", "activity", belongs_to_a_tenant),
     Item("API reference", "code-xml", "reference", belongs_to_a_tenant),
 ]
+# Behind the pages, and before the objects of other apps: these are looked for most often.
+sources[1:1] = jump.SOURCES
 subjects.update(
     {
         "ade_device": "Enrollment device",

@@ -17,10 +17,12 @@ NAMES = sorted(str(path.relative_to(TEMPLATES)) for path in TEMPLATES.rglob("*")
 COMPONENTS = {
     "action_bar",
     "bars",
+    "copy_id",
     "dialog_link",
     "empty",
     "field",
     "list_page",
+    "name",
     "page_head",
     "pager",
     "reveal",

@@ -37,7 +37,7 @@ class Migration(migrations.Migration):
                 ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
                 ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('email', models.EmailField(max_length=254, unique=True)),
+                ('email', models.EmailField(max_length=254, unique=True, verbose_name='e-mail')),
                 ('first_name', models.CharField(blank=True, max_length=150)),
                 ('last_name', models.CharField(blank=True, max_length=150)),
                 ('role', models.CharField(blank=True, choices=[('account_owner', 'Account Owner'), ('admin', 'Admin'), ('standard', 'Standard'), ('help_desk', 'Help Desk'), ('auditor', 'Auditor'), ('secrets_auditor', 'Secrets Auditor')], default='standard', max_length=20)),

@@ -57,7 +57,7 @@ class Administrator(AbstractBaseUser, PermissionsMixin):
         blank=True,
         related_name="administrators",
     )
-    email = models.EmailField(unique=True)
+    email = models.EmailField("e-mail", unique=True)
     first_name = models.CharField(max_length=150, blank=True)
     last_name = models.CharField(max_length=150, blank=True)
     role = models.CharField(max_length=20, choices=Role.choices, default=Role.STANDARD, blank=True)

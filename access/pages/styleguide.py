@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET
 
 from access.http.context_processors import THEMES
 from access.pages.bars import Bar, drawn
+from access.pages.forms.asking import Form
 from access.pages.responses import fragment
 
 LONG = "Compliance export for the EU auditors, quarterly evidence collection and every later need"
@@ -20,7 +21,7 @@ PER_PAGE = 25
 TONES_OF_BARS = {"danger": 12, "warning": 1840, "info": 90_210, "success": 3, "": 40_000, "muted": 0}
 
 
-class ExampleForm(forms.Form):
+class ExampleForm(Form):
     """A field of each form that `components/field.html` draws."""
 
     name = forms.CharField(max_length=100, help_text="The name that every list shows.")

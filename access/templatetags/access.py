@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime, timedelta
+from html import unescape
 from typing import Any
 
 from django import template
@@ -9,7 +10,7 @@ from django.db.models import Model
 from django.template import Context, Engine, TemplateDoesNotExist
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
-from django.utils.html import conditional_escape, format_html
+from django.utils.html import conditional_escape, format_html, strip_tags
 from django.utils.safestring import SafeString, mark_safe
 
 from access.audit.subjects import subject_label
@@ -19,6 +20,7 @@ from access.permissions import Permission, catalogue
 register = template.Library()
 FIELD_LABELS = {"expires_at": "Expires", "networks": "Allowed networks", "longest_token_days": "Most days"}
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d.*")
+FITS = 20  # characters of a name on two lines of the narrowest column
 PART_END = re.compile(r"(?<=[\w}])[/@.](?=[\w{])")
 
 
@@ -101,6 +103,14 @@ def breakable(text: object) -> SafeString:
     if isinstance(text, SafeString):  # markup, whose attributes must stay as they are
         return text
     return mark_safe(PART_END.sub(r"\g<0><wbr>", conditional_escape(str(text))))  # noqa: S308 - escaped
+
+
+@register.filter
+def full(name: object) -> str:
+    """A long name as the `title` of the element that shows two lines of it. Empty for a short one: it fits."""
+    # Markup is a name with its places for line breaks.
+    text = unescape(strip_tags(name)) if isinstance(name, SafeString) else str(name)
+    return format_html(' title="{}"', text) if len(text) > FITS else ""
 
 
 @register.filter

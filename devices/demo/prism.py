@@ -14,14 +14,14 @@ _CORNERS = ("top_left", "top_right", "bottom_left", "bottom_right")
 _AGENTS = (
     ("com.accuhive.vpn.helper", "daemon", "/Library/Accuhive/VPN/helper", True),
     ("com.microsoft.update.agent", "agent", "/Library/Application Support/Microsoft/MAU2.0/update", False),
-    ("io.kandji.kandji-daemon", "daemon", "/Library/Kandji/Kandji Agent.app/Contents/MacOS/kandji-daemon", True),
-    ("io.kandji.KandjiMenu", "agent", "/Library/Kandji/Kandji Agent.app/Contents/MacOS/KandjiMenu", True),
+    ("com.iru.agent-daemon", "daemon", "/Library/Iru/Iru Agent.app/Contents/MacOS/iru-daemon", True),
+    ("com.iru.AgentMenu", "agent", "/Library/Iru/Iru Agent.app/Contents/MacOS/IruMenu", True),
     ("com.google.keystone.agent", "agent", "/Library/Google/GoogleSoftwareUpdate/update", False),
     ("com.docker.vmnetd", "daemon", "/Library/PrivilegedHelperTools/com.docker.vmnetd", True),
     ("us.zoom.ZoomDaemon", "daemon", "/Library/PrivilegedHelperTools/us.zoom.ZoomDaemon", False),
 )
 _EXTENSIONS = (
-    ("io.kandji.KandjiESF", "Kandji ESF", "4.8.12", "7812", "endpoint_security", "P3FGV63VK7"),
+    ("com.iru.AgentESF", "Iru ESF", "4.8.12", "7812", "endpoint_security", "P3FGV63VK7"),
     ("com.accuhive.vpn.tunnel", "Accuhive VPN", "3.2.1", "321", "network_extension", "AH4NETW0RK"),
     ("com.docker.filesharing", "Docker", "4.49.0", "208700", "driver_extension", "9BNSXJN65R"),
 )
@@ -36,7 +36,7 @@ _CONSENTS = (
     ("ScreenCapture", "com.tinyspeck.slackmacgap"),
     ("Microphone", "us.zoom.xos"),
     ("Camera", "us.zoom.xos"),
-    ("SystemPolicyAllFiles", "io.kandji.kandji-daemon"),
+    ("SystemPolicyAllFiles", "com.iru.agent-daemon"),
     ("PostEvent", "com.runningwithcrayons.Alfred"),
     ("BluetoothAlways", "com.spotify.client"),
 )
@@ -278,7 +278,7 @@ def _extension(extension: tuple[str, str, str, str, str, str], random: Random) -
 
 def _consent(consent: tuple[str, str], accounts: list[str], enrolled_at: datetime, random: Random) -> dict[str, Any]:
     service, application = consent
-    managed = application.startswith("io.kandji")
+    managed = application.startswith("com.iru.")
     return {
         "service": service,
         "application": application,

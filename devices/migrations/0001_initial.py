@@ -123,7 +123,7 @@ class Migration(migrations.Migration):
                         ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                         ('uuid', models.UUIDField(default=uuid.uuid4, editable=False)),
                         ('name', models.CharField(max_length=255)),
-                        ('email', models.CharField(max_length=254)),
+                        ('email', models.CharField(max_length=254, verbose_name='e-mail')),
                         ('active', models.BooleanField(default=True)),
                         ('archived', models.BooleanField(default=False)),
                         ('department', models.CharField(blank=True, max_length=255, null=True)),

@@ -143,7 +143,7 @@ class Migration(migrations.Migration):
                         ('activity_time', models.DateTimeField()),
                         ('activity_type', models.CharField(max_length=60)),
                         ('user_id', models.CharField(blank=True, max_length=36)),
-                        ('user_email', models.CharField(blank=True, max_length=254)),
+                        ('user_email', models.CharField(blank=True, max_length=254, verbose_name='user e-mail')),
                         ('device_uuid', models.UUIDField(null=True)),
                         ('details', models.JSONField(default=dict)),
                         ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='routing_activity', to='access.tenant')),

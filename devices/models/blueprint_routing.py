@@ -21,7 +21,7 @@ class RoutingActivity(models.Model):
     activity_time = models.DateTimeField()
     activity_type = models.CharField(max_length=60)
     user_id = models.CharField(max_length=36, blank=True)
-    user_email = models.CharField(max_length=254, blank=True)
+    user_email = models.CharField("user e-mail", max_length=254, blank=True)
     device_uuid = models.UUIDField(null=True)
     details = models.JSONField(default=dict)
 

@@ -45,7 +45,7 @@ class User(models.Model):
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="users")
     uuid = models.UUIDField(default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=255)
-    email = models.CharField(max_length=254)
+    email = models.CharField("e-mail", max_length=254)
     active = models.BooleanField(default=True)
     archived = models.BooleanField(default=False)
     department = models.CharField(max_length=255, null=True, blank=True)

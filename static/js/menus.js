@@ -1,6 +1,17 @@
-// Arrow keys in menus. A menu opens, closes and takes Tab without this file.
+// Arrow keys in menus, and the current one of many tabs in sight. A menu opens, closes and takes Tab without this file.
 (() => {
   "use strict";
+
+  const show = (tab) => {
+    const tabs = tab.closest(".tabs"); // scrolled by itself: scrollIntoView() would move the page, too
+    tabs.scrollLeft = tab.offsetLeft - tabs.offsetLeft - (tabs.clientWidth - tab.offsetWidth) / 2;
+  };
+
+  document.querySelectorAll(".tabs [aria-current]").forEach(show);
+  document.addEventListener("focusin", (event) => {
+    // Not for the pointer: a tab that moves under it would not be clicked.
+    if (event.target.matches(".tabs a:focus-visible")) show(event.target);
+  });
 
   const items = (menu) => [...menu.querySelectorAll("a[href], button")].filter((item) => item.checkVisibility());
 

@@ -361,3 +361,55 @@ def test_a_reported_leak_is_told_on_the_page(signed_in: Visit, server: Server) -
     page.locator("main").get_by_role("link", name="Activity").click()
     expect(page.get_by_role("heading", name="Token reported as leaked and disabled")).to_be_visible()
     expect(page.get_by_text("Leak report")).to_be_visible()
+
+
+# The menu is inside the window, and its last item can be clicked after the keyboard has reached it.
+INSIDE = """menu => {
+  const box = menu.getBoundingClientRect(), last = document.activeElement.getBoundingClientRect();
+  const there = document.elementFromPoint((last.left + last.right) / 2, (last.top + last.bottom) / 2);
+  return box.left >= 0 && box.top >= 0 && box.right <= innerWidth && box.bottom <= innerHeight
+    && document.activeElement.contains(there);
+}"""
+small_windows = pytest.mark.parametrize(("width", "height"), [(1280, 600), (390, 700), (320, 568)])
+
+
+@small_windows
+def test_every_item_of_a_menu_is_in_reach(signed_in: Visit, tokens: Tokens, width: int, height: int) -> None:
+    name, page = tokens(8), signed_in(width=width, height=height)
+    menu = page.locator(".menu:popover-open")
+    page.goto("/devices/?q=macbook")
+    page.locator(".row-name a").first.click()
+    page.get_by_role("button", name="Actions", exact=True).press("ArrowUp")
+    expect(menu.get_by_text("Delete Device")).to_be_focused()
+    assert menu.evaluate(INSIDE)
+    menu.get_by_text("Erase Device").click()
+    expect(page.get_by_role("heading", name=re.compile("^Erase Device"))).to_be_visible()
+
+    page.goto(f"{LIST}?q={name}&sort=name")
+    for number in (0, 4, 7):
+        row_menu(page, f"{name} {number:03}").press("ArrowUp")
+        expect(menu.get_by_text("Revoke")).to_be_focused()
+        assert menu.evaluate(INSIDE), number
+        page.keyboard.press("Escape")
+
+
+@small_windows
+def test_tabs_are_one_line_with_the_current_one_in_sight(signed_in: Visit, width: int, height: int) -> None:
+    page = signed_in(width=width, height=height)
+    page.goto("/devices/?q=macbook")
+    page.locator(".row-name a").first.click()
+    page.wait_for_load_state("networkidle")
+    device = page.url
+    tabs = page.locator(".tabs")
+    for path in ("", "security/", "secrets/"):
+        page.goto(device + path)
+        current = tabs.locator("[aria-current]")
+        expect(current).to_be_in_viewport(ratio=1)
+        assert tabs.evaluate("tabs => tabs.offsetHeight") < 48
+    tabs.get_by_role("link").first.focus()
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.closest('.tabs') !== null")
+        expect(page.locator(":focus")).to_be_in_viewport(ratio=1)
+    overflows = tabs.evaluate("tabs => tabs.scrollWidth > tabs.clientWidth")
+    assert overflows == (width < 600)

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.servers import Server
-from tests.browser.test_accessibility import once
+from tests.browser.test_accessibility import Checker, once
 
 pytestmark = pytest.mark.browser
 
@@ -120,6 +120,40 @@ def test_a_copy_button_copies_or_selects_the_text(signed_in: Visit, server: Serv
     page.get_by_role("button", name="Copy host").click()
     expect(page.locator("#announcer")).to_have_text("Copying was not possible. The text is selected.")
     assert page.evaluate("getSelection().toString()") == host
+
+
+@once
+@pytest.mark.parametrize("width", [1280, 320])
+def test_every_id_for_the_api_is_copied_from_its_page(signed_in: Visit, server: Server, width: int) -> None:
+    server.manage("api_token", "create", "--tenant=accuhive", f"--name=Ids {width}")
+    page = signed_in(width=width, permissions=["clipboard-read", "clipboard-write"])
+    check = Checker(page)
+    copied = {}
+    lists = {"devices": "", "blueprints": "", "users": "", "library": "", "access/tokens": "Ids"}
+    for path, words in lists.items():
+        page.goto(f"/{path}/?q={words}")
+        page.locator("tbody :is(.row-name > a, .row-link)").first.click()
+        expect(page.locator(".copy-id").first).to_be_visible()
+        page.wait_for_load_state("networkidle")
+        id = page.url.rstrip("/").rpartition("/")[2]
+        for button in page.get_by_role("button", name=re.compile("^Cop(y|ied) ")).all():
+            label = re.sub(r"^Cop(y|ied)\s*", "", button.inner_text()).strip()
+            button.focus()
+            page.keyboard.press("Enter")
+            expect(page.locator(":focus")).to_have_text(f"Copied {label}")
+            expect(page.locator("#announcer")).to_have_text("Copied")
+            page.evaluate("document.getElementById('announcer').textContent = ''")
+            copied[path, label] = page.evaluate("navigator.clipboard.readText()") == id
+        check(path)
+    assert {label for (path, label), own in copied.items() if own} == {
+        "Device ID",
+        "Blueprint ID",
+        "User ID",
+        "Library item ID",
+        "Token ID",
+    }
+    assert {"Serial number", "Blueprint ID"} <= {label for path, label in copied if path == "devices"}
+    assert not check.found, "\n".join(check.found)
 
 
 @once

@@ -22,6 +22,7 @@ from django.utils import timezone
 
 from access.addresses import client_address
 from access.models import Administrator
+from access.pages.forms.asking import Asking
 from access.pages.forms.password import ReauthenticationForm
 from access.sealing import SecretUnreadable, seal, unseal
 from access.sign_in.attempts import Attempt, Purpose
@@ -32,7 +33,7 @@ SETUP = 60 * 60  # seconds within which an authenticator app can be set up with 
 CODE = {"autocomplete": "one-time-code", "autocapitalize": "off", "spellcheck": "false"}
 
 
-class SecondStepForm(AuthenticateForm):
+class SecondStepForm(Asking, AuthenticateForm):
     """A code of the app, or a recovery code. Counted like a password."""
 
     def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
@@ -133,22 +134,22 @@ def read[Result](check: Callable[[], Result]) -> Result:
         raise get_adapter().validation_error("incorrect_code") from error
 
 
-class SecondStepPasskeyForm(AuthenticateWebAuthnForm):
+class SecondStepPasskeyForm(Asking, AuthenticateWebAuthnForm):
     def clean_credential(self) -> Any:
         return read(super().clean_credential)
 
 
-class PasskeySignInForm(LoginWebAuthnForm):
+class PasskeySignInForm(Asking, LoginWebAuthnForm):
     def clean_credential(self) -> Any:
         return read(super().clean_credential)
 
 
-class ConfirmingPasskeyForm(ReauthenticateWebAuthnForm):
+class ConfirmingPasskeyForm(Asking, ReauthenticateWebAuthnForm):
     def clean_credential(self) -> Any:
         return read(super().clean_credential)
 
 
-class PasskeyForm(AddWebAuthnForm):
+class PasskeyForm(Asking, AddWebAuthnForm):
     """A passkey that the browser made. `static/js/passkeys.js` fills `credential`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -9,6 +9,7 @@ from django import forms
 from django.db.models import QuerySet
 
 from access.models import Tenant
+from access.pages.forms.asking import Form
 from access.pages.sorting import Heading, Sort, headings, order_of, sort_choices
 
 
@@ -22,7 +23,7 @@ class Chip:
     unknown: bool = False
 
 
-class ListFilter(forms.Form):
+class ListFilter(Form):
     """Search, filters and order of a list. Every field is optional.
 
     With a value that is unknown, of a filter or in a search, no row matches, and the page says why. A subclass with

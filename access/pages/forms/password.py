@@ -8,13 +8,14 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from access.models import Administrator, IdentityProvider
+from access.pages.forms.asking import Form
 from access.sign_in.authenticators import Authenticators, authenticators_of, is_app_code
 from access.sign_in.reauthentication import authenticated_recently, confirm
 
 LENGTH_ADVICE = "At least 15 characters. A few unrelated words are easy to remember and hard to guess."
 
 
-class ReauthenticationForm(forms.Form):
+class ReauthenticationForm(Form):
     """A form that also asks who it is, when that was last proved more than ten minutes ago."""
 
     password = forms.CharField(

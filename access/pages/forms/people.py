@@ -9,6 +9,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, Lower, NullIf
 
 from access.models import Administrator, IdentityProvider, Role
+from access.pages.forms.asking import Form
 from access.pages.forms.filters import ListFilter
 from access.pages.forms.password import LENGTH_ADVICE, ReauthenticationForm
 from access.pages.sorting import Sort
@@ -162,7 +163,7 @@ class ProviderForm(ReauthenticationForm):
         return {name: self.cleaned_data[name] for name in names}
 
 
-class InvitationForm(forms.Form):
+class InvitationForm(Form):
     """The first password of an invited person."""
 
     password = forms.CharField(

@@ -8,6 +8,7 @@ from django import forms
 from django.http import QueryDict
 
 from access.models import ApiToken
+from access.pages.forms.asking import Form
 from access.permissions import Permission, Section, catalogue
 from access.presets import presets
 from access.search import rank
@@ -38,7 +39,7 @@ class Codenames(forms.CharField):
         return set(super().clean(value).split())
 
 
-class PermissionsForm(forms.Form):
+class PermissionsForm(Form):
     """The ticked boxes, and the state of the token and of the page when they were shown.
 
     `version` is the version of the token then, and `was` its permissions. `shown` names the rows that a filter left in
@@ -146,7 +147,7 @@ class Change:
         return ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "No changes"
 
 
-class EditorFilter(forms.Form):
+class EditorFilter(Form):
     """The visible rows and the folded cards. `filter` distinguishes an unticked box from a first visit."""
 
     filter = forms.BooleanField(required=False)

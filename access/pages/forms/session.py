@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from access.addresses import client_address
 from access.models import Administrator
+from access.pages.forms.asking import Asking, Form
 from access.pages.forms.password import LENGTH_ADVICE
 from access.sign_in.attempts import Attempt, Purpose
 from access.sign_in.backend import may_sign_in
@@ -17,14 +18,14 @@ from access.sign_in.mail import send_password_link
 from access.sign_in.throttle import count_attempt
 
 
-class SignInForm(LoginForm):
+class SignInForm(Asking, LoginForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _style_field(self.fields["login"], "E-mail", autocomplete="username", autofocus=True)
         _style_field(self.fields["password"], "Password", autocomplete="current-password")
 
 
-class PasswordResetForm(ResetPasswordForm):
+class PasswordResetForm(Asking, ResetPasswordForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _style_field(self.fields["email"], "E-mail", autocomplete="username", autofocus=True)
@@ -41,7 +42,7 @@ class PasswordResetForm(ResetPasswordForm):
         return email
 
 
-class ResetLinkForm(UserTokenForm):
+class ResetLinkForm(Asking, UserTokenForm):
     """The link to choose a new password, which is over for a person who cannot sign in any more."""
 
     def _get_user(self, uidb36: str) -> Administrator | None:
@@ -49,7 +50,7 @@ class ResetLinkForm(UserTokenForm):
         return person if person and may_sign_in(person) else None
 
 
-class NewPasswordForm(ResetPasswordKeyForm):
+class NewPasswordForm(Asking, ResetPasswordKeyForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _style_field(self.fields["password1"], "New password", autocomplete="new-password", autofocus=True)
@@ -63,7 +64,7 @@ class NewPasswordForm(ResetPasswordKeyForm):
         return password
 
 
-class OrganizationForm(forms.Form):
+class OrganizationForm(Form):
     organization = forms.SlugField(
         max_length=63,
         help_text="As in the address of its API: acme of acme.api.…",
@@ -80,6 +81,5 @@ class OrganizationForm(forms.Form):
 
 def _style_field(field: Field, label: str, **attrs: Any) -> None:
     field.label, field.help_text = label, ""
-    field.error_messages["required"] = "Fill this in to go on."
     field.widget.attrs.pop("placeholder", None)
     field.widget.attrs.update(attrs)

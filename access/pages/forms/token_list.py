@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from access.models import AuditEvent
 from access.models.tokens import ApiTokenQuerySet, PermissionCount, expiring_soon
+from access.pages.forms.asking import Form
 from access.pages.forms.filters import ListFilter
 from access.pages.sorting import Sort
 
@@ -135,7 +136,7 @@ class TokenFilter(ListFilter):
         return tokens.search(self.chosen.get("q", ""))
 
 
-class SelectedTokensForm(forms.Form):
+class SelectedTokensForm(Form):
     """The confirmation for selected tokens. `count` is the number that the person was shown.
 
     If one of them was used lately, and `typed`, the person types that number.

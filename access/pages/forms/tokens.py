@@ -14,6 +14,7 @@ from django.utils import timezone
 from access.models import Administrator, ApiToken
 from access.models.tokens import ApiTokenQuerySet
 from access.pages.dialogs import refuse
+from access.pages.forms.asking import Form
 from access.pages.forms.password import ReauthenticationForm
 from access.pages.guards import PageRequest
 from access.permissions import catalogue
@@ -28,7 +29,7 @@ MERGED = ("name", "description", "networks", "mcp", "mcp_sensitive")  # fields t
 DEFAULT_DAYS = 90  # where a rule of the organization asks for an expiry
 
 
-class TokenForm(forms.Form):
+class TokenForm(Form):
     """Name, description and expiry of a token. The cleaned data has `expires_at`, None for never."""
 
     name = forms.CharField(
@@ -121,7 +122,7 @@ class TokenForm(forms.Form):
         refuse(self, error)
 
 
-class McpForm(forms.Form):
+class McpForm(Form):
     """Whether AI assistants may use a token. The second switch alone changes nothing."""
 
     mcp = forms.BooleanField(
@@ -265,7 +266,7 @@ class RotateTokenForm(ReauthenticationForm):
         super().__init__(data, request=request, initial={"submission": uuid.uuid4()})
 
 
-class RevokeTokenForm(forms.Form):
+class RevokeTokenForm(Form):
     """The name of a token that was used lately, typed by the person who ends it."""
 
     name = forms.CharField(
@@ -287,7 +288,7 @@ class RevokeTokenForm(forms.Form):
         return name
 
 
-class TokenRuleForm(forms.Form):
+class TokenRuleForm(Form):
     """The rule of the organization for the expiry of tokens."""
 
     longest_token_days = forms.IntegerField(
@@ -300,7 +301,7 @@ class TokenRuleForm(forms.Form):
     )
 
 
-class ResponsibleForm(forms.Form):
+class ResponsibleForm(Form):
     """The person to ask about a token. An empty field removes the person."""
 
     person: Any = forms.ModelChoiceField(None, required=False, label="Responsible person", empty_label="Nobody")

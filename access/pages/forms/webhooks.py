@@ -9,10 +9,11 @@ from django.http import HttpRequest
 from access.kinds import AUDIT_EVENT, SUBSCRIBABLE
 from access.models import Webhook
 from access.models.webhooks import LONGEST_URL
+from access.pages.forms.asking import Form
 from access.pages.forms.password import ReauthenticationForm
 
 
-class WebhookForm(forms.Form):
+class WebhookForm(Form):
     """The URL, and the events that are sent to it. The room checks the URL."""
 
     url = forms.CharField(

@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.db.models.functions import Upper
 
 from access.models import Tenant
+from access.pages.forms.asking import Form
 from access.pages.forms.filters import ListFilter
 from access.pages.sorting import by_column, by_number
 from devices.enrollment.ade import Defaults
@@ -26,7 +27,7 @@ def destinations(tenant: Tenant, *, none: str = "") -> list[tuple[str, str]]:
     return [*empty, (ROUTING, "Blueprint Routing"), *((str(uuid), name) for uuid, name in blueprints)]
 
 
-class DefaultsForm(forms.Form):
+class DefaultsForm(Form):
     """The defaults of devices that Apple assigns to a server later: Blueprint or routing, and the support contact."""
 
     destination = forms.ChoiceField(
@@ -102,7 +103,7 @@ class AdeDeviceFilter(ListFilter):
         return devices.order_by("-device_assigned_date", "-pk")
 
 
-class AdeDeviceForm(forms.Form):
+class AdeDeviceForm(Form):
     """The values that a device gets when it enrolls."""
 
     destination = forms.ChoiceField(required=False, label="Enrolls into")

@@ -7,6 +7,7 @@ from django import forms
 from django.db.models import Count
 
 from access.models import Tenant
+from access.pages.forms.asking import Form
 from access.pages.forms.filters import ListFilter
 from access.pages.sorting import by_column, by_number
 from devices.blueprints.templates import CATEGORIES
@@ -52,7 +53,7 @@ class BlueprintFilter(ListFilter):
         return blueprints
 
 
-class BlueprintForm(forms.Form):
+class BlueprintForm(Form):
     """The fields of a Blueprint that can be changed."""
 
     name = forms.CharField(max_length=255, error_messages={"required": "Give the Blueprint a name."})
@@ -110,7 +111,7 @@ class NewBlueprintForm(BlueprintForm):
         self.fields["source"].choices = choices  # type: ignore[attr-defined]
 
 
-class LibraryItemForm(forms.Form):
+class LibraryItemForm(Form):
     """A library item for a Blueprint; for a map with nodes, also the node."""
 
     library_item: "forms.ModelChoiceField[LibraryItem]" = forms.ModelChoiceField(

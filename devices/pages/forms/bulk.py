@@ -8,6 +8,7 @@ from django import forms
 from django.http import HttpRequest, QueryDict
 
 from access.models import Tenant
+from access.pages.forms.asking import Form
 from devices.bulk.changes import AddTag, AssignBlueprint, AssignUser, Change, RemoveTag, SendCommand
 from devices.bulk.item_changes import AssignItem, RemoveItem
 from devices.commands import Command
@@ -19,7 +20,7 @@ NO_TAG = "Choose a tag."
 STALE = "This form is out of date. Close it and open it again."
 
 
-class BulkForm(forms.Form):
+class BulkForm(Form):
     """The base form. `id` is the id of the action to start, `count` the number of rows that the person was shown."""
 
     id = forms.UUIDField(widget=forms.HiddenInput)

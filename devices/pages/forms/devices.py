@@ -8,6 +8,7 @@ from django import forms
 from django.db.models import F, Q
 from django.utils import timezone
 
+from access.pages.forms.asking import Form
 from access.pages.forms.filters import ListFilter
 from access.pages.sorting import Sort, by_column
 from devices.fleet.devices import UNSET, Unset
@@ -111,7 +112,7 @@ def _seen(span: str) -> Q:
     return Q(last_check_in__gte=now - timedelta(days=DAYS[span])) if span in DAYS else in_span(span, now)
 
 
-class DeviceForm(forms.Form):
+class DeviceForm(Form):
     """The fields that the API's `Update a device` changes."""
 
     user = PersonField()
@@ -169,7 +170,7 @@ class DeviceForm(forms.Form):
         return changes
 
 
-class TypeToConfirmForm(forms.Form):
+class TypeToConfirmForm(Form):
     """A form that is valid only after the person typed the name of the object to delete, or the number of objects."""
 
     expected_is = "the name"

@@ -8,6 +8,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db.models import QuerySet
 
 from access.models import Tenant
+from access.pages.forms.asking import Form
 from access.pages.forms.filters import ListFilter
 from access.pages.sorting import by_column, by_number
 from devices.library.categories import categories
@@ -72,7 +73,7 @@ SENTENCES = {
 }
 
 
-class ItemForm(forms.Form):
+class ItemForm(Form):
     """The fields of every kind of item. `given` returns the arguments for the functions of `devices.library`."""
 
     name = forms.CharField(max_length=255, error_messages={"required": "Give it a name."})

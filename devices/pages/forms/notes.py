@@ -2,8 +2,10 @@
 
 from django import forms
 
+from access.pages.forms.asking import Form
 
-class NoteForm(forms.Form):
+
+class NoteForm(Form):
     content = forms.CharField(
         max_length=20_000,
         label="Note",

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
 from access.models import Tenant
+from access.pages.forms.asking import Form
 from devices.filters import OPERATORS as KIND_OPERATORS
 from devices.filters import FilterError, Kind, comparisons_of, read_filter
 from devices.models import Blueprint
@@ -51,7 +52,7 @@ VALUES = {
 TRUTHS = {"yes": True, "true": True, "no": False, "false": False}
 
 
-class AddForm(forms.Form):
+class AddForm(Form):
     """A condition to add. Its fields are removed from the URL once the condition is in the filter."""
 
     column = forms.ChoiceField()

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.db.models import Q
 
+from access.pages.forms.asking import Form
 from access.pages.forms.filters import ListFilter
 from access.pages.sorting import by_column
 from devices.models import User
@@ -39,8 +40,8 @@ class UserFilter(ListFilter):
         return users
 
 
-class UserForm(forms.Form):
-    name = forms.CharField(max_length=255, error_messages={"required": "A user needs a name."})
+class UserForm(Form):
+    name = forms.CharField(max_length=255, error_messages={"required": "Give the user a name."})
     department = forms.CharField(max_length=255, required=False)
     job_title = forms.CharField(max_length=255, required=False)
     archived = forms.BooleanField(

@@ -37,7 +37,7 @@ def test_every_component_is_shown_without_any_data(developer: Client) -> None:
     page = response.content.decode()
     components = [file.stem for file in (Path(project.BASE_DIR) / "templates" / "components").iterdir()]
     assert [name for name in components if name not in page] == []
-    for state in (LONG, "No example matches", "No examples yet", "This field is required.", "disabled", "danger"):
+    for state in (LONG, "No example matches", "No examples yet", "Enter the name.", "disabled", "danger"):
         assert state in page
     assert page.count('rel="next"') == 1
     ids = [

@@ -68,7 +68,7 @@ def test_a_wrong_file_is_explained(apple: Apple, tenant: Tenant, sign_in: SignIn
     for changes, refusal in (
         ({"content": b"nonsense"}, "This is not a server token file."),
         ({"content": b"x" * 33_000}, "A server token file has no more than 32 KB."),
-        ({"email": "nobody"}, "Enter a valid email address."),
+        ({"email": "nobody"}, "This is no e-mail address."),
         ({"destination": "elsewhere"}, "Select a valid choice."),
     ):
         answer = client.post(f"{SERVERS}new/", form(tenant, **changes))

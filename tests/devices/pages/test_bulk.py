@@ -348,7 +348,12 @@ def test_devices_are_assigned_to_a_user_and_unassigned(client: Client, tenant: T
     run_tasks()
     assert outcomes(action) == {"mine": ("done", "")}
     assert list(ana.devices.values_list("name", flat=True)) == ["other"]
-    for nonsense in ({}, {"user": "nobody@accuhive.test"}, {"user": "ana@accuhive.test", "unassign": "on"}):
+    refusals: list[dict[str, str]] = [
+        {},
+        {"user": "nobody@accuhive.test"},
+        {"user": "ana@accuhive.test", "unassign": "on"},
+    ]
+    for nonsense in refusals:
         refused = ask(client, "bulk-user", {"id": [mine.uuid]}, **nonsense)
         assert refused.status_code == 422
 
@@ -362,7 +367,7 @@ def test_the_lists_of_other_pages_select_their_devices(client: Client, tenant: T
     cve = detection.vulnerability
     Vulnerability.objects.filter(pk=cve.pk).update(device_count=1)
     item = AssignmentFactory.create(blueprint=sales, library_item__tenant=tenant).library_item
-    places = [
+    places: list[tuple[str, dict[str, Any], set[str]]] = [
         (reverse("user", args=[ana.uuid]), {"from": "user", "of": ana.uuid}, {"mine", "second"}),
         (reverse("vulnerability", args=[cve.cve_id]), {"from": "vulnerability", "of": cve.cve_id}, {"mine"}),
         (reverse("library-item-devices", args=[item.uuid]), {"from": "item", "of": item.uuid}, {"mine", "second"}),

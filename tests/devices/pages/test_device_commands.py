@@ -250,7 +250,7 @@ def test_the_activity_says_what_a_command_asked_for(mac: Device, sign_in: SignIn
 def test_required_parameters_of_a_command_are_asked_for(mac: Device, sign_in: SignIn) -> None:
     client = sign_in()
     for action, data, words in (
-        ("setname", {}, "This field is required."),
+        ("setname", {}, "Enter the new name."),
         ("setname", {"DeviceName": "   "}, "at least 1 character"),
         ("remotedesktop", {"EnableRemoteDesktop": "perhaps"}, "Select a valid choice"),
         ("erase", {"typed_name": NAME, "PIN": "12"}, "Enter six digits."),

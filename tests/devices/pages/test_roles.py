@@ -96,6 +96,7 @@ ALLOWED = {
     "/access/webhooks/<uuid:webhook_id>/test/": ADMINS,
     "/access/webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/": ADMINS,
     "/access/webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/redeliver/": ADMINS,
+    "/jump/": EVERY_ROLE,
     "/activity/": EVERY_ROLE,
     "/activity/csv/": EVERY_ROLE,
     "/activity/json/": EVERY_ROLE,

@@ -1,8 +1,11 @@
 """How the pages write what they are given: much of a thing, little of it, and words of machines."""
 
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from django.contrib import admin
 
 from access.models import Tenant
 from access.templatetags.access import breakable
@@ -13,6 +16,7 @@ from tests.factories.devices import BlueprintFactory, DeviceCommandFactory, Devi
 from tests.markup import elements
 
 pytestmark = pytest.mark.django_db
+ROOT = Path(__file__).parents[3]
 ROWS = {**HTMX, "HX-Target": "rows"}
 
 
@@ -94,3 +98,59 @@ def test_addresses_break_between_their_parts() -> None:
     assert breakable("/api/v1/{id}/x.y") == "/api/<wbr>v1/<wbr>{id}/<wbr>x.<wbr>y"
     assert breakable("<b>a.b</b>. ") == "&lt;b&gt;a.<wbr>b&lt;/b&gt;. "
     assert breakable(breakable("a.b")) == "a.<wbr>b"
+
+
+FORMER = "kandji"  # the former name of the vendor
+# Names of the contract, and of other people's products: no page shows them, or shows them as values of the API.
+CONTRACT = re.compile(
+    r"kandji_agent|kandji-setup|kandji-enroll\.mobileconfig|com\.kandji\.profile|kandjiagentversion|api\.kandji\.io"
+)
+# The editor of permissions calls the command as the vendor does.
+VENDORS = {"devices/commands/reinstall_agent.py"}
+
+
+def product_files(*endings: str) -> Iterator[Path]:
+    for folder in ("access", "devices", "templates", "static"):
+        for path in (ROOT / folder).rglob("*"):
+            if path.suffix in endings and "migrations" not in path.parts:
+                yield path
+
+
+@pytest.mark.sqlite_only
+def test_the_vendor_has_one_name() -> None:
+    found = [
+        str(path.relative_to(ROOT))
+        for path in product_files(".py", ".html", ".txt", ".js", ".css")
+        if FORMER in CONTRACT.sub("", path.read_text()).casefold()
+    ]
+    assert set(found) - VENDORS == set()
+
+
+@pytest.mark.sqlite_only
+def test_there_is_one_word_for_e_mail() -> None:
+    """In the text of templates, in what people read of the sources of the pages, and in the labels of Django admin."""
+    word = re.compile(r"\b[Ee]mails?\b(?! *[=(.:])|(?<![\w-])mail address", re.ASCII)
+    wrong = []
+    for path in product_files(".html", ".txt"):
+        shown = re.sub(r"(?s){[{%#].*?[}%#]}|<[^>]*>", " ", path.read_text())
+        wrong += [f"{path.name}: {match[0]}" for match in word.finditer(shown)]
+    sentence = re.compile(r"[\"'](?:[A-Z][^\"'\n]* )?(?:Email|[^\"'\n]* (?:email|mail) address)[^\"'\n]*[\"']")
+    for path in (ROOT / app / "pages" for app in ("access", "devices")):
+        for source in path.rglob("*.py"):
+            wrong += [f"{source.name}: {match[0]}" for match in sentence.finditer(source.read_text())]
+    for model, registered in admin.site._registry.items():
+        shown_fields = {str(each) for each in registered.list_display}
+        wrong += [
+            f"{model.__name__}: {field.verbose_name}"
+            for field in model._meta.concrete_fields
+            if field.name in shown_fields and word.search(str(field.verbose_name))
+        ]
+    assert not wrong
+
+
+@pytest.mark.sqlite_only
+def test_no_term_is_said_again_by_its_value() -> None:
+    again = re.compile(r"(?si)(?:<dt>|data-label=\")([\w ]+)(?:</dt>\s*<dd[^>]*>|\"[^>]*>)\s*(?:{%[^%]*%}\s*)*\1 ")
+    assert again.search("<dt>Last used</dt>\n<dd>\n{% if a %}\nLast used 3 minutes ago")
+    wrong = {path.name: match[0] for path in product_files(".html") for match in again.finditer(path.read_text())}
+    assert not wrong
