@@ -9,9 +9,10 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from django.urls import reverse
 
 from access import sql
-from access.addresses import parse
+from access.addresses import parse, web_origin
 from access.audit.events import Actor
 from access.models import Tenant
 from access.permissions import Permission
@@ -39,6 +40,9 @@ JOIN access_tenant AS tenant ON tenant.id = token.tenant_id
 WHERE token.id = %s AND token.disabled_at IS NULL AND token.revoked_at IS NULL AND tenant.active
 """
 
+NO_HEADER = "Send the token in the header `Authorization: Bearer <token>`. The request has no such header."
+OTHER_SCHEME = "Send the token in the header `Authorization: Bearer <token>`. The scheme of the request is not Bearer."
+
 
 @dataclass(frozen=True, slots=True)
 class LiveToken:
@@ -63,30 +67,42 @@ class LiveToken:
 class AuthenticationFailed(Refusal):
     """No live token came with the request.
 
-    `sent` says whether the request had a bearer token. The reason is deliberately not kept.
+    `sent` says whether the request had a bearer token. The reason why that one was refused is deliberately not kept:
+    only a request without any gets a `hint`, which says how to send one.
     """
 
     status = 401
 
-    def __init__(self, *, sent: bool) -> None:
+    def __init__(self, *, sent: bool, hint: str = "") -> None:
         super().__init__("A valid API token is required.")
-        self.sent = sent
+        self.sent, self.hint = sent, hint
+
+    def body(self) -> Any:
+        return {"detail": str(self)} | ({"hint": self.hint} if self.hint else {})
 
     def headers(self) -> Mapping[str, str]:
         return {"WWW-Authenticate": 'Bearer error="invalid_token"' if self.sent else "Bearer"}
 
 
 class PermissionMissing(Refusal):
-    """The token lacks the permission. The answer names it, so that the owner of the integration can ask for it."""
+    """The token lacks the permission.
+
+    The answer names it, and the page where an administrator can add it: the owner of the integration can ask for that.
+    """
 
     status = 403
 
-    def __init__(self, permission: Permission) -> None:
+    def __init__(self, permission: Permission, token_id: UUID) -> None:
         super().__init__("You do not have permission to perform this action.")
-        self.permission = permission
+        self.permission, self.token_id = permission, token_id
 
     def body(self) -> Any:
-        return {"detail": str(self), "missing_permission": self.permission.as_missing()}
+        return {
+            "detail": str(self),
+            "missing_permission": self.permission.as_missing(),
+            "permission": self.permission.codename,
+            "permissions_url": web_origin() + reverse("token-permissions", args=[self.token_id]),
+        }
 
 
 def authenticate(authorization: str | None, *, subdomain: str | None, call: Call | None = None) -> LiveToken:
@@ -95,8 +111,12 @@ def authenticate(authorization: str | None, *, subdomain: str | None, call: Call
     `subdomain` is the tenant named by the host, and None where the token alone names it.
     """
     call = call or Call()
-    scheme, _, secret = (authorization or "").partition(" ")
-    if scheme.lower() != "bearer" or not secret.strip():
+    if not authorization:
+        raise AuthenticationFailed(sent=False, hint=NO_HEADER)
+    scheme, _, secret = authorization.partition(" ")
+    if scheme.lower() != "bearer":
+        raise AuthenticationFailed(sent=False, hint=OTHER_SCHEME)
+    if not secret.strip():
         raise AuthenticationFailed(sent=False)
     secret = secret.strip()
     if not SHAPE.fullmatch(secret):
@@ -163,7 +183,7 @@ def _confirm(token_id: UUID, needed: Iterable[Permission]) -> None:
     held = orjson.loads(permissions)
     for permission in needed:
         if permission.codename not in held:
-            raise PermissionMissing(permission)
+            raise PermissionMissing(permission, token_id)
 
 
 @cache

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from functools import cache, lru_cache
 from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
 import orjson
 from pydantic import TypeAdapter
@@ -22,9 +23,9 @@ from devices.api.sections import UNGATED
 from devices.api.uploads import MULTIPART, UploadLimits
 
 
-def _record(**properties: Schema) -> Schema:
-    """The schema of an object that has all of these."""
-    return {"type": "object", "properties": properties, "required": list(properties)}
+def _record(optional: Schema | None = None, **properties: Schema) -> Schema:
+    """The schema of an object that has all of these, and that may have the optional ones."""
+    return {"type": "object", "properties": properties | (optional or {}), "required": list(properties)}
 
 
 DESCRIPTION = """\
@@ -40,7 +41,19 @@ TEXT: Schema = {"type": "string"}
 TEXTS: Schema = {"type": "array", "items": TEXT}
 DETAIL = _record(detail=TEXT)
 MESSAGE = _record(message=TEXT)
-LACKING = _record(detail=TEXT, missing_permission=_record(http_method=TEXT, path=TEXT, label=TEXT))
+NO_TOKEN = _record(
+    {"hint": {**TEXT, "description": "How to send a token. Only where the header is missing or has another scheme."}},
+    detail=TEXT,
+)
+LACKING = _record(
+    {
+        "permission": {**TEXT, "description": "The id of the missing permission."},
+        "permissions_url": {**TEXT, "description": "The page where an administrator can add it to the token."},
+    },
+    detail=TEXT,
+    missing_permission=_record(http_method=TEXT, path=TEXT, label=TEXT),
+)
+EXAMPLE_ID = UUID("00000000-0000-4000-8000-000000000000")
 DEPRECATION = {"Deprecation": "Since when the operation has a successor: `@` and the seconds since 1970."}
 RETRY_AFTER = {"description": "Seconds.", "schema": {"type": "integer"}}
 IDEMPOTENCY_KEY = {
@@ -271,8 +284,12 @@ def _errors() -> dict[str, Any]:
             REFUSED,
             errors.invalid("name", "This field is required.").body,
         ),
-        401: ("No live API token came with the request", DETAIL, AuthenticationFailed(sent=False).body()),
-        403: ("The token lacks the permission", LACKING, PermissionMissing(example).body() if example else None),
+        401: ("No live API token came with the request", NO_TOKEN, AuthenticationFailed(sent=True).body()),
+        403: (
+            "The token lacks the permission",
+            LACKING,
+            PermissionMissing(example, EXAMPLE_ID).body() if example else None,
+        ),
         404: ("There is no such object in the organization, or no such page", DETAIL, errors.not_found().body),
         408: ("The body arrived too slowly", DETAIL, errors.too_slow().body),
         409: ("A call with the same Idempotency-Key is in progress", DETAIL, idempotency.in_progress().body),

@@ -228,7 +228,7 @@ class Endpoint:
         denied = operation.permission is not None and operation.permission.codename not in request.token.permissions
         count_call(request.token.id, operation.id, denied=denied)
         if operation.permission is not None and denied:
-            raise PermissionMissing(operation.permission)
+            raise PermissionMissing(operation.permission, request.token.id)
         request.actor = request.token.actor(operation.permission)
         return operation
 
