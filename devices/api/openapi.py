@@ -64,6 +64,20 @@ IDEMPOTENCY_KEY = {
     "description": "Makes the call safe to repeat: within 24 hours, another call of the same token with the same key"
     f" and the same content creates nothing and gets the first answer again, with `{idempotency.REPLAYED}: true`.",
 }
+# Of each path parameter; `Doc.parameters` describes one that means something else in an operation.
+PATH_PARAMETERS = {
+    "ade_token_id": "The id of the integration, as the list of integrations has it.",
+    "blueprint_id": "The id of the Blueprint.",
+    "cve_id": "The id of the vulnerability, as in CVE-2026-1234; upper and lower case differ.",
+    "device_id": "The id of the device.",
+    "export_id": "The id of the export, from the answer that requested it.",
+    "library_item_id": "The id of the Library Item.",
+    "note_id": "The id of the note, which must be one of the device.",
+    "pending_upload_id": "The id of the upload, from the answer that reserved it.",
+    "tag_id": "The id of the tag.",
+    "token_id": "The id of the token, which is not its secret.",
+    "user_id": "The id of the user.",
+}
 # The public API has all four of these.
 REFUSED: Schema = {
     "anyOf": [
@@ -193,6 +207,7 @@ def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
             "in": "path",
             "required": True,
             "schema": {"type": "string"} | ({"format": "uuid"} if name in operation.uuids else {}),
+            "description": {**PATH_PARAMETERS, **operation.doc.parameters}[name],
         }
         for name in re.findall(r"{(\w+)}", operation.path)
     ]
@@ -204,8 +219,11 @@ def _query_parameters(operation: Operation, schemas: Schemas) -> list[dict[str, 
     model = schemas.fields(operation.id)
     parameters = []
     for name, each in model["properties"].items():
-        schema = without_null(each)
-        parameter = {"name": name, "in": "query", "required": name in model.get("required", []), "schema": schema}
+        schema = dict(without_null(each))
+        parameter = {"name": name, "in": "query", "required": name in model.get("required", [])}
+        if about := schema.pop("description", ""):
+            parameter["description"] = about
+        parameter["schema"] = schema
         if schema.get("type") == "array":
             parameter |= {"style": "form", "explode": False}  # one parameter, its parts separated by commas
         parameters.append(parameter)
@@ -226,7 +244,8 @@ def _request_body(operation: Operation, schemas: Schemas) -> dict[str, Any]:
 
 def _upload(operation: Operation, limits: UploadLimits, schemas: Schemas) -> Schema:
     form: Schema = _dotted(schemas.fields((operation.id, "body")), schemas) if operation.body else {"type": "object"}
-    files: Schema = {name: {"type": "string", "format": "binary"} for name in (*limits.files, *limits.optional)}
+    file = {"type": "string", "format": "binary", "description": limits.about}
+    files: Schema = dict.fromkeys((*limits.files, *limits.optional), file)
     return {
         **form,
         "properties": form.get("properties", {}) | files,

@@ -50,12 +50,14 @@ class Doc:
 
     `answer` describes the response beyond its schema, and `headers` each header of it. `media_type` is that of an
     HttpResponse that the handler makes itself. `refuses`: a GET can answer 400 although it takes no parameters.
+    `parameters` describes those of the path that openapi.PATH_PARAMETERS does not describe, or not for this operation.
     """
 
     answer: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     media_type: str = JSON
     refuses: bool = False
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
