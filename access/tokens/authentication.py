@@ -46,7 +46,10 @@ OTHER_SCHEME = "Send the token in the header `Authorization: Bearer <token>`. Th
 
 @dataclass(frozen=True, slots=True)
 class LiveToken:
-    """A token that is valid at this moment. It is not stored beyond one request."""
+    """A token that is valid at this moment. It is not stored beyond one request.
+
+    `trial`: a person tries its permissions on a page. Such a call reads alone, and is no use of the token.
+    """
 
     id: UUID
     name: str
@@ -54,12 +57,15 @@ class LiveToken:
     tenant: Tenant
     mcp: bool = False
     mcp_sensitive: bool = False
+    trial: bool = False
 
     def actor(self, permission: Permission | None, *, grants: Iterable[Permission] = ()) -> Actor:
         """The token as author of changes, for an operation that needs this permission, and that passes on `grants`.
 
         Each change confirms it again: `log_event` raises AuthenticationFailed or PermissionMissing.
         """
+        if self.trial:
+            return Actor.token(self.id, self.name, confirm=_refuse_changes)
         needed = [*([permission] if permission else []), *grants]
         return Actor.token(self.id, self.name, confirm=partial(_confirm, self.id, needed))
 
@@ -171,6 +177,10 @@ def authenticate(authorization: str | None, *, subdomain: str | None, call: Call
         mcp=bool(mcp),  # SQLite has no booleans
         mcp_sensitive=bool(mcp_sensitive),
     )
+
+
+def _refuse_changes() -> None:
+    raise RuntimeError("A trial of a token's permissions changes nothing.")
 
 
 def _confirm(token_id: UUID, needed: Iterable[Permission]) -> None:

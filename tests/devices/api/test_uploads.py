@@ -19,7 +19,7 @@ from devices.api import openapi, routing
 from devices.api.routing import Api, ApiRequest, Router
 from devices.api.uploads import Upload, UploadLimits
 from devices.inputs import Body, Name
-from devices.pages import reference_entries
+from devices.pages import reference_entries, reference_examples
 from tests.types import IssuedApiToken, IssueToken
 
 MEGABYTE = 1024 * 1024
@@ -241,6 +241,8 @@ def test_the_reference_describes_it(uploads: Api) -> None:
     }
     assert {"400", "413", "415"} <= described["responses"].keys()
     ((entry,),) = [section.entries for area in reference_entries.areas(document) for section in area.sections]
-    assert '-F "name=example"' in entry.curl
-    assert '-F "file=@file"' in entry.curl
-    assert "-d " not in entry.curl
+    body = reference_examples.body_of(entry, document["components"]["schemas"], {})
+    line = reference_examples.curl(entry, body, {})
+    assert "-F name=Example" in line
+    assert "-F file=@file" in line
+    assert "-d " not in line
