@@ -27,7 +27,7 @@ from devices.pages.reference_calls import (
     trial,
 )
 from devices.pages.reference_entries import Area, Entry, areas, found
-from devices.pages.reference_examples import body_of, curl, python
+from devices.pages.reference_examples import body_of, curl, python, reachable
 from devices.pages.reference_objects import ids_for, is_final
 
 LONGEST_SEARCH = 100
@@ -137,12 +137,13 @@ def _context(request: PageRequest, entry: Entry) -> dict[str, Any]:
     _, found = _found(request, entry.id)
     values = ids_for(request.tenant, entry)
     body = body_of(entry, openapi.document(request.tenant.api_origin)["components"]["schemas"], values)
+    called = reachable(entry, request.tenant)
     manages = may(request.user, Capability.MANAGE_ACCESS)
     return {
         "entry": entry,
         "heading": IN_LIST if request.htmx else ALONE,
-        "curl": curl(entry, body, values),
-        "python": python(entry, body, values),
+        "curl": curl(called, body, values),
+        "python": python(called, body, values),
         "final": is_final(entry) and "{" in entry.url,
         "has_sample": may_see_sample(request.user, found),
         "no_trial": NO_TRIAL if entry.method == "GET" and is_secret(found) else "",

@@ -5,8 +5,12 @@ import pprint
 import re
 import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from django.conf import settings
+
+from access.models import Tenant
 from devices.api.json_schemas import Schema, target, without_null
 from devices.api.rendering import JSON
 from devices.api.uploads import MULTIPART
@@ -55,6 +59,16 @@ BY_NAME: dict[str, Any] = {
     "UserName": "alex",
     "DeviceName": "Front desk",
 }
+
+
+def reachable(entry: Entry, tenant: Tenant) -> Entry:
+    """The entry with an address that every program can look up. Of the names below `localhost`, which a quick start
+    uses, many look up none; it serves the API on its bare host too."""
+    if not tenant.api_host.partition(":")[0].endswith(".localhost") or not settings.IRU_BARE_API_HOSTS:
+        return entry
+    port = f":{settings.IRU_PORT}" if settings.IRU_PORT else ""
+    origin = f"{settings.IRU_SCHEME}://{settings.IRU_BARE_API_HOSTS[0]}{port}"
+    return replace(entry, url=origin + entry.url.removeprefix(tenant.api_origin))
 
 
 def body_of(entry: Entry, schemas: Mapping[str, Schema], values: Mapping[str, str]) -> dict[str, Any] | None:

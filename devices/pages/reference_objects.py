@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from access.models import Tenant
+from devices.commands import COMMANDS
 from devices.library import categories, items
 from devices.library.kinds import KINDS
 from devices.models import StoredFile
@@ -49,6 +50,8 @@ def is_final(entry: Entry) -> bool:
 def _devices(tenant: Tenant, entry: Entry) -> Rows:
     if ADE_DEVICES in entry.url:
         return tenant.ade_devices.all()
+    if entry.id in COMMANDS:
+        return tenant.devices.filter(platform__in=COMMANDS[entry.id].platforms)
     return (
         tenant.devices.filter(lost_mode__isnull=False) if entry.id == "get_device_lost_mode" else tenant.devices.all()
     )

@@ -29,7 +29,7 @@ from devices.pages.reference_objects import ids_for
 from tests.devices.api.examples import EVERY_PERMISSION
 from tests.devices.pages.addresses import examples_of
 from tests.factories.access import AdministratorFactory, ApiTokenFactory
-from tests.factories.devices import TagFactory
+from tests.factories.devices import DeviceFactory, TagFactory
 from tests.types import Call, IssueToken
 
 pytestmark = pytest.mark.slow
@@ -229,6 +229,16 @@ class TestExamples:
         assert str(ids["item_id"]) in curls(shown(browser, "get_custom_profile"))[0]
         body = run(curls(shown(browser, "update_device"))[1])["json"]
         assert (body["user"], body["blueprint_id"]) == (str(ids["user_id"]), str(ids["blueprint_id"]))
+
+    def test_are_for_the_bare_host_of_a_quick_start(self, browser: Client, settings: Any) -> None:
+        """Python looks up no name below localhost."""
+        settings.IRU_DOMAIN, settings.IRU_BARE_API_HOSTS, settings.IRU_PORT = "localhost", ["localhost"], 8000
+        assert all('"http://localhost:8000/api/v1/tags"' in text for text in curls(shown(browser, "list_tags")))
+
+    def test_names_a_device_that_takes_the_command(self, browser: Client, tenant: Tenant) -> None:
+        phone = DeviceFactory.create(tenant=tenant, platform="iPhone")
+        DeviceFactory.create(tenant=tenant, platform="Mac")
+        assert str(phone.uuid) in curls(shown(browser, "refresh_cellular_plans"))[0]
 
     def test_names_no_object_in_a_call_that_cannot_be_undone(self, browser: Client, tenant: Tenant) -> None:
         device = str(examples_of(tenant)["device_id"])
