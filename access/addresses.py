@@ -1,4 +1,4 @@
-"""Network addresses: parsing, trusted proxies, and the network that attempts are counted by."""
+"""Addresses: parsing, trusted proxies, the network that attempts are counted by, and the host of the pages."""
 
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -24,6 +24,12 @@ def parse_network(text: str) -> IPv4Network | IPv6Network:
     Raises ValueError for other texts, and for a network whose address has bits behind its mask.
     """
     return ip_network(text.strip())
+
+
+def web_origin() -> str:
+    """The scheme and host of the pages, for a text that is written without a request for one of them."""
+    port = f":{settings.IRU_PORT}" if settings.IRU_PORT else ""
+    return f"{settings.IRU_SCHEME}://{settings.IRU_WEB_HOSTS[0]}{port}"
 
 
 def is_trusted_proxy(text: str) -> bool:

@@ -31,6 +31,14 @@ LISTS = ("in", "not_in")
 PATTERNS = ("like", "not_like")
 
 
+# What a filter is, for the descriptions of parameters.
+FILTER_FORM = (
+    'JSON with conditions on columns, all of which must match: {"column": {"operator": value}}. Texts take in, not_in, '
+    "like, not_like and is_null; dates and numbers lt, lte, gt, gte, or, in, not_in and is_null; ids in, not_in and "
+    "is_null; booleans eq and is_null. The in and not_in compare exactly; like and not_like search and ignore case."
+)
+
+
 class FilterError(ValidationError):
     """A filter cannot be applied. The message names the column or the operator."""
 

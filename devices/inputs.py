@@ -85,8 +85,18 @@ def page_number(value: Any) -> int:
     return number if number is not None and 1 <= number < MAX_OFFSET else MAX_OFFSET
 
 
-type Limit = Annotated[int, page_size(PAGE_SIZE), Field(ge=1, le=PAGE_SIZE)]
-type Offset = Annotated[int, BeforeValidator(_offset), Field(ge=0, le=MAX_OFFSET)]
+# What `page_size` does, for people.
+ROWS = "The number of rows in the answer; a larger number means the maximum, and any other text the default."
+CURSOR = "The cursor in the `next` or `previous` of another page; left out, the first page."
+
+type Limit = Annotated[int, page_size(PAGE_SIZE), Field(ge=1, le=PAGE_SIZE, description=ROWS)]
+type Offset = Annotated[
+    int,
+    BeforeValidator(_offset),
+    Field(
+        ge=0, le=MAX_OFFSET, description="The number of rows to leave out before the first; any other text means none."
+    ),
+]
 
 
 def _page_number(value: Any) -> int:
@@ -100,7 +110,11 @@ def _encoded(value: Any) -> Any:
     return value.encode() if isinstance(value, str) else value
 
 
-type PageNumber = Annotated[int, BeforeValidator(_page_number), Field(ge=1, le=MOST_PAGES)]
+type PageNumber = Annotated[
+    int,
+    BeforeValidator(_page_number),
+    Field(ge=1, le=MOST_PAGES, description="The number of the page; any other text means the first page."),
+]
 # For `devices.filters.read_filter`. Bytes, because a filter may be longer than the limit for a text.
 type FilterText = Annotated[
     bytes,

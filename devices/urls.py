@@ -146,4 +146,7 @@ urlpatterns = [
     path("api-reference/", reference.reference, name="reference"),
     path("api-reference/changes/", reference.changes, name="reference-changes"),
     path("api-reference/openapi.json", reference.download, name="reference-download"),
+    path("api-reference/<slug:operation_id>/", reference.operation, name="reference-operation"),
+    path("api-reference/<slug:operation_id>/answer/", reference.answer, name="reference-answer"),
+    path("api-reference/<slug:operation_id>/try/", reference.attempt, name="reference-try"),
 ]

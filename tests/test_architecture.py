@@ -188,7 +188,8 @@ def test_modules_stay_short() -> None:
 
 def test_a_schema_is_called_like_the_operations_that_use_it() -> None:
     schemas, operations = ({path.stem for path in modules(f"devices/api/{name}")} for name in ("schemas", "operations"))
-    assert schemas <= operations
+    # The filters of a large list may have a file of their own, beside the schemas of its answers.
+    assert {name.removesuffix("_filters") for name in schemas} <= operations
 
 
 def unscoped(path: Path, tenant_models: set[str]) -> Iterator[tuple[str, int]]:

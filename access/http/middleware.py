@@ -30,8 +30,8 @@ from access.sign_in.second_step import is_missing
 from access.sign_in.sessions import SEEN_AT, STARTED_AT, SessionStore
 
 type GetResponse = Callable[[HttpRequest], HttpResponse]
-# More slashes than one make the path unknown, not a page.
-API_PATH = re.compile(r"/+(?:api/+v\d+|app/+v1)(?:/|\Z)")
+# More slashes than one make the path unknown, not a page. So does any path under /api that no version has.
+API_PATH = re.compile(r"/+(?:api|app/+v1)(?:/|\Z)")
 FILES_PATH = re.compile(r"/(?:files|tenants)/")
 WITHOUT_SECOND_STEP = re.compile(r"/(?:account|theme|session|sign-out|suspended)/")
 MCP_PATH = re.compile(r"/mcp/?\Z")

@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.template.loader import render_to_string
 from django.utils import timezone
 
+from access.addresses import web_origin
 from access.kinds import KINDS, Kind
 from access.models import OwnerNotice, Role, Tenant
 from access.tasks.backend import task
@@ -92,7 +93,7 @@ def _message(notices: list[OwnerNotice], mail: str, name: str, email: str) -> Em
         "events": [(notice, KINDS.get(notice.kind), _facts(notice)) for notice in notices[:LISTED]],
         "others": len(notices[LISTED:]),
         "advices": list(dict.fromkeys(kind.advice for kind in kinds)),
-        "origin": _origin(),
+        "origin": web_origin(),
     }
     body = render_to_string("access/notices/mail.txt", context)
     identity = uuid.uuid5(uuid.UUID(mail), email)
@@ -103,9 +104,3 @@ def _message(notices: list[OwnerNotice], mail: str, name: str, email: str) -> Em
 def _facts(notice: OwnerNotice) -> list[tuple[str, str]]:
     when = notice.created_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     return [*notice.facts.items(), ("When", when)]
-
-
-def _origin() -> str:
-    """The address of the pages: there is no request that could say it."""
-    port = f":{settings.IRU_PORT}" if settings.IRU_PORT else ""
-    return f"{settings.IRU_SCHEME}://{settings.IRU_WEB_HOSTS[0]}{port}"

@@ -9,9 +9,10 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from django.urls import reverse
 
 from access import sql
-from access.addresses import parse
+from access.addresses import parse, web_origin
 from access.audit.events import Actor
 from access.models import Tenant
 from access.permissions import Permission
@@ -39,10 +40,16 @@ JOIN access_tenant AS tenant ON tenant.id = token.tenant_id
 WHERE token.id = %s AND token.disabled_at IS NULL AND token.revoked_at IS NULL AND tenant.active
 """
 
+NO_HEADER = "Send the token in the header `Authorization: Bearer <token>`. The request has no such header."
+OTHER_SCHEME = "Send the token in the header `Authorization: Bearer <token>`. The scheme of the request is not Bearer."
+
 
 @dataclass(frozen=True, slots=True)
 class LiveToken:
-    """A token that is valid at this moment. It is not stored beyond one request."""
+    """A token that is valid at this moment. It is not stored beyond one request.
+
+    `trial`: a person tries its permissions on a page. Such a call reads alone, and is no use of the token.
+    """
 
     id: UUID
     name: str
@@ -50,12 +57,15 @@ class LiveToken:
     tenant: Tenant
     mcp: bool = False
     mcp_sensitive: bool = False
+    trial: bool = False
 
     def actor(self, permission: Permission | None, *, grants: Iterable[Permission] = ()) -> Actor:
         """The token as author of changes, for an operation that needs this permission, and that passes on `grants`.
 
         Each change confirms it again: `log_event` raises AuthenticationFailed or PermissionMissing.
         """
+        if self.trial:
+            return Actor.token(self.id, self.name, confirm=_refuse_changes)
         needed = [*([permission] if permission else []), *grants]
         return Actor.token(self.id, self.name, confirm=partial(_confirm, self.id, needed))
 
@@ -63,30 +73,42 @@ class LiveToken:
 class AuthenticationFailed(Refusal):
     """No live token came with the request.
 
-    `sent` says whether the request had a bearer token. The reason is deliberately not kept.
+    `sent` says whether the request had a bearer token. The reason why that one was refused is deliberately not kept:
+    only a request without any gets a `hint`, which says how to send one.
     """
 
     status = 401
 
-    def __init__(self, *, sent: bool) -> None:
+    def __init__(self, *, sent: bool, hint: str = "") -> None:
         super().__init__("A valid API token is required.")
-        self.sent = sent
+        self.sent, self.hint = sent, hint
+
+    def body(self) -> Any:
+        return {"detail": str(self)} | ({"hint": self.hint} if self.hint else {})
 
     def headers(self) -> Mapping[str, str]:
         return {"WWW-Authenticate": 'Bearer error="invalid_token"' if self.sent else "Bearer"}
 
 
 class PermissionMissing(Refusal):
-    """The token lacks the permission. The answer names it, so that the owner of the integration can ask for it."""
+    """The token lacks the permission.
+
+    The answer names it, and the page where an administrator can add it: the owner of the integration can ask for that.
+    """
 
     status = 403
 
-    def __init__(self, permission: Permission) -> None:
+    def __init__(self, permission: Permission, token_id: UUID) -> None:
         super().__init__("You do not have permission to perform this action.")
-        self.permission = permission
+        self.permission, self.token_id = permission, token_id
 
     def body(self) -> Any:
-        return {"detail": str(self), "missing_permission": self.permission.as_missing()}
+        return {
+            "detail": str(self),
+            "missing_permission": self.permission.as_missing(),
+            "permission": self.permission.codename,
+            "permissions_url": web_origin() + reverse("token-permissions", args=[self.token_id]),
+        }
 
 
 def authenticate(authorization: str | None, *, subdomain: str | None, call: Call | None = None) -> LiveToken:
@@ -95,8 +117,12 @@ def authenticate(authorization: str | None, *, subdomain: str | None, call: Call
     `subdomain` is the tenant named by the host, and None where the token alone names it.
     """
     call = call or Call()
-    scheme, _, secret = (authorization or "").partition(" ")
-    if scheme.lower() != "bearer" or not secret.strip():
+    if not authorization:
+        raise AuthenticationFailed(sent=False, hint=NO_HEADER)
+    scheme, _, secret = authorization.partition(" ")
+    if scheme.lower() != "bearer":
+        raise AuthenticationFailed(sent=False, hint=OTHER_SCHEME)
+    if not secret.strip():
         raise AuthenticationFailed(sent=False)
     secret = secret.strip()
     if not SHAPE.fullmatch(secret):
@@ -153,6 +179,10 @@ def authenticate(authorization: str | None, *, subdomain: str | None, call: Call
     )
 
 
+def _refuse_changes() -> None:
+    raise RuntimeError("A trial of a token's permissions changes nothing.")
+
+
 def _confirm(token_id: UUID, needed: Iterable[Permission]) -> None:
     rows = sql.rows(LOOK_UP_AGAIN, token_id.hex)
     if not rows:
@@ -163,7 +193,7 @@ def _confirm(token_id: UUID, needed: Iterable[Permission]) -> None:
     held = orjson.loads(permissions)
     for permission in needed:
         if permission.codename not in held:
-            raise PermissionMissing(permission)
+            raise PermissionMissing(permission, token_id)
 
 
 @cache

@@ -63,7 +63,7 @@ class Schemas:
                 return {**here, **self._cleaned(others)}
             case dict():
                 return {
-                    BOUNDS.get(key, key): {name: self._cleaned(each) for name, each in value.items()}
+                    BOUNDS.get(key, key): {name: self._cleaned(_described(each)) for name, each in value.items()}
                     if key == "properties"
                     else self._cleaned(value)
                     for key, value in schema.items()
@@ -99,6 +99,17 @@ def without_null(schema: Schema) -> Schema:
     kinds = [kind for kind in schema["anyOf"] if kind != {"type": "null"}]
     others = {key: value for key, value in schema.items() if key != "anyOf"}
     return {**kinds[0], **others} if len(kinds) == 1 else {"anyOf": kinds, **others}
+
+
+def about(schema: Schema, components: dict[str, Schema]) -> str:
+    """The description of a parameter or a field: its own, or else that of the value that it has unless it is null."""
+    value = without_null(schema)
+    return str(value.get("description") or target(value, components).get("description", ""))
+
+
+def _described(field: Schema) -> Schema:
+    """A field of a command may have a label for its form, and no help text: the label describes it."""
+    return {"description": field["title"], **field} if "title" in field else field
 
 
 def _is_object(schema: Schema) -> bool:

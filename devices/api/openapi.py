@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from functools import cache, lru_cache
 from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
 import orjson
 from pydantic import TypeAdapter
@@ -22,9 +23,9 @@ from devices.api.sections import UNGATED
 from devices.api.uploads import MULTIPART, UploadLimits
 
 
-def _record(**properties: Schema) -> Schema:
-    """The schema of an object that has all of these."""
-    return {"type": "object", "properties": properties, "required": list(properties)}
+def _record(optional: Schema | None = None, **properties: Schema) -> Schema:
+    """The schema of an object that has all of these, and that may have the optional ones."""
+    return {"type": "object", "properties": properties | (optional or {}), "required": list(properties)}
 
 
 DESCRIPTION = """\
@@ -40,7 +41,19 @@ TEXT: Schema = {"type": "string"}
 TEXTS: Schema = {"type": "array", "items": TEXT}
 DETAIL = _record(detail=TEXT)
 MESSAGE = _record(message=TEXT)
-LACKING = _record(detail=TEXT, missing_permission=_record(http_method=TEXT, path=TEXT, label=TEXT))
+NO_TOKEN = _record(
+    {"hint": {**TEXT, "description": "How to send a token. Only where the header is missing or has another scheme."}},
+    detail=TEXT,
+)
+LACKING = _record(
+    {
+        "permission": {**TEXT, "description": "The id of the missing permission."},
+        "permissions_url": {**TEXT, "description": "The page where an administrator can add it to the token."},
+    },
+    detail=TEXT,
+    missing_permission=_record(http_method=TEXT, path=TEXT, label=TEXT),
+)
+EXAMPLE_ID = UUID("00000000-0000-4000-8000-000000000000")
 DEPRECATION = {"Deprecation": "Since when the operation has a successor: `@` and the seconds since 1970."}
 RETRY_AFTER = {"description": "Seconds.", "schema": {"type": "integer"}}
 IDEMPOTENCY_KEY = {
@@ -50,6 +63,20 @@ IDEMPOTENCY_KEY = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
     "description": "Makes the call safe to repeat: within 24 hours, another call of the same token with the same key"
     f" and the same content creates nothing and gets the first answer again, with `{idempotency.REPLAYED}: true`.",
+}
+# Of each path parameter; `Doc.parameters` describes one that means something else in an operation.
+PATH_PARAMETERS = {
+    "ade_token_id": "The id of the integration, as the list of integrations has it.",
+    "blueprint_id": "The id of the Blueprint.",
+    "cve_id": "The id of the vulnerability, as in CVE-2026-1234; upper and lower case differ.",
+    "device_id": "The id of the device.",
+    "export_id": "The id of the export, from the answer that requested it.",
+    "library_item_id": "The id of the Library Item.",
+    "note_id": "The id of the note, which must be one of the device.",
+    "pending_upload_id": "The id of the upload, from the answer that reserved it.",
+    "tag_id": "The id of the tag.",
+    "token_id": "The id of the token, which is not its secret.",
+    "user_id": "The id of the user.",
 }
 # The public API has all four of these.
 REFUSED: Schema = {
@@ -180,6 +207,7 @@ def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
             "in": "path",
             "required": True,
             "schema": {"type": "string"} | ({"format": "uuid"} if name in operation.uuids else {}),
+            "description": {**PATH_PARAMETERS, **operation.doc.parameters}[name],
         }
         for name in re.findall(r"{(\w+)}", operation.path)
     ]
@@ -191,8 +219,11 @@ def _query_parameters(operation: Operation, schemas: Schemas) -> list[dict[str, 
     model = schemas.fields(operation.id)
     parameters = []
     for name, each in model["properties"].items():
-        schema = without_null(each)
-        parameter = {"name": name, "in": "query", "required": name in model.get("required", []), "schema": schema}
+        schema = dict(without_null(each))
+        parameter = {"name": name, "in": "query", "required": name in model.get("required", [])}
+        if about := schema.pop("description", ""):
+            parameter["description"] = about
+        parameter["schema"] = schema
         if schema.get("type") == "array":
             parameter |= {"style": "form", "explode": False}  # one parameter, its parts separated by commas
         parameters.append(parameter)
@@ -213,7 +244,8 @@ def _request_body(operation: Operation, schemas: Schemas) -> dict[str, Any]:
 
 def _upload(operation: Operation, limits: UploadLimits, schemas: Schemas) -> Schema:
     form: Schema = _dotted(schemas.fields((operation.id, "body")), schemas) if operation.body else {"type": "object"}
-    files: Schema = {name: {"type": "string", "format": "binary"} for name in (*limits.files, *limits.optional)}
+    file = {"type": "string", "format": "binary", "description": limits.about}
+    files: Schema = dict.fromkeys((*limits.files, *limits.optional), file)
     return {
         **form,
         "properties": form.get("properties", {}) | files,
@@ -271,8 +303,12 @@ def _errors() -> dict[str, Any]:
             REFUSED,
             errors.invalid("name", "This field is required.").body,
         ),
-        401: ("No live API token came with the request", DETAIL, AuthenticationFailed(sent=False).body()),
-        403: ("The token lacks the permission", LACKING, PermissionMissing(example).body() if example else None),
+        401: ("No live API token came with the request", NO_TOKEN, AuthenticationFailed(sent=True).body()),
+        403: (
+            "The token lacks the permission",
+            LACKING,
+            PermissionMissing(example, EXAMPLE_ID).body() if example else None,
+        ),
         404: ("There is no such object in the organization, or no such page", DETAIL, errors.not_found().body),
         408: ("The body arrived too slowly", DETAIL, errors.too_slow().body),
         409: ("A call with the same Idempotency-Key is in progress", DETAIL, idempotency.in_progress().body),

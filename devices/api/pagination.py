@@ -103,7 +103,9 @@ def paginate[M: Model, R](
 class PageNumber(LimitOffset):
     """A page by its number, or by `limit` and `offset`. An invalid number means a page past the end."""
 
-    page: Annotated[int | None, BeforeValidator(page_number), Field(ge=1)] = None
+    page: Annotated[int | None, BeforeValidator(page_number), Field(ge=1)] = Field(
+        default=None, description="The number of the page, of `limit` rows each; a page past the end answers 404."
+    )
 
     @property
     def by_number(self) -> bool:

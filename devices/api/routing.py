@@ -50,12 +50,14 @@ class Doc:
 
     `answer` describes the response beyond its schema, and `headers` each header of it. `media_type` is that of an
     HttpResponse that the handler makes itself. `refuses`: a GET can answer 400 although it takes no parameters.
+    `parameters` describes those of the path that openapi.PATH_PARAMETERS does not describe, or not for this operation.
     """
 
     answer: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     media_type: str = JSON
     refuses: bool = False
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,9 +228,10 @@ class Endpoint:
         if operation.open:
             return operation
         denied = operation.permission is not None and operation.permission.codename not in request.token.permissions
-        count_call(request.token.id, operation.id, denied=denied)
+        if not request.token.trial:
+            count_call(request.token.id, operation.id, denied=denied)
         if operation.permission is not None and denied:
-            raise PermissionMissing(operation.permission)
+            raise PermissionMissing(operation.permission, request.token.id)
         request.actor = request.token.actor(operation.permission)
         return operation
 
@@ -365,6 +368,10 @@ class Api:
             return endpoint.answer(request, parameters)
         except Exception as error:  # noqa: BLE001 - every error is answered in JSON
             return errors.answer(request, error).response()
+
+    def path_parameters(self, operation: Operation) -> list[str]:
+        """The names of the parameters in the path of an operation."""
+        return [name for _, name in Endpoint(operation.path).parameters]
 
     def _answer(self, request: ApiRequest) -> HttpResponse:
         # A dictionary finds the endpoint. Trying one URL pattern after the other takes longer than the token look-up.

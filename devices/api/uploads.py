@@ -46,9 +46,11 @@ class UploadLimits:
     `files`, and optionally one under each name in `optional`.
 
     `handlers` are upload handlers of Django. The default one writes each file to disk and deletes it after the call.
+    `about` describes the files for people.
     """
 
     maximum: int
+    about: str
     files: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     handlers: tuple[type[FileUploadHandler], ...] = (NamelessFileHandler,)

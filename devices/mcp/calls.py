@@ -1,15 +1,13 @@
 """Calls of tools: the arguments become a request of the API, and its response the result of the tool."""
 
 from http import HTTPStatus
-from io import BytesIO
-from typing import Any, cast
-from urllib.parse import urlencode
+from typing import Any
 
 import orjson
-from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpResponse
 
 from devices.api import api, errors, idempotency
+from devices.api.calls import request_for
 from devices.api.errors import ApiError
 from devices.api.rendering import JSON
 from devices.api.routing import ApiRequest
@@ -55,25 +53,20 @@ def _check(request: ApiRequest, tool: Tool, arguments: dict[str, Any]) -> None:
 def _request(outer: ApiRequest, tool: Tool, arguments: dict[str, Any], parameters: dict[str, str]) -> ApiRequest:
     """The request that a client of the API would have sent, by the sender of `outer`."""
     given = {name: value for name, value in arguments.items() if name in tool.body}
-    body = b""
+    body = _json(given) if tool.operation.body is not None else b""
     environ = {name: value for name, value in outer.META.items() if name not in OUTER}
-    if tool.operation.body is not None:
-        body = _json(given)
-        environ["CONTENT_TYPE"] = JSON
     if tool.operation.creates and arguments.get(IDEMPOTENCY_KEY) is not None:
         environ[f"HTTP_{idempotency.HEADER.upper().replace('-', '_')}"] = _text(arguments[IDEMPOTENCY_KEY])
-    path = tool.operation.path.format(**parameters)
     query = {name: _text(arguments[name]) for name in tool.query if arguments.get(name) is not None}
-    environ |= {
-        "REQUEST_METHOD": tool.operation.method,
-        "PATH_INFO": path.encode().decode("latin-1"),  # as WSGI has it
-        "QUERY_STRING": urlencode(query),
-        "CONTENT_LENGTH": str(len(body)),
-        "wsgi.input": BytesIO(body),
-    }
-    request = cast("ApiRequest", WSGIRequest(environ))
-    request.subdomain, request.token, request.tenant = outer.subdomain, outer.token, outer.tenant
-    return request
+    return request_for(
+        tool.operation,
+        environ,
+        subdomain=outer.subdomain,
+        token=outer.token,
+        parameters=parameters,
+        query=query,
+        body=body,
+    )
 
 
 def _text(value: Any) -> str:

@@ -1,8 +1,6 @@
 """The OpenAPI document as a person reads it: what `views.reference` shows, and nothing that is not in the document."""
 
 import json
-import re
-import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,24 +8,24 @@ from typing import Any
 from django.utils.text import slugify
 
 from access.search import matches, rank, searchable, words_of
-from devices.api.json_schemas import Schema, target, without_null
-from devices.api.uploads import MULTIPART
+from devices.api.json_schemas import Schema, about, target, without_null
 
-TOKEN = "$IRU_TOKEN"  # noqa: S105 - the variable of a shell, not a token
-EXAMPLES = {"boolean": True, "integer": 1, "number": 1, "array": [], "object": {}, "string": "example"}
 EVERYWHERE = {"429", "500"}  # errors that are not specific to the operation
-EXAMPLE_ID = "00000000-0000-4000-8000-000000000000"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
-    """A parameter, or a field of a body. `limits` says what it may be, and what it is when it is left out."""
+    """A parameter, or a field of a body. `limits` says what it may be, and what it is when it is left out.
+
+    `about` is its description: every second part is code.
+    """
 
     name: str
     place: str
     kind: str
     required: bool
     limits: str
+    about: list[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +38,8 @@ class Error:
 class Entry:
     """One operation. `permission` is empty where none is needed, `open` where not even a token is.
 
-    `ours`: an addition to the public API.
+    `ours`: an addition to the public API. `url` is its address with the path's parameters in braces, and `body` the
+    schema of its body, for `reference_examples`.
     """
 
     id: str
@@ -62,7 +61,9 @@ class Entry:
     headers: list[tuple[str, str]]  # name, description
     shape: str
     errors: list[Error]
-    curl: str
+    url: str
+    body: Schema | None
+    body_required: bool
 
     @property
     def search_text(self) -> str:
@@ -142,14 +143,14 @@ def _entry(document: dict[str, Any], method: str, path: str, operation: dict[str
             _value(
                 each["name"],
                 each["in"] + ", separated by commas" * ("explode" in each),
-                each["schema"],
+                {**each["schema"], "description": each.get("description", "")},
                 schemas,
                 required=each["required"],
             )
             for each in operation.get("parameters", [])
         ],
         fields=list(_fields(body, schemas)),
-        fields_about=body["description"].split("`") if "description" in body else [],
+        fields_about=_marked(body.get("description", "")),
         media_types=list(content),
         status=f"{status} {success['description']}",
         answer=answer,
@@ -160,14 +161,26 @@ def _entry(document: dict[str, Any], method: str, path: str, operation: dict[str
             for code, each in operation["responses"].items()
             if code not in EVERYWHERE and "$ref" in each
         ],
-        curl=_curl(document, method, path, operation, body if content else None),
+        url=document["servers"][0]["url"] + path,
+        body=body if content else None,
+        body_required=operation.get("requestBody", {}).get("required", False),
     )
 
 
 def _value(name: str, place: str, schema: Schema, schemas: Schema, *, required: bool) -> Value:
     return Value(
-        name=name, place=place, kind=_kind(schema, schemas), required=required, limits=_limits(schema, schemas)
+        name=name,
+        place=place,
+        kind=_kind(schema, schemas),
+        required=required,
+        limits=_limits(schema, schemas),
+        about=_marked(about(schema, schemas)),
     )
+
+
+def _marked(text: str) -> list[str]:
+    """The parts of a text, of which every second one stood between backticks."""
+    return text.split("`") if text else []
 
 
 def _fields(model: Schema, schemas: Schema, outer: str = "", *, needed: bool = True) -> Iterator[Value]:
@@ -231,46 +244,3 @@ def _shape(schema: Schema, schemas: Schema, indent: str = "") -> str:
     if schema.get("type") == "object":
         return "{…}"
     return _kind(schema, schemas)
-
-
-def _curl(document: dict[str, Any], method: str, path: str, operation: dict[str, Any], body: Schema | None) -> str:
-    """A command line that works once the variables of the shell in it are set."""
-    # Braces would be curl's own; and the shell puts values in between double quotes alone.
-    filled = re.sub(r"{(\w+)}", lambda match: "$" + match[1].upper(), path)
-    query = "&".join(
-        f"{each['name']}=${each['name'].upper()}"
-        for each in operation.get("parameters", [])
-        if each["in"] == "query" and each["required"]
-    )
-    url = document["servers"][0]["url"] + filled + (f"?{query}" if query else "")
-    parts = ["curl" if method == "GET" else f"curl -X {method}", f'"{url}"']
-    if operation.get("security") != []:
-        parts.append(f'-H "Authorization: Bearer {TOKEN}"')
-    if body is not None and list(operation["requestBody"]["content"]) == [MULTIPART]:
-        parts += [f'-F "{name}={_form_example(body["properties"][name])}"' for name in body["required"]]
-    # What may be left out is; only a change of nothing would be no example.
-    elif body is not None and (operation["requestBody"]["required"] or method == "PATCH"):
-        example = _example(body, document["components"]["schemas"])
-        parts += ['-H "Content-Type: application/json"', "-d " + shlex.quote(json.dumps(example))]
-    if any(not kind.endswith("json") for kind in next(iter(operation["responses"].values())).get("content", {})):
-        parts.append("-OJ")  # a file, under the name that the server gives it
-    return " ".join(parts[:2]) + "".join(f" \\\n  {part}" for part in parts[2:])
-
-
-def _form_example(schema: Schema) -> str:
-    return "@file" if schema.get("format") == "binary" else str(_example(schema, {}))
-
-
-def _example(schema: Schema, schemas: Schema) -> Any:
-    """A value for `schema`: of an object its required fields, or its first where none is."""
-    schema = target(without_null(schema), schemas)
-    if "anyOf" in schema:
-        return _example(schema["anyOf"][0], schemas)
-    if "properties" in schema:
-        names = schema.get("required") or list(schema["properties"])[:1]
-        return {name: _example(schema["properties"][name], schemas) for name in names}
-    if "enum" in schema:
-        return schema["enum"][0]
-    if schema.get("format") == "uuid":
-        return EXAMPLE_ID
-    return schema.get("const", EXAMPLES.get(schema.get("type", ""), "example"))

@@ -28,7 +28,15 @@ from devices.models.enrollment import AdeDeviceQuerySet
 
 CERTIFICATE = "application/x-x509-ca-cert"
 # A server token stays in memory, never on disk. The maximum is above LARGEST_FILE, whose check has a clearer message.
-TOKEN_FILE = UploadLimits(maximum=4 * LARGEST_FILE, files=("file",), handlers=(MemoryFileUploadHandler,))
+TOKEN_FILE = UploadLimits(
+    maximum=4 * LARGEST_FILE,
+    files=("file",),
+    handlers=(MemoryFileUploadHandler,),
+    about=f"The server token that Apple made for the public key, a .p7m of at most {LARGEST_FILE:,} bytes.",
+)
+ADE_DEVICE = Doc(
+    parameters={"device_id": "The id of a device in the list of ADE devices, not that of the enrolled device."}
+)
 
 router = Router(AUTOMATED_DEVICE_ENROLLMENT, prefix="/api/v1/integrations/apple/ade")
 
@@ -165,6 +173,7 @@ def list_ade_devices(request: ApiRequest, query: AdeDeviceQuery) -> Page[AdeDevi
     label="Get ADE device",
     about="Get one device that Apple assigned to the organization",
     response=OneAdeDeviceOut,
+    doc=ADE_DEVICE,
 )
 def get_ade_device(request: ApiRequest, device_id: UUID) -> OneAdeDeviceOut:
     row = request.tenant.ade_devices.complete().get(uuid=device_id)
@@ -178,6 +187,7 @@ def get_ade_device(request: ApiRequest, device_id: UUID) -> OneAdeDeviceOut:
     label="Update ADE Device",
     about="Change the Blueprint, user or asset tag that a device gets when it enrolls",
     response=AdeDeviceOut,
+    doc=ADE_DEVICE,
 )
 def update_ade_device(request: ApiRequest, device_id: UUID, body: AdeDeviceUpdate) -> AdeDeviceOut:
     row = ade_devices.update_ade_device(

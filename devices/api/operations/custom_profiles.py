@@ -10,6 +10,7 @@ from devices.library.kinds import CUSTOM_PROFILE
 from devices.library.profile_files import LARGEST
 
 BODY = LARGEST + 64 * 1024  # bytes, including the other fields of the form
+FILE = f"An unsigned configuration profile, a .mobileconfig of at most {LARGEST:,} bytes."
 
 router = Router(CUSTOM_PROFILES)
 
@@ -47,7 +48,7 @@ def get_custom_profile(request: ApiRequest, library_item_id: UUID) -> ProfileOut
     response=ProfileOut,
     status=201,
     forms=True,
-    upload=UploadLimits(maximum=BODY, files=("file",)),
+    upload=UploadLimits(maximum=BODY, files=("file",), about=FILE),
 )
 def create_custom_profile(request: ApiRequest, body: NewProfile, upload: Upload) -> ProfileOut:
     file = upload.files["file"].read()
@@ -62,7 +63,7 @@ def create_custom_profile(request: ApiRequest, body: NewProfile, upload: Upload)
     about="Change a custom profile, or replace its file",
     response=ProfileOut,
     forms=True,
-    upload=UploadLimits(maximum=BODY, optional=("file",)),
+    upload=UploadLimits(maximum=BODY, optional=("file",), about=FILE),
 )
 def update_custom_profile(
     request: ApiRequest, library_item_id: UUID, body: ProfileUpdate, upload: Upload

@@ -11,15 +11,12 @@ from devices.api.routing import ApiRequest, Deprecation, Router
 from devices.api.schemas.threats import (
     BehaviorOut,
     BehaviorPage,
-    BehaviorQuery,
     FirstBehaviorOut,
-    FirstBehaviorQuery,
     FirstThreatOut,
-    FirstThreatQuery,
     ThreatOut,
     ThreatPage,
-    ThreatQuery,
 )
+from devices.api.schemas.threats_filters import BehaviorQuery, FirstBehaviorQuery, FirstThreatQuery, ThreatQuery
 from devices.api.sections import THREATS
 from devices.models import BehavioralDetection, Threat
 from devices.security.threats import (

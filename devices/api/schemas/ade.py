@@ -10,10 +10,24 @@ from devices.enrollment.ade_devices import AdeDeviceChanges
 from devices.inputs import Body
 from devices.models import AdeDevice, AdeIntegration, Blueprint, Device
 
-type Email = Annotated[str, StringConstraints(min_length=1, max_length=254)]
-type Phone = Annotated[str, StringConstraints(min_length=1, max_length=60)]
+type Email = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=254),
+    Field(description="The address that devices show for support during their enrollment."),
+]
+type Phone = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=60),
+    Field(description="The phone number that devices show for support during their enrollment."),
+]
 # A form cannot express null, so an empty field means null.
 type OptionalUUID = Annotated[UUID | None, BeforeValidator(lambda value: None if value == "" else value)]
+DefaultBlueprint = Annotated[
+    OptionalUUID,
+    Field(
+        description="The id of the Blueprint of devices that are assigned later; required without Blueprint Routing."
+    ),
+]
 
 FAMILIES = AdeDevice.Family.values
 ENROLLED, REMOVED = 3, 4  # the two states seen in answers of the public API
@@ -22,8 +36,11 @@ ENROLLED, REMOVED = 3, 4  # the two states seen in answers of the public API
 class AdeDefaults(Body):
     """The Blueprint or Blueprint Routing of devices that are assigned later, and the support contact they show."""
 
-    blueprint_id: OptionalUUID = None
-    use_blueprint_routing: bool = False
+    blueprint_id: DefaultBlueprint = None
+    use_blueprint_routing: bool = Field(
+        default=False,
+        description="Whether Blueprint Routing finds the Blueprint; true needs `blueprint_id` to be left out.",
+    )
     phone: Phone
     email: Email
 
@@ -32,30 +49,56 @@ class AdeDefaults(Body):
 
 
 class AdeDefaultsChange(AdeDefaults):
-    blueprint_id: OptionalUUID
+    blueprint_id: DefaultBlueprint
 
 
 class AdeDeviceQuery(PageNumber):
     """Filters of the list of ADE devices. A device must match all given filters."""
 
-    blueprint_id: str | None = None
-    user_id: UUID | None = None
-    dep_account: UUID | None = None
-    device_family: str | None = None
-    model: str | None = None
-    os: str | None = None
-    profile_status: str | None = None
-    serial_number: str | None = None
+    blueprint_id: str | None = Field(
+        default=None,
+        description="Devices whose Blueprint has an id that contains this text, with or without its dashes.",
+    )
+    user_id: UUID | None = Field(default=None, description="Devices for the user with exactly this id.")
+    dep_account: UUID | None = Field(default=None, description="Devices of the integration with exactly this id.")
+    device_family: str | None = Field(
+        default=None, description=f"Devices of exactly this family: {', '.join(FAMILIES)}."
+    )
+    model: str | None = Field(default=None, description="Devices whose model contains this text; case is ignored.")
+    os: str | None = Field(default=None, description="Devices with exactly this operating system, as Apple names it.")
+    profile_status: str | None = Field(
+        default=None,
+        description="Devices whose enrollment profile has exactly this status: "
+        f"{', '.join(AdeDevice.ProfileStatus.values)}.",
+    )
+    serial_number: str | None = Field(
+        default=None, description="Devices whose serial number contains this text; case is ignored."
+    )
 
 
 class AdeDeviceUpdate(Body):
     """Any subset of these. A Blueprint ends routing, and routing removes the Blueprint. Null clears other fields."""
 
-    blueprint_id: OptionalUUID = Field(default=None, validation_alias=AliasChoices("blueprint_id", "blueprint"))
-    use_blueprint_routing: bool = False
-    override_dep_profile_id: OptionalUUID = None
-    user_id: OptionalUUID = Field(default=None, validation_alias=AliasChoices("user_id", "user"))
-    asset_tag: Annotated[str, StringConstraints(max_length=255)] | None = None
+    blueprint_id: OptionalUUID = Field(
+        default=None,
+        validation_alias=AliasChoices("blueprint_id", "blueprint"),
+        description="The id of the Blueprint that the device gets when it enrolls; it ends Blueprint Routing.",
+    )
+    use_blueprint_routing: bool = Field(
+        default=False,
+        description="Whether Blueprint Routing finds the Blueprint at enrollment; true removes the Blueprint.",
+    )
+    override_dep_profile_id: OptionalUUID = Field(
+        default=None, description="The id of a library item with another enrollment profile; null removes it."
+    )
+    user_id: OptionalUUID = Field(
+        default=None,
+        validation_alias=AliasChoices("user_id", "user"),
+        description="The id of the user that the device gets when it enrolls; null clears it.",
+    )
+    asset_tag: Annotated[str, StringConstraints(max_length=255)] | None = Field(
+        default=None, description="The asset tag that the device gets when it enrolls; null clears it."
+    )
 
     def changes(self) -> AdeDeviceChanges:
         changes: AdeDeviceChanges = {}

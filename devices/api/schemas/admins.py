@@ -2,16 +2,22 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from access.models import Administrator
+from access.models import Administrator, Role
 from devices.dates import with_offset
-from devices.inputs import CURSOR_PAGE_SIZE, Limit, Query
+from devices.inputs import CURSOR, CURSOR_PAGE_SIZE, Limit, Query
 
 
 class AdminQuery(Query):
-    size: Limit | None = Field(default=None, alias="sizePerPage")
+    size: Limit | None = Field(
+        default=None,
+        alias="sizePerPage",
+        description="The number of rows in the answer, instead of `limit`; a larger number means the maximum.",
+    )
     limit: Limit = CURSOR_PAGE_SIZE  # not documented, but sent by a published client
-    cursor: str | None = None
-    role: str | None = None
+    cursor: str | None = Field(default=None, description=CURSOR)
+    role: str | None = Field(
+        default=None, description=f"Administrators with exactly this role: {', '.join(Role.values)}."
+    )
 
 
 class AdminOut(BaseModel):

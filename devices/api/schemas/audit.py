@@ -5,7 +5,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from access.models import AuditEvent
 from devices.dates import zulu
-from devices.inputs import Query, page_size
+from devices.inputs import CURSOR, ROWS, Query, page_size
 
 LONGEST_PAGE = 500
 
@@ -28,11 +28,26 @@ def _moment(at: time) -> BeforeValidator:
 class AuditQuery(Query):
     """A date without a time means its first moment as a start, its last one as an end."""
 
-    limit: Annotated[int, page_size(LONGEST_PAGE), Field(ge=1, le=LONGEST_PAGE)] = 100
-    sort_by: Literal["occurred_at", "-occurred_at", "id", "-id"] = "occurred_at"
-    start_date: Annotated[datetime, _moment(time.min)] | None = None
-    end_date: Annotated[datetime, _moment(time.max)] | None = None
-    cursor: str | None = None
+    limit: Annotated[int, page_size(LONGEST_PAGE), Field(ge=1, le=LONGEST_PAGE)] = Field(default=100, description=ROWS)
+    sort_by: Literal["occurred_at", "-occurred_at", "id", "-id"] = Field(
+        default="occurred_at",
+        description="Oldest first, or newest first with a `-`; `id` is the same order as `occurred_at`.",
+    )
+    start_date: Annotated[datetime, _moment(time.min)] | None = Field(
+        default=None,
+        description=(
+            "Events at or after this date and time; a date alone means its first moment, and a "
+            "time without a zone is UTC."
+        ),
+    )
+    end_date: Annotated[datetime, _moment(time.max)] | None = Field(
+        default=None,
+        description=(
+            "Events at or before this date and time; a date alone means its last moment, and a "
+            "time without a zone is UTC."
+        ),
+    )
+    cursor: str | None = Field(default=None, description=CURSOR)
 
 
 class AuditEventOut(BaseModel):

@@ -1,7 +1,7 @@
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from devices.api.schemas.blueprints import EnrollmentCode, EnrollmentCodeChange
 from devices.dates import zulu
@@ -10,7 +10,9 @@ from devices.models import BlueprintRouting, RoutingActivity
 
 
 class RoutingBody(Body):
-    enrollment_code: EnrollmentCodeChange
+    enrollment_code: Annotated[
+        EnrollmentCodeChange, Field(description="The parts of the enrollment code of Blueprint Routing to change.")
+    ]
 
 
 class RoutingOut(BaseModel):

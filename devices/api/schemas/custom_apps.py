@@ -15,7 +15,19 @@ type AppScript = Annotated[
 ]
 # The client's name of a file, and the file's key from the answer of `…/upload`.
 type FileName = Annotated[str, StringConstraints(min_length=1, max_length=255)]
-type FileKey = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+type FileKey = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=255),
+    Field(description="The `file_key` of an uploaded file, from the answer that reserved the upload."),
+]
+type AppName = Annotated[Name, Field(description="The name of the app in the Library.")]
+InstallType = Annotated[
+    CustomApp.InstallType, Field(description="The kind of file, which must be that of its content.")
+]
+Enforcement = Annotated[
+    CustomApp.Enforcement,
+    Field(description="Install once, install again if the audit script asks for it, or only from Self Service."),
+]
 
 
 class PostData(BaseModel):
@@ -33,7 +45,7 @@ class PostData(BaseModel):
 
 
 class CustomAppUpload(Body):
-    name: FileName
+    name: Annotated[FileName, Field(description="The name of the file, with its ending.")]
 
 
 class CustomAppUploadOut(BaseModel):
@@ -59,23 +71,34 @@ class CustomAppUploadOut(BaseModel):
 class CustomAppUpdate(SelfServiceFields):
     """Any subset of these. Fields that are left out stay as they are. `file_key` alone replaces the file."""
 
-    name: Name = ""
+    name: AppName = ""
     file_key: FileKey = ""
-    install_type: CustomApp.InstallType = CustomApp.InstallType.PACKAGE
-    install_enforcement: CustomApp.Enforcement = CustomApp.Enforcement.ONCE
-    unzip_location: Annotated[str, StringConstraints(max_length=1000)] = ""
-    audit_script: AppScript = ""
-    preinstall_script: AppScript = ""
-    postinstall_script: AppScript = ""
-    active: bool = True
-    restart: bool = False
+    install_type: InstallType = CustomApp.InstallType.PACKAGE
+    install_enforcement: Enforcement = CustomApp.Enforcement.ONCE
+    unzip_location: Annotated[str, StringConstraints(max_length=1000)] = Field(
+        default="",
+        description=(
+            "The folder on the Mac into which an archive is unpacked; required for `zip`, and dropped for other types."
+        ),
+    )
+    audit_script: AppScript = Field(
+        default="",
+        description=(
+            "A script that says whether the app has to be installed; required for "
+            "`continuously_enforce`, and refused otherwise."
+        ),
+    )
+    preinstall_script: AppScript = Field(default="", description="A script that runs before the installation.")
+    postinstall_script: AppScript = Field(default="", description="A script that runs after the installation.")
+    active: bool = Field(default=True, description="Whether devices get the app.")
+    restart: bool = Field(default=False, description="Whether the Mac restarts after the installation.")
 
 
 class NewCustomApp(CustomAppUpdate):
-    name: Name
+    name: AppName
     file_key: FileKey
-    install_type: CustomApp.InstallType
-    install_enforcement: CustomApp.Enforcement
+    install_type: InstallType
+    install_enforcement: Enforcement
 
 
 class CustomAppOut(BaseModel):

@@ -1,29 +1,34 @@
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from devices.dates import zulu
 from devices.inputs import Body, Name
 from devices.library.profiles import mdm_identifier
 from devices.models import LibraryItem
 
+type ProfileName = Annotated[Name, Field(description="The name of the profile in the Library, and of its payload.")]
+
 
 class ProfileUpdate(Body):
     """Any subset of these. Fields that are left out stay as they are. `file` is an unsigned .mobileconfig."""
 
-    name: Name = ""
-    active: bool = True
-    runs_on_mac: bool = False
-    runs_on_iphone: bool = False
-    runs_on_ipad: bool = False
-    runs_on_tv: bool = False
-    runs_on_vision: bool = False
+    name: ProfileName = ""
+    active: bool = Field(default=True, description="Whether devices get the profile.")
+    runs_on_mac: bool = Field(
+        default=False, description="Whether Macs get the profile; in a new one it is true if no `runs_on_…` is sent."
+    )
+    runs_on_iphone: bool = Field(default=False, description="Whether iPhones get the profile.")
+    runs_on_ipad: bool = Field(default=False, description="Whether iPads get the profile.")
+    runs_on_tv: bool = Field(default=False, description="Whether Apple TVs get the profile.")
+    runs_on_vision: bool = Field(default=False, description="Whether Apple Vision devices get the profile.")
 
 
 class NewProfile(ProfileUpdate):
     """`runs_on_mac` is true if no `runs_on_…` is sent."""
 
-    name: Name
+    name: ProfileName
 
 
 class ProfileOut(BaseModel):

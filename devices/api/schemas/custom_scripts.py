@@ -1,7 +1,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from devices.api.schemas.self_service import ONLY_IN_SELF_SERVICE, SelfServiceFields, self_service
@@ -22,21 +22,33 @@ def _not_blank(text: str) -> str:
     return text
 
 
+type ScriptName = Annotated[Name, Field(description="The name of the script in the Library.")]
+Frequency = Annotated[
+    CustomScript.Frequency,
+    Field(description="How often Macs run the script; `no_enforcement`: only from Self Service."),
+]
+type Script = Annotated[
+    ScriptText,
+    AfterValidator(_not_blank),
+    Field(description="The script itself; blanks at its end are removed."),
+]
+
+
 class ScriptUpdate(SelfServiceFields):
     """Any subset of these. Fields that are left out stay as they are."""
 
-    name: Name = ""
-    execution_frequency: CustomScript.Frequency = CustomScript.Frequency.ONCE
-    script: Annotated[ScriptText, AfterValidator(_not_blank)] = ""
-    remediation_script: ScriptText = ""
-    active: bool = True
-    restart: bool = False
+    name: ScriptName = ""
+    execution_frequency: Frequency = CustomScript.Frequency.ONCE
+    script: Script = ""
+    remediation_script: ScriptText = Field(default="", description="A script that runs if `script` ends with an error.")
+    active: bool = Field(default=True, description="Whether Macs run the script.")
+    restart: bool = Field(default=False, description="Whether the Mac restarts afterwards.")
 
 
 class NewScript(ScriptUpdate):
-    name: Name
-    execution_frequency: CustomScript.Frequency
-    script: Annotated[ScriptText, AfterValidator(_not_blank)]
+    name: ScriptName
+    execution_frequency: Frequency
+    script: Script
 
 
 class ScriptOut(BaseModel):

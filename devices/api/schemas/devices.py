@@ -36,28 +36,64 @@ def _ordering(value: str) -> str:
 class DeviceQuery(LimitOffset):
     """Filters of the device list; all that are given must match."""
 
-    asset_tag: str | None = None
-    blueprint_id: str | None = None
-    device_id: UUID | None = None
-    device_name: str | None = None
-    filevault_enabled: bool | None = None
-    mac_address: str | None = None
-    model: str | None = None
-    ordering: Annotated[str, BeforeValidator(_ordering)] | None = None
-    os_version: str | None = None
+    asset_tag: str | None = Field(
+        default=None, description="Devices whose asset tag contains this text; case is ignored."
+    )
+    blueprint_id: str | None = Field(
+        default=None,
+        description="Devices whose Blueprint has an id that contains this text, with or without its dashes.",
+    )
+    device_id: UUID | None = Field(default=None, description="The device with exactly this id.")
+    device_name: str | None = Field(default=None, description="Devices whose name contains this text; case is ignored.")
+    filevault_enabled: bool | None = Field(
+        default=None, description="Macs whose FileVault is on, or off; devices of other platforms never match."
+    )
+    mac_address: str | None = Field(
+        default=None,
+        description=(
+            "Devices with exactly this MAC address; case is ignored, and the parts may be "
+            "separated by colons or dashes."
+        ),
+    )
+    model: str | None = Field(default=None, description="Devices whose model contains this text; case is ignored.")
+    ordering: Annotated[str, BeforeValidator(_ordering)] | None = Field(
+        default=None,
+        description="Columns to sort by, separated by commas, descending with a `-` before the name: "
+        f"{', '.join(ORDERINGS)}.",
+    )
+    os_version: str | None = Field(
+        default=None, description="Devices whose OS version contains this text; case is ignored."
+    )
     platform: (
         Annotated[Literal["Mac", "iPad", "iPhone", "AppleTV", "Android", "Windows"], BeforeValidator(_platform)] | None
-    ) = None
-    serial_number: str | None = None
-    tag_name: str | None = None
-    tag_name_in: Listed[str] | None = None
-    tag_id: UUID | None = None
-    tag_id_in: Listed[UUID] | None = None
-    user: str | None = None
-    user_email: str | None = None
-    user_email_exact: str | None = None
-    user_id: UUID | None = None
-    user_name: str | None = None
+    ) = Field(default=None, description="Devices of exactly this platform; case is ignored.")
+    serial_number: str | None = Field(
+        default=None, description="Devices whose serial number contains this text; case is ignored."
+    )
+    tag_name: str | None = Field(default=None, description="Devices with a tag of exactly this name.")
+    tag_name_in: Listed[str] | None = Field(
+        default=None, description="Devices with a tag of exactly one of these names."
+    )
+    tag_id: UUID | None = Field(default=None, description="Devices with the tag of exactly this id.")
+    tag_id_in: Listed[UUID] | None = Field(default=None, description="Devices with a tag of one of these ids.")
+    user: str | None = Field(
+        default=None, description="Devices whose assigned user has a name that contains this text; case is ignored."
+    )
+    user_email: str | None = Field(
+        default=None, description="Devices whose assigned user has an address that contains this text; case is ignored."
+    )
+    user_email_exact: str | None = Field(
+        default=None, description="Devices whose assigned user has exactly this address."
+    )
+    user_id: UUID | None = Field(
+        default=None, description="Devices that are assigned to the user with exactly this id."
+    )
+    user_name: str | None = Field(
+        default=None,
+        description=(
+            "Devices whose assigned user has a name that contains this text, as with `user`; case is ignored."
+        ),
+    )
 
     @property
     def unfiltered(self) -> bool:
@@ -105,7 +141,18 @@ class DeviceOut(BaseModel):
 class DeviceUpdate(Body):
     """Any subset of these; what is left out stays."""
 
-    user: UUID | None = None
-    asset_tag: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
-    blueprint_id: UUID = UUID(int=0)
-    tags: Annotated[list[Name], Field(max_length=200)] = []  # more would be a mistake, and each new one is created
+    user: UUID | None = Field(
+        default=None, description="The id of the user that the device is assigned to; null removes the assignment."
+    )
+    asset_tag: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = Field(
+        default=None, description="The asset tag; null clears it."
+    )
+    blueprint_id: UUID = Field(default=UUID(int=0), description="The id of the Blueprint that the device is moved to.")
+    # more would be a mistake, and each new one is created
+    tags: Annotated[list[Name], Field(max_length=200)] = Field(
+        default=[],
+        description=(
+            "The names of all tags that the device has afterwards; a tag that the organization "
+            "does not have is created."
+        ),
+    )

@@ -1,11 +1,11 @@
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from devices.api.schemas.custom_apps import FileKey, FileName, PostData
+from devices.api.schemas.custom_apps import AppName, FileKey, FileName, PostData
 from devices.dates import whole_seconds, zulu
-from devices.inputs import Body, Name
+from devices.inputs import Body
 from devices.models import LibraryItem, StoredFile
 from devices.storage.files import Reservation, hosted_url
 
@@ -21,7 +21,7 @@ ABSENT: Any = Field(default=None, exclude_if=lambda value: value is None)
 
 
 class IpaUpload(Body):
-    filename: FileName
+    filename: Annotated[FileName, Field(description="The name of the file, with its ending.")]
 
 
 class IpaUploadOut(BaseModel):
@@ -99,11 +99,19 @@ class IpaAppUpdate(Body):
     """Any subset of these. Fields that are left out stay as they are. `file_key` replaces the file."""
 
     file_key: FileKey = ""
-    name: Name = ""
-    runs_on_iphone: bool = False
-    runs_on_ipad: bool = False
-    runs_on_tv: bool = False
-    active: bool = True
+    name: AppName = ""
+    runs_on_iphone: bool = Field(
+        default=False,
+        description="Whether iPhones get the app; in a new one the file decides if no `runs_on_…` is sent.",
+    )
+    runs_on_ipad: bool = Field(
+        default=False, description="Whether iPads get the app; in a new one the file decides if no `runs_on_…` is sent."
+    )
+    runs_on_tv: bool = Field(
+        default=False,
+        description="Whether Apple TVs get the app; in a new one the file decides if no `runs_on_…` is sent.",
+    )
+    active: bool = Field(default=True, description="Whether devices get the app.")
 
     def given(self) -> Any:
         """The fields that the caller sent."""
@@ -114,7 +122,7 @@ class NewIpaApp(IpaAppUpdate):
     """If no `runs_on_…` is sent, the app runs on the families that its file names."""
 
     file_key: FileKey
-    name: Name
+    name: AppName
 
 
 class IpaAppOut(BaseModel):

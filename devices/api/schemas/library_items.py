@@ -1,7 +1,7 @@
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from devices.api.pagination import LimitOffset, Page
 from devices.api.schemas.inventory import Reference, places, reports
@@ -14,9 +14,13 @@ from devices.models import LibraryActivity
 class ItemActivityQuery(LimitOffset):
     """A change must match all given filters."""
 
-    activity_type: str | None = None
-    user_id: UUID | None = None
-    user_email: str | None = None
+    activity_type: str | None = Field(
+        default=None, description=f"Changes of exactly this type: {', '.join(LibraryActivity.Type.values)}."
+    )
+    user_id: UUID | None = Field(default=None, description="Changes by the person or the token with exactly this id.")
+    user_email: str | None = Field(
+        default=None, description="Changes by the person with this address; case is ignored."
+    )
 
 
 class ItemActivityOut(BaseModel):
@@ -45,8 +49,8 @@ class ItemActivityOut(BaseModel):
 class ItemStatusQuery(LimitOffset):
     """`computer_id` is the id of one device. `status` is a status as in the answer, in upper or lower case."""
 
-    computer_id: UUID | None = None
-    status: str = ""
+    computer_id: UUID | None = Field(default=None, description="Only the device with exactly this id.")
+    status: str = Field(default="", description="Devices with exactly this status of the item, in upper or lower case.")
 
 
 class ItemStatusOut(BaseModel):

@@ -1,7 +1,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
 from devices.dates import zulu
 from devices.inputs import Body
@@ -9,7 +9,10 @@ from devices.models import DeviceNote
 
 
 class NoteBody(Body):
-    content: Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
+    content: Annotated[
+        Annotated[str, StringConstraints(min_length=1, max_length=20_000)],
+        Field(description="The text of the note; blanks at both ends are removed."),
+    ]
 
 
 class NoteOut(BaseModel):

@@ -6,7 +6,8 @@ from uuid import UUID
 from pydantic import BaseModel, Field, create_model, field_validator
 
 from devices.dates import with_offset
-from devices.inputs import PAGE_SIZE, Body, Listed, Offset, Query, page_size
+from devices.filters import FILTER_FORM
+from devices.inputs import PAGE_SIZE, ROWS, Body, Listed, Offset, Query, page_size
 from devices.models import PrismExport
 from devices.models.prism.columns import Category, Column
 from devices.prism.exports import link_of, path_of
@@ -31,13 +32,30 @@ _TYPES: dict[str, Any] = {
 class PrismQuery(Query):
     """An empty `cursor` starts at the first page. `filter` is JSON: {"column": {"operator": value}}."""
 
-    blueprint_ids: Listed[UUID] = []
-    device_families: Listed[Family] = []
-    filter: str | None = None
-    sort_by: str | None = None
-    limit: Annotated[int, page_size(PAGE_SIZE), Field(ge=1, le=PAGE_SIZE)] = DEFAULT_SIZE
+    blueprint_ids: Listed[UUID] = Field(
+        default=[], description="Rows of devices in one of these Blueprints, by their exact ids; left out, of all."
+    )
+    device_families: Listed[Family] = Field(
+        default=[], description="Rows of devices of one of these families; left out, of all."
+    )
+    filter: str | None = Field(
+        default=None,
+        description=f"{FILTER_FORM} The columns are those of the rows. At most {LONGEST_FILTER:,} characters.",
+    )
+    sort_by: str | None = Field(
+        default=None,
+        description="A column of the rows to sort by, descending with a `-` before its name; ignored with `cursor`.",
+    )
+    limit: Annotated[int, page_size(PAGE_SIZE), Field(ge=1, le=PAGE_SIZE)] = Field(
+        default=DEFAULT_SIZE, description=ROWS
+    )
     offset: Offset = 0
-    cursor: str | None = None
+    cursor: str | None = Field(
+        default=None,
+        description=(
+            "The `cursor` of the page before, or an empty text for the first page; not together with `offset`."
+        ),
+    )
 
     @field_validator("*", mode="after")
     @classmethod
@@ -49,18 +67,34 @@ class PrismQuery(Query):
 
 
 class CountQuery(Query):
-    category: Annotated[str, Field(examples=["apps"])]
+    category: Annotated[
+        Annotated[str, Field(examples=["apps"])], Field(description="The exact name of a category, as in its path.")
+    ]
 
 
 class ExportIn(Body):
     """A field that is left out or empty means all: every Blueprint, family, row or column."""
 
-    category: Annotated[str, Field(examples=["apps"])]
-    blueprint_ids: list[UUID] = []
-    device_families: list[Family] = []
-    filter: dict[str, Any] = {}
-    columns: list[str] = []
-    sort_by: str = ""
+    category: Annotated[
+        Annotated[str, Field(examples=["apps"])], Field(description="The exact name of a category, as in its path.")
+    ]
+    blueprint_ids: list[UUID] = Field(
+        default=[], description="The ids of the Blueprints whose devices are exported; left out or empty, of all."
+    )
+    device_families: list[Family] = Field(
+        default=[], description="The families whose devices are exported; left out or empty, all."
+    )
+    filter: dict[str, Any] = Field(default={}, description=f"{FILTER_FORM} Here it is an object, not a text.")
+    columns: list[str] = Field(
+        default=[], description="The names of the columns in the file, in this order; left out or empty, all."
+    )
+    sort_by: str = Field(
+        default="",
+        description=(
+            "A column, descending with a `-` before its name. It is stored with the export, but "
+            "not applied to its rows."
+        ),
+    )
 
 
 class ExportArgs(BaseModel):

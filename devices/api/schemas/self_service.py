@@ -22,9 +22,17 @@ ONLY_IN_SELF_SERVICE: Any = Field(default=None, exclude_if=_is_none)
 class SelfServiceFields(Body):
     """Whether Self Service shows an item. A shown item needs a category. Otherwise the other two fields are dropped."""
 
-    show_in_self_service: bool = False
-    self_service_category_id: Annotated[UUID | None, BeforeValidator(_blank_as_none)] = None
-    self_service_recommended: bool = False
+    show_in_self_service: bool = Field(
+        default=False,
+        description="Whether people can install it from Self Service; required where nothing else installs it.",
+    )
+    self_service_category_id: Annotated[UUID | None, BeforeValidator(_blank_as_none)] = Field(
+        default=None, description="The id of a category of Self Service; required where Self Service shows the item."
+    )
+    self_service_recommended: bool = Field(
+        default=False,
+        description="Whether Self Service recommends it; dropped where Self Service does not show the item.",
+    )
 
 
 class CategoryOut(BaseModel):

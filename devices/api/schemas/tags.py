@@ -1,17 +1,18 @@
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from devices.inputs import Body, Name, Query
 from devices.models import Tag
 
 
 class TagQuery(Query):
-    search: str = ""
+    search: str = Field(default="", description="Tags whose name contains this text; case is ignored.")
 
 
 class TagBody(Body):
-    name: Name
+    name: Annotated[Name, Field(description="The name of the tag, which no other tag of the organization has.")]
 
 
 class TagOut(BaseModel):

@@ -1,14 +1,31 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, StringConstraints
+from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 
 from access.models import ApiToken
 from devices.api.pagination import LimitOffset
 from devices.dates import zulu
 from devices.inputs import Body
 
-type TokenName = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+type TokenName = Annotated[
+    str, StringConstraints(min_length=1, max_length=100), Field(description="The name of the token.")
+]
+type Description = Annotated[
+    str, StringConstraints(max_length=1000), Field(description="A text about the purpose of the token.")
+]
+type Permissions = Annotated[
+    list[str],
+    Field(description="The ids of all its permissions, which the calling token must have as well."),
+]
+type Expiry = Annotated[
+    AwareDatetime,
+    Field(description="When the token expires, with a time zone; null for never, where the organization allows it."),
+]
+type Networks = Annotated[
+    list[str],
+    Field(description="The networks that calls may come from, in CIDR notation or as addresses; empty for all."),
+]
 
 
 class TokenOut(BaseModel):
@@ -23,39 +40,51 @@ class TokenOut(BaseModel):
 class TokensQuery(LimitOffset):
     """`state` leaves only the tokens in that state; revoked ones are listed for `revoked` alone."""
 
-    search: str = ""
-    state: Literal["active", "disabled", "expired", "revoked"] | None = None
+    search: str = Field(default="", description="Tokens whose name or description contains this text; case is ignored.")
+    state: Literal["active", "disabled", "expired", "revoked"] | None = Field(
+        default=None, description="Tokens in exactly this state; left out, all but revoked ones."
+    )
 
 
 class TokenBody(Body):
     name: TokenName
-    description: Annotated[str, StringConstraints(max_length=1000)] = ""
-    permissions: list[str] = []
-    expires_at: AwareDatetime | None = None
-    networks: list[str] = []
+    description: Description = ""
+    permissions: Permissions = []
+    expires_at: Expiry | None = None
+    networks: Networks = []
 
 
 class TokenChanges(Body):
     """The fields to change. `disabled` disables and enables the token."""
 
     name: TokenName | None = None
-    description: Annotated[str, StringConstraints(max_length=1000)] | None = None
-    permissions: list[str] | None = None
-    expires_at: AwareDatetime | None = None
-    networks: list[str] | None = None
-    disabled: bool | None = None
+    description: Description | None = None
+    permissions: Permissions | None = None
+    expires_at: Expiry | None = None
+    networks: Networks | None = None
+    disabled: bool | None = Field(
+        default=None, description="True disables the token, false enables it again; null changes nothing."
+    )
 
 
 class RotationBody(Body):
     """How long the former secret goes on working: until the first call with the new one, or for so long."""
 
-    overlap: Literal["none", "1h", "24h", "7d", "until-used"] = "none"
+    overlap: Literal["none", "1h", "24h", "7d", "until-used"] = Field(
+        default="none",
+        description=(
+            "How long the former secret still works: not at all, for a time, or until the first call with the new one."
+        ),
+    )
 
 
 class LeakBody(Body):
     """The secret that was found, as it was found."""
 
-    token: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+    token: Annotated[
+        Annotated[str, StringConstraints(min_length=1, max_length=1000)],
+        Field(description="The secret, exactly as it was found."),
+    ]
 
 
 class LeakOut(BaseModel):

@@ -4,15 +4,19 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from devices.dates import zulu
-from devices.inputs import CURSOR_PAGE_SIZE, Limit, Query
+from devices.inputs import CURSOR, CURSOR_PAGE_SIZE, Limit, Query
 
 
 class UserQuery(Query):
-    email: str | None = None
-    id: UUID | None = None
-    integration_id: UUID | None = None
-    archived: bool | None = None
-    cursor: str | None = None
+    email: str | None = Field(default=None, description="Users whose address contains this text; case is ignored.")
+    id: UUID | None = Field(default=None, description="The user with exactly this id.")
+    integration_id: UUID | None = Field(
+        default=None, description="Users of the directory integration with exactly this id."
+    )
+    archived: bool | None = Field(
+        default=None, description="Only archived users, or only those that are not; left out, both."
+    )
+    cursor: str | None = Field(default=None, description=CURSOR)
     size: Limit = Field(default=CURSOR_PAGE_SIZE, alias="sizePerPage")
 
 

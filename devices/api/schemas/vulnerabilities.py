@@ -1,53 +1,91 @@
+from collections.abc import Mapping
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from devices.dates import spaced_zoneless, zulu
-from devices.inputs import PAGE_SIZE, FilterText, Limit, Listed, PageNumber, Query, page_size
+from devices.filters import FILTER_FORM, Column
+from devices.inputs import LONGEST_FILTER, PAGE_SIZE, ROWS, FilterText, Limit, Listed, PageNumber, Query, page_size
 from devices.models import Severity, Vulnerability, VulnerabilityDetection
+from devices.security import columns
 from devices.security.vulnerabilities import AffectedDevice, AffectedSoftware, AffectedVersion
 
 DEFAULT_SIZE = 50
 LONGEST_SUBLIST = 50
 
-type Sublist = Annotated[int, page_size(LONGEST_SUBLIST), Field(ge=1, le=LONGEST_SUBLIST)]
+type Sublist = Annotated[int, page_size(LONGEST_SUBLIST), Field(ge=1, le=LONGEST_SUBLIST, description=ROWS)]
+
+
+def _filter(known: Mapping[str, Column]) -> str:
+    return f"{FILTER_FORM} Columns: {', '.join(known)}. At most {LONGEST_FILTER:,} bytes."
 
 
 class VulnerabilityQuery(Query):
     page: PageNumber = 1
-    size: Limit = DEFAULT_SIZE
+    size: Limit = Field(default=DEFAULT_SIZE, description=ROWS)
     sort_by: Literal[
-        "age", "-age", "cve_id", "-cve_id", "cvss_score", "-cvss_score", "device_count", "-device_count",
-        "known_exploit", "-known_exploit", "software", "-software", "severity", "-severity", "status", "-status",
-    ] = "cve_id"  # fmt: skip
-    filter: FilterText | None = None
+        "age",
+        "-age",
+        "cve_id",
+        "-cve_id",
+        "cvss_score",
+        "-cvss_score",
+        "device_count",
+        "-device_count",
+        "known_exploit",
+        "-known_exploit",
+        "software",
+        "-software",
+        "severity",
+        "-severity",
+        "status",
+        "-status",
+    ] = Field(default="cve_id", description="The column to sort by, descending with a `-` before its name.")
+    filter: FilterText | None = Field(default=None, description=_filter(columns.VULNERABILITIES))
 
 
 class DetectionQuery(Query):
     """`limit` is an alias of `size`. `device_id`, `severity` and `status` filter here; the public API ignores them."""
 
-    after: str | None = None
+    after: str | None = Field(
+        default=None, description="The `next` or `previous` of another page; left out, the first page."
+    )
     size: Limit = PAGE_SIZE
-    limit: Limit = PAGE_SIZE
-    filter: FilterText | None = None
-    device_id: UUID | None = None
-    severity: Listed[str] | None = None
-    status: Listed[str] | None = None
+    limit: Limit = Field(
+        default=PAGE_SIZE, description="Another name for `size`, which it replaces where both are sent."
+    )
+    filter: FilterText | None = Field(default=None, description=_filter(columns.DETECTIONS))
+    device_id: UUID | None = Field(default=None, description="Detections on the device with exactly this id.")
+    severity: Listed[str] | None = Field(
+        default=None,
+        description=f"Detections of exactly one of these severities; case is ignored: {', '.join(columns.SEVERITIES)}.",
+    )
+    status: Listed[str] | None = Field(
+        default=None,
+        description=(
+            "Active detections, remediated ones, or both with `active,remediated`; case is "
+            "ignored. Left out, the active ones."
+        ),
+    )
 
 
 class VulnerableDeviceQuery(Query):
     page: PageNumber = 1
     size: Sublist = DEFAULT_SIZE
-    sort_by: Literal["name", "-name", "detection_datetime", "-detection_datetime"] = "name"
-    filter: FilterText | None = None
+    sort_by: Literal["name", "-name", "detection_datetime", "-detection_datetime"] = Field(
+        default="name", description="The column to sort by, descending with a `-` before its name."
+    )
+    filter: FilterText | None = Field(default=None, description=_filter(columns.DEVICES))
 
 
 class VulnerableSoftwareQuery(Query):
     page: PageNumber = 1
     size: Sublist = DEFAULT_SIZE
-    sort_by: Literal["software", "-software", "detection_datetime", "-detection_datetime"] = "software"
-    filter: FilterText | None = None
+    sort_by: Literal["software", "-software", "detection_datetime", "-detection_datetime"] = Field(
+        default="software", description="The column to sort by, descending with a `-` before its name."
+    )
+    filter: FilterText | None = Field(default=None, description=_filter(columns.SOFTWARE))
 
 
 class VulnerabilityOut(BaseModel):

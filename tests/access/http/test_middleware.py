@@ -107,7 +107,7 @@ class TestHosts:
         response, seen = self.ask("localhost:8000", path)
         assert (response.content, seen.subdomain) == (b"api", None)
 
-    @pytest.mark.parametrize("path", ["/", "/access/tokens/", "/api/", "/api/v1x/devices", "/apiv1"])
+    @pytest.mark.parametrize("path", ["/", "/access/tokens/", "/api-reference/", "/apiv1"])
     def test_a_web_host_serves_pages(self, path: str) -> None:
         response, _ = self.ask("iru.test", path)
         assert response.content == b"pages"
@@ -117,6 +117,13 @@ class TestHosts:
         response, seen = self.ask(host)
         assert seen is None
         assert (response.status_code, response["content-type"]) == (404, "application/json")
+
+    @pytest.mark.parametrize("path", ["/api", "/api/", "/api/devices", "/api/v1x/devices"])
+    def test_a_path_under_api_is_never_a_page(self, path: str) -> None:
+        response, seen = self.ask("iru.test", path)
+        assert seen is None
+        assert (response.status_code, response["content-type"]) == (404, "application/json")
+        assert self.ask("localhost", path)[0].content == b"api"
 
     @pytest.mark.parametrize("host", ["evil.test", "iru.test.evil.test", "evil.test:bad", "bad host"])
     def test_pages_are_shown_by_the_web_hosts_alone(self, host: str) -> None:

@@ -90,6 +90,7 @@ def ids(tenant: Tenant, owner: Administrator) -> dict[str, Any]:
         "url": "nowhere",
         "uidb36": "1",
         "key": "set-password",
+        "operation_id": "list_devices",
     }
 
 

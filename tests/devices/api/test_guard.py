@@ -4,8 +4,10 @@ import uuid
 from typing import Any
 
 import pytest
+from django.test import Client
 
-from access.models import Tenant
+from access.models import Administrator, Tenant
+from access.tokens.authentication import NO_HEADER, OTHER_SCHEME
 from devices.api import api as endpoint_api
 from devices.api.routing import Operation
 from tests.devices.api import examples
@@ -59,7 +61,11 @@ def test_no_live_token_answers_one_401(
     }
     answers = {**missing, **sent}
     assert {name: answer.status_code for name, answer in answers.items()} == dict.fromkeys(answers, 401)
-    assert len({answer.content for answer in answers.values()}) == 1
+    # Nothing tells a token that exists from one that does not.
+    assert {answer.content for answer in sent.values()} == {b'{"detail":"A valid API token is required."}'}
+    hints = {name: answer.json().pop("hint", "") for name, answer in missing.items()}
+    assert hints == {"none": NO_HEADER, "empty": NO_HEADER, "no secret": "", "basic": OTHER_SCHEME}
+    assert all(answer.json()["detail"] == "A valid API token is required." for answer in missing.values())
     assert {answer["WWW-Authenticate"] for answer in missing.values()} == {"Bearer"}
     assert {answer["WWW-Authenticate"] for answer in sent.values()} == {'Bearer error="invalid_token"'}
 
@@ -98,7 +104,21 @@ def test_without_its_permission_403_names_it_before_anything_is_parsed(
                 "path": operation.path,
                 "label": operation.label,
             },
+            "permission": operation.permission.codename,
+            "permissions_url": answer.json()["permissions_url"],
         }
+
+
+def test_a_403_has_the_address_of_the_page_that_adds_the_permission(
+    api: Call, issue_token: IssueToken, owner: Administrator, client: Client, settings: Any
+) -> None:
+    settings.IRU_PORT = 8443
+    token = issue_token()
+    address = api("GET", "/api/v1/devices", token).json()["permissions_url"]
+    path = f"/access/tokens/{token.id}/permissions/edit/"
+    assert address == f"{settings.IRU_SCHEME}://{settings.IRU_WEB_HOSTS[0]}:8443{path}"
+    client.force_login(owner)
+    assert "Device list" in client.get(path).content.decode()
 
 
 @named(PERMITTED)
@@ -183,7 +203,10 @@ def test_a_token_of_a_tenant_opens_only_that_tenants_host(
 
 
 @pytest.mark.parametrize("host", ["accuhive.api.iru.test", "localhost"])
-@pytest.mark.parametrize("path", ["/api/v1", "/api/v1/", "/api/v1/nothing", "/api/v3/devices", "/app/v1/nothing"])
+@pytest.mark.parametrize(
+    "path",
+    ["/api/v1", "/api/v1/", "/api/v1/nothing", "/api/v3/devices", "/app/v1/nothing", "/api", "/api/", "/api/devices/"],
+)
 def test_an_unknown_path_is_no_route(host: str, path: str, api: Call, tenant: Tenant) -> None:
     answer = api("GET", path, host=host)
     assert (answer.status_code, answer.json()) == (404, {"message": "no Route matched with those values"})

@@ -1,7 +1,7 @@
 """The OpenAPI document: valid to others, complete, and true of what the API answers."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
@@ -13,10 +13,11 @@ from access.models import Tenant
 from access.permissions import catalogue
 from devices.api import api as endpoint_api
 from devices.api import openapi
-from devices.api.json_schemas import BOUNDS
+from devices.api.json_schemas import BOUNDS, Schema, about, target, without_null
 from devices.api.parsing import FORMS
 from devices.api.routing import Operation
 from devices.api.sections import UNGATED
+from devices.commands import COMMANDS
 from devices.models import LostMode
 from tests.devices.api import examples
 from tests.devices.api.examples import EVERY_PERMISSION
@@ -87,6 +88,30 @@ def test_the_document_lists_exactly_the_operations(document: dict[str, Any]) -> 
         assert query == list(operation.query.parameter_names() if operation.query else ())
         assert ("requestBody" in entry) == (operation.body is not None)
         assert next(iter(entry["responses"])) == str(operation.status)
+
+
+@every_operation
+def test_every_parameter_and_field_is_described_in_a_sentence(operation: Operation, document: dict[str, Any]) -> None:
+    """Those of a command are described by the labels and help texts of its form, as far as it needs any."""
+    schemas = document["components"]["schemas"]
+    entry = described(document, operation)
+    found = {each["name"]: each.get("description", "") for each in entry.get("parameters", [])}
+    if operation.id not in COMMANDS:
+        for content in entry.get("requestBody", {}).get("content", {}).values():
+            found |= dict(descriptions(content["schema"], schemas))
+    assert {name: text for name, text in found.items() if not text[:1].isupper() or not text.endswith(".")} == {}
+
+
+def descriptions(schema: Schema, schemas: Schema, outer: str = "") -> Iterator[tuple[str, str]]:
+    for name, each in target(schema, schemas).get("properties", {}).items():
+        yield outer + name, about(each, schemas)
+        yield from descriptions(without_null(each), schemas, f"{outer}{name}.")
+
+
+def test_a_command_is_described_by_the_texts_of_its_form(document: dict[str, Any]) -> None:
+    erase = document["components"]["schemas"]["EraseDeviceBody"]["properties"]
+    texts = [about(erase[name], {}) for name in ("PIN", "PreserveDataPlan")]
+    assert texts == ["Six digits that Macs with an Intel processor ask for afterwards.", "Keep the eSIM"]
 
 
 def test_tags_are_the_sections_of_the_permission_editor(document: dict[str, Any]) -> None:

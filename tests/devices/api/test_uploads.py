@@ -19,7 +19,7 @@ from devices.api import openapi, routing
 from devices.api.routing import Api, ApiRequest, Router
 from devices.api.uploads import Upload, UploadLimits
 from devices.inputs import Body, Name
-from devices.pages import reference_entries
+from devices.pages import reference_entries, reference_examples
 from tests.types import IssuedApiToken, IssueToken
 
 MEGABYTE = 1024 * 1024
@@ -84,7 +84,7 @@ def uploads(received: list[UploadedFile[Any]], settings: Any, tmp_path: Path, mo
         about="Upload a package",
         response=dict[str, Any],
         status=201,
-        upload=UploadLimits(maximum=MAXIMUM, files=("file",)),
+        upload=UploadLimits(maximum=MAXIMUM, files=("file",), about="A file."),
     )
     def upload_package(request: ApiRequest, body: PackageBody, upload: Upload) -> dict[str, Any]:
         file = upload.files["file"]
@@ -223,7 +223,7 @@ def test_upload_and_its_limits_belong_together() -> None:
 
     def taking(request: ApiRequest, upload: Upload) -> None: ...
 
-    for handler, limits in ((without, UploadLimits(maximum=1, files=())), (taking, None)):
+    for handler, limits in ((without, UploadLimits(maximum=1, files=(), about="")), (taking, None)):
         with pytest.raises(ValueError, match="upload"):
             router.operation("POST", "/x", id="x", label="X", about="X", upload=limits)(handler)
 
@@ -234,9 +234,15 @@ def test_the_reference_describes_it(uploads: Api) -> None:
     (content,) = described["requestBody"]["content"].items()
     assert content[0] == "multipart/form-data"
     assert content[1]["schema"]["required"] == ["name", "file"]
-    assert content[1]["schema"]["properties"]["file"] == {"type": "string", "format": "binary"}
+    assert content[1]["schema"]["properties"]["file"] == {
+        "type": "string",
+        "format": "binary",
+        "description": "A file.",
+    }
     assert {"400", "413", "415"} <= described["responses"].keys()
     ((entry,),) = [section.entries for area in reference_entries.areas(document) for section in area.sections]
-    assert '-F "name=example"' in entry.curl
-    assert '-F "file=@file"' in entry.curl
-    assert "-d " not in entry.curl
+    body = reference_examples.body_of(entry, document["components"]["schemas"], {})
+    line = reference_examples.curl(entry, body, {})
+    assert "-F name=Example" in line
+    assert "-F file=@file" in line
+    assert "-d " not in line

@@ -102,6 +102,8 @@ def test_without_its_permission_it_is_refused_as_by_the_api(name: str, use: Any,
                 "path": operation.path,
                 "label": operation.label,
             },
+            "permission": name,
+            "permissions_url": said(result)["permissions_url"],
         }
 
 

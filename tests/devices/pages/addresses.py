@@ -38,6 +38,7 @@ WORDS = {
     "key": "nonsense",
     "session_id": "0" * 40,
     "subdomain": "nowhere",
+    "operation_id": "list_devices",
 }
 
 

@@ -180,6 +180,9 @@ ALLOWED = {
     "/api-reference/": EVERY_ROLE,
     "/api-reference/changes/": EVERY_ROLE,
     "/api-reference/openapi.json": EVERY_ROLE,
+    "/api-reference/<slug:operation_id>/": EVERY_ROLE,
+    "/api-reference/<slug:operation_id>/answer/": EVERY_ROLE,
+    "/api-reference/<slug:operation_id>/try/": ADMINS,
 }
 
 
