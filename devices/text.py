@@ -22,8 +22,8 @@ def as_words(name: str) -> str:
 
 
 def search_form(text: str) -> str:
-    """The text without case and accents, so that `zoe` is a part of `Zoë's Mac`."""
+    """The text without case and accents, so that `zoe` is a part of `Zoë's Mac`, and with straight apostrophes."""
     if text.isascii():
         return text.lower()
-    decomposed = unicodedata.normalize("NFKD", text)
+    decomposed = unicodedata.normalize("NFKD", text.replace("\u2019", "'").replace("\u2018", "'"))
     return "".join(each for each in decomposed if not unicodedata.combining(each)).casefold()

@@ -72,6 +72,7 @@ PATH_PARAMETERS = {
     "device_id": "The id of the device.",
     "export_id": "The id of the export, from the answer that requested it.",
     "library_item_id": "The id of the Library Item.",
+    "command_id": "The id of the command, which must be one of the device.",
     "note_id": "The id of the note, which must be one of the device.",
     "pending_upload_id": "The id of the upload, from the answer that reserved it.",
     "tag_id": "The id of the tag.",

@@ -18,15 +18,12 @@ from devices.api.routing import Operation
 from devices.commands import COMMANDS
 from devices.library.kinds import kind_of
 from devices.models import Device, Fleet, Platform, User
-from devices.models.devices import DeviceQuerySet
-from devices.pages.command_menu import command_menu
+from devices.pages.command_menu import command_menu, entries_of
 
 READ = ("uuid", "name", "serial_number", "model", "platform", "lost_mode_status", "user__name", "user__email")
-SEARCHED = ("name", "serial_number", "model", "user__name", "user__email")
 GENERIC = "device"  # a word of most actions, which says nothing about which of them is meant
-SCANNED = 5_000  # devices; a search for parts of words reads every row of the fleet
-STARTS = 2  # words of several with which a name, serial number or address can begin, the longest
-CANDIDATES = 60  # rows that begin with such a word, in which the other words are looked for
+SCANNED = 5_000  # devices, above which users are found only by the beginning of their address
+CANDIDATES = 500  # devices that match, of which the first by name are shown
 EVERY = frozenset(Platform)
 SHORTEST = 3  # letters with which a word can begin the word of an action: "loc" for "lock"
 
@@ -41,10 +38,11 @@ class Action:
     danger: bool
     platforms: frozenset[Platform]
     names: tuple[str, ...]
+    query: str = ""
 
     def hit(self, device: Device) -> Hit:
         if self.command:
-            url = reverse("device-action", args=[device.uuid, COMMANDS[self.command].action])
+            url = reverse("device-action", args=[device.uuid, COMMANDS[self.command].action]) + self.query
         else:
             url = reverse("device-delete", args=[device.uuid])
         return Hit(f"{self.label}: {_name(device)}", url, self.icon, device.serial_number, True, self.danger)
@@ -56,37 +54,18 @@ class Action:
 
 
 def find_devices(tenant: Tenant, words: tuple[str, ...], platforms: frozenset[Platform] = EVERY) -> list[Device]:
-    """At most HITS devices in which every word occurs in name, serial number, model, or the user's name or e-mail.
-
-    First are serial numbers and then names that begin with the text. In a fleet of more than SCANNED devices one of
-    the words must begin the name, the serial number or the address, because an index finds nothing else.
-    """
+    """At most HITS devices, found as in their list. First are the serial numbers that begin with the text."""
+    text = " ".join(words)
     devices = tenant.devices.select_related("user").only(*READ)
     if platforms != EVERY:
         devices = devices.filter(platform__in=platforms)
-    found: dict[int, Device] = {}
-    for step in _steps(tenant, devices, words):
-        for device in step:
-            if len(found) < HITS and all(word in _text(device) for word in words):
-                found.setdefault(device.pk, device)
-        if len(found) >= HITS or any(device.serial_number.casefold() in words for device in found.values()):
-            break
-    return list(found.values())
-
-
-def _steps(tenant: Tenant, devices: DeviceQuerySet, words: tuple[str, ...]) -> Iterator[DeviceQuerySet]:
-    """Queries whose rows together hold the devices, the quick ones first. Each reads a part of one index."""
-    text = " ".join(words)
     serials = devices.exclude(serial_number="").alias(upper=Upper("serial_number"))
-    for start in dict.fromkeys((text, *sorted(words, key=len, reverse=True)[:STARTS])):
-        limit = HITS if start == text else CANDIDATES
-        yield serials.filter(begins("upper", start.upper())).order_by("upper")[:limit]
-        for name in {start, " ".join(word[:1].upper() + word[1:] for word in start.split())}:
-            yield devices.filter(begins("name", name)).order_by("name", "pk")[:limit]
-        # Said of the person too, the tenant lets SQLite find the address in the index of both.
-        yield devices.filter(begins("user__email", start), user__tenant=tenant).order_by()[:limit]
-    if words and _scannable(tenant):
-        yield devices.filter(every(words, *SEARCHED)).order_by("name", "pk")[:HITS]
+    found = {device.pk: device for device in serials.filter(begins("upper", text.upper())).order_by("upper")[:HITS]}
+    if len(found) < HITS and not any(device.serial_number.casefold() == text for device in found.values()):
+        # The keys come from the index of the search alone: a condition on another column would read all rows.
+        keys = tenant.devices.order_by().with_words(text).values_list("pk", flat=True)[:CANDIDATES]
+        found |= {device.pk: device for device in devices.filter(pk__in=list(keys)).order_by("name", "pk")[:HITS]}
+    return list(found.values())[:HITS]
 
 
 def _find_users(tenant: Tenant, words: tuple[str, ...]) -> list[User]:
@@ -104,11 +83,6 @@ def _find_users(tenant: Tenant, words: tuple[str, ...]) -> list[User]:
 def _scannable(tenant: Tenant) -> bool:
     count = Fleet.objects.filter(tenant=tenant).values_list("device_count", flat=True).first()
     return (count or 0) <= SCANNED
-
-
-def _text(device: Device) -> str:
-    person = (device.user.name, device.user.email) if device.user else ()
-    return "\n".join((device.name, device.serial_number, device.model, *person)).casefold()
 
 
 def _asked(question: Question) -> tuple[list[Action], tuple[str, ...], list[Device]]:
@@ -151,7 +125,7 @@ def _users(question: Question) -> Iterator[Hit]:
 
 def _all(question: Question, plural: str, words: tuple[str, ...], found: int) -> Iterator[Hit]:
     """The search of the list, where it may find more."""
-    if words and (found >= HITS or not question.once(_scannable)):
+    if words and (found >= HITS or (plural == "users" and not question.once(_scannable))):
         text = " ".join(words)
         url = f"{reverse(plural)}?{urlencode({'q': text})}"
         yield Hit(f"Search all {plural} for “{text}”", url, "search")
@@ -172,20 +146,28 @@ def _operations(question: Question) -> Iterator[Hit]:
     words = words_of(question.text)
     found = [operation for operation, text in operations() if matches(words, text)]
     for operation in sorted(found, key=lambda operation: rank(question.text, operation.label)):
-        url = f"{reverse('reference')}#{operation.id}"
+        url = reverse("reference-operation", args=[operation.id])
         yield Hit(operation.label, url, "code-xml", f"{operation.method} {operation.path}")
 
 
 @cache
 def actions() -> list[Action]:
     """Every action, in the order of the permission editor; the deletion of the record is last."""
-    commands = [
-        (command.id, command.label, command.icon, command.dangerous, command.platforms) for command in COMMANDS.values()
+    offered = [
+        Action(
+            command.id,
+            entry.title,
+            command.icon,
+            command.dangerous,
+            command.platforms,
+            tuple(searchable([entry.title, command.label]).split()),
+            entry.query,
+        )
+        for command in COMMANDS.values()
+        for entry in entries_of(command)
     ]
-    return [
-        Action(id, label, icon, danger, platforms, tuple(searchable([label]).split()))
-        for id, label, icon, danger, platforms in (*commands, ("", "Delete Device", "trash-2", True, EVERY))
-    ]
+    names = tuple(searchable(["Delete record", "Delete Device"]).split())
+    return [*offered, Action("", "Delete record", "trash-2", danger=True, platforms=EVERY, names=names)]
 
 
 @cache

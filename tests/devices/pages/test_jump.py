@@ -39,10 +39,10 @@ def test_a_device_is_found_by_its_words(
 
 
 @pytest.mark.parametrize("words", ["gyjg", "mac ruiz", "uiz"])
-def test_a_part_of_a_word_is_enough_in_a_small_fleet(mac: Device, tenant: Tenant, sign_in: SignIn, words: str) -> None:
+def test_a_part_of_a_word_is_enough(mac: Device, tenant: Tenant, sign_in: SignIn, words: str) -> None:
     assert hits(sign_in, words)["Devices"] == [NAME]
-    large(tenant)  # there the list finds it, to which a link leads
-    assert hits(sign_in, words)["Devices"] == [f"Search all devices for “{words}”"]
+    large(tenant)
+    assert hits(sign_in, words)["Devices"] == [NAME]
 
 
 def test_every_word_must_match_and_another_tenant_is_left_out(mac: Device, sign_in: SignIn) -> None:
@@ -62,9 +62,9 @@ def test_the_exact_serial_number_is_first_and_alone(mac: Device, tenant: Tenant,
 def test_an_action_is_offered_on_the_devices_that_take_it(mac: Device, tenant: Tenant, sign_in: SignIn) -> None:
     DeviceFactory.create(tenant=tenant, name="Ana TV", platform=Platform.APPLE_TV)
     found = hits(sign_in, "lock ana", Role.HELP_DESK)
-    assert found["Actions"] == [f"Lock Device: {NAME}"]
-    assert hits(sign_in, "wipe ana")["Actions"] == ["Erase Device: Ana TV", f"Erase Device: {NAME}"]
-    assert hits(sign_in, "delete ana")["Actions"][0] == "Delete Device: Ana TV"
+    assert found["Actions"] == [f"Lock: {NAME}"]
+    assert hits(sign_in, "wipe ana")["Actions"] == ["Erase: Ana TV", f"Erase: {NAME}"]
+    assert hits(sign_in, "delete ana")["Actions"][0] == "Delete record: Ana TV"
     assert "Actions" not in hits(sign_in, "lock")  # on which device?
     assert "Actions" not in hits(sign_in, "device ana")  # and which one of twenty?
     hit = sign_in().get("/jump/", {"q": "lock ana"}).context["groups"][0].hits[0]
@@ -103,7 +103,9 @@ def test_the_other_kinds(tenant: Tenant, sign_in: SignIn) -> None:
     assert hits(sign_in, "list devices")["API reference"][0] == "Device list"
     assert hits(sign_in, "prism")["Pages"] == ["Prism"]
     found = sign_in().get("/jump/", {"q": "erase device"}).context["groups"]
-    assert next(hit.url for group in found for hit in group.hits) == f"{reverse('reference')}#erase_device"
+    assert next(hit.url for group in found for hit in group.hits) == reverse(
+        "reference-operation", args=["erase_device"]
+    )
 
 
 def test_a_kind_has_a_few_hits(tenant: Tenant, sign_in: SignIn) -> None:
