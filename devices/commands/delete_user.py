@@ -10,13 +10,17 @@ class DeleteUserBody(AppleBody):
     """The account to delete, or all of them. The two switches are for a Shared iPad."""
 
     user_name: Annotated[str | None, FormHint(required_on=MACS, accounts=True)] = Field(
-        default=None, max_length=255, title="Account name"
+        default=None, max_length=255, title="Account name", description="The short name of the account, exact."
     )
     force_deletion: Annotated[bool | None, FormHint(platforms={Platform.IPAD})] = Field(
-        default=None, title="Delete even if their data has not been synced"
+        default=None,
+        title="Delete even if their data has not been synced",
+        description="Without it, the iPad keeps a user whose data has not been synced.",
     )
     delete_all_users: Annotated[bool | None, FormHint(platforms={Platform.IPAD})] = Field(
-        default=None, title="Delete all users of this iPad"
+        default=None,
+        title="Delete all users of this iPad",
+        description="Deletes all users; the account name is then ignored.",
     )
 
 

@@ -10,11 +10,15 @@ from devices.models import MOBILE, Device, DeviceCommand
 class EnableLostModeBody(AppleBody):
     """Texts that the lock screen shows while the device is in Lost Mode."""
 
-    message: str | None = Field(default=None, max_length=1000)
+    message: str | None = Field(
+        default=None, max_length=1000, description="The text on the lock screen, at most 1,000 characters."
+    )
     phone_number: str | None = Field(
         default=None, max_length=100, description="The finder of the device can call this number from the lock screen."
     )
-    footnote: str | None = Field(default=None, max_length=1000)
+    footnote: str | None = Field(
+        default=None, max_length=1000, description="A text below the others, at most 1,000 characters."
+    )
 
 
 class EnableLostMode(Command[EnableLostModeBody]):

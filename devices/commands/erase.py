@@ -38,12 +38,16 @@ class EraseDeviceBody(AppleBody):
         description="Six digits that Macs with an Intel processor ask for afterwards.",
     )
     preserve_data_plan: Annotated[bool | None, FormHint(platforms=MOBILE, initial=True)] = Field(
-        default=None, title="Keep the eSIM"
+        default=None, title="Keep the eSIM", description="Keeps the eSIM; on, unless you turn it off."
     )
     disallow_proximity_setup: Annotated[bool | None, FormHint(platforms=MOBILE)] = Field(
-        default=None, title="No set-up from a device nearby"
+        default=None,
+        title="No set-up from a device nearby",
+        description="The user then sets up the device without another device beside it.",
     )
-    return_to_service: Annotated[ReturnToService | None, FormHint(platforms=MOBILE)] = None
+    return_to_service: Annotated[ReturnToService | None, FormHint(platforms=MOBILE)] = Field(
+        default=None, description="Lets the device enroll again by itself after it was erased."
+    )
     mode: Annotated[
         Literal["WIPE", "WIPE_CLOUD", "WIPE_PROTECTED"] | None,
         FormHint(
@@ -54,14 +58,19 @@ class EraseDeviceBody(AppleBody):
                 "WIPE_PROTECTED": "Protected wipe",
             },
         ),
-    ] = Field(default=None, alias="erase_mode", title="How to erase")
+    ] = Field(default=None, alias="erase_mode", title="How to erase", description="Wipe if nothing is chosen.")
     flags: Annotated[
         Listed[Literal["WIPE_EXTERNAL_STORAGE", "WIPE_ESIMS"]] | None,
         FormHint(
             platforms={Platform.ANDROID},
             choices={"WIPE_EXTERNAL_STORAGE": "External storage", "WIPE_ESIMS": "eSIMs"},
         ),
-    ] = Field(default=None, alias="erase_flags", title="Also erase")
+    ] = Field(
+        default=None,
+        alias="erase_flags",
+        title="Also erase",
+        description="Erases this storage too, which is kept otherwise.",
+    )
 
 
 class EraseDevice(Command[EraseDeviceBody]):

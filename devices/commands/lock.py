@@ -13,8 +13,12 @@ _WITHOUT_LOCK = (DeviceCommand.Status.FAILED, DeviceCommand.Status.CANCELLED)
 class LockDeviceBody(AppleBody):
     """Texts that an Apple device shows on its lock screen."""
 
-    message: Annotated[str | None, FormHint(platforms=MACS | MOBILE)] = Field(default=None, max_length=1000)
-    phone_number: Annotated[str | None, FormHint(platforms=MACS | MOBILE)] = Field(default=None, max_length=100)
+    message: Annotated[str | None, FormHint(platforms=MACS | MOBILE)] = Field(
+        default=None, max_length=1000, description="The text on the lock screen, at most 1,000 characters."
+    )
+    phone_number: Annotated[str | None, FormHint(platforms=MACS | MOBILE)] = Field(
+        default=None, max_length=100, description="A number on the lock screen, at most 100 characters."
+    )
 
 
 class LockDevice(Command[LockDeviceBody]):

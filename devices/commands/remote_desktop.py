@@ -7,7 +7,7 @@ ENABLE = "EnableRemoteDesktop"
 
 
 class RemoteDesktopBody(AppleBody):
-    enable_remote_desktop: bool = Field(title="Remote Desktop")
+    enable_remote_desktop: bool = Field(title="Remote Desktop", description="Turns Remote Desktop on or off.")
 
 
 class RemoteDesktop(Command[RemoteDesktopBody]):

@@ -27,7 +27,7 @@ class ResetWorkProfilePasscodeBody(Body):
     flags: Annotated[
         Listed[Literal["LOCK_NOW"]] | None,
         FormHint(choices={"LOCK_NOW": "Lock the device"}),
-    ] = Field(default=None, alias="resetPasswordFlags", title="And then")
+    ] = Field(default=None, alias="resetPasswordFlags", title="And then", description="Locks the device at once.")
 
 
 class ResetWorkProfilePasscode(Command[ResetWorkProfilePasscodeBody]):

@@ -10,10 +10,14 @@ class RestartDeviceBody(AppleBody):
     """Both fields are for Macs. A field that is left out is false."""
 
     rebuild_kernel_cache: Annotated[bool | None, FormHint(platforms=MACS)] = Field(
-        default=None, title="Rebuild the kernel cache"
+        default=None,
+        title="Rebuild the kernel cache",
+        description="Rebuilds it for changed kernel extensions; off if left out.",
     )
     notify_user: Annotated[bool | None, FormHint(platforms=MACS)] = Field(
-        default=None, title="Ask the person at the Mac first"
+        default=None,
+        title="Ask the person at the Mac first",
+        description="The Mac asks and waits for the answer; off if left out.",
     )
 
 

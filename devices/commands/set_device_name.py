@@ -9,7 +9,7 @@ from devices.models import APPLE, Device, DeviceCommand, Platform
 
 
 class SetDeviceNameBody(AppleBody):
-    device_name: Name = Field(title="New name")
+    device_name: Name = Field(title="New name", description="The name that the device shows.")
 
 
 class SetDeviceName(Command[SetDeviceNameBody]):

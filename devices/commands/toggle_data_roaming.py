@@ -5,7 +5,7 @@ from devices.models import MOBILE
 
 
 class ToggleDataRoamingBody(SwitchBody):
-    enabled: bool = Field(title="Data roaming")
+    enabled: bool = Field(title="Data roaming", description="Turns data roaming on or off.")
 
 
 class ToggleDataRoaming(SettingsSwitch[ToggleDataRoamingBody]):

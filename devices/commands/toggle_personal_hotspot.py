@@ -5,7 +5,7 @@ from devices.models import MOBILE
 
 
 class TogglePersonalHotspotBody(SwitchBody):
-    enabled: bool = Field(title="Personal Hotspot")
+    enabled: bool = Field(title="Personal Hotspot", description="Turns Personal Hotspot on or off.")
 
 
 class TogglePersonalHotspot(SettingsSwitch[TogglePersonalHotspotBody]):

@@ -8,7 +8,9 @@ from devices.models import MACS
 
 
 class UnlockAccountBody(AppleBody):
-    user_name: Annotated[Name, FormHint(accounts=True)] = Field(title="Account name")
+    user_name: Annotated[Name, FormHint(accounts=True)] = Field(
+        title="Account name", description="The short name of the account, exact."
+    )
 
 
 class UnlockAccount(Command[UnlockAccountBody]):

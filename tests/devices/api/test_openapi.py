@@ -17,7 +17,6 @@ from devices.api.json_schemas import BOUNDS, Schema, about, target, without_null
 from devices.api.parsing import FORMS
 from devices.api.routing import Operation
 from devices.api.sections import UNGATED
-from devices.commands import COMMANDS
 from devices.models import LostMode
 from tests.devices.api import examples
 from tests.devices.api.examples import EVERY_PERMISSION
@@ -92,13 +91,12 @@ def test_the_document_lists_exactly_the_operations(document: dict[str, Any]) -> 
 
 @every_operation
 def test_every_parameter_and_field_is_described_in_a_sentence(operation: Operation, document: dict[str, Any]) -> None:
-    """Those of a command are described by the labels and help texts of its form, as far as it needs any."""
+    """Those of a command are described by the help texts of its form."""
     schemas = document["components"]["schemas"]
     entry = described(document, operation)
     found = {each["name"]: each.get("description", "") for each in entry.get("parameters", [])}
-    if operation.id not in COMMANDS:
-        for content in entry.get("requestBody", {}).get("content", {}).values():
-            found |= dict(descriptions(content["schema"], schemas))
+    for content in entry.get("requestBody", {}).get("content", {}).values():
+        found |= dict(descriptions(content["schema"], schemas))
     assert {name: text for name, text in found.items() if not text[:1].isupper() or not text.endswith(".")} == {}
 
 
@@ -111,7 +109,10 @@ def descriptions(schema: Schema, schemas: Schema, outer: str = "") -> Iterator[t
 def test_a_command_is_described_by_the_texts_of_its_form(document: dict[str, Any]) -> None:
     erase = document["components"]["schemas"]["EraseDeviceBody"]["properties"]
     texts = [about(erase[name], {}) for name in ("PIN", "PreserveDataPlan")]
-    assert texts == ["Six digits that Macs with an Intel processor ask for afterwards.", "Keep the eSIM"]
+    assert texts == [
+        "Six digits that Macs with an Intel processor ask for afterwards.",
+        "Keeps the eSIM; on, unless you turn it off.",
+    ]
 
 
 def test_tags_are_the_sections_of_the_permission_editor(document: dict[str, Any]) -> None:
