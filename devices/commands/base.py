@@ -37,7 +37,7 @@ class MenuGroup(StrEnum):
     SETTINGS = "Settings"
     LOST_MODE = "Lost Mode"
     SECURITY = "Security"
-    ERASE = "Erase"
+    ERASE = "Data"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,6 +87,9 @@
       event.preventDefault();
       dialog.close();
     }
+    // A link to a place of this page loads nothing: the dialog would stay in front of it.
+    const place = event.target.closest("#dialog a[href*='#']");
+    if (place && place.pathname === location.pathname && !place.matches("[hx-get]")) dialog.close();
     event.target.closest("[data-dismiss]")?.closest(".notice").remove();
     const copy = event.target.closest("[data-copy]");
     if (copy) copyText(copy);

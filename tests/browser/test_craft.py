@@ -380,9 +380,9 @@ def test_every_item_of_a_menu_is_in_reach(signed_in: Visit, tokens: Tokens, widt
     page.goto("/devices/?q=macbook")
     page.locator(".row-name a").first.click()
     page.get_by_role("button", name="Actions", exact=True).press("ArrowUp")
-    expect(menu.get_by_text("Delete Device")).to_be_focused()
+    expect(menu.get_by_text("Delete record")).to_be_focused()
     assert menu.evaluate(INSIDE)
-    menu.get_by_text("Erase Device").click()
+    menu.get_by_text("Erase").click()
     expect(page.get_by_role("heading", name=re.compile("^Erase Device"))).to_be_visible()
 
     page.goto(f"{LIST}?q={name}&sort=name")

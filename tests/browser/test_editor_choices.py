@@ -45,7 +45,7 @@ def test_a_search_limits_what_is_ticked_and_puts_the_best_first(edit: Callable[.
     expect(rows.first).to_contain_text("Device list")
     search.fill("wipe device")
     expect(rows).to_have_count(1)
-    expect(rows).to_contain_text("Erase Device")
+    expect(rows).to_contain_text("Erase")
     search.fill("note")
     expect(rows).to_have_count(5)
     expect(page.get_by_role("button", name="Select 5 matching")).to_be_enabled()

@@ -48,12 +48,12 @@ def test_by_the_keyboard_to_a_page_and_to_the_dialog_of_a_command(signed_in: Vis
     assert chosen(page) == "Devices"
 
     page.keyboard.type(f"lock {mac}")
-    expect(options(page, f"Lock Device: {mac}")).to_be_visible()
+    expect(options(page, f"Lock: {mac}")).to_be_visible()
     expect(status).to_have_text("2 results")
     expect(field).to_have_attribute("aria-expanded", "true")
-    assert chosen(page) == f"Lock Device: {mac}"
+    assert chosen(page) == f"Lock: {mac}"
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name=f"Lock Device: {mac}")).to_be_visible()
+    expect(page.get_by_role("heading", name=f"Lock: {mac}")).to_be_visible()
     expect(page.locator("#jump")).to_be_hidden()
     expect(page).to_have_url(re.compile("/devices/$"))
     page.keyboard.press("Escape")
@@ -123,8 +123,8 @@ def test_without_javascript_it_is_a_page(signed_in: Visit, mac: str) -> None:
     page.get_by_role("searchbox", name="Search everything").fill(f"lock {mac}")
     page.keyboard.press("Enter")
     expect(page.locator("main").get_by_role("heading", level=2)).to_have_text(["Actions", "Devices"])
-    page.get_by_role("link", name=f"Lock Device: {mac}").click()
-    expect(page.get_by_role("heading", name=f"Lock Device: {mac}")).to_be_visible()
+    page.get_by_role("link", name=f"Lock: {mac}").click()
+    expect(page.get_by_role("heading", name=f"Lock: {mac}")).to_be_visible()
 
 
 @both_widths
@@ -140,7 +140,7 @@ def test_the_palette_passes_axe(signed_in: Visit, width: int) -> None:
     expect(options(page, "Overview")).to_be_visible()
     check("palette")
     page.keyboard.type("lock mac")
-    expect(options(page).first).to_contain_text("Lock Device")
+    expect(options(page).first).to_contain_text("Lock")
     check("palette, hits")
     page.keyboard.type(" xyzzy")
     expect(page.locator("[data-jump-status]")).to_contain_text("Nothing was found")

@@ -103,7 +103,11 @@ class DeviceFilter(ListFilter):
         if fields.get("seen"):
             devices = devices.filter(pk__in=everything.filter(_seen(fields["seen"])).values("pk"))
         if text := fields.get("q"):
-            devices = devices.filter(pk__in=everything.with_words(text).values("pk"))
+            # A search alone is a condition: in the order of an index, the first page of many matches is found at once.
+            alone = self.narrowing.keys() == {"q"}
+            devices = (
+                devices.with_words(text) if alone else devices.filter(pk__in=everything.with_words(text).values("pk"))
+            )
         return devices
 
 
