@@ -27,6 +27,7 @@ _SENTENCES = {
     "greater_than_equal": "{path} is out of range: {value}",
     "less_than_equal": "{path} is out of range: {value}",
     "enum": "{path} is not {expected}: {value}",
+    "literal_error": "{path} is not {expected}: {value}",
     "unknown_platform": "unknown platform: {value}",
     "frozen_set_type": "{path} is not a list",
     "list_type": "{path} is not a list of objects",

@@ -3,7 +3,7 @@
 Fields carry the names of the columns that store them.
 """
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import (
@@ -92,7 +92,7 @@ class CommandIn(Section):
     command_type: Annotated[str, column(DeviceCommand, "command_type")] = ""
     request_type: Annotated[str, column(DeviceCommand, "request_type")] = ""
     metadata: dict[str, Any] = Field(default_factory=dict)
-    status: DeviceCommand.Status
+    status: Literal[1, 2, 3, 4, 5]  # the public API has no cancelled commands
     attempts: Count = 0
     priority: Annotated[int, Field(strict=True, ge=0, le=2**15 - 1)] = 0
     requires_network_tether: Flag = Field(default=False, alias="request_requires_network_tether")

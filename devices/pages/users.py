@@ -10,6 +10,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
+from django.utils.text import Truncator
 from django.views.decorators.http import require_GET, require_http_methods
 
 from access.pages.dialogs import Dialog, DialogLink, refuse, saved, show
@@ -26,7 +27,8 @@ from devices.pages.forms.users import UserFilter, UserForm
 from devices.pages.listing import listing
 
 OFFERED = 10
-NAMED = 10  # devices that a dialog names; it counts the others
+LONGEST_NAME = 30
+NAMED = 5  # devices that a dialog names; it counts the others
 
 
 @requires(Capability.VIEW)
@@ -108,9 +110,8 @@ def _ask_about_devices(request: PageRequest, person: User) -> HttpResponse:
     """The dialog for a user who cannot be deleted: the devices, and what can be done about them."""
     count = person.devices.count()
     devices = person.devices.order_by("name", "pk")[:NAMED]
-    names = format_html_join(
-        ", ", '<a href="{}">{}</a>', ((reverse("device", args=[each.uuid]), name_of(each)) for each in devices)
-    )
+    shown = ((reverse("device", args=[each.uuid]), Truncator(name_of(each)).chars(LONGEST_NAME)) for each in devices)
+    names = format_html_join(", ", '<a href="{}">{}</a>', shown)
     more = f" and {count - NAMED:,} more" if count > NAMED else ""
     query = {"from": "user", "of": str(person.uuid), "all": "1"}
     links = [DialogLink("Reassign", reverse("bulk-user", query=query), dialog=True)]
@@ -124,11 +125,11 @@ def _ask_about_devices(request: PageRequest, person: User) -> HttpResponse:
         f"Delete “{person.name or person.email}”?",
         "Delete user",
         reverse("user", args=[person.uuid]),
-        about="A user to whom devices are assigned cannot be deleted. Assign the devices to somebody else, or archive "
-        "the user: an archived user stays on the devices and leaves the list of users.",
+        about="Devices are assigned to this user. Assign them to somebody else first, or archive the user, who then "
+        "stays on the devices.",
         danger=True,
         disabled=True,
-        facts={"E-mail": person.email, devices_in_words(count).capitalize(): format_html("{}{}", names, more)},
+        facts={devices_in_words(count).capitalize(): format_html("{}{}", names, more)},
         links=tuple(links),
     )
     return show(request, dialog, form)

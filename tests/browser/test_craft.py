@@ -75,7 +75,9 @@ def test_a_row_by_the_keyboard_and_the_focus_afterwards(signed_in: Visit, tokens
     expect(page.get_by_role("link", name=f"{name} 001", exact=True)).to_have_count(0)
     expect(page.get_by_role("link", name=f"{name} 002", exact=True)).to_be_focused()  # the next row
     row_menu(page, f"{name} 002").press("ArrowUp")
+    expect(menu.get_by_text("Revoke")).to_be_focused()
     page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name=f"Revoke “{name} 002”?")).to_be_visible()
     page.get_by_role("button", name="Revoke", exact=True).press("Enter")
     expect(page.get_by_role("link", name=f"{name} 000", exact=True)).to_be_focused()  # it was the last one
 
@@ -382,8 +384,8 @@ def test_every_item_of_a_menu_is_in_reach(signed_in: Visit, tokens: Tokens, widt
     page.get_by_role("button", name="Actions", exact=True).press("ArrowUp")
     expect(menu.get_by_text("Delete record")).to_be_focused()
     assert menu.evaluate(INSIDE)
-    menu.get_by_text("Erase").click()
-    expect(page.get_by_role("heading", name=re.compile("^Erase Device"))).to_be_visible()
+    menu.get_by_text("Erase", exact=True).click()
+    expect(page.get_by_role("heading", name=re.compile("^Erase:"))).to_be_visible()
 
     page.goto(f"{LIST}?q={name}&sort=name")
     for number in (0, 4, 7):

@@ -10,7 +10,7 @@ from django.db import connection
 from playwright.sync_api import Error, Page, expect
 
 from access.tokens.digests import SHAPE
-from tests.browser.keyboard import tab_to_label
+from tests.browser.keyboard import tab_to, tab_to_label
 from tests.browser.servers import PASSWORD, Server
 
 pytestmark = pytest.mark.browser
@@ -226,7 +226,7 @@ def test_the_flow_with_the_keyboard_alone(signed_in: Visit, server: Server) -> N
     tab_to_label(page, "Configure")
     page.keyboard.press("Enter")
     page.wait_for_url("**/permissions/edit/")
-    tab_to_label(page, "Search")
+    tab_to(page, "main input[type=search]")
     page.keyboard.type("Device list")
     tab_to_label(page, "Device list")
     page.keyboard.press("Space")

@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 
 from access.models import ApiToken
+from access.pages.forms.asking import Form
 from devices.pages.reference_calls import page_size_of
 from devices.pages.reference_entries import Entry
 
@@ -18,7 +19,7 @@ class TokenChoice(forms.ModelChoiceField[ApiToken]):
         return str(obj.name)
 
 
-class TrialForm(forms.Form):
+class TrialForm(Form):
     """The parameters of the operation, filled with ids of the tenant, and the live tokens of the tenant."""
 
     def __init__(self, data: Mapping[str, Any] | None, *, entry: Entry, tokens: Any, values: Mapping[str, str]) -> None:

@@ -79,7 +79,7 @@ def test_the_tenant_and_its_owner_are_in_the_trail() -> None:
         ({"subdomain": "Accu_hive"}, "subdomain: Use lower-case letters, digits and hyphens; start and end with "),
         ({"name": ""}, "name: This field cannot be blank."),
         ({"owner": "ana"}, "email: Enter a valid email address."),
-        ({"owner": "taken@elsewhere.test"}, "email: Administrator with this Email already exists."),
+        ({"owner": "taken@elsewhere.test"}, "email: Administrator with this E-mail already exists."),
     ],
 )
 def test_a_mistake_is_one_line_and_changes_nothing(other_tenant: Tenant, options: dict[str, Any], line: str) -> None:
