@@ -28,6 +28,7 @@ COMPONENTS = {
     "reveal",
     "selection",
     "table",
+    "warning",
 }
 LONGEST_LINE = 160
 # The layer of a sheet, by its folder or its name.

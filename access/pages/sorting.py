@@ -42,6 +42,12 @@ def by_number(heading: str, column: str, lowest: str, highest: str) -> Sort:
     return Sort(heading, lowest, highest, (F(column).asc(), F(column).desc()), descending_first=True)
 
 
+def by_last_time(heading: str, column: str, oldest: str, newest: str) -> Sort:
+    """A sort by the moment of the last event. Rows without any count as the oldest, on every database."""
+    order = (F(column).asc(nulls_first=True), F(column).desc(nulls_last=True))
+    return Sort(heading, oldest, newest, order, descending_first=True)
+
+
 def sort_choices(sorts: Mapping[str, Sort], default: str, label: str = "") -> list[tuple[str, str]]:
     """The choices of a `sort` field. The empty one is the order that the list has by itself.
 

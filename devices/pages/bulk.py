@@ -19,10 +19,9 @@ from access.roles import Capability
 from devices.bulk.actions import start_bulk_action
 from devices.bulk.changes import Change, SendCommand, by_platform
 from devices.commands import COMMANDS, Command
-from devices.commands.carrier import carries_out_commands
 from devices.models import Platform
 from devices.pages.command_menu import Group, grouped
-from devices.pages.device_commands import NO_CARRIER
+from devices.pages.device_commands import carrier_warning
 from devices.pages.forms.bulk import (
     AddTagForm,
     AssignBlueprintForm,
@@ -62,7 +61,7 @@ def choose_command(request: PageRequest) -> HttpResponse:
     context = {
         "groups": [_offers(group, counts) for group in grouped(offered)],
         "selection": selection,
-        "warning": "" if carries_out_commands(request.tenant) else NO_CARRIER,
+        "warning": carrier_warning(request.tenant),
         "selected": devices_in_words(sum(platforms.values())),
     }
     return fragment(request, "devices/bulk/choose_command.html", "choices", context)
@@ -91,7 +90,7 @@ def send(request: PageRequest, action: str) -> HttpResponse:
         selection.back,
         about=_consequences(command, platforms),
         danger=command.dangerous,
-        warning="" if carries_out_commands(request.tenant) else NO_CARRIER,
+        warning=carrier_warning(request.tenant),
         facts=_platform_facts(platforms) | _skip_facts(SendCommand(request.tenant, command), selection, count),
     )
     return _ask(request, selection, form, dialog, count)

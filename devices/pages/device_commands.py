@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
+from access.models import Tenant
 from access.pages.dialogs import Dialog, DialogLink, refuse, saved, show
 from access.pages.guards import PageRequest, requires
 from access.pages.responses import form_data, no_store
@@ -31,6 +32,11 @@ from devices.pages.forms.devices import name_of
 NO_CARRIER = (
     "This server cannot reach devices yet. A command waits until it can, and you can cancel it as long as it waits."
 )
+
+
+def carrier_warning(tenant: Tenant) -> str:
+    """What a person must know before a command is sent; empty where the server can reach devices."""
+    return "" if carries_out_commands(tenant) else NO_CARRIER
 
 
 @requires(Capability.ACT_ON_DEVICES)
@@ -78,7 +84,7 @@ def send(request: PageRequest, device_id: UUID, action: str) -> HttpResponse:
         reverse("device", args=[device_id]),
         about=_about(command, device),
         danger=command.dangerous,
-        warning="" if carries_out_commands(request.tenant) else NO_CARRIER,
+        warning=carrier_warning(request.tenant),
         preview="devices/_lock_screen.html" if command.id == "enable_lost_mode" else "",
     )
     return show(request, dialog, form)

@@ -16,10 +16,9 @@ from access.pages.guards import PageRequest, requires
 from access.pages.responses import form_data, fragment, push_url
 from access.pages.selection import marks
 from access.roles import Capability
-from devices.commands.carrier import carries_out_commands
 from devices.fleet import devices as services
 from devices.inventory import lists as inventory
-from devices.pages.device_commands import NO_CARRIER
+from devices.pages.device_commands import carrier_warning
 from devices.pages.device_frame import about, fleet_size, in_table, own_device
 from devices.pages.device_history import history
 from devices.pages.device_overview import overview
@@ -82,8 +81,7 @@ def apps(request: PageRequest, device_id: UUID) -> HttpResponse:
 def commands(request: PageRequest, device_id: UUID) -> HttpResponse:
     device = own_device(request, device_id)
     page = Paginator(device.commands.newest_first(), PER_PAGE).get_page(request.GET.get("page"))
-    warning = "" if carries_out_commands(request.tenant) else NO_CARRIER
-    context = about(request, device, "commands", page=page, warning=warning)
+    context = about(request, device, "commands", page=page, warning=carrier_warning(request.tenant))
     return render(request, "devices/commands.html", context)
 
 

@@ -15,7 +15,7 @@ EVERYWHERE = {"429", "500"}  # errors that are not specific to the operation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
-    """A parameter, or a field of a body. `limits` says what it may be, and what it is when it is left out.
+    """A parameter, or a field of a body. `limits` has the allowed values and the default value.
 
     `about` is its description: every second part is code.
     """

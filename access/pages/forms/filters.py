@@ -73,6 +73,11 @@ class ListFilter(Form):
         }
 
     @property
+    def search_words(self) -> list[str]:
+        """The words of the search. A row matches if each of them is found in it."""
+        return self.chosen.get("q", "").split()
+
+    @property
     def narrowing(self) -> dict[str, str]:
         """The active fields that exclude rows: all but the order."""
         return {name: value for name, value in self.chosen.items() if name != "sort"}

@@ -5,14 +5,15 @@ from typing import Any
 from allauth.mfa.models import Authenticator
 from django import forms
 from django.contrib.auth.password_validation import validate_password
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
+from django.db.models import Exists, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, Lower, NullIf
 
+from access.http.jump import every
 from access.models import Administrator, IdentityProvider, Role
 from access.pages.forms.asking import Form
 from access.pages.forms.filters import ListFilter
 from access.pages.forms.password import LENGTH_ADVICE, ReauthenticationForm
-from access.pages.sorting import Sort
+from access.pages.sorting import by_column, by_last_time
 from access.sign_in.authenticators import SECOND_STEPS
 
 # What each level may do, as the person who chooses one reads it.
@@ -28,15 +29,9 @@ LEVELS = [
 _SHOWN = Lower(Coalesce(NullIf("first_name", Value("")), "email"))  # people without a name are listed by e-mail
 # An organization has few people: their sorts need no index.
 SORTS = {
-    "name": Sort("Name", "Name", "Name, from Z", (_SHOWN.asc(), _SHOWN.desc())),
-    "role": Sort("Role", "Role", "Role, from Z", (F("role").asc(), F("role").desc())),
-    "seen": Sort(
-        "Last sign-in",
-        "Longest away",
-        "Signed in last",
-        (F("last_login").asc(nulls_first=True), F("last_login").desc(nulls_last=True)),
-        descending_first=True,
-    ),
+    "name": by_column("Name", _SHOWN),
+    "role": by_column("Role", "role"),
+    "seen": by_last_time("Last sign-in", "last_login", "Longest away", "Signed in last"),
 }
 
 
@@ -67,10 +62,7 @@ class PeopleFilter(ListFilter):
                 people = people.filter(is_active=True, joined_at__isnull=status == "pending")
         if two_steps := self.chosen.get("two_steps"):
             people = people.filter(Q(Exists(second_steps)) if two_steps == "on" else ~Q(Exists(second_steps)))
-        for word in self.chosen.get("q", "").split():
-            found = Q(first_name__icontains=word) | Q(last_name__icontains=word) | Q(email__icontains=word)
-            people = people.filter(found)
-        return people
+        return people.filter(every(self.search_words, "first_name", "last_name", "email"))
 
 
 class NewPersonForm(ReauthenticationForm):

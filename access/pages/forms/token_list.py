@@ -13,7 +13,7 @@ from access.models import AuditEvent
 from access.models.tokens import ApiTokenQuerySet, PermissionCount, expiring_soon
 from access.pages.forms.asking import Form
 from access.pages.forms.filters import ListFilter
-from access.pages.sorting import Sort
+from access.pages.sorting import Sort, by_last_time, by_number
 
 SORTS = {
     "name": Sort("Name", "Name", "Name, from Z", (Lower("name"), Lower("name").desc())),
@@ -30,21 +30,9 @@ SORTS = {
         "Creator, from Z",
         (Lower("created_by_name"), Lower("created_by_name").desc()),
     ),
-    "created": Sort(
-        "Created",
-        "Oldest",
-        "Newest",
-        (F("created_at").asc(), F("created_at").desc()),
-        descending_first=True,
-    ),
+    "created": by_number("Created", "created_at", "Oldest", "Newest"),
     # A token that was never used comes before those that were used long ago.
-    "used": Sort(
-        "Last used",
-        "Longest unused",
-        "Used last",
-        (F("last_used_at").asc(nulls_first=True), F("last_used_at").desc(nulls_last=True)),
-        descending_first=True,
-    ),
+    "used": by_last_time("Last used", "last_used_at", "Longest unused", "Used last"),
     "expires": Sort(
         "Expires",
         "Expires first",

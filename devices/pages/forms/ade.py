@@ -97,7 +97,7 @@ class AdeDeviceFilter(ListFilter):
         devices: AdeDeviceQuerySet = self.tenant.ade_devices.filter(
             **{column: fields[name] for name, column in columns.items() if fields.get(name)}
         )
-        for word in fields.get("q", "").split():
+        for word in self.search_words:
             serials = devices.alias(upper=Upper("serial_number")).filter(upper__contains=word.upper())
             devices = devices.filter(Q(pk__in=serials.values("pk")) | Q(model__icontains=word))
         return devices.order_by("-device_assigned_date", "-pk")

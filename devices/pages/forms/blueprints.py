@@ -6,6 +6,7 @@ from uuid import UUID
 from django import forms
 from django.db.models import Count
 
+from access.http.jump import every
 from access.models import Tenant
 from access.pages.forms.asking import Form
 from access.pages.forms.filters import ListFilter
@@ -48,9 +49,7 @@ class BlueprintFilter(ListFilter):
     def matching(self) -> BlueprintQuerySet:
         by_count = self.chosen.get("sort", "").endswith("devices")
         blueprints = self.counted() if by_count else self.tenant.blueprints.all()
-        for word in self.chosen.get("q", "").split():
-            blueprints = blueprints.filter(name__icontains=word)
-        return blueprints
+        return blueprints.filter(every(self.search_words, "name"))
 
 
 class BlueprintForm(Form):

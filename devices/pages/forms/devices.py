@@ -5,12 +5,12 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 
 from access.pages.forms.asking import Form
 from access.pages.forms.filters import ListFilter
-from access.pages.sorting import Sort, by_column
+from access.pages.sorting import by_column, by_last_time
 from devices.fleet.devices import UNSET, Unset
 from devices.fleet.statistics import FAILED_DAYS, failed_commands, in_span, waiting_commands
 from devices.models import Blueprint, Device, Platform, Tag
@@ -27,13 +27,7 @@ SORTS = {
     "model": by_column("Model", "model"),
     "blueprint": by_column("Blueprint", "blueprint_label"),
     "user": by_column("User", "user_label"),
-    "seen": Sort(
-        "Last check-in",
-        "Oldest check-in",
-        "Newest check-in",
-        (F("last_check_in").asc(nulls_first=True), F("last_check_in").desc(nulls_last=True)),
-        descending_first=True,
-    ),
+    "seen": by_last_time("Last check-in", "last_check_in", "Oldest check-in", "Newest check-in"),
 }
 
 

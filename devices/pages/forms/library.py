@@ -7,6 +7,7 @@ from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.db.models import QuerySet
 
+from access.http.jump import every
 from access.models import Tenant
 from access.pages.forms.asking import Form
 from access.pages.forms.filters import ListFilter
@@ -41,9 +42,7 @@ class LibraryFilter(ListFilter):
 
     def matching(self) -> QuerySet[LibraryItem]:
         chosen = self.chosen
-        items: QuerySet[LibraryItem] = self.tenant.library_items.all()
-        for word in chosen.get("q", "").split():
-            items = items.filter(name__icontains=word)
+        items: QuerySet[LibraryItem] = self.tenant.library_items.filter(every(self.search_words, "name"))
         if "kind" in chosen:
             items = items.filter(type=chosen["kind"])
         if "active" in chosen:

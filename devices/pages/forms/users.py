@@ -3,8 +3,8 @@
 from typing import Any
 
 from django import forms
-from django.db.models import Q
 
+from access.http.jump import every
 from access.pages.forms.asking import Form
 from access.pages.forms.filters import ListFilter
 from access.pages.sorting import by_column
@@ -35,9 +35,7 @@ class UserFilter(ListFilter):
                 pass
             case _:
                 users = users.filter(archived=False)
-        for word in self.chosen.get("q", "").split():
-            users = users.filter(Q(name__icontains=word) | Q(email__icontains=word))
-        return users
+        return users.filter(every(self.search_words, "name", "email"))
 
 
 class UserForm(Form):

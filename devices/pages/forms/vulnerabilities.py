@@ -1,9 +1,10 @@
 """The filters of the list of vulnerabilities."""
 
 from django import forms
-from django.db.models import Q, QuerySet, TextField
+from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
 
+from access.http.jump import every
 from access.pages.forms.filters import ListFilter
 from access.pages.sorting import by_column, by_number
 from devices.models import Severity, Vulnerability
@@ -49,7 +50,4 @@ class VulnerabilityFilter(ListFilter):
             rows = rows.filter(severity=SEVERITIES[name])
         if "exploited" in self.chosen:
             rows = rows.filter(known_exploited=True)
-        rows = rows.alias(names=Cast("software", TextField()))
-        for word in self.chosen.get("q", "").split():
-            rows = rows.filter(Q(cve_id__icontains=word) | Q(names__icontains=word))
-        return rows
+        return rows.alias(names=Cast("software", TextField())).filter(every(self.search_words, "cve_id", "names"))

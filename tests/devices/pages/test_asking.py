@@ -49,7 +49,7 @@ def test_no_page_answers_an_empty_form_with_the_words_of_django(tenant: Tenant, 
     for route in PAGES:
         path = address(route, examples)
         if route.endswith("/delete/") or "sign-out" in route or "session" in route:
-            continue  # what they delete is another page's example
+            continue  # a deletion would remove the example object that another page needs
         answer = sign_in_owner.post(path)
         sent.append(answer.status_code)
         assert REQUIRED not in text(answer), route
