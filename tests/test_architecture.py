@@ -25,10 +25,10 @@ FLOORS: dict[str, list[set[str]]] = {
         {"webhooks"},
         {"audit", "notices"},
         {"attempts"},
-        {"tasks", "roles", "sql", "sealing"},
+        {"tasks", "roles", "sealing"},
         {"models", "presets"},
-        {"permissions", "addresses", "checks", "keyrings", "kinds", "labels", "logs", "refusals"},
-        {"csv", "database", "schema", "sqlite3", "search"},
+        {"permissions", "addresses", "limits", "checks", "keyrings", "kinds", "labels", "logs", "refusals"},
+        {"csv", "database", "schema", "sql", "sqlite3", "search"},
     ],
     "devices": [
         {"urls", "apps", "management", "templatetags", "admin"},

@@ -35,6 +35,8 @@ class SecurityEvent(StrEnum):
     RESET_LINK_REFUSED = "reset_link_refused"
     INVITATION_REFUSED = "invitation_refused"
     LEAK_REPORT_REFUSED = "leak_report_refused"
+    TOKEN_REFUSED = "token_refused"  # noqa: S105 - no password
+    CALLS_REFUSED = "calls_refused"
 
 
 # A stranger can cause these as often as they like, so they fill no disk. The limit on attempts bounds the others.

@@ -26,6 +26,7 @@ from granian.log import LogLevels
 
 from access.checks import NAME_IT, NO_PROXY, lacks_proxy
 from access.http.slow_clients import THREADS, TRANSFERS
+from access.limits.leases import PROCESSES
 
 MAX_HEAD = 64 * 1024  # bytes of request line and headers that are always accepted; beyond twice that the answer is 431
 WORKER_TIMEOUT = 10  # seconds until a worker that was asked to stop is killed; it gives its task half of them
@@ -54,7 +55,7 @@ class Server:
         """Serve until SIGINT or SIGTERM. Raises CommandError if the port is taken or the server ends by itself."""
         free_address(self.address, self.port)  # once more: a set-up takes seconds, and another server may have started
         connections.close_all()  # a server process must not inherit an open one
-        os.environ |= {THREADS: str(self.threads), TRANSFERS: str(self.transfers)}
+        os.environ |= {THREADS: str(self.threads), TRANSFERS: str(self.transfers), PROCESSES: str(self.processes)}
         granian = Granian(
             "iru.wsgi:application",
             address=self.address,

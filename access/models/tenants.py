@@ -2,6 +2,10 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
+from access.limits.gcra import Limits
+
+MOST_CALLS = 1_000_000_000
+
 
 class Tenant(models.Model):
     """One organization. Every other row belongs to exactly one tenant."""
@@ -31,6 +35,18 @@ class Tenant(models.Model):
         default=False,
         help_text="Administrators use no page before they have set up two-step verification.",
     )
+    calls_per_hour = models.PositiveIntegerField(
+        "calls an hour",
+        default=10_000,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_CALLS)],
+        help_text="Calls of the API and of AI assistants, of all tokens together. A call beyond is answered 429.",
+    )
+    calls_per_second = models.PositiveIntegerField(
+        "calls a second",
+        default=50,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_CALLS)],
+        help_text="The same, within a second.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -38,6 +54,11 @@ class Tenant(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def limits(self) -> Limits:
+        """How many calls the tenant may make."""
+        return Limits(self.calls_per_second, self.calls_per_hour)
 
     @property
     def api_host(self) -> str:

@@ -26,7 +26,7 @@ from access.tokens.usage import Call
 LOOK_UP = """
 SELECT token.id, token.name, token.permissions, token.expires_at, token.last_used_at, token.networks,
     token.{column}, token.previous_digest, token.previous_until, tenant.id, tenant.name, tenant.subdomain,
-    token.mcp, token.mcp_sensitive
+    token.mcp, token.mcp_sensitive, tenant.calls_per_second, tenant.calls_per_hour
 FROM access_apitoken AS token
 JOIN access_tenant AS tenant ON tenant.id = token.tenant_id
 WHERE token.{column} IN ({digests}) AND token.disabled_at IS NULL AND token.revoked_at IS NULL AND tenant.active
@@ -149,6 +149,8 @@ def authenticate(authorization: str | None, *, subdomain: str | None, call: Call
         token_subdomain,
         mcp,
         mcp_sensitive,
+        calls_per_second,
+        calls_per_hour,
     ) = rows[0]
     now = datetime.now(UTC)
     if (
@@ -173,7 +175,14 @@ def authenticate(authorization: str | None, *, subdomain: str | None, call: Call
         id=token_id,
         name=name,
         permissions=frozenset(orjson.loads(permissions)),
-        tenant=Tenant(id=tenant_id, name=tenant_name, subdomain=token_subdomain, active=True),
+        tenant=Tenant(
+            id=tenant_id,
+            name=tenant_name,
+            subdomain=token_subdomain,
+            active=True,
+            calls_per_second=calls_per_second,
+            calls_per_hour=calls_per_hour,
+        ),
         mcp=bool(mcp),  # SQLite has no booleans
         mcp_sensitive=bool(mcp_sensitive),
     )

@@ -8,8 +8,9 @@ from urllib.parse import urlencode
 from django.core.handlers.wsgi import WSGIRequest
 
 from access.tokens.authentication import LiveToken
+from devices.api.identity import ApiRequest
 from devices.api.rendering import JSON
-from devices.api.routing import ApiRequest, Operation
+from devices.api.routing import Operation
 
 
 def request_for(

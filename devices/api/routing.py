@@ -13,16 +13,13 @@ from django.http import HttpResponse, QueryDict
 from django.utils.http import http_date
 from pydantic import TypeAdapter
 
-from access.addresses import client_address
-from access.audit.events import Actor
 from access.http.requests import RoutedRequest
-from access.http.slow_clients import AUTHENTICATED
-from access.models import Tenant
 from access.permissions import Permission, Section, catalogue
-from access.tokens.authentication import AuthenticationFailed, LiveToken, PermissionMissing, authenticate
+from access.tokens.authentication import PermissionMissing
 from access.tokens.digests import SHAPE
-from access.tokens.usage import Call, count_call
+from access.tokens.usage import count_call
 from devices.api import errors, idempotency
+from devices.api.identity import ApiRequest, identify, is_active, with_limits
 from devices.api.parsing import body_of, form_of, query_of
 from devices.api.rendering import JSON, ResponseWithHeaders, json_text, no_content
 from devices.api.uploads import MULTIPART, Upload, UploadLimits, require_files, upload_of
@@ -34,14 +31,6 @@ type Method = Literal["GET", "POST", "PATCH", "DELETE"]
 
 ANYTHING = "{}"  # stands for a parameter in the parts of a path
 WITH_HEAD = {"GET": ["GET", "HEAD"]}
-
-
-class ApiRequest(RoutedRequest):
-    """A request that has passed the guard: its token, also as actor, and the tenant at which every query starts."""
-
-    token: LiveToken
-    tenant: Tenant
-    actor: Actor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,26 +118,6 @@ class Operation:
         return response
 
 
-def identify(request: ApiRequest, operation: str) -> None:
-    """Set the token and the tenant of a request for `operation`, which becomes that of the token's last use.
-
-    Raises AuthenticationFailed, and the 404 of an inactive tenant.
-    """
-    try:
-        request.token = authenticate(
-            request.META.get("HTTP_AUTHORIZATION"),
-            subdomain=request.subdomain,
-            call=Call(client_address(request), request.META.get("HTTP_USER_AGENT", ""), operation),
-        )
-    except AuthenticationFailed:
-        # Queried only after a failure, so that a successful call does not pay for it.
-        if request.subdomain is not None and not _active(request.subdomain):
-            raise errors.tenant_not_found() from None
-        raise
-    request.META[AUTHENTICATED] = True
-    request.tenant = request.token.tenant
-
-
 class Endpoint:
     """Every operation of one path, behind the guard."""
 
@@ -221,7 +190,7 @@ class Endpoint:
         if not (operation or next(iter(self.operations.values()))).open:
             if not hasattr(request, "token"):  # another door has identified the sender already
                 identify(request, operation.id if operation else "")
-        elif request.subdomain is not None and not _active(request.subdomain):
+        elif request.subdomain is not None and not is_active(request.subdomain):
             raise errors.tenant_not_found()
         if operation is None:
             raise errors.method_not_allowed(method, self.allow)
@@ -353,10 +322,12 @@ class Api:
                 self._positions[len(parts)].append(positions)
 
     def __call__(self, request: RoutedRequest) -> HttpResponse:
+        called = cast("ApiRequest", request)
         try:
-            return self._answer(cast("ApiRequest", request))
+            response = self._answer(called)
         except Exception as error:  # noqa: BLE001 - every error is answered in JSON
-            return errors.answer(request, error).response()
+            response = errors.answer(request, error).response()
+        return with_limits(called, response)
 
     def call(self, operation: Operation, request: ApiRequest, parameters: dict[str, str]) -> HttpResponse:
         """The answer of this operation to a request that another door has made, with its path parameters.
@@ -384,10 +355,6 @@ class Api:
                 shape[position] = ANYTHING
             if endpoint := self.endpoints.get(tuple(shape)):
                 return endpoint.answer(request, {name: parts[index] for index, name in endpoint.parameters})
-        if request.subdomain is None or _active(request.subdomain):
+        if request.subdomain is None or is_active(request.subdomain):
             raise errors.no_route()
         raise errors.tenant_not_found()
-
-
-def _active(subdomain: str) -> bool:
-    return Tenant.objects.filter(subdomain=subdomain, active=True).exists()

@@ -9,8 +9,8 @@ from django.http import HttpResponse
 from devices.api import api, errors, idempotency
 from devices.api.calls import request_for
 from devices.api.errors import ApiError
+from devices.api.identity import ApiRequest
 from devices.api.rendering import JSON
-from devices.api.routing import ApiRequest
 from devices.mcp.tools import IDEMPOTENCY_KEY, Tool
 
 LARGEST = 512 * 1024  # bytes of an answer; more than that no assistant can read at once

@@ -16,8 +16,8 @@ from access.labels import PRODUCT
 from access.refusals import Refusal
 from devices.api import errors
 from devices.api.errors import ApiError
+from devices.api.identity import ApiRequest, identify, with_limits
 from devices.api.rendering import JSON, json_response, origin_of
-from devices.api.routing import ApiRequest, identify
 from devices.mcp import calls, messages
 from devices.mcp.messages import LEGACY, MODERN, Request, RpcError
 from devices.mcp.tools import listed, tools
@@ -47,10 +47,12 @@ class McpOff(Refusal):
 
 def mcp(request: RoutedRequest) -> HttpResponse:
     """Answer one message. Errors outside the protocol have the bodies of the API."""
+    called = cast("ApiRequest", request)
     try:
-        return _answer(cast("ApiRequest", request))
+        response = _answer(called)
     except Exception as error:  # noqa: BLE001 - every error is answered in JSON
-        return errors.answer(request, error).response()
+        response = errors.answer(request, error).response()
+    return with_limits(called, response)
 
 
 def _answer(request: ApiRequest) -> HttpResponse:

@@ -23,6 +23,9 @@ class TenantFactory(DjangoModelFactory[Tenant]):
 
     name = factory.Sequence(lambda n: f"Company {n}")
     subdomain = factory.Sequence(lambda n: f"company-{n}")
+    # A test may make more calls in a second than the default allows.
+    calls_per_second = 100_000
+    calls_per_hour = 100_000_000
 
     @classmethod
     def _create(cls, model_class: type[Tenant], *args: Any, **fields: Any) -> Tenant:

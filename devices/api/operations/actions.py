@@ -5,9 +5,10 @@ from uuid import UUID
 
 from django.http import HttpResponse
 
+from devices.api.identity import ApiRequest
 from devices.api.pagination import LimitOffset, paginate
 from devices.api.rendering import no_content
-from devices.api.routing import ApiRequest, Doc, Router
+from devices.api.routing import Doc, Router
 from devices.api.schemas.actions import CommandOut, DeviceCommands, LockedMac
 from devices.api.sections import DEVICE_ACTIONS
 from devices.commands import COMMANDS, Command

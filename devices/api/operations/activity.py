@@ -1,7 +1,8 @@
 from uuid import UUID
 
+from devices.api.identity import ApiRequest
 from devices.api.pagination import LimitOffset, paginate
-from devices.api.routing import ApiRequest, Router
+from devices.api.routing import Router
 from devices.api.schemas.activity import ActivityOut, DeviceActivityPage
 from devices.api.sections import DEVICE_INFORMATION
 

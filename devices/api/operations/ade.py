@@ -6,8 +6,9 @@ from django.core.files.uploadhandler import MemoryFileUploadHandler
 from django.http import HttpResponse
 
 from access.models import Tenant
+from devices.api.identity import ApiRequest
 from devices.api.pagination import Page, PageNumber, numbered_page
-from devices.api.routing import ApiRequest, Doc, Router
+from devices.api.routing import Doc, Router
 from devices.api.schemas.ade import (
     AdeDefaults,
     AdeDefaultsChange,

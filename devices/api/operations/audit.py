@@ -1,5 +1,6 @@
+from devices.api.identity import ApiRequest
 from devices.api.pagination import CursorPage, cursor_page
-from devices.api.routing import ApiRequest, Router
+from devices.api.routing import Router
 from devices.api.schemas.audit import AuditEventOut, AuditQuery
 from devices.api.sections import AUDIT_LOGS
 

@@ -1,5 +1,6 @@
+from devices.api.identity import ApiRequest
 from devices.api.pagination import LimitOffset, Page, paginate
-from devices.api.routing import ApiRequest, Router
+from devices.api.routing import Router
 from devices.api.schemas.blueprint_routing import RoutingActivityOut, RoutingBody, RoutingOut
 from devices.api.sections import BLUEPRINT_ROUTING
 from devices.enrollment import routing as services

@@ -6,8 +6,9 @@ from django.http import HttpResponse
 
 from access.models import Tenant
 from devices.api import errors
+from devices.api.identity import ApiRequest
 from devices.api.pagination import LimitOffset, Page, page_links, paginate, single_page
-from devices.api.routing import ApiRequest, Doc, Router
+from devices.api.routing import Doc, Router
 from devices.api.schemas.blueprints import (
     AssignmentBody,
     BlueprintLibraryItem,

@@ -1,9 +1,10 @@
 from functools import partial
 from uuid import UUID
 
+from devices.api.identity import ApiRequest
 from devices.api.pagination import Page, PageNumber, numbered_page
 from devices.api.rendering import origin_of
-from devices.api.routing import ApiRequest, Router
+from devices.api.routing import Router
 from devices.api.schemas.custom_apps import (
     CustomAppOut,
     CustomAppUpdate,

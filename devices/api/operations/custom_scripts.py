@@ -1,7 +1,8 @@
 from uuid import UUID
 
+from devices.api.identity import ApiRequest
 from devices.api.pagination import Page, PageNumber, numbered_page
-from devices.api.routing import ApiRequest, Router
+from devices.api.routing import Router
 from devices.api.schemas.custom_scripts import NewScript, ScriptOut, ScriptUpdate
 from devices.api.sections import CUSTOM_SCRIPTS
 from devices.library import items, scripts

@@ -3,9 +3,10 @@ from uuid import UUID
 
 from django.http import HttpResponse
 
+from devices.api.identity import ApiRequest
 from devices.api.pagination import LIST_HEADERS, list_headers, page_links
 from devices.api.rendering import json_text
-from devices.api.routing import ApiRequest, Doc, Router
+from devices.api.routing import Doc, Router
 from devices.api.schemas.devices import ORDERINGS, DeviceOut, DeviceQuery, DeviceUpdate
 from devices.api.sections import DEVICE_INFORMATION
 from devices.fleet import devices as services

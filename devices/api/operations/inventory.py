@@ -2,9 +2,10 @@
 
 from uuid import UUID
 
+from devices.api.identity import ApiRequest
 from devices.api.pagination import LIST_HEADERS, list_headers
 from devices.api.rendering import ResponseWithHeaders
-from devices.api.routing import ApiRequest, Doc, Router
+from devices.api.routing import Doc, Router
 from devices.api.schemas.inventory import DeviceItemOut, DeviceItemStatus, DeviceLibraryItems, DeviceStatus
 from devices.api.sections import DEVICE_INFORMATION
 from devices.inventory import lists as inventory

@@ -3,8 +3,9 @@
 from typing import Any
 from uuid import UUID
 
+from devices.api.identity import ApiRequest
 from devices.api.pagination import Page, page_links, paginate
-from devices.api.routing import ApiRequest, Router
+from devices.api.routing import Router
 from devices.api.schemas.library_items import (
     ItemActivityOut,
     ItemActivityQuery,

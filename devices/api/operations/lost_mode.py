@@ -1,6 +1,7 @@
 from uuid import UUID
 
-from devices.api.routing import ApiRequest, Doc, Router
+from devices.api.identity import ApiRequest
+from devices.api.routing import Doc, Router
 from devices.api.schemas.lost_mode import DeviceLostMode
 from devices.api.sections import DEVICE_INFORMATION
 from devices.fleet import lost_mode as services

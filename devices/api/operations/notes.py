@@ -1,8 +1,9 @@
 from uuid import UUID
 
+from devices.api.identity import ApiRequest
 from devices.api.pagination import LIST_HEADERS, list_headers
 from devices.api.rendering import ResponseWithHeaders
-from devices.api.routing import ApiRequest, Doc, Router
+from devices.api.routing import Doc, Router
 from devices.api.schemas.notes import DeletedNote, NoteBody, NoteOut
 from devices.api.sections import DEVICE_INFORMATION
 from devices.dates import zulu

@@ -1,8 +1,9 @@
 from django.http import HttpResponse
 
 from devices.api import openapi
+from devices.api.identity import ApiRequest
 from devices.api.rendering import json_text
-from devices.api.routing import ApiRequest, Router
+from devices.api.routing import Router
 
 router = Router()
 

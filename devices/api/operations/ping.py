@@ -1,4 +1,5 @@
-from devices.api.routing import ApiRequest, Router
+from devices.api.identity import ApiRequest
+from devices.api.routing import Router
 
 router = Router(prefix="/app/v1")
 

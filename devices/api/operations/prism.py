@@ -5,8 +5,9 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 
+from devices.api.identity import ApiRequest
 from devices.api.rendering import json_response
-from devices.api.routing import ApiRequest, Router
+from devices.api.routing import Router
 from devices.api.schemas.prism import CategoryCount, CountQuery, ExportIn, ExportOut, PrismPage, PrismQuery, row_model
 from devices.api.sections import PRISM
 from devices.filters import read_filter

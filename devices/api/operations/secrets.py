@@ -1,6 +1,7 @@
 from uuid import UUID
 
-from devices.api.routing import ApiRequest, Router
+from devices.api.identity import ApiRequest
+from devices.api.routing import Router
 from devices.api.schemas.secrets import BypassCodes, FileVaultKey, RecoveryPassword, UnlockPin
 from devices.api.sections import DEVICE_SECRETS
 from devices.fleet.secrets import read_secrets

@@ -1,4 +1,5 @@
-from devices.api.routing import ApiRequest, Router
+from devices.api.identity import ApiRequest
+from devices.api.routing import Router
 from devices.api.schemas.self_service import CategoryOut
 from devices.api.sections import SELF_SERVICE
 from devices.library.categories import categories

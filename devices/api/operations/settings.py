@@ -1,6 +1,7 @@
 from django.db.models import Count
 
-from devices.api.routing import ApiRequest, Router
+from devices.api.identity import ApiRequest
+from devices.api.routing import Router
 from devices.api.schemas.settings import LicenseCounts, LicenseLimits, Licensing, PlatformLimits
 from devices.api.sections import SETTINGS
 from devices.models import Fleet, Platform

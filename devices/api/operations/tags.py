@@ -1,7 +1,8 @@
 from uuid import UUID
 
+from devices.api.identity import ApiRequest
 from devices.api.pagination import Page, single_page
-from devices.api.routing import ApiRequest, Router
+from devices.api.routing import Router
 from devices.api.schemas.tags import TagBody, TagOut, TagQuery
 from devices.api.sections import TAGS
 from devices.fleet import tags as services

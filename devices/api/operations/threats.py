@@ -6,8 +6,9 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from devices.api.identity import ApiRequest
 from devices.api.pagination import page_links
-from devices.api.routing import ApiRequest, Deprecation, Router
+from devices.api.routing import Deprecation, Router
 from devices.api.schemas.threats import (
     BehaviorOut,
     BehaviorPage,

@@ -9,8 +9,9 @@ from access.audit.events import Actor
 from access.permissions import catalogue
 from access.tokens import leaks, lifecycle, rotation
 from devices.api import errors
+from devices.api.identity import ApiRequest
 from devices.api.pagination import Page, paginate
-from devices.api.routing import ApiRequest, Router
+from devices.api.routing import Router
 from devices.api.schemas.tokens import (
     IssuedTokenOut,
     LeakBody,

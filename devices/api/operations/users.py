@@ -1,8 +1,9 @@
 from typing import Any
 from uuid import UUID
 
+from devices.api.identity import ApiRequest
 from devices.api.pagination import CursorPage, cursor_page
-from devices.api.routing import ApiRequest, Router
+from devices.api.routing import Router
 from devices.api.schemas.users import UserOut, UserQuery
 from devices.api.sections import USERS
 from devices.fleet import users as services

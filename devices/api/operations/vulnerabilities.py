@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
+from devices.api.identity import ApiRequest
 from devices.api.pagination import NumberedPage, keyset
-from devices.api.routing import ApiRequest, Router
+from devices.api.routing import Router
 from devices.api.schemas.vulnerabilities import (
     DetectionOut,
     DetectionPage,

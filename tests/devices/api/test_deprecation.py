@@ -1,7 +1,8 @@
 from datetime import date
 
 from devices.api import openapi
-from devices.api.routing import Api, ApiRequest, Deprecation, Operation, Router
+from devices.api.identity import ApiRequest
+from devices.api.routing import Api, Deprecation, Operation, Router
 from devices.pages import reference_entries
 
 

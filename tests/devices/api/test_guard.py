@@ -265,7 +265,7 @@ def test_a_lost_database_answers_503_with_retry_after(
     def lost(*args: object, **kwargs: object) -> None:
         raise OperationalError("server closed the connection: SELECT secret")
 
-    monkeypatch.setattr("devices.api.routing.authenticate", lost)
+    monkeypatch.setattr("devices.api.identity.authenticate", lost)
     answer = api("GET", "/api/v1/devices", str(uuid.uuid4()))
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert b"SELECT" not in answer.content

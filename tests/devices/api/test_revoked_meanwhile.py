@@ -92,7 +92,7 @@ def after_authentication(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None
         return live
 
     with monkeypatch.context() as patch:
-        patch.setattr("devices.api.routing.authenticate", wrapped)
+        patch.setattr("devices.api.identity.authenticate", wrapped)
         yield
 
 

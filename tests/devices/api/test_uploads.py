@@ -16,7 +16,8 @@ from django.test import RequestFactory
 from access.permissions import Catalogue, Section
 from access.tokens import lifecycle
 from devices.api import openapi, routing
-from devices.api.routing import Api, ApiRequest, Router
+from devices.api.identity import ApiRequest
+from devices.api.routing import Api, Router
 from devices.api.uploads import Upload, UploadLimits
 from devices.inputs import Body, Name
 from devices.pages import reference_entries, reference_examples

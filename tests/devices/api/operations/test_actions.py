@@ -184,7 +184,7 @@ def test_a_token_revoked_while_the_call_is_under_way(
     mac = DeviceFactory.create(tenant=tenant)
     token = issue_token("restart_device", revoked=True)
     live = LiveToken(token.id, token.name, frozenset(token.permissions), tenant)
-    monkeypatch.setattr("devices.api.routing.authenticate", lambda *args, **kwargs: live)
+    monkeypatch.setattr("devices.api.identity.authenticate", lambda *args, **kwargs: live)
     answer = api("POST", path(mac, "restart_device"), token)
     assert (answer.status_code, answer["WWW-Authenticate"]) == (401, 'Bearer error="invalid_token"')
     assert not mac.commands.exists()

@@ -1,0 +1,79 @@
+"""Who sends a call: its token, its tenant, and whether the tenant may make one more call."""
+
+from typing import Any
+
+from django.http import HttpResponse
+
+from access import limits
+from access.addresses import client_address
+from access.audit.events import Actor
+from access.audit.security import SecurityEvent, report
+from access.http.requests import RoutedRequest
+from access.http.slow_clients import AUTHENTICATED
+from access.limits import Allowance
+from access.models import Tenant
+from access.refusals import Refusal
+from access.tokens.authentication import AuthenticationFailed, LiveToken, authenticate
+from access.tokens.usage import Call
+from devices.api import errors
+
+
+class ApiRequest(RoutedRequest):
+    """A request that has passed the guard: its token, also as actor, and the tenant at which every query starts."""
+
+    token: LiveToken
+    tenant: Tenant
+    actor: Actor
+    allowance: Allowance  # missing where the call counts against no limit
+
+
+class CallsExceeded(Refusal):
+    """The tenant has made all calls of this second, or of this hour."""
+
+    status = 429
+
+    def __init__(self) -> None:
+        super().__init__("API rate limit exceeded")
+
+    def body(self) -> Any:
+        return {"message": str(self), "detail": "Request was throttled."}
+
+
+def identify(request: ApiRequest, operation: str) -> None:
+    """Set the token and the tenant of a request for `operation`, which becomes that of the token's last use.
+
+    The call counts against the limits of the tenant; `with_limits` adds their headers to its answer. Raises
+    AuthenticationFailed, the 404 of an inactive tenant, and CallsExceeded.
+    """
+    try:
+        request.token = authenticate(
+            request.META.get("HTTP_AUTHORIZATION"),
+            subdomain=request.subdomain,
+            call=Call(client_address(request), request.META.get("HTTP_USER_AGENT", ""), operation),
+        )
+    except AuthenticationFailed as failure:
+        # Queried only after a failure, so that a successful call does not pay for it.
+        if request.subdomain is not None and not is_active(request.subdomain):
+            raise errors.tenant_not_found() from None
+        if failure.sent:
+            report(SecurityEvent.TOKEN_REFUSED, client_address(request))
+        raise
+    request.META[AUTHENTICATED] = True
+    request.tenant = tenant = request.token.tenant
+    request.allowance = limits.take(tenant.id, tenant.limits)
+    if request.allowance.refused:
+        report(SecurityEvent.CALLS_REFUSED, client_address(request), tenant=tenant.subdomain)
+        raise CallsExceeded
+
+
+def with_limits(request: ApiRequest, response: HttpResponse) -> HttpResponse:
+    """The response, with what is left of the tenant's limits where the call counted against them."""
+    if hasattr(request, "allowance"):
+        for name, value in request.allowance.headers():
+            response.headers[name] = value
+    return response
+
+
+def is_active(subdomain: str) -> bool:
+    """Whether there is such a tenant, and it is active."""
+    return Tenant.objects.filter(subdomain=subdomain, active=True).exists()
