@@ -147,6 +147,7 @@ class TenantAdmin(ReadOnly):
     list_filter = ["active"]
     search_fields = ["name", "subdomain"]
     readonly_fields = ["api_url", "created_at"]
+    exclude = ["calls_per_hour", "calls_per_second"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("access.add_tenant")

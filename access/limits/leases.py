@@ -41,7 +41,7 @@ class Allowance:
         return self.wait > 0
 
     def headers(self) -> Iterator[tuple[str, str]]:
-        """The headers of the public API, and `Retry-After` for a refusal."""
+        """The headers of the public API."""
         yield "RateLimit-Limit", str(self.limits.per_second)
         yield "RateLimit-Remaining", str(self.second)
         yield "RateLimit-Reset", "1"
@@ -49,8 +49,6 @@ class Allowance:
         yield "X-RateLimit-Limit-Second", str(self.limits.per_second)
         yield "X-RateLimit-Remaining-Hour", str(self.hour)
         yield "X-RateLimit-Remaining-Second", str(self.second)
-        if self.refused:
-            yield "Retry-After", str(self.wait)
 
 
 class Lease:
@@ -133,11 +131,6 @@ def used(tenant_id: int, limits: Limits) -> tuple[int, int]:
         limits.per_second - left(limits.per_second, away(state.second_full, state.now, SECOND), SECOND),
         limits.per_hour - left(limits.per_hour, away(state.hour_full, state.now, HOUR), HOUR),
     )
-
-
-def forget() -> None:
-    """Give up all permits of this process, for a test."""
-    _leases.clear()
 
 
 def _store() -> InPostgres | InFile:

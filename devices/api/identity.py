@@ -1,7 +1,5 @@
 """Who sends a call: its token, its tenant, and whether the tenant may make one more call."""
 
-from typing import Any
-
 from django.http import HttpResponse
 
 from access import limits
@@ -12,7 +10,6 @@ from access.http.requests import RoutedRequest
 from access.http.slow_clients import AUTHENTICATED
 from access.limits import Allowance
 from access.models import Tenant
-from access.refusals import Refusal
 from access.tokens.authentication import AuthenticationFailed, LiveToken, authenticate
 from access.tokens.usage import Call
 from devices.api import errors
@@ -27,23 +24,11 @@ class ApiRequest(RoutedRequest):
     allowance: Allowance  # missing where the call counts against no limit
 
 
-class CallsExceeded(Refusal):
-    """The tenant has made all calls of this second, or of this hour."""
-
-    status = 429
-
-    def __init__(self) -> None:
-        super().__init__("API rate limit exceeded")
-
-    def body(self) -> Any:
-        return {"message": str(self), "detail": "Request was throttled."}
-
-
 def identify(request: ApiRequest, operation: str) -> None:
     """Set the token and the tenant of a request for `operation`, which becomes that of the token's last use.
 
     The call counts against the limits of the tenant; `with_limits` adds their headers to its answer. Raises
-    AuthenticationFailed, the 404 of an inactive tenant, and CallsExceeded.
+    AuthenticationFailed, the 404 of an inactive tenant, and the 429 of one that has made all its calls.
     """
     try:
         request.token = authenticate(
@@ -63,7 +48,7 @@ def identify(request: ApiRequest, operation: str) -> None:
     request.allowance = limits.take(tenant.id, tenant.limits)
     if request.allowance.refused:
         report(SecurityEvent.CALLS_REFUSED, client_address(request), tenant=tenant.subdomain)
-        raise CallsExceeded
+        raise errors.too_many_calls(request.allowance.wait)
 
 
 def with_limits(request: ApiRequest, response: HttpResponse) -> HttpResponse:

@@ -36,6 +36,10 @@ that published clients know.
 
 Paths work with and without a closing slash. A path answers 405 to a method that it does not have, with those that it
 has in `Allow`. Unknown query parameters and body fields are ignored.
+
+The calls of all tokens of an organization, and those of AI assistants, have two limits together: by default 50 a second
+and 10,000 an hour. Answers to calls with a live token say what is left in their `RateLimit-…` and `X-RateLimit-…`
+headers. A call beyond a limit answers 429.
 """
 TEXT: Schema = {"type": "string"}
 TEXTS: Schema = {"type": "array", "items": TEXT}
@@ -56,6 +60,11 @@ LACKING = _record(
 EXAMPLE_ID = UUID("00000000-0000-4000-8000-000000000000")
 DEPRECATION = {"Deprecation": "Since when the operation has a successor: `@` and the seconds since 1970."}
 RETRY_AFTER = {"description": "Seconds.", "schema": {"type": "integer"}}
+RATE = {
+    f"X-RateLimit-{what}-{window}": {"description": f"{about} {window.lower()}.", "schema": {"type": "integer"}}
+    for what, about in {"Limit": "The calls allowed in a", "Remaining": "The calls that are left of this"}.items()
+    for window in ("Second", "Hour")
+}
 IDEMPOTENCY_KEY = {
     "name": idempotency.HEADER,
     "in": "header",
@@ -322,6 +331,7 @@ def _errors() -> dict[str, Any]:
     }
     headers: dict[int, dict[str, Any]] = {401: {"WWW-Authenticate": {"schema": TEXT}}}
     headers |= {status: {"Retry-After": RETRY_AFTER} for status in (409, 429, 503)}
+    headers[429] |= RATE
     named: dict[str, Any] = {}
     for status, (description, schema, body) in bodies.items():
         content = {"schema": schema} | ({"example": body} if body else {})
