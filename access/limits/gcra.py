@@ -63,18 +63,23 @@ class Permits:
 
     def count(self, now: float) -> int:
         """How many are good at this moment."""
-        groups, total = [], 0
-        for permits, full in self._groups:
-            if (good := min(permits, ceil((full - now) * self._rate))) > 0:
-                groups.append((good, full))
-                total += good
-        self._groups = groups
-        return total
+        groups = self._groups
+        while groups:
+            permits, full = groups[0]
+            if (good := ceil((full - now) * self._rate)) > 0:
+                if good < permits:
+                    groups[0] = (good, full)
+                return sum([permits for permits, _ in groups]) if len(groups) > 1 else groups[0][0]
+            del groups[0]
+        return 0
 
     def spend(self) -> None:
         """Spend one of those that `count` has found."""
         permits, full = self._groups[0]
-        self._groups[:1] = [(permits - 1, full)] if permits > 1 else []
+        if permits > 1:
+            self._groups[0] = (permits - 1, full)
+        else:
+            del self._groups[0]
 
     def clear(self) -> None:
         self._groups.clear()

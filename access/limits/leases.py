@@ -20,7 +20,7 @@ from access.limits.gcra import HOUR, SECOND, Grant, Limits, Permits, away, left
 from access.limits.stores import InFile, InPostgres, InProcess
 
 PROCESSES = "IRU_SERVER_PROCESSES"  # how many processes serve; `manage.py serve` sets the variable
-LASTS = 0.6  # seconds for which a process takes permits, at the speed of its last calls
+LASTS = 1.0  # seconds for which a process takes permits, at the speed of its last calls
 AT_ONCE = 0.02  # seconds of the tenant's limit that are one lease at least: a high limit is not asked for call by call
 RETRY = 1.0  # seconds until a store that failed is tried again
 
@@ -54,8 +54,11 @@ class Allowance:
 class Lease:
     """The permits of one tenant. Its moments are those of the row, on the monotonic clock of this process."""
 
-    def __init__(self, limits: Limits) -> None:
-        self.limits = limits
+    def __init__(self, configured: Limits) -> None:
+        self.configured = configured
+        # So many calls an hour cannot come in by so many a second: the hour would only have its permits back earlier.
+        most = int(configured.per_second * HOUR / SECOND)
+        self.limits = limits = Limits(configured.per_second, min(configured.per_hour, most))
         self.lock = threading.Lock()
         self.second, self.hour = Permits(limits.per_second, SECOND), Permits(limits.per_hour, HOUR)
         self.second_full = self.hour_full = 0.0
@@ -107,7 +110,7 @@ class Lease:
         second = left(limits.per_second, away(self.second_full, now, SECOND), SECOND) + self.second.count(now)
         hour = left(limits.per_hour, away(self.hour_full, now, HOUR), HOUR) + self.hour.count(now)
         wait = max(ceil(self.closed_until - now), 1) if self.closed_until > now else 0
-        return Allowance(limits, min(second, limits.per_second), min(hour, limits.per_hour), wait)
+        return Allowance(self.configured, min(second, limits.per_second), min(hour, limits.per_hour), wait)
 
 
 _leases: dict[int, Lease] = {}
@@ -119,7 +122,7 @@ _failed_at = float("-inf")
 def take(tenant_id: int, limits: Limits) -> Allowance:
     """Count one call of the tenant. It is refused if the allowance says so."""
     lease = _leases.get(tenant_id)
-    if lease is None or lease.limits != limits:
+    if lease is None or lease.configured != limits:
         lease = _leases[tenant_id] = Lease(limits)
     return lease.take(tenant_id)
 
