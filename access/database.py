@@ -5,6 +5,8 @@ from enum import Enum, auto
 
 from django.db import DataError, Error, InterfaceError, OperationalError, connection
 
+from access.postgresql.base import WAITS_LONG
+
 # Classes of SQLSTATE: the connection, deadlocks, resources, an operator or a time limit, the system below.
 AWAY_CLASSES = {"08", "40", "53", "57", "58"}
 READ_ONLY = "25006"
@@ -68,13 +70,14 @@ def let_go() -> None:
 
 
 def allow_long_statements() -> None:
-    """Give each statement of the rest of this transaction a minute, instead of the 3 seconds of the settings.
+    """Give each statement of the rest of this transaction a minute, instead of the 2.8 seconds of the settings.
 
     Only PostgreSQL has such a limit.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL statement_timeout = '60s'")
+        connection.connection.waits = WAITS_LONG
 
 
 def _state(error: Error) -> str | None:

@@ -142,11 +142,13 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-32000;",
     }
 else:
+    # Django's backend, with a limit on our side to how long a call waits for the server.
+    DATABASES["default"]["ENGINE"] = "access.postgresql"
     DATABASES["default"]["OPTIONS"] = {
         "server_side_binding": True,
         "prepare_threshold": 5,
         "connect_timeout": 3,
-        "options": "-c statement_timeout=3s -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s",
+        "options": "-c statement_timeout=2800ms -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s",
         **DATABASES["default"].get("OPTIONS", {}),  # the options after the question mark of DATABASE_URL
     }
 

@@ -29,6 +29,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"models", "presets"},
         {"permissions", "addresses", "limits", "checks", "keyrings", "kinds", "labels", "logs", "refusals"},
         {"csv", "database", "schema", "sql", "sqlite3", "search"},
+        {"postgresql"},
     ],
     "devices": [
         {"urls", "apps", "management", "templatetags", "admin"},

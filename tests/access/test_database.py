@@ -1,7 +1,11 @@
 """What errors of the database mean, as the two databases really raise them."""
 
 import logging
-from collections.abc import Callable
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import psycopg
@@ -14,14 +18,16 @@ from django.db import (
     ProgrammingError,
     close_old_connections,
     connection,
+    transaction,
 )
 from django.db.utils import DatabaseErrorWrapper
 from django.test import Client
 
 from access import sql
-from access.database import Failure, failure_of
+from access.database import Failure, allow_long_statements, failure_of
 from access.logs import OutageFilter
 from access.models import Administrator
+from access.postgresql.base import PAUSE, LimitedConnection
 from tests.processes import wait_for
 from tests.types import Call, IssueToken
 
@@ -159,6 +165,23 @@ class TestPostgresql:
             other.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
         close_old_connections()  # as a server begins each request; the test client leaves it out
 
+    @pytest.fixture
+    def frozen(self) -> Iterator[Callable[[], AbstractContextManager[None]]]:
+        """Freezes the server's process of our connection, as a hanging disk does."""
+
+        @contextmanager
+        def frozen() -> Iterator[None]:
+            pid = connection.connection.info.backend_pid
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                yield
+            finally:
+                os.kill(pid, signal.SIGCONT)
+
+        yield frozen
+        LimitedConnection.unanswered_at = float("-inf")
+        close_old_connections()
+
     def test_a_cut_connection_costs_no_call_and_no_page(
         self, api: Call, issue_token: IssueToken, owner: Administrator
     ) -> None:
@@ -188,6 +211,48 @@ class TestPostgresql:
         before = connection.connection
         assert failure_of(raised(lambda: sql.rows("SELECT pg_sleep(%s)", 5))) is Failure.AWAY  # statement_timeout
         assert connection.connection is before
+
+    def test_a_frozen_server_ends_no_call_late(
+        self,
+        api: Call,
+        issue_token: IssueToken,
+        owner: Administrator,
+        frozen: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        token, pages = issue_token("list_devices"), Client(raise_request_exception=False)
+        pages.force_login(owner)
+
+        def call() -> Any:
+            close_old_connections()
+            return api("GET", "/api/v1/devices", token)
+
+        def open_page() -> Any:
+            close_old_connections()
+            return pages.get("/devices/")
+
+        for ask in (call, open_page):
+            assert ask().status_code == 200
+            begun = time.monotonic()
+            with frozen():
+                refused = ask()
+                assert time.monotonic() - begun < 3.5
+                assert (refused.status_code, refused["Retry-After"]) == (503, "5")
+                begun = time.monotonic()
+                assert ask().status_code == 503, "no second wait, now for a new connection"
+                assert time.monotonic() - begun < 0.5
+            time.sleep(PAUSE)
+            assert ask().status_code == 200, "a new connection"
+
+    def test_work_that_may_take_long_may_until_its_transaction_ends(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(LimitedConnection, "waits", 0.3)
+        monkeypatch.setattr(LimitedConnection, "unanswered_at", float("-inf"))
+        monkeypatch.setattr("access.postgresql.base.WAITS", 0.3)
+        with transaction.atomic():
+            allow_long_statements()
+            sql.rows("SELECT 1 FROM pg_sleep(%s)", 0.6)
+        with pytest.raises(OperationalError, match="did not answer"):
+            sql.rows("SELECT 1 FROM pg_sleep(%s)", 0.6)
+        connection.close()
 
     def test_a_node_that_was_demoted_is_left(self, api: Call, issue_token: IssueToken) -> None:
         token = issue_token("list_devices", "create_tag")

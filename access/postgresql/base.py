@@ -1,0 +1,81 @@
+"""Django's backend for PostgreSQL, with a limit on our side to how long a call waits for the server.
+
+`statement_timeout` is a limit of the server. It ends no call to a server that is frozen, or whose commit waits for a
+standby: each thread would hang until the server goes on, also those that only read.
+"""
+
+import time
+from collections.abc import Generator
+from types import ModuleType
+from typing import Any, cast
+
+import psycopg
+from django.db.backends.postgresql import base
+
+WAITS = 3.0  # seconds for one statement, like the server's own limit
+WAITS_LONG = 65.0  # seconds, while `allow_long_statements` is in force
+LOOK_AGAIN = 0.5  # seconds after which a wait looks at the clock
+PAUSE = 1.0  # seconds in which no connection is opened to a server that did not answer
+
+
+class Unanswered(psycopg.OperationalError):
+    """The server did not answer in time. The connection is closed: its answer may still come."""
+
+
+class LimitedConnection(psycopg.Connection[Any]):
+    """A connection whose every wait for the server has an end."""
+
+    waits: float = WAITS
+    unanswered_at = float("-inf")  # of any connection of this process
+
+    def wait(self, gen: Generator[Any, Any, Any], interval: float = LOOK_AGAIN, timeout: float | None = None) -> Any:
+        """psycopg's, with a time limit. Raises Unanswered after `waits` seconds."""
+        begun = time.monotonic()
+        try:
+            return super().wait(gen, min(interval, LOOK_AGAIN), timeout=timeout or self.waits)
+        except psycopg.OperationalError as error:
+            if error.sqlstate is not None or time.monotonic() - begun < self.waits:
+                raise  # the server's own answer, or a connection that broke off
+            LimitedConnection.unanswered_at = time.monotonic()
+            self.pgconn.finish()
+            raise Unanswered(f"The database did not answer within {self.waits:.0f} seconds.") from None
+
+    def commit(self) -> None:
+        """psycopg's, which also ends `allow_long_statements`."""
+        try:
+            super().commit()
+        finally:
+            self.waits = WAITS
+
+    def rollback(self) -> None:
+        """psycopg's, which also ends `allow_long_statements`."""
+        try:
+            super().rollback()
+        finally:
+            self.waits = WAITS
+
+
+def connect(*args: Any, **kwargs: Any) -> LimitedConnection:
+    """Open a connection. Raises Unanswered at once if the server did not answer a moment ago.
+
+    Without that, a request whose connection was just closed would wait for the server a second time.
+    """
+    if time.monotonic() - LimitedConnection.unanswered_at < PAUSE:
+        raise Unanswered("The database did not answer a moment ago.")
+    return LimitedConnection.connect(*args, **kwargs)
+
+
+class Driver:
+    """psycopg, as Django's backend uses it, with the `connect` of this module."""
+
+    connect = staticmethod(connect)
+
+    def __init__(self, driver: ModuleType) -> None:
+        self._driver = driver
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._driver, name)
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    Database = cast("Any", Driver(psycopg))
