@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from access.admin import ReadOnly
+from access.admin.base import ReadOnly
 from devices.models import (
     Blueprint,
     BlueprintRouting,

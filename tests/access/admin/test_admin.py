@@ -297,7 +297,7 @@ def test_a_refusal_by_the_service_is_shown_in_its_words(console: Client, monkeyp
     def refuse(**fields: Any) -> None:
         raise ValidationError("Another operator was faster.")
 
-    monkeypatch.setattr("access.admin.create_tenant", refuse)
+    monkeypatch.setattr("access.admin.tenants.create_tenant", refuse)
     response = console.post(reverse("admin:access_tenant_add"), {"name": "New", "subdomain": "new"}, follow=True)
     assert response.status_code == 200
     assert "Another operator was faster." in response.content.decode()

@@ -1,0 +1,58 @@
+"""The site itself: what Django and allauth registered and is not shown, the sign-in, and an operator's own password."""
+
+from typing import Any
+
+import allauth.account.admin
+import allauth.mfa.admin
+import allauth.socialaccount.admin  # noqa: F401 - the same
+import django.contrib.auth.admin  # noqa: F401 - the same
+import django_tasks_db.admin  # noqa: F401 - the same
+from allauth.account.decorators import secure_admin_login
+from allauth.account.models import EmailAddress
+from allauth.core import context as current
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
+from django.contrib import admin
+from django.contrib.admin.forms import AdminPasswordChangeForm
+from django.contrib.auth.models import Group
+from django.http import HttpRequest, HttpResponse
+from django_tasks_db.models import DBTaskResult
+
+from access.addresses import client_address
+from access.audit.events import Actor
+from access.pages.forms.asking import Asking
+from access.sign_in.passwords import change_password
+from access.sign_in.reauthentication import confirm_password
+
+# Permissions follow from roles, each person has one e-mail address, tasks are shown by a class of ours, and
+# authenticators are changed by their person.
+admin.site.unregister([Group, EmailAddress, DBTaskResult, Authenticator, SocialAccount, SocialApp, SocialToken])
+admin.site.site_header = admin.site.site_title = "Iru Endpoint"
+admin.site.index_title = "Operation"
+# Operators use the sign-in page of everybody, where attempts are counted.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+_change_own_password = admin.site.password_change
+
+
+class OwnPasswordForm(Asking, AdminPasswordChangeForm):
+    """Django's form. The new password is set by our function, which writes the audit event."""
+
+    def save(self, commit: bool = True) -> Any:
+        change_password(
+            person=self.user,
+            password=self.cleaned_data["new_password1"],
+            actor=Actor.of(self.user),
+            address=client_address(current.request),
+        )
+        return self.user
+
+
+def change_own_password(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    """Django's page, with the old password counted as an attempt. Raises TooManyAttempts like a sign-in."""
+    if request.method == "POST":
+        confirm_password(request, request.POST.get("old_password", ""))
+    return _change_own_password(request, extra_context)
+
+
+admin.site.password_change_form = OwnPasswordForm
+admin.site.password_change = change_own_password  # type: ignore[method-assign, assignment]
