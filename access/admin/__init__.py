@@ -3,6 +3,6 @@
 Django imports this package at the start; each module registers its tables.
 """
 
-from access.admin import administrators, audit, site, tasks, tenants, tokens
+from access.admin import administrators, audit, site, tasks, tenants, tokens, webhooks
 
-__all__ = ["administrators", "audit", "site", "tasks", "tenants", "tokens"]
+__all__ = ["administrators", "audit", "site", "tasks", "tenants", "tokens", "webhooks"]

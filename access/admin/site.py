@@ -1,5 +1,6 @@
 """The site itself: what Django and allauth registered and is not shown, the sign-in, and an operator's own password."""
 
+from dataclasses import asdict
 from typing import Any
 
 import allauth.account.admin
@@ -16,10 +17,12 @@ from django.contrib import admin
 from django.contrib.admin.forms import AdminPasswordChangeForm
 from django.contrib.auth.models import Group
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django_tasks_db.models import DBTaskResult
 
 from access.addresses import client_address
 from access.audit.events import Actor
+from access.installation.state import installation_facts
 from access.pages.forms.asking import Asking
 from access.sign_in.passwords import change_password
 from access.sign_in.reauthentication import confirm_password
@@ -28,10 +31,39 @@ from access.sign_in.reauthentication import confirm_password
 # authenticators are changed by their person.
 admin.site.unregister([Group, EmailAddress, DBTaskResult, Authenticator, SocialAccount, SocialApp, SocialToken])
 admin.site.site_header = admin.site.site_title = "Iru Endpoint"
-admin.site.index_title = "Operation"
+admin.site.empty_value_display = "—"
+admin.site.index_title = "Installation"
 # Operators use the sign-in page of everybody, where attempts are counted.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 _change_own_password = admin.site.password_change
+_get_app_list, _index = admin.site.get_app_list, admin.site.index
+
+
+def app_list(request: HttpRequest, app_label: str | None = None) -> list[Any]:
+    """Django's list of tables, each with its name in our words, its group and its place in the navigation."""
+    apps: list[Any] = _get_app_list(request, app_label)
+    places = {model: place for place, model in enumerate(admin.site._registry)}  # noqa: SLF001 - it has no other name
+    for app in apps:
+        for entry in app["models"]:
+            model_admin: Any = admin.site._registry[entry["model"]]  # noqa: SLF001 - the same
+            words = model_admin.nouns
+            entry |= {
+                "name": words[:1].upper() + words[1:],
+                "group": model_admin.group,
+                "place": places[entry["model"]],
+            }
+    return apps
+
+
+def index(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    """Django's start page, with the state of the installation for those who may look at the tables."""
+    facts = installation_facts() if request.user.has_perm("access.view_tenant") else []
+    shown = [{**asdict(fact), "link": reverse(fact.url) if fact.url else ""} for fact in facts]
+    return _index(request, {"facts": shown})
+
+
+admin.site.get_app_list = app_list  # type: ignore[method-assign]
+admin.site.index = index  # type: ignore[method-assign, assignment]
 
 
 class OwnPasswordForm(Asking, AdminPasswordChangeForm):
