@@ -119,7 +119,7 @@ LANGUAGE_CODE = "en-us"
 USE_I18N = False
 USE_TZ = True
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
-DATETIME_FORMAT = "Y-m-d H:i"  # in Django admin
+FORMAT_MODULE_PATH = "iru.formats"  # the dates of Django admin
 
 # --- Database ---------------------------------------------------------------------------------------------------------
 

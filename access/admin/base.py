@@ -166,6 +166,16 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg] # the same
         """Whether the button of this action makes sense for the object. The room decides when it is pressed."""
         return True
 
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
+        """The page of the new object, which has its addresses and the next steps."""
+        invited = "" if request.POST.get("password") else " An invitation is on its way, and works for 24 hours."
+        self.message_user(request, f"{obj} is added.{invited}")
+        return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", obj.pk)
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        self.message_user(request, f"{obj} is saved.")
+        return redirect(request.path)
+
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any) -> Any:
         """Django's answer to an action. One that was begun on the page of an object leads back there."""
         response = super().response_action(request, queryset, *args, **kwargs)

@@ -26,8 +26,11 @@ NEW = {
 
 
 def test_a_tenant_is_made_with_its_account_owner_who_is_invited(console: Client) -> None:
-    assert console.post(reverse(ADD), NEW).status_code == 302
+    answer = console.post(reverse(ADD), NEW, follow=True)
     tenant = Tenant.objects.get(subdomain="new")
+    assert answer.redirect_chain == [(reverse("admin:access_tenant_change", args=[tenant.pk]), 302)]
+    assert "New is added. An invitation is on its way" in answer.content.decode()
+    assert tenant.api_url in answer.content.decode()
     owner = tenant.administrators.get()
     assert (owner.email, owner.role, owner.status) == ("first@new.test", Role.OWNER, "pending")
     assert owner.invited_at is not None
