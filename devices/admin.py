@@ -1,8 +1,14 @@
 """Read-only pages of the device tables in Django admin."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Upper
+from django.http import HttpRequest
 
 from access.admin.base import Large
+from access.models import Tenant
 from devices.models import (
     Blueprint,
     BlueprintRouting,
@@ -33,7 +39,15 @@ class DeviceAdmin(OfFleet):
     list_filter = ["platform", "is_missing", "is_removed"]
     list_select_related = ["blueprint", "user", "tenant"]
     search_fields = ["name", "serial_number", "user__email"]
-    exclude = ["record_json"]
+    about = "A whole serial number is found among all devices of all tenants."
+    exclude = ["record_json", "search_text", "blueprint_label", "user_label"]
+
+    def exactly(self, request: HttpRequest, query: str) -> QuerySet[Any]:
+        """Devices with this serial number, by the unique index of each tenant."""
+        devices = self.get_queryset(request).alias(serial_upper=Upper("serial_number"))
+        # A database uses a partial index where its condition is written as in the index.
+        rows: QuerySet[Any] = devices.filter(~Q(serial_number=""), serial_upper=query.strip().upper())
+        return rows.filter(tenant__in=Tenant.objects.values("pk"))
 
 
 @admin.register(Blueprint)

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.options import ActionLocation
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models
 from django.db.models import QuerySet
@@ -151,6 +152,7 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg] # the same
         title = f"New {noun}" if obj is None else noun[:1].upper() + noun[1:]
         page = {
             "title": title,
+            "subtitle": self.name_of(obj) if obj is not None else "",
             "nouns": self.nouns,
             "offered": self._offered(request, obj) if obj is not None else [],
             "lists": self.lists_of(request, obj) if obj is not None else [],
@@ -184,6 +186,12 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg] # the same
             return response
         return redirect(back) if url_has_allowed_host_and_scheme(back, allowed_hosts=None) else response
 
+    def get_action_choices(
+        self, request: HttpRequest, default_choices: Any = None, action_location: Any = ActionLocation.CHANGE_LIST
+    ) -> Any:
+        stock: Any = super()
+        return stock.get_action_choices(request, [("", "Choose an action")], action_location)
+
     def _offered(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
         allowed = self.get_actions(request)
         return [
@@ -200,8 +208,13 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg] # the same
         obj = (getattr(response, "context_data", None) or {}).get("original")
         if request.method == "GET" and response.status_code == 200 and obj is not None:
             id = getattr(obj, "uuid", None) or obj.pk
-            log_opening(tenant=self.tenant_of(obj), type=self._type, id=id, name=str(obj), actor=operator(request))
+            name, tenant = self.name_of(obj), self.tenant_of(obj)
+            log_opening(tenant=tenant, type=self._type, id=id, name=name, actor=operator(request))
         return response
+
+    def name_of(self, obj: Any) -> str:
+        """What the page of the object, and the trail, call it."""
+        return str(obj)
 
     def tenant_of(self, obj: Any) -> Tenant | None:
         found = obj
@@ -222,6 +235,10 @@ class Large(ReadOnly):
     search_help_text = (
         "Searches and filters look at the newest 10,000 rows: of all tenants, or of one whose subdomain you enter."
     )
+
+    def exactly(self, request: HttpRequest, query: str) -> QuerySet[Any] | None:
+        """Rows of any age that an index finds by the whole of the search, if the table has such an index."""
+        return None
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[NewestRows]:
         return NewestRows

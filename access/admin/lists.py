@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.views.main import SEARCH_VAR, ChangeList
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from access.admin.words import label
@@ -51,14 +51,23 @@ class NewestRows(Rows):
         narrowed = {key for key, value in request.GET.items() if value} - {"p", SUBDOMAIN}
         if narrowed:
             rows = self.root_queryset.order_by("-pk")
+            model_admin: Any = self.model_admin
             if tenant := chosen_tenant(request):
-                model_admin: Any = self.model_admin
                 rows = rows.filter(**{model_admin.tenant_path: tenant})
             oldest = rows.values_list("pk", flat=True)[MOST - 1 : MOST].first()
             if oldest is not None:
-                self.root_queryset = self.root_queryset.filter(pk__gte=oldest)
+                exact: Any = model_admin.exactly(request, self.query) if self.query else None
+                newest = Q(pk__gte=oldest)
+                within = newest if exact is None else newest | Q(pk__in=list(exact.values_list("pk", flat=True)[:MOST]))
+                self.root_queryset = self.root_queryset.filter(within)
         found: QuerySet[Any] = super().get_queryset(request, exclude_parameters)
         return found
+
+    def apply_select_related(self, qs: QuerySet[Any]) -> QuerySet[Any]:
+        """Related rows are fetched for the rows of the page. In a join, a database may begin at the other table: SQLite
+        then sorted all of 1,000,000 devices for each page, which took ten seconds."""
+        related = self.list_select_related
+        return qs.prefetch_related(*related) if isinstance(related, (list, tuple)) else qs
 
 
 class TenantFilter(admin.SimpleListFilter):

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.tasks import TaskResultStatus
-from django_tasks_db.models import DBTaskResult
+from django_tasks_db.models import DBTaskResult, get_date_max
 
 # It takes Django's own classes for these tables away first.
 import access.admin.site  # noqa: F401
@@ -26,7 +26,7 @@ class TaskAdmin(ReadOnly):
     search_fields = ["task_path"]
     ordering = ["-enqueued_at"]
     fields = [
-        "id", "task_path", "args_kwargs", "status", "attempts", "enqueued_at", "run_after", "started_at", "finished_at",
+        "id", "task_path", "args_kwargs", "status", "attempts", "enqueued_at", "due", "started_at", "finished_at",
         "worker_ids", "exception_class_path", "traceback",
     ]  # fmt: skip
     actions = ["again"]
@@ -37,6 +37,13 @@ class TaskAdmin(ReadOnly):
 
     def may_offer(self, name: str, obj: Any) -> bool:
         return bool(obj.status == TaskResultStatus.FAILED)
+
+    def name_of(self, obj: Any) -> str:
+        return str(obj.task_path)
+
+    @admin.display(description="Not before")
+    def due(self, task: Any) -> Any:
+        return "At once" if task.run_after == get_date_max() else task.run_after
 
     @admin.display
     def attempts(self, task: DBTaskResult[..., Any]) -> int:

@@ -10,8 +10,9 @@ from django.urls import reverse
 
 from access.admin.base import Large
 from access.models import Administrator, ApiToken, AuditEvent, Tenant
+from devices.models import Device
 from tests.factories.access import AdministratorFactory, TenantFactory
-from tests.factories.devices import TagFactory
+from tests.factories.devices import DeviceFactory, TagFactory
 from tests.factories.everything import something_of_everything
 from tests.types import IssueToken
 
@@ -140,6 +141,7 @@ class TestLists:
         assert statements
         assert all("LIMIT 10001" in statement for statement in statements)
         if isinstance(model_admin, Large):
+            assert not any(" JOIN " in query["sql"] for query in captured if table in query["sql"])
             assert model_admin.ordering == ("-pk",)
             assert model_admin.sortable_by == ()
 
@@ -170,3 +172,17 @@ class TestLists:
         assert found(q="b", tenant="accuhive") == ["old b"]
         assert found(tenant="accuhive") == ["old b", "old a"]
         assert found(tenant="nowhere") == []
+
+    def test_a_whole_serial_number_is_found_among_all_devices(
+        self, console: Client, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("access.admin.lists.MOST", 2)
+        old = DeviceFactory.create(tenant=tenant, serial_number="OLD123")
+        DeviceFactory.create_batch(3, tenant=tenant)
+        url = reverse("admin:devices_device_changelist")
+
+        def found(query: str) -> list[Device]:
+            return list(console.get(url, {"q": query}).context["cl"].result_list)
+
+        assert found("old123 ") == [old]
+        assert found("old12") == []

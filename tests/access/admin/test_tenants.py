@@ -35,7 +35,7 @@ def test_a_tenant_is_made_with_its_account_owner_who_is_invited(console: Client)
     assert (owner.email, owner.role, owner.status) == ("first@new.test", Role.OWNER, "pending")
     assert owner.invited_at is not None
     summaries = tenant.audit_events.order_by("sequence").values_list("summary", flat=True)
-    assert list(summaries) == ["Tenant created", "Administrator added"]
+    assert list(summaries) == ["Tenant created", "Administrator added", "Opened by an operator"]
 
 
 def test_the_owner_of_a_new_tenant_may_get_a_password(console: Client) -> None:
