@@ -40,6 +40,7 @@ class DeviceAdmin(OfFleet):
     list_select_related = ["blueprint", "user", "tenant"]
     search_fields = ["name", "serial_number", "user__email"]
     about = "A whole serial number is found among all devices of all tenants."
+    readonly_fields = ["uuid"]
     exclude = ["record_json", "search_text", "blueprint_label", "user_label"]
 
     def exactly(self, request: HttpRequest, query: str) -> QuerySet[Any]:

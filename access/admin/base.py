@@ -107,7 +107,8 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg] # the same
         return False
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        labels = {field.name: label(field.name, field.verbose_name) for field in self.opts.concrete_fields}
+        fields = (*self.opts.concrete_fields, *self.opts.many_to_many)
+        labels = {field.name: label(field.name, field.verbose_name) for field in fields}
         form: Any = super().get_form(request, obj, change, **{"labels": labels, **kwargs})
         form.refusal = getattr(request, "refusal", None)  # the class is made anew for each request
         return form

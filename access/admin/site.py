@@ -24,6 +24,7 @@ from access.addresses import client_address
 from access.audit.events import Actor
 from access.installation.state import installation_facts
 from access.pages.forms.asking import Asking
+from access.pages.forms.password import LENGTH_ADVICE
 from access.sign_in.passwords import change_password
 from access.sign_in.reauthentication import confirm_password
 
@@ -69,6 +70,12 @@ admin.site.index = index  # type: ignore[method-assign, assignment]
 class OwnPasswordForm(Asking, AdminPasswordChangeForm):
     """Django's form. The new password is set by our function, which writes the audit event."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        advice = f"{LENGTH_ADVICE} With two-step verification, 8 are enough."
+        self.fields["new_password1"].help_text = advice
+        self.fields["new_password2"].label, self.fields["new_password2"].help_text = "New password, once more", ""
+
     def save(self, commit: bool = True) -> Any:
         change_password(
             person=self.user,
@@ -83,7 +90,7 @@ def change_own_password(request: HttpRequest, extra_context: dict[str, Any] | No
     """Django's page, with the old password counted as an attempt. Raises TooManyAttempts like a sign-in."""
     if request.method == "POST":
         confirm_password(request, request.POST.get("old_password", ""))
-    return _change_own_password(request, extra_context)
+    return _change_own_password(request, {**(extra_context or {}), "title": "Change your password"})
 
 
 admin.site.password_change_form = OwnPasswordForm
