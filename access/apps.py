@@ -5,6 +5,7 @@ from django.apps import AppConfig
 
 class AccessConfig(AppConfig):
     name = "access"
+    verbose_name = "Access"
 
     def ready(self) -> None:
         import access.checks  # noqa: F401 - the import registers them

@@ -5,16 +5,20 @@ from django.apps import AppConfig
 
 class DevicesConfig(AppConfig):
     name = "devices"
+    verbose_name = "Fleet"
 
     def ready(self) -> None:
         # The import declares the operations of the API, which fill the catalogue of permissions.
         import devices.api  # noqa: F401
+        from access.installation.state import register_facts, register_tenant_facts
         from access.keyrings import keyring
         from access.tasks.schedules import register_schedule
         from devices import presets
         from devices.api.idempotency import forget_calls
         from devices.bulk.worker import tend_bulk_actions
         from devices.enrollment.ade_sync import sync_ade_integrations
+        from devices.enrollment.expiry import expiry_facts
+        from devices.fleet.size import size_facts, tenant_size_facts
         from devices.fleet.summary import EVERY, summarize_fleets
         from devices.library import app_files
         from devices.prism.exports import clean_up_exports
@@ -24,6 +28,9 @@ class DevicesConfig(AppConfig):
         keyring("IRU_SECRET_KEYS")  # a mistake in the keys is an error at the start, not at the first secret
         app_files.register()
         presets.register()
+        register_facts(size_facts)
+        register_facts(expiry_facts)
+        register_tenant_facts(tenant_size_facts)
         register_schedule("clean-up-files", clean_up_files, every=timedelta(hours=1))
         register_schedule("forget-idempotent-calls", forget_calls, every=timedelta(hours=1))
         register_schedule("summarize-fleets", summarize_fleets, every=EVERY)

@@ -119,6 +119,7 @@ LANGUAGE_CODE = "en-us"
 USE_I18N = False
 USE_TZ = True
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
+FORMAT_MODULE_PATH = "iru.formats"  # the dates of Django admin
 
 # --- Database ---------------------------------------------------------------------------------------------------------
 

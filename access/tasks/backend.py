@@ -31,12 +31,17 @@ class TaskBackend(DatabaseBackend):
 
     def enqueue(self, *args: Any, **kwargs: Any) -> Any:
         result: Any = super().enqueue(*args, **kwargs)
-        connection = connections[DEFAULT_DB_ALIAS]
-        if connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
-                # PostgreSQL delivers it with the commit, and drops it with the transaction.
-                cursor.execute(f"NOTIFY {CHANNEL}")
+        wake_worker()
         return result
+
+
+def wake_worker() -> None:
+    """Have a waiting worker look into the queue, once this is committed. Without PostgreSQL, workers poll."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            # PostgreSQL delivers it with the commit, and drops it with the transaction.
+            cursor.execute(f"NOTIFY {CHANNEL}")
 
 
 def task[**P, R](*, retries: int = 0) -> Callable[[Callable[P, R]], Task[P, R]]:

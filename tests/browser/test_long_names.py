@@ -180,4 +180,4 @@ def test_the_lists_of_django_admin_stay_low(visit: Callable[..., Page], server: 
     rows = page.locator("#result_list tbody tr")
     expect(rows).to_have_count(len(NAMES))
     assert max(row.bounding_box()["height"] for row in rows.all()) < 60  # type: ignore[index]
-    expect(rows.last.locator("th span")).to_have_attribute("title", WORD)
+    expect(rows.last.locator(".row-name span")).to_have_attribute("title", WORD)

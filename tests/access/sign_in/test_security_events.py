@@ -132,7 +132,7 @@ def test_a_new_password_that_meets_a_busy_hasher(
 ) -> None:
     monkeypatch.setattr(hashing, "HASH_WAIT", 0.01)
     client.force_login(operator)
-    fields = {"tenant": tenant.pk, "email": "new@accuhive.test", "role": Role.ADMIN, "password": PASSWORD}
+    fields = {"tenant": tenant.subdomain, "email": "new@accuhive.test", "role": Role.ADMIN, "password": PASSWORD}
     with OneAtATimeArgon2._turn:
         assert client.post("/admin/access/administrator/add/", fields).status_code == 429
     expected = {"security_event": "new_password_refused", "address": "127.0.0.1", "limit": "busy", "times": 1}

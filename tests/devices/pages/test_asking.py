@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
-from access.admin import OwnPasswordForm
+from access.admin.site import OwnPasswordForm
 from access.models import Administrator, Role, Tenant
 from access.pages.forms.asking import NO_ADDRESS, REQUIRED, Asking, Form
 from devices.commands import COMMANDS, Command
@@ -110,5 +110,5 @@ def test_the_pages_of_django_admin_say_what_to_do(operator: Administrator, clien
     client.force_login(operator)
     for name in ("admin:access_tenant_add", "admin:access_administrator_add"):
         answer = text(client.post(reverse(name), {}))
-        assert "errorlist" in answer
+        assert "field-error" in answer
         assert REQUIRED not in answer

@@ -1,0 +1,131 @@
+"""The state of the installation, as the start page of the operators shows it."""
+
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from django.conf import settings
+from django.db.models import Count, F, Min, Q, Sum
+from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
+
+from access.models import ApiToken, Schedule, TaskLease, Tenant, TokenUse
+
+LATE = timedelta(minutes=2)  # a schedule or a task that waits longer has no worker, or too few of them
+DISTRIBUTION = "iru-endpoint"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A line of the start page or of a tenant's page. `url` leads to the rows behind it; `alarm`: it needs a person."""
+
+    label: str
+    value: object
+    note: str = ""
+    url: str = ""
+    alarm: bool = False
+
+
+type Facts = Callable[[], list[Fact]]
+type TenantFacts = Callable[[Tenant], list[Fact]]
+
+_more: list[Facts] = []
+_of_tenants: list[TenantFacts] = []
+
+
+def register_facts(facts: Facts) -> None:
+    """Have the start page show these facts after our own. An app registers them when it is ready."""
+    _more.append(facts)
+
+
+def register_tenant_facts(facts: TenantFacts) -> None:
+    """Have the page of a tenant show these facts."""
+    _of_tenants.append(facts)
+
+
+def installation_facts() -> list[Fact]:
+    """The facts of the start page. A fixed number of queries, none of which reads a table of devices."""
+    return [*_our_facts(), *(fact for facts in _more for fact in facts()), Fact("Version", version())]
+
+
+def tenant_facts(tenant: Tenant) -> list[Fact]:
+    """The use of the installation by one tenant."""
+    uses = TokenUse.objects.filter(token__tenant=tenant).of_last(30)
+    people = tenant.administrators.filter(is_active=True).count()
+    return [
+        *(fact for facts in _of_tenants for fact in facts(tenant)),
+        Fact("Active API tokens", tenant.api_tokens.in_state("active").count()),
+        Fact("Calls in 30 days", _calls(uses)),
+        Fact("Administrators", people, "who are not suspended"),
+    ]
+
+
+@cache
+def version() -> str:
+    """The version of this program: of the installed package, or of the sources that it runs from."""
+    try:
+        return metadata.version(DISTRIBUTION)
+    except metadata.PackageNotFoundError:
+        project = tomllib.loads((Path(settings.BASE_DIR) / "pyproject.toml").read_text())
+        return str(project["project"]["version"])
+
+
+def _our_facts() -> Iterator[Fact]:
+    tenants = Tenant.objects.aggregate(all=Count("pk"), suspended=Count("pk", filter=Q(active=False)))
+    suspended = f"{tenants['suspended']} suspended" if tenants["suspended"] else ""
+    yield Fact("Tenants", tenants["all"], suspended, url="admin:access_tenant_changelist")
+    yield Fact(
+        "Active API tokens",
+        ApiToken.objects.in_state("active").filter(tenant__active=True).count(),
+        url="admin:access_apitoken_changelist",
+    )
+    yield Fact("Calls today", _calls(TokenUse.objects.filter(day=timezone.now().date())), "since midnight, UTC")
+    yield _worker()
+    yield from _tasks()
+
+
+def _calls(uses: object) -> int:
+    """The calls in these rows, the denied ones included."""
+    found: int | None = uses.order_by().aggregate(all=Sum(F("calls") + F("denied")))["all"]  # type: ignore[attr-defined]
+    return found or 0
+
+
+def _worker() -> Fact:
+    """Whether a worker is alive: it runs a task, or has enqueued every periodic task that was due."""
+    now = timezone.now()
+    running = TaskLease.objects.filter(until__gt=now).values("worker").distinct().count()
+    due = Schedule.objects.aggregate(first=Min("next"))["first"]
+    if running:
+        return Fact("Background workers", f"{running} at work")
+    if due is None:
+        return Fact("Background workers", "None", "No worker has started yet: manage.py worker", alarm=True)
+    if due < now - LATE:
+        at = timezone.localtime(due).strftime("%Y-%m-%d %H:%M")
+        return Fact("Background workers", "None", f"Nothing was enqueued since {at}: manage.py worker", alarm=True)
+    return Fact("Background workers", "Alive", "waiting for tasks")
+
+
+def _tasks() -> Iterator[Fact]:
+    now = timezone.now()
+    waiting = DBTaskResult.objects.ready().order_by().aggregate(all=Count("pk"), oldest=Min("enqueued_at"))
+    url = "admin:django_tasks_database_dbtaskresult_changelist"
+    if waiting["oldest"] is None:
+        yield Fact("Oldest waiting task", "None waits", url=url)
+    else:
+        age = now - waiting["oldest"]
+        yield Fact("Oldest waiting task", _duration(age), f"{waiting['all']} wait", url=url, alarm=age > LATE)
+    failed = DBTaskResult.objects.failed().order_by().count()
+    yield Fact("Failed tasks", failed, "in 30 days" if failed else "", url=url, alarm=failed > 0)
+
+
+def _duration(span: timedelta) -> str:
+    minutes = int(span.total_seconds() // 60)
+    if minutes < 1:
+        return "less than a minute"
+    if minutes < 120:
+        return f"{minutes} minute{'' if minutes == 1 else 's'}"
+    return f"{minutes // 60} hours" if minutes < 48 * 60 else f"{minutes // 1440} days"
