@@ -35,3 +35,8 @@ def _derived(key: bytes, label: str) -> bytes:
 def derived_keyring(setting: str, label: str) -> list[tuple[int, bytes]]:
     """The keys of `keyring`, each derived anew for `label`: the use of a derived key reveals nothing about another."""
     return [(number, _derived(key, label)) for number, key in keyring(setting)]
+
+
+def audit_keyring() -> list[tuple[int, bytes]]:
+    """(number, key) of every key that audit events are chained under, newest first."""
+    return [(1, settings.IRU_AUDIT_KEY.encode())]

@@ -9,12 +9,14 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
 from iru.databases import PrivateConnection, database
-from iru.environment import BASE_DIR, advice, env_file
+from iru.environment import BASE_DIR, advice, env_file, version
 from iru.files import in_bucket, in_directory
 
 env = environ.Env()
 ENV_FILE = env_file()
 env.read_env(ENV_FILE)  # the process environment wins over the file
+
+VERSION = version()
 
 # --- Names of this installation ---------------------------------------------------------------------------------------
 
@@ -149,6 +151,9 @@ else:
         "options": "-c statement_timeout=3s -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s",
         **DATABASES["default"].get("OPTIONS", {}),  # the options after the question mark of DATABASE_URL
     }
+
+# Where `backup` and `restore` find pg_dump and pg_restore, if not in the PATH. They must not be older than the server.
+IRU_POSTGRESQL_PROGRAMS = env.str("IRU_POSTGRESQL_PROGRAMS", default="")
 
 # --- Automated Device Enrollment --------------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ from access.tokens.authentication import authenticate
 from access.tokens.digests import Digest, digests
 from devices.fleet.secrets import read_secrets
 from devices.models import Device, DeviceSecret
+from tests.database import elsewhere
 
 TOKEN = "0e0e0e0e-1111-4222-8333-444444444444"
 TOKEN_DIGEST = "aea1a1792dfefe1479954b94c7acfbf758f471d89f99b4147d4db631e8a90c22"
@@ -131,21 +132,8 @@ def test_a_device_secret_and_the_place_that_it_is_bound_to() -> None:
 @pytest.fixture
 def empty_database(django_db_setup: None, django_db_blocker: DjangoDbBlocker, tmp_path: Path) -> Iterator[None]:
     """The default connection is to a database without a table, which exists as long as the test."""
-    name = connection.settings_dict["NAME"]
-    with django_db_blocker.unblock():
-        if connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
-                cursor.execute("CREATE DATABASE previous")
-        connection.close()
-        connection.settings_dict["NAME"] = "previous" if connection.vendor == "postgresql" else tmp_path / "previous"
-        try:
-            yield
-        finally:
-            connection.close()
-            connection.settings_dict["NAME"] = name
-            if connection.vendor == "postgresql":
-                with connection.cursor() as cursor:
-                    cursor.execute("DROP DATABASE previous")
+    with django_db_blocker.unblock(), elsewhere(tmp_path, "previous"):
+        yield
 
 
 @pytest.mark.slow
