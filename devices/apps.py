@@ -10,12 +10,13 @@ class DevicesConfig(AppConfig):
         # The import declares the operations of the API, which fill the catalogue of permissions.
         import devices.api  # noqa: F401
         from access.keyrings import keyring
-        from access.maintenance import keys
+        from access.maintenance import expiries, keys
         from access.tasks.schedules import register_schedule
         from devices import presets
         from devices.api.idempotency import count_by_key, forget_calls
         from devices.bulk.worker import tend_bulk_actions
         from devices.enrollment.ade_sync import sync_ade_integrations
+        from devices.enrollment.expiries import list_expiring
         from devices.fleet.summary import EVERY, summarize_fleets
         from devices.library import app_files
         from devices.prism.exports import clean_up_exports
@@ -24,6 +25,7 @@ class DevicesConfig(AppConfig):
 
         keyring("IRU_SECRET_KEYS")  # a mistake in the keys is an error at the start, not at the first secret
         keys.other_places.append(count_by_key)
+        expiries.expiring.append(list_expiring)
         app_files.register()
         presets.register()
         register_schedule("clean-up-files", clean_up_files, every=timedelta(hours=1))

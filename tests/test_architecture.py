@@ -50,6 +50,7 @@ LONGEST = 400  # lines: past that, a file is usually two subjects
 UNSCOPED = {
     "access/management/commands/api_token.py": {"ApiToken": "`keys` counts for the operator, across tenants"},
     "access/maintenance/keys.py": {"ApiToken": "counts for the operator, across tenants"},
+    "access/maintenance/checks/database.py": {"AuditEvent": "compares the clock with the newest event of all"},
     "access/maintenance/manifest.py": {"AuditHead": "a backup has the trails of every tenant"},
     "access/sign_in/attempts.py": {"Administrator": "the typed name says whose it is; it is unique across tenants"},
     "access/sign_in/authenticators.py": {"Administrator": "locks the person that its caller found"},
@@ -91,6 +92,10 @@ UNSCOPED = {
     "devices/enrollment/ade_keys.py": {
         "AdeKeyPair": "a new key is for the key pairs of every tenant",
         "AdeIntegration": "and for their server tokens",
+    },
+    "devices/enrollment/expiries.py": {
+        "AdeKeyPair": "lists for the operator, across tenants",
+        "AdeIntegration": "and its server tokens",
     },
     "devices/enrollment/ade_lease.py": {"AdeIntegration": "a task names the one that it syncs; the tenant follows"},
     "devices/enrollment/ade_sync.py": {"AdeIntegration": "the schedule has those of every tenant synced"},
