@@ -7,16 +7,20 @@ from collections.abc import Callable
 
 from allauth.mfa.models import Authenticator
 from django.apps import apps
-from django.db.models import Count, Q
+from django.db.models import Count, Q, Sum
+from django.db.models.functions import Coalesce
 
+from access.audit.chain import FIRST_KEY
 from access.keyrings import audit_keyring, keyring
-from access.models import ApiToken
+from access.models import ApiToken, AuditEvent, AuditHead
 
 TOKEN_KEYS, SECRET_KEYS, AUDIT_KEYS = "IRU_TOKEN_KEYS", "IRU_SECRET_KEYS", "IRU_AUDIT_KEYS"
 SETTINGS = (TOKEN_KEYS, SECRET_KEYS, AUDIT_KEYS)
 FINGERPRINT_DIGITS = 16
 COLUMN = "key_number"  # the end of the name of each column with the number of a key
 OWN_APPS = ("access", "devices")
+
+OF_OTHER_KEYS = (ApiToken, AuditEvent, AuditHead)  # all other columns are about IRU_SECRET_KEYS
 
 type Uses = Counter[int]
 
@@ -38,8 +42,7 @@ def fingerprints(setting: str) -> dict[int, str]:
 
 def uses() -> dict[str, Uses]:
     """How many stored values are under each key, by setting. Revoked tokens do not count."""
-    found: dict[str, Uses] = {TOKEN_KEYS: _tokens(), SECRET_KEYS: _sealed(), AUDIT_KEYS: Counter({1: 1})}
-    return found
+    return {TOKEN_KEYS: _tokens(), SECRET_KEYS: _sealed(), AUDIT_KEYS: _events()}
 
 
 def _tokens() -> Uses:
@@ -50,10 +53,19 @@ def _tokens() -> Uses:
     return found + Counter(dict(former.values_list("previous_key_number").annotate(Count("pk"))))
 
 
+def _events() -> Uses:
+    heads = AuditHead.objects.order_by().filter(sequence__gt=0)
+    if not heads.exclude(key_number=None).exclude(key_number=FIRST_KEY).exists():
+        # Numbers never fall along a trail, so no event is under another key: no need to look at millions of them.
+        return Counter({FIRST_KEY: total}) if (total := heads.aggregate(total=Sum("sequence"))["total"]) else Counter()
+    rows = AuditEvent.objects.order_by().values_list(Coalesce("key_number", FIRST_KEY)).annotate(Count("pk"))
+    return Counter(dict(rows))
+
+
 def _sealed() -> Uses:
     found: Uses = Counter()
     for model in apps.get_models():
-        if model._meta.app_label not in OWN_APPS or model is ApiToken:
+        if model._meta.app_label not in OWN_APPS or model in OF_OTHER_KEYS:
             continue
         for field in model._meta.concrete_fields:
             if field.name.endswith(COLUMN):

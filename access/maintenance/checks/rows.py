@@ -8,6 +8,7 @@ from django.utils import timezone
 from access.maintenance.doctor import Finding, allow_long_statement, counting, error, note, ok, register, warning
 from access.maintenance.expiries import SOON, expiring
 from access.maintenance.keys import AUDIT_KEYS, SECRET_KEYS, SETTINGS, TOKEN_KEYS, ring, uses
+from access.maintenance.rotation import trails_under_older_keys
 
 MOVES = {
     TOKEN_KEYS: "Each moves over when it is used; `manage.py keys` counts them.",
@@ -41,6 +42,10 @@ def check_keys() -> Iterator[Finding]:
                 yield note(f"{setting}: {count} values are still under key {number}.", MOVES[setting])
             else:
                 yield note(f"{setting}: no value is under key {number} any more.", "It can be removed.")
+        if setting == AUDIT_KEYS and (trails := len(trails_under_older_keys())):
+            yield warning(
+                f"{trails} audit trails end under an older key than {newest}.", "Run: uv run manage.py rotate_audit_key"
+            )
         if set(counts) <= {newest}:
             yield ok(f"{setting}: all values are under key {newest}, the newest.")
 
