@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 from pytest_django import Settings
 
 from access.audit.chain import verify
 from access.audit.events import Actor
 from access.maintenance import archive, engines, manifest, restore
-from access.models import AuditEvent, Backup, Session, Tenant
+from access.models import AuditEvent, AuditHead, Backup, Session, Tenant
 from access.sign_in.sessions import SessionStore
 from access.tokens.authentication import authenticate
 from access.tokens.lifecycle import create_token, revoke_token
@@ -307,3 +308,38 @@ def test_a_revoked_token_stays_revoked(tenant: Tenant, issue_token: IssueToken, 
     with elsewhere(tmp_path):
         run("restore", place / "it.tar")
         assert Tenant.objects.get().api_tokens.get().revoked_at is not None
+
+
+def test_a_backup_of_an_older_version_is_migrated(
+    tenant: Tenant, issue_token: IssueToken, place: Path, tmp_path: Path
+) -> None:
+    token = issue_token()
+    run("backup", place / "new.tar")
+    with elsewhere(tmp_path, "older"):
+        run("restore", place / "new.tar")
+        call_command("migrate", "access", "0060", verbosity=0)
+        source, copy = engines.engine(), tmp_path / "copy"
+        with source.dump(copy, lambda *_: None):
+            migrations = sorted(MigrationRecorder(connection).applied_migrations())
+            heads = [
+                manifest.Head(tenant=subdomain, sequence=sequence, mac=mac)
+                for subdomain, sequence, mac in AuditHead.objects.values_list("tenant__subdomain", "sequence", "mac")
+            ]
+    with archive.opened(place / "new.tar") as newer:
+        described = newer.manifest.model_copy(
+            update={
+                "migrations": migrations,
+                "heads": heads,
+                "database": archive.content_of(source.file_name, copy),
+                "version": "0.0.9",
+            }
+        )
+    with archive.written(place / "old.tar") as writer:
+        writer.add(source.file_name, copy)
+        writer.finish(described)
+    with elsewhere(tmp_path):
+        out, _ = run("restore", place / "old.tar")
+        assert "version 0.0.9: 0 files, 1 migrations applied, 2 audit trails verified" in out
+        assert authenticate(f"Bearer {token.secret}", subdomain="accuhive").name == token.name
+        with pytest.raises(Exception, match="append-only"):
+            AuditEvent.objects.all().delete()
