@@ -11,13 +11,13 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from access.audit.events import Actor, Target, log_event
-from access.audit.head import HeadMissing
 from access.maintenance import archive, files
 from access.maintenance.engines import Engine, Progress, engine
 from access.maintenance.manifest import Manifest, describe
 from access.maintenance.refusals import Refused
 from access.models import AuditEvent
 from access.models import Backup as BackupRow
+from access.refusals import Refusal
 
 KEPT = 1000  # rows of finished backups
 UNFINISHED = ".iru-backup-"  # the beginning of the name of the directory in which one is made
@@ -108,7 +108,7 @@ def _record(path: Path, size: int, begun: datetime, *, with_files: bool, actor: 
                 summary="Backup made",
                 metadata={"file": path.name, "size": size, "files": with_files},
             )
-    except (DatabaseError, HeadMissing):
+    except (DatabaseError, Refusal):
         return False
     return True
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection
 
 LIMIT = 10.0  # seconds that a check may take
 
@@ -105,18 +105,6 @@ def _run(check: Check, limit: float, answers: "queue.SimpleQueue[list[Finding]]"
     finally:
         connection.close()
         answers.put(findings)
-
-
-def allow_long_statement(limit: float = LIMIT) -> None:
-    """Let the statements of this transaction take as long as a check, in place of the product's own limit."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL statement_timeout = '{int(limit)}s'")
-
-
-def counting() -> transaction.Atomic:
-    """A transaction for counts of large tables; `allow_long_statement` belongs into it."""
-    return transaction.atomic()
 
 
 def _line(failure: Exception) -> str:

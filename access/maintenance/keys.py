@@ -3,14 +3,17 @@
 import hashlib
 import hmac
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from allauth.mfa.models import Authenticator
 from django.apps import apps
+from django.db import connection, transaction
 from django.db.models import Count, Q, Sum
 from django.db.models.functions import Coalesce
 
 from access.audit.chain import FIRST_KEY
+from access.database import allow_long_statements
 from access.keyrings import audit_keyring, keyring
 from access.models import ApiToken, AuditEvent, AuditHead
 
@@ -38,6 +41,17 @@ def fingerprints(setting: str) -> dict[int, str]:
     """{number: fingerprint} of the configured keys. A fingerprint tells equal keys, and nothing about the key."""
     label = f"fingerprint of {setting}".encode()
     return {number: hmac.digest(key, label, hashlib.sha256).hex()[:FINGERPRINT_DIGITS] for number, key in ring(setting)}
+
+
+@contextmanager
+def counting() -> Iterator[None]:
+    """Inside, statements may take a minute. On SQLite, whose transactions lock out all writers, there is none."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with transaction.atomic():
+        allow_long_statements()
+        yield
 
 
 def uses() -> dict[str, Uses]:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
-from access.maintenance.doctor import Finding, allow_long_statement, counting, error, note, ok, register, warning
+from access.maintenance.doctor import Finding, error, note, ok, register, warning
 from access.maintenance.expiries import SOON, expiring
-from access.maintenance.keys import AUDIT_KEYS, SECRET_KEYS, SETTINGS, TOKEN_KEYS, ring, uses
+from access.maintenance.keys import AUDIT_KEYS, SECRET_KEYS, SETTINGS, TOKEN_KEYS, counting, ring, uses
 from access.maintenance.rotation import trails_under_older_keys
 
 MOVES = {
@@ -25,7 +25,6 @@ WITHOUT = {
 @register("keys")
 def check_keys() -> Iterator[Finding]:
     with counting():
-        allow_long_statement()
         found = uses()
     for setting in SETTINGS:
         try:

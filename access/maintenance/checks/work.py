@@ -8,7 +8,8 @@ from django.utils import timezone
 from django.utils.timesince import timesince
 from django_tasks_db.models import DBTaskResult
 
-from access.maintenance.doctor import Finding, allow_long_statement, counting, error, ok, register, warning
+from access.maintenance.doctor import Finding, error, ok, register, warning
+from access.maintenance.keys import counting
 from access.models import Backup, Schedule, TaskLease
 
 # A worker moves each schedule on when it is due. The shortest interval is a minute, and a long task takes a while.
@@ -35,7 +36,6 @@ def check_worker() -> Iterator[Finding]:
 def check_tasks() -> Iterator[Finding]:
     now = timezone.now()
     with counting():
-        allow_long_statement()
         waiting = DBTaskResult.objects.ready().order_by()
         oldest = waiting.order_by("enqueued_at").first()
         number = waiting.count()

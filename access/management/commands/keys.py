@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from access.maintenance.keys import AUDIT_KEYS, fingerprints, uses
+from access.maintenance.keys import AUDIT_KEYS, counting, fingerprints, uses
 from access.management.serving import check_database
 
 
@@ -20,7 +20,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, as_json: bool, **options: Any) -> None:
         check_database()
-        rows = [row for setting, counts in uses().items() for row in _rows(setting, counts)]
+        with counting():
+            found = uses()
+        rows = [row for setting, counts in found.items() for row in _rows(setting, counts)]
         if as_json:
             self.stdout.write(json.dumps(rows, indent=2))
             return

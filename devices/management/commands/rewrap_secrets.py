@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from access.maintenance.keys import SECRET_KEYS, uses
+from access.maintenance.keys import SECRET_KEYS, counting, uses
 from access.management.progress import bars
 from access.sealing import SecretUnreadable, newest_key
 from access.sign_in import authenticators, providers
@@ -24,7 +24,9 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        total, counts = 0, uses()[SECRET_KEYS]
+        with counting():
+            counts = uses()[SECRET_KEYS]
+        total = 0
         old = sum(counts.values()) - counts[newest_key()]
         try:
             with bars() as progress:
