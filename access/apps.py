@@ -10,7 +10,7 @@ class AccessConfig(AppConfig):
     def ready(self) -> None:
         import access.checks  # noqa: F401 - the import registers them
         from access.audit import events
-        from access.keyrings import keyring
+        from access.keyrings import audit_keyring, keyring
         from access.notices.mail import send_waiting_notices
         from access.sign_in import trail
         from access.sign_in.upkeep import clear_attempts, clear_sessions
@@ -24,6 +24,7 @@ class AccessConfig(AppConfig):
         from access.webhooks.outbox import publish_event
 
         keyring("IRU_TOKEN_KEYS")  # a malformed key stops the start instead of the first request
+        audit_keyring()
         networks()  # and so does a malformed network
         trail.connect()
         events.publishers.append(publish_event)

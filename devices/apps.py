@@ -12,12 +12,13 @@ class DevicesConfig(AppConfig):
         import devices.api  # noqa: F401
         from access.installation.state import register_facts, register_tenant_facts
         from access.keyrings import keyring
+        from access.maintenance import expiries, keys
         from access.tasks.schedules import register_schedule
         from devices import presets
-        from devices.api.idempotency import forget_calls
+        from devices.api.idempotency import count_by_key, forget_calls
         from devices.bulk.worker import tend_bulk_actions
         from devices.enrollment.ade_sync import sync_ade_integrations
-        from devices.enrollment.expiry import expiry_facts
+        from devices.enrollment.expiries import list_expiring
         from devices.fleet.size import size_facts, tenant_size_facts
         from devices.fleet.summary import EVERY, summarize_fleets
         from devices.library import app_files
@@ -26,10 +27,11 @@ class DevicesConfig(AppConfig):
         from devices.storage.upkeep import clean_up_files
 
         keyring("IRU_SECRET_KEYS")  # a mistake in the keys is an error at the start, not at the first secret
+        keys.other_places.append(count_by_key)
+        expiries.expiring.append(list_expiring)
         app_files.register()
         presets.register()
         register_facts(size_facts)
-        register_facts(expiry_facts)
         register_tenant_facts(tenant_size_facts)
         register_schedule("clean-up-files", clean_up_files, every=timedelta(hours=1))
         register_schedule("forget-idempotent-calls", forget_calls, every=timedelta(hours=1))

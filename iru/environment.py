@@ -3,9 +3,16 @@
 import os
 import secrets
 import sys
+import tomllib
 from pathlib import Path
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def version() -> str:
+    """The version of the product, from pyproject.toml; "0" in a copy without that file."""
+    path = BASE_DIR / "pyproject.toml"
+    return str(tomllib.loads(path.read_text())["project"]["version"]) if path.exists() else "0"
 
 
 def env_file() -> Path:

@@ -9,12 +9,14 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
 from iru.databases import PrivateConnection, database
-from iru.environment import BASE_DIR, advice, env_file
+from iru.environment import BASE_DIR, advice, env_file, version
 from iru.files import in_bucket, in_directory
 
 env = environ.Env()
 ENV_FILE = env_file()
 env.read_env(ENV_FILE)  # the process environment wins over the file
+
+VERSION = version()
 
 # --- Names of this installation ---------------------------------------------------------------------------------------
 
@@ -43,10 +45,14 @@ IRU_TRUSTED_PROXIES = env.list("IRU_TRUSTED_PROXIES", default=[])
 IRU_TOKEN_KEYS = env.list("IRU_TOKEN_KEYS")
 # "1:<hex>", newest first: device secrets are encrypted under the first; `rewrap_secrets` moves the others over.
 IRU_SECRET_KEYS = env.list("IRU_SECRET_KEYS")
-# Chains the audit events of a tenant, so that `verify_audit` notices a changed or missing one.
-IRU_AUDIT_KEY = env.str("IRU_AUDIT_KEY")
-if not IRU_AUDIT_KEY:
-    raise ImproperlyConfigured("IRU_AUDIT_KEY is empty: anybody could forge the audit trail. See .env.example.")
+# Chain the audit events of a tenant, so that `verify_audit` notices a changed or missing one. "2:<hex>,1:<text>",
+# newest first: new events are chained under the first, older ones are verified under theirs. IRU_AUDIT_KEY is key 1.
+IRU_AUDIT_KEYS = env.list("IRU_AUDIT_KEYS", default=[])
+IRU_AUDIT_KEY = env.str("IRU_AUDIT_KEY", default="")
+if not IRU_AUDIT_KEY and not IRU_AUDIT_KEYS:
+    raise ImproperlyConfigured(
+        "IRU_AUDIT_KEY and IRU_AUDIT_KEYS are empty: anybody could forge the audit trail. See .env.example."
+    )
 
 # --- Django -----------------------------------------------------------------------------------------------------------
 
@@ -152,6 +158,9 @@ else:
         "options": "-c statement_timeout=2800ms -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s",
         **DATABASES["default"].get("OPTIONS", {}),  # the options after the question mark of DATABASE_URL
     }
+
+# Where `backup` and `restore` find pg_dump and pg_restore, if not in the PATH. They must not be older than the server.
+IRU_POSTGRESQL_PROGRAMS = env.str("IRU_POSTGRESQL_PROGRAMS", default="")
 
 # --- Automated Device Enrollment --------------------------------------------------------------------------------------
 

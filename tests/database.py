@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from django.db import connection, transaction
@@ -23,6 +24,26 @@ def prepared(settings: dict[str, Any]) -> Iterator[None]:
             # A file rather than memory: only so do WAL, locks between threads and the live server's threads take part.
             settings["TEST"]["NAME"] = str(directory / "test.sqlite3")
         yield
+
+
+@contextmanager
+def elsewhere(directory: Path, name: str = "elsewhere") -> Iterator[None]:
+    """Inside, the default connection is to a new database without a table, which is gone afterwards."""
+    before = connection.settings_dict["NAME"]
+    postgres = connection.vendor == "postgresql"
+    if postgres:
+        with connection.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {name}")
+    connection.close()
+    connection.settings_dict["NAME"] = name if postgres else str(directory / name)
+    try:
+        yield
+    finally:
+        connection.close()
+        connection.settings_dict["NAME"] = before
+        if postgres:
+            with connection.cursor() as cursor:
+                cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @contextmanager

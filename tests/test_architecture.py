@@ -20,7 +20,8 @@ FLOORS: dict[str, list[set[str]]] = {
         {"urls", "apps", "admin", "management", "templatetags"},
         {"pages"},
         {"http"},
-        {"people", "installation"},
+        {"installation"},
+        {"people", "maintenance"},
         {"sign_in", "tokens"},
         {"webhooks"},
         {"audit", "notices"},
@@ -51,8 +52,15 @@ LONGEST = 400  # lines: past that, a file is usually two subjects
 UNSCOPED = {
     "access/management/commands/api_token.py": {"ApiToken": "`keys` counts for the operator, across tenants"},
     "access/installation/state.py": {"ApiToken": "counts for the operators, across tenants"},
-    "devices/enrollment/expiry.py": {"AdeIntegration": "counts for the operators, across tenants"},
     "devices/fleet/size.py": {"Fleet": "counts for the operators, across tenants"},
+    "access/maintenance/keys.py": {
+        "ApiToken": "counts for the operator, across tenants",
+        "AuditEvent": "the same",
+        "AuditHead": "the same",
+    },
+    "access/maintenance/rotation.py": {"AuditHead": "a new key is for the trails of every tenant"},
+    "access/maintenance/checks/database.py": {"AuditEvent": "compares the clock with the newest event of all"},
+    "access/maintenance/manifest.py": {"AuditHead": "a backup has the trails of every tenant"},
     "access/sign_in/attempts.py": {"Administrator": "the typed name says whose it is; it is unique across tenants"},
     "access/sign_in/authenticators.py": {"Administrator": "locks the person that its caller found"},
     "access/sign_in/passwords.py": {"Administrator": "locks the person that its caller found"},
@@ -93,6 +101,10 @@ UNSCOPED = {
     "devices/enrollment/ade_keys.py": {
         "AdeKeyPair": "a new key is for the key pairs of every tenant",
         "AdeIntegration": "and for their server tokens",
+    },
+    "devices/enrollment/expiries.py": {
+        "AdeKeyPair": "lists for the operator, across tenants",
+        "AdeIntegration": "and its server tokens",
     },
     "devices/enrollment/ade_lease.py": {"AdeIntegration": "a task names the one that it syncs; the tenant follows"},
     "devices/enrollment/ade_sync.py": {"AdeIntegration": "the schedule has those of every tenant synced"},

@@ -26,6 +26,7 @@ from access.tokens.authentication import authenticate
 from access.tokens.digests import Digest, digests
 from devices.fleet.secrets import read_secrets
 from devices.models import Device, DeviceSecret
+from tests.database import elsewhere
 
 TOKEN = "0e0e0e0e-1111-4222-8333-444444444444"
 TOKEN_DIGEST = "aea1a1792dfefe1479954b94c7acfbf758f471d89f99b4147d4db631e8a90c22"
@@ -122,6 +123,30 @@ def test_the_chain_of_audit_events() -> None:
         previous = fields["mac"]
 
 
+def test_an_audit_event_under_a_later_key(settings: Settings) -> None:
+    settings.IRU_AUDIT_KEYS = ["2:" + "7" * 64]
+    event = AuditEvent(
+        ulid="01JC0000000000000000000003",
+        tenant_id=7,
+        sequence=3,
+        occurred_at=datetime(2027, 5, 1, 12, tzinfo=UTC),
+        action="update",
+        summary="Audit key changed",
+        actor_type="system",
+        actor_id="",
+        actor_name="manage.py rotate_audit_key",
+        target_type="tenant",
+        target_id="7",
+        target_name="Stored",
+        target_component="",
+        changes={"key": {"old": 1, "new": 2}},
+        new_state=None,
+        metadata=None,
+        key_number=2,
+    )
+    assert chain_mac(EVENTS[1]["mac"], event) == "30fec2d5fb5fbd1bd2f848d28a2dfa1b591f888cbca27f2658b01b35d6be418f"
+
+
 @pytest.mark.django_db
 def test_a_device_secret_and_the_place_that_it_is_bound_to() -> None:
     insert(apps, record_json=RECORD)
@@ -131,21 +156,8 @@ def test_a_device_secret_and_the_place_that_it_is_bound_to() -> None:
 @pytest.fixture
 def empty_database(django_db_setup: None, django_db_blocker: DjangoDbBlocker, tmp_path: Path) -> Iterator[None]:
     """The default connection is to a database without a table, which exists as long as the test."""
-    name = connection.settings_dict["NAME"]
-    with django_db_blocker.unblock():
-        if connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
-                cursor.execute("CREATE DATABASE previous")
-        connection.close()
-        connection.settings_dict["NAME"] = "previous" if connection.vendor == "postgresql" else tmp_path / "previous"
-        try:
-            yield
-        finally:
-            connection.close()
-            connection.settings_dict["NAME"] = name
-            if connection.vendor == "postgresql":
-                with connection.cursor() as cursor:
-                    cursor.execute("DROP DATABASE previous")
+    with django_db_blocker.unblock(), elsewhere(tmp_path, "previous"):
+        yield
 
 
 @pytest.mark.slow

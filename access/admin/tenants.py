@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -21,7 +22,7 @@ from access.admin.questions import ConfirmedForm, Question, answered, ask
 from access.installation.state import tenant_facts
 from access.models import Tenant
 from access.people.founding import found_tenant
-from access.people.tenants import edit_tenant
+from access.people.tenants import edit_tenant, set_call_limits
 from access.sign_in.reauthentication import authenticated_recently
 
 SUBDOMAIN_RULE = (
@@ -81,6 +82,7 @@ class TenantAdmin(ReadOnly):
             (None, {"fields": ["name", "subdomain", "state", "created_at"]}),
             ("Addresses", {"fields": ["web_address", "api_address", "mcp_address"]}),
             ("Use", {"fields": ["use"]}),
+            ("Limits", {"fields": ["calls_per_hour", "calls_per_second"]}),
             ("Rules of the organization", {"fields": ["longest_token_days", "second_step_required"]}),
         ]
 
@@ -121,7 +123,14 @@ class TenantAdmin(ReadOnly):
 
     def save_model(self, request: HttpRequest, obj: Tenant, form: Any, change: bool) -> None:
         if change:
-            edit_tenant(tenant_id=obj.pk, name=obj.name, active=obj.active, actor=operator(request))
+            with transaction.atomic():
+                edit_tenant(tenant_id=obj.pk, name=obj.name, active=obj.active, actor=operator(request))
+                set_call_limits(
+                    tenant=obj,
+                    per_hour=obj.calls_per_hour,
+                    per_second=obj.calls_per_second,
+                    actor=operator(request),
+                )
             return
         fields = form.cleaned_data
         tenant, _ = found_tenant(

@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from django.conf import settings
 
+from access.keyrings import audit_keyring
 from access.models import AuditEvent, AuditHead, Tenant
 
+FIRST_KEY = 1  # of an event without a number
 LOGGED_DIGITS = 16  # hexadecimal digits of a MAC in the log; all 64 would look like a token to the log's filter
 
 _MADE_ANEW = "event {} is not the one that its head was made by: the trail was made anew, or the head was changed."
@@ -24,14 +25,25 @@ class BrokenTrail(Exception):
 
 
 def chain_mac(previous: str, event: AuditEvent, content: bytes | None = None) -> str:
-    """Hexadecimal HMAC-SHA-256 over the event and the `mac` before it, under IRU_AUDIT_KEY.
+    """Hexadecimal HMAC-SHA-256 over the event and the `mac` before it, under the key that the event names.
 
-    `content` is `content_of(event)`, for a caller that has made it before.
+    Raises BrokenTrail if that key is not configured. `content` is `content_of(event)`, for a caller that has made it
+    before.
     """
+    key = dict(audit_keyring()).get(key_of(event))
+    if key is None:
+        raise BrokenTrail(
+            f"event {event.sequence} cannot be verified: IRU_AUDIT_KEYS lacks its key, number {key_of(event)}."
+        )
     place = [previous, event.ulid, event.tenant_id, event.sequence, _moment(event.occurred_at)]
     # One JSON list of both.
     message = orjson.dumps(place)[:-1] + b"," + (content or content_of(event))[1:]
-    return hmac.new(settings.IRU_AUDIT_KEY.encode(), message, hashlib.sha256).hexdigest()
+    return hmac.new(key, message, hashlib.sha256).hexdigest()
+
+
+def key_of(row: AuditEvent | AuditHead) -> int:
+    """The number of the key that an event was chained under, or the last event of a head."""
+    return row.key_number or FIRST_KEY
 
 
 def content_of(event: AuditEvent) -> bytes:
@@ -53,16 +65,22 @@ def content_of(event: AuditEvent) -> bytes:
     return orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
 
 
-def follow(tenant: Tenant | None) -> Iterator[tuple[int, str]]:
-    """The number and the MAC of each event of a trail, in order. Raises BrokenTrail at the first that is wrong."""
-    previous, sequence = "", 0
+def follow(tenant: Tenant | None) -> Iterator[tuple[int, str, int]]:
+    """The number, the MAC and the key's number of each event of a trail, in order.
+
+    Raises BrokenTrail at the first that is wrong. Numbers of keys never fall: somebody who has only an old key can add
+    no event after the first one under a newer key.
+    """
+    previous, sequence, key = "", 0, 0
     for event in AuditEvent.objects.filter(tenant=tenant).order_by("sequence").iterator(chunk_size=2000):
         if event.sequence != sequence + 1:
             raise BrokenTrail(f"event {sequence + 1} is missing.")
+        if key_of(event) < key:
+            raise BrokenTrail(f"event {event.sequence} ({event.ulid}) is under key {key_of(event)}, after key {key}.")
         if not hmac.compare_digest(event.mac.encode(), chain_mac(previous, event).encode()):
             raise BrokenTrail(f"event {event.sequence} ({event.ulid}) is not what was recorded.")
-        previous, sequence = event.mac, event.sequence
-        yield sequence, previous
+        previous, sequence, key = event.mac, event.sequence, key_of(event)
+        yield sequence, previous, key
 
 
 def trail_name(tenant: Tenant | None) -> str:
@@ -80,15 +98,15 @@ def verify(tenant: Tenant | None, *, logged_head: tuple[int, str] | None = None)
     # The head is read first: events that are added meanwhile come after it, and must continue the chain all the same.
     head = AuditHead.objects.filter(tenant=tenant).first()
     wanted = {each[0] for each in (head and (head.sequence, head.mac), logged_head) if each}
-    macs, sequence, mac = {0: ""}, 0, ""
-    for sequence, mac in follow(tenant):
+    macs, keys, sequence, mac = {0: ""}, {0: head.key_number if head else None}, 0, ""
+    for sequence, mac, key in follow(tenant):
         if sequence in wanted:
-            macs[sequence] = mac
+            macs[sequence], keys[sequence] = mac, key
     if head is None:
         raise BrokenTrail("the head is missing.")
     if (end := max(wanted)) > sequence:
         raise BrokenTrail(f"events {sequence + 1} to {end} are missing at the end.")
-    if macs[head.sequence] != head.mac:
+    if macs[head.sequence] != head.mac or (keys[head.sequence] or FIRST_KEY) != key_of(head):
         raise BrokenTrail(_MADE_ANEW.format(head.sequence))
     if logged_head and not macs[logged_head[0]].startswith(logged_head[1]):
         raise BrokenTrail(_MADE_ANEW.format(logged_head[0]))

@@ -122,6 +122,7 @@ def log_event(
     actor.confirm()
     # Numbers and times rise in the order of the commits, so that a reader who asks for newer events misses none.
     event.ulid, event.sequence, event.occurred_at = str(ULID()), head.sequence + 1, timezone.now()
+    event.key_number = head.key
     event.mac = chain_mac(head.mac, event, content)
     append(event)
     if head.published:

@@ -13,16 +13,17 @@ from django.db import connection
 from django.db.models import Field
 
 from access import sql
-from access.audit.chain import trail_name
+from access.audit.chain import FIRST_KEY, trail_name
+from access.keyrings import audit_keyring
 from access.models import AuditEvent, Tenant
 from access.refusals import Refusal
 
-# The third column says whether a webhook gets every event of the tenant. It costs no statement of its own, for which
+# The last column says whether a webhook gets every event of the tenant. It costs no statement of its own, for which
 # the other changes of the tenant would wait.
-LOCK = """SELECT sequence, mac, EXISTS (
+LOCK = """SELECT sequence, mac, key_number, EXISTS (
     SELECT 1 FROM access_webhook w WHERE w.tenant_id = access_audithead.tenant_id AND w.enabled AND w.audit
 ) FROM access_audithead WHERE {}"""
-MOVE = "UPDATE access_audithead SET sequence = %s, mac = %s WHERE {} RETURNING sequence"
+MOVE = "UPDATE access_audithead SET sequence = %s, mac = %s, key_number = %s WHERE {} RETURNING sequence"
 
 logger = logging.getLogger(__name__)
 
@@ -36,15 +37,28 @@ class HeadMissing(Refusal):
         super().__init__("Changes are not possible at the moment: the audit trail has no head.")
 
 
+class AuditKeyMissing(Refusal):
+    """The last event is under a newer key than this process knows, so it can add none."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__("Changes are not possible at the moment: a key of the audit trail is missing here.")
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     sequence: int
     mac: str
+    key: int  # the number of the key for the next event
     published: bool  # whether a webhook gets the events of this trail
 
 
 def lock(tenant: Tenant | None) -> Head:
-    """The head of the trail of a tenant, or of the installation, locked until the commit. Raises HeadMissing."""
+    """The head of the trail of a tenant, or of the installation, locked until the commit.
+
+    Raises HeadMissing and AuditKeyMissing.
+    """
     place, parameters = _place(tenant.pk if tenant else None)
     statement = LOCK.format(place)
     # SQLite has locked the whole database since the transaction began.
@@ -55,8 +69,8 @@ def lock(tenant: Tenant | None) -> Head:
             "The audit trail of %s has no head. `manage.py repair_audit_head` makes it anew.", trail_name(tenant)
         )
         raise HeadMissing
-    sequence, mac, published = rows[0]
-    return Head(sequence, mac, bool(published))
+    sequence, mac, number, published = rows[0]
+    return Head(sequence, mac, _next_key(tenant, number or FIRST_KEY), bool(published))
 
 
 def append(event: AuditEvent) -> None:
@@ -64,7 +78,22 @@ def append(event: AuditEvent) -> None:
     values = (field.get_db_prep_save(getattr(event, field.attname), connection) for field in _fields())
     ((event.pk,),) = sql.rows(_insert(), *values)
     place, parameters = _place(event.tenant_id)
-    sql.rows(MOVE.format(place), event.sequence, event.mac, *parameters)
+    sql.rows(MOVE.format(place), event.sequence, event.mac, event.key_number, *parameters)
+
+
+def _next_key(tenant: Tenant | None, last: int) -> int:
+    """The newest key; while processes restart one after another, a newer one that another process has begun with."""
+    numbers = [number for number, _ in audit_keyring()]
+    if last <= numbers[0]:
+        return numbers[0]
+    if last not in numbers:
+        logger.critical(
+            "The audit trail of %s is under key %d, which IRU_AUDIT_KEYS lacks in this process. Restart it.",
+            trail_name(tenant),
+            last,
+        )
+        raise AuditKeyMissing
+    return last
 
 
 def _place(tenant_id: int | None) -> tuple[str, tuple[int, ...]]:

@@ -4,7 +4,7 @@ from collections import deque
 
 from django.db import transaction
 
-from access.audit.chain import follow, trail_name
+from access.audit.chain import follow, key_of, trail_name
 from access.audit.events import Actor, Target, log_event
 from access.models import AuditEvent, AuditHead, Tenant
 
@@ -17,13 +17,13 @@ def repair_head(*, tenant: Tenant | None, actor: Actor) -> list[str]:
     Raises BrokenTrail, and changes nothing, if an event is not intact. Until the commit no other event can be added.
     """
     head, was_missing = AuditHead.objects.select_for_update(no_key=True).get_or_create(tenant=tenant)
-    sequence, mac = next(iter(deque(follow(tenant), maxlen=1)), (0, ""))
+    sequence, mac, key = next(iter(deque(follow(tenant), maxlen=1)), (0, "", key_of(head)))
     before = (head.sequence, head.mac)
-    if before == (sequence, mac) and not was_missing:
+    if (*before, key_of(head)) == (sequence, mac, key) and not was_missing:
         return []
     lost = [sequence + 1, head.sequence] if head.sequence > sequence else None
-    head.sequence, head.mac = sequence, mac
-    head.save(update_fields=["sequence", "mac"])
+    head.sequence, head.mac, head.key_number = sequence, mac, key
+    head.save(update_fields=["sequence", "mac", "key_number"])
     was = None if was_missing else "{}:{}".format(*before)
     log_event(
         target=Target.whole(tenant) if tenant else Target(None, "installation", "", trail_name(None)),

@@ -1,22 +1,20 @@
 """The state of the installation, as the start page of the operators shows it."""
 
-import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
-from importlib import metadata
-from pathlib import Path
 
 from django.conf import settings
-from django.db.models import Count, F, Min, Q, Sum
+from django.db.models import Count, F, Max, Min, Q, Sum
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
-from access.models import ApiToken, Schedule, TaskLease, Tenant, TokenUse
+from access import limits
+from access.maintenance.expiries import SOON, expiring
+from access.models import ApiToken, Backup, Schedule, TaskLease, Tenant, TokenUse
 
+RARE = timedelta(days=2)  # between two backups
 LATE = timedelta(minutes=2)  # a schedule or a task that waits longer has no worker, or too few of them
-DISTRIBUTION = "iru-endpoint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,29 +47,21 @@ def register_tenant_facts(facts: TenantFacts) -> None:
 
 def installation_facts() -> list[Fact]:
     """The facts of the start page. A fixed number of queries, none of which reads a table of devices."""
-    return [*_our_facts(), *(fact for facts in _more for fact in facts()), Fact("Version", version())]
+    return [*_our_facts(), *(fact for facts in _more for fact in facts()), Fact("Version", settings.VERSION)]
 
 
 def tenant_facts(tenant: Tenant) -> list[Fact]:
     """The use of the installation by one tenant."""
     uses = TokenUse.objects.filter(token__tenant=tenant).of_last(30)
     people = tenant.administrators.filter(is_active=True).count()
+    used = limits.used(tenant.id, tenant.limits)
     return [
         *(fact for facts in _of_tenants for fact in facts(tenant)),
         Fact("Active API tokens", tenant.api_tokens.in_state("active").count()),
         Fact("Calls in 30 days", _calls(uses)),
+        Fact("Calls of the hour in use", "unknown" if used is None else f"{used:,} of {tenant.calls_per_hour:,}"),
         Fact("Administrators", people, "who are not suspended"),
     ]
-
-
-@cache
-def version() -> str:
-    """The version of this program: of the installed package, or of the sources that it runs from."""
-    try:
-        return metadata.version(DISTRIBUTION)
-    except metadata.PackageNotFoundError:
-        project = tomllib.loads((Path(settings.BASE_DIR) / "pyproject.toml").read_text())
-        return str(project["project"]["version"])
 
 
 def _our_facts() -> Iterator[Fact]:
@@ -86,6 +76,8 @@ def _our_facts() -> Iterator[Fact]:
     yield Fact("Calls today", _calls(TokenUse.objects.filter(day=timezone.now().date())), "since midnight, UTC")
     yield _worker()
     yield from _tasks()
+    yield _last_backup()
+    yield _expiring()
 
 
 def _calls(uses: object) -> int:
@@ -120,6 +112,23 @@ def _tasks() -> Iterator[Fact]:
         yield Fact("Oldest waiting task", _duration(age), f"{waiting['all']} wait", url=url, alarm=age > LATE)
     failed = DBTaskResult.objects.failed().order_by().count()
     yield Fact("Failed tasks", failed, "in 30 days" if failed else "", url=url, alarm=failed > 0)
+
+
+def _last_backup() -> Fact:
+    last = Backup.objects.aggregate(last=Max("finished_at"))["last"]
+    if last is None:
+        return Fact("Last backup", "None", "manage.py backup", alarm=True)
+    age = timezone.now() - last
+    return Fact("Last backup", f"{_duration(age)} ago", alarm=age > RARE)
+
+
+def _expiring() -> Fact:
+    """What ends soon or has ended, and is renewed by people."""
+    found = sorted((each.at, each.name) for list_them in expiring for each in list_them(timezone.now() + SOON))
+    if not found:
+        return Fact("Expires soon", 0, "within 30 days")
+    at, name = found[0]
+    return Fact("Expires soon", len(found), f"{name}, {at:%Y-%m-%d}", alarm=True)
 
 
 def _duration(span: timedelta) -> str:

@@ -127,13 +127,13 @@ def take(tenant_id: int, limits: Limits) -> Allowance:
     return lease.take(tenant_id)
 
 
-def used(tenant_id: int, limits: Limits) -> tuple[int, int]:
-    """The calls that count against the limits now: (of the second, of the hour). Leases count as used."""
-    state = _store().look(tenant_id)
-    return (
-        limits.per_second - left(limits.per_second, away(state.second_full, state.now, SECOND), SECOND),
-        limits.per_hour - left(limits.per_hour, away(state.hour_full, state.now, HOUR), HOUR),
-    )
+def used(tenant_id: int, limits: Limits) -> int | None:
+    """The calls that count against the hour's limit now, with those that processes hold; None if the store fails."""
+    try:
+        state = _store().look(tenant_id)
+    except sqlite3.Error:
+        return None
+    return limits.per_hour - left(limits.per_hour, away(state.hour_full, state.now, HOUR), HOUR)
 
 
 def _store() -> InPostgres | InFile:

@@ -103,6 +103,11 @@ class InFile:
         with self._lock:
             return Grant(0, time.monotonic(), *self._row(self._open(), tenant_id))
 
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
     def _row(self, database: sqlite3.Connection, tenant_id: int) -> tuple[float, float]:
         found = database.execute("SELECT second_full, hour_full FROM allowance WHERE tenant_id = ?", (tenant_id,))
         return found.fetchone() or (0.0, 0.0)
@@ -110,6 +115,7 @@ class InFile:
     def _open(self) -> sqlite3.Connection:
         name = self._file()
         if self._connection is None or self._name != name:
+            self.close()
             # The class of the settings' connections: no other user of the machine reads the file.
             private = connection.settings_dict["OPTIONS"]["factory"]
             self._connection = sqlite3.connect(
@@ -125,9 +131,7 @@ class InFile:
 
     def _give_up(self, error: sqlite3.Error) -> None:
         """Close the connection. A damaged file is deleted: it holds the calls of an hour at most."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self.close()
         if getattr(error, "sqlite_errorcode", None) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
             for suffix in ("", "-wal", "-shm"):
                 Path(self._name + suffix).unlink(missing_ok=True)

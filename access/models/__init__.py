@@ -1,6 +1,7 @@
 from access.models.admins import Administrator, Role
 from access.models.attempts import CountedAttempt
 from access.models.audit import AuditEvent, AuditHead
+from access.models.maintenance import Backup
 from access.models.notices import OwnerNotice
 from access.models.providers import IdentityProvider
 from access.models.sessions import Session
@@ -15,6 +16,7 @@ __all__ = [
     "ApiToken",
     "AuditEvent",
     "AuditHead",
+    "Backup",
     "CountedAttempt",
     "IdentityProvider",
     "OwnerNotice",

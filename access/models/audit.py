@@ -66,6 +66,10 @@ class AuditEvent(models.Model):
         max_length=64,
         help_text="Authenticates this row and, through it, all before it.",
     )
+    # Without a number it is key 1: all events from a time when there was one key.
+    key_number = models.PositiveIntegerField(
+        null=True, editable=False, help_text="Which of IRU_AUDIT_KEYS made the MAC."
+    )
 
     objects = AuditEventQuerySet.as_manager()
 
@@ -100,6 +104,7 @@ class AuditHead(models.Model):
     tenant = models.OneToOneField(Tenant, on_delete=models.PROTECT, null=True, related_name="audit_head")
     sequence = models.PositiveBigIntegerField(default=0)
     mac = models.CharField(max_length=64, blank=True)
+    key_number = models.PositiveIntegerField(null=True, editable=False, help_text="That of the last event.")
 
     class Meta:
         constraints = [

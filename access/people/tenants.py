@@ -56,6 +56,15 @@ def require_second_step(*, tenant: Tenant, required: bool, actor: Actor) -> None
     _set_rule(tenant, actor, "Rule for signing in changed", second_step_required=required)
 
 
+@transaction.atomic
+def set_call_limits(*, tenant: Tenant, per_hour: int, per_second: int, actor: Actor) -> None:
+    """Limit the calls of all the tenant's tokens together, from the next call on.
+
+    Raises ValidationError for less than one call, or more than a billion.
+    """
+    _set_rule(tenant, actor, "Limits of calls changed", calls_per_hour=per_hour, calls_per_second=per_second)
+
+
 def _set_rule(tenant: Tenant, actor: Actor, summary: str, **new: Any) -> None:
     row = Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
     if not (changes := difference({name: getattr(row, name) for name in new}, new)):

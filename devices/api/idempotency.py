@@ -6,6 +6,7 @@ Our own addition to the public API, after the IETF's draft of the header: client
 import base64
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from uuid import UUID, uuid4
 
 import orjson
 from django.db import DatabaseError, IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet, Value
+from django.db.models.functions import Left, StrIndex
 from django.http import HttpResponse
 from django.utils import timezone
 from pydantic import BaseModel
@@ -140,6 +142,13 @@ def rewrap(*, limit: int) -> int:
         answer = _sealed(_unsealed(call), call.token_id, call.key)
         IdempotentCall.objects.filter(pk=call.pk, answer=call.answer).update(answer=answer)
     return len(found)
+
+
+def count_by_key() -> Counter[int]:
+    """How many stored answers are under each key of IRU_SECRET_KEYS."""
+    calls = IdempotentCall.objects.exclude(status=None).order_by()
+    numbers = calls.annotate(number=Left("answer", StrIndex("answer", Value(":")) - 1)).values_list("number")
+    return Counter({int(number): count for number, count in numbers.annotate(Count("pk")) if number.isdecimal()})
 
 
 def _sealed(answer: bytes, token_id: UUID, key: str) -> str:

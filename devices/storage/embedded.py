@@ -69,6 +69,10 @@ class EmbeddedStorage(Writing, FileSystemStorage):
                 with suppress(FileNotFoundError):
                     path.unlink()
 
+    def is_unfinished(self, key: str) -> bool:
+        """Whether a path below the directory is a file that is still being written, and no stored file."""
+        return key.startswith(f"{INCOMING}/")
+
     def delete(self, name: str) -> None:
         with suppress(FileNotFoundError):
             self._path(name).unlink()

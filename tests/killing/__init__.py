@@ -28,6 +28,8 @@ POINTS = {
     "a CSV is stored": (AFTER, "devices.prism.exports:store"),
     "an export is noted": (AFTER, "devices.prism.exports:_end"),
     "a download streams": (AMIDST, "devices.files.downloads:_Pieces"),
+    "a backup is copied": (AFTER, "access.maintenance.archive:content_of"),
+    "a backup is written": (AFTER, "access.maintenance.archive:Writer.finish"),
     "a file is deleted, and its row is not": (AFTER, "devices.storage.embedded:EmbeddedStorage.delete"),
 }
 

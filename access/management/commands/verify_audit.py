@@ -4,6 +4,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from access.audit.chain import LOGGED_DIGITS, BrokenTrail, trail_name, verify
+from access.maintenance.rotation import newest_audit_key, trails_under_older_keys
 from access.models import Tenant
 
 
@@ -49,3 +50,9 @@ class Command(BaseCommand):
                 self.stdout.write(f"{trail_name(each)}: {count} events, head {count}:{mac}")
         if broken:
             raise CommandError("The audit trail is broken.")
+        if older := [each for each in trails_under_older_keys() if each in trails]:
+            # Somebody who has only that key could have made their ends anew.
+            self.stderr.write(
+                f"{len(older)} of these trails end under an older key than the newest, {newest_audit_key()}: "
+                f"{trail_name(older[0])}{' and others' if len(older) > 1 else ''}. Run `manage.py rotate_audit_key`."
+            )

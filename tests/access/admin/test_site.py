@@ -89,7 +89,7 @@ def test_the_start_page_says_which_tokens_of_apple_expire(token: ApiToken) -> No
     for days, expected in ((31, (0, False)), (29, (1, True)), (-1, (1, True))):
         row.access_token_expiry, row.ciphertext = timezone.now() + timedelta(days=days), b"x"
         row.save()
-        assert facts()["ADE tokens that expire soon"] == expected
+        assert facts()["Expires soon"] == expected
 
 
 def test_the_start_page_takes_a_fixed_number_of_queries(console: Client) -> None:

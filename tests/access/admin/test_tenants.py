@@ -7,6 +7,8 @@ from django.db import IntegrityError
 from django.test import Client
 from django.urls import reverse
 
+from access import limits
+from access.limits import Limits
 from access.models import Administrator, Role, Tenant
 from tests.factories.access import AdministratorFactory, TenantFactory
 from tests.types import IssueToken
@@ -91,11 +93,25 @@ def test_a_refusal_by_the_service_is_shown_in_its_words(console: Client, monkeyp
 
 def test_the_subdomain_never_changes(console: Client, tenant: Tenant) -> None:
     page = reverse("admin:access_tenant_change", args=[tenant.pk])
-    console.post(page, {"name": "Renamed", "subdomain": "other", "active": "", "second_step_required": "on"})
+    sent = {"name": "Renamed", "subdomain": "other", "active": "", "second_step_required": "on"}
+    console.post(page, {**sent, "calls_per_hour": tenant.calls_per_hour, "calls_per_second": tenant.calls_per_second})
     tenant.refresh_from_db()
     assert (tenant.name, tenant.subdomain, tenant.active) == ("Renamed", "accuhive", True)
     assert not tenant.second_step_required
     assert tenant.audit_events.get().summary == "Tenant renamed"
+
+
+def test_the_limits_of_calls_are_set_for_each_tenant(console: Client, tenant: Tenant) -> None:
+    page = reverse("admin:access_tenant_change", args=[tenant.pk])
+    console.post(page, {"name": tenant.name, "calls_per_hour": "20000", "calls_per_second": "80"})
+    tenant.refresh_from_db()
+    assert tenant.limits == Limits(per_second=80, per_hour=20_000)
+    event = tenant.audit_events.get()
+    assert (event.summary, set(event.changes)) == ("Limits of calls changed", {"calls_per_hour", "calls_per_second"})
+    refused = console.post(page, {"name": tenant.name, "calls_per_hour": "0", "calls_per_second": "80"})
+    assert "Ensure this value is greater than or equal to 1" in refused.content.decode()
+    limits.take(tenant.pk, tenant.limits)
+    assert re.search(r"Calls of the hour in use</dt><dd>[\d,]+ of 20,000", console.get(page).content.decode())
 
 
 def test_suspending_asks_first_and_says_what_is_cut_off(

@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
@@ -181,8 +182,11 @@ def test_a_refused_call_is_told_when_the_next_may_come(clock: Clock, monkeypatch
 
 
 @pytest.fixture
-def store(db: None) -> InFile | InPostgres:
-    return InFile() if connection.vendor == "sqlite" else InPostgres()
+def store(db: None) -> Iterator[InFile | InPostgres]:
+    store = InFile() if connection.vendor == "sqlite" else InPostgres()
+    yield store
+    if isinstance(store, InFile):
+        store.close()
 
 
 def test_a_store_does_what_the_arithmetic_says(store: InFile | InPostgres) -> None:
@@ -219,8 +223,9 @@ def _set_forward(store: Any, tenant_id: int, seconds: float) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_threads_of_several_processes_never_get_one_call_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    store: InFile | InPostgres = InFile() if connection.vendor == "sqlite" else InPostgres()
+def test_threads_of_several_processes_never_get_one_call_too_many(
+    store: InFile | InPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(leases, "_store", lambda: store)
     tenant_id, started, lasting = next(tenant_ids), time.monotonic(), 1.0
     processes = [Lease(PUBLISHED) for _ in range(4)]
@@ -239,8 +244,7 @@ def test_threads_of_several_processes_never_get_one_call_too_many(monkeypatch: p
     for thread in threads:
         thread.join()
     most = 50 + 50 * (max(allowed) - started)
-    kept = sum(lease.second.count(time.monotonic() - 1) for lease in processes)
-    assert most - 4 * 8 - 1 <= len(allowed) <= most, (len(allowed), most, kept)
+    assert most - 4 * 8 - 1 <= len(allowed) <= most, (len(allowed), most)
 
 
 # --- When the store fails ---------------------------------------------------------------------------------------------
@@ -275,15 +279,19 @@ def test_a_damaged_file_is_made_anew(db: None, tmp_path: Path, monkeypatch: pyte
     store = InFile()
     assert store.take(1, SMALL, 1, 0).permits
     assert file.stat().st_mode & 0o077 == 0, "only the owner reads it"
+    store.close()
     file.write_bytes(b"x" * 8192)
     (tmp_path / "db.sqlite3-calls-wal").unlink(missing_ok=True)
     with pytest.raises(sqlite3.Error):
-        InFile().take(1, SMALL, 1, 0)
-    assert InFile().take(1, SMALL, 1, 0).permits
+        store.take(1, SMALL, 1, 0)
+    assert store.take(1, SMALL, 1, 0).permits
+    store.close()
 
 
 def test_new_limits_of_a_tenant_count_from_its_next_call(db: None) -> None:
     tenant_id = next(tenant_ids)
     one = Limits(per_second=1, per_hour=10)
     assert [limits.take(tenant_id, one).refused for _ in range(2)] == [False, True]
-    assert not limits.take(tenant_id, PUBLISHED).refused or limits.used(tenant_id, PUBLISHED)[0] == 50
+    time.sleep(0.05)
+    assert not limits.take(tenant_id, PUBLISHED).refused
+    assert limits.used(tenant_id, Limits(per_second=50, per_hour=10)) == 2
