@@ -161,7 +161,7 @@ class TenantAdmin(ReadOnly):
     def mcp_address(self, tenant: Tenant) -> str:
         return tenant.mcp_url if tenant.active else "None: the tenant is suspended"
 
-    @admin.display(description="Today")
+    @admin.display(description="Use")
     def use(self, tenant: Tenant) -> SafeString:
         rows = ((fact.label, f"{fact.value:,}" if isinstance(fact.value, int) else fact.value, fact.note)
                 for fact in tenant_facts(tenant))  # fmt: skip
