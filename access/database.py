@@ -3,9 +3,9 @@
 import sqlite3
 from enum import Enum, auto
 
-from django.db import DataError, Error, InterfaceError, OperationalError, connection
+from django.db import DataError, Error, InterfaceError, OperationalError, connection, transaction
 
-from access.postgresql.base import WAITS_LONG
+from access.postgresql.base import WAITS, WAITS_LONG
 
 # Classes of SQLSTATE: the connection, deadlocks, resources, an operator or a time limit, the system below.
 AWAY_CLASSES = {"08", "40", "53", "57", "58"}
@@ -67,6 +67,28 @@ def let_go() -> None:
     """Close this thread's connection before long work that needs none, such as an upload or a download of a file."""
     if not connection.in_atomic_block:
         connection.close()
+
+
+def answers_writes() -> bool:
+    """Whether the database would take a change now; it has about a second to say so. Raises django.db.Error."""
+    connection.ensure_connection()
+    if connection.vendor == "sqlite":
+        patience = int(connection.settings_dict["OPTIONS"]["timeout"] * 1000)
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA busy_timeout = 1000")
+            try:
+                with transaction.atomic():  # takes the write lock
+                    return True
+            finally:
+                cursor.execute(f"PRAGMA busy_timeout = {patience}")
+    connection.connection.waits = 1.0
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean")
+            return not cursor.fetchone()[0]
+    finally:
+        if connection.connection is not None:
+            connection.connection.waits = WAITS
 
 
 def allow_long_statements() -> None:

@@ -82,6 +82,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "access.http.health.HealthMiddleware",
     "access.http.middleware.ProxyMiddleware",
     "access.http.middleware.HostMiddleware",
     # Calls to the API end in HostMiddleware, so only pages pass the following.

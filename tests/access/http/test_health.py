@@ -1,0 +1,105 @@
+"""The answers for those who watch a server process."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection
+from django.test import Client
+
+from access.http import health
+
+
+@pytest.fixture
+def probe(db: None) -> Iterator[Client]:
+    """As a load balancer asks: at an address, over plain http."""
+    yield Client(headers={"host": "10.0.0.7:8000"})
+    health._applied.clear()
+
+
+def test_a_process_that_lives_says_so_without_the_database(
+    probe: Client, django_assert_num_queries: Any, settings: Any
+) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+    with django_assert_num_queries(0):
+        answer = probe.get("/healthz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "version": settings.VERSION})
+    assert answer["Cache-Control"] == "no-store"
+
+
+def test_a_process_that_can_do_its_work_is_ready(probe: Client, settings: Any) -> None:
+    answer = probe.get("/readyz")
+    assert answer.status_code == 200
+    expected = {"status": "ok", "version": settings.VERSION, "database": "ok", "migrations": "ok", "keys": "ok"}
+    assert answer.json() == expected
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+@pytest.mark.parametrize(
+    ("address", "forwarded", "status"),
+    [
+        ("127.0.0.1", "", 200),
+        ("::1", "", 200),
+        ("10.1.2.3", "", 200),
+        ("192.0.2.1", "", 400),
+        ("", "", 400),
+        ("127.0.0.1", "192.0.2.1", 400),
+        ("10.1.2.3", "127.0.0.1", 400),
+    ],
+)
+def test_only_the_machine_and_its_proxies_may_ask(
+    probe: Client, settings: Any, path: str, address: str, forwarded: str, status: int
+) -> None:
+    settings.IRU_TRUSTED_PROXIES = ["10.0.0.0/8"]
+    headers = {"x-forwarded-for": forwarded} if forwarded else {}
+    assert probe.get(path, headers=headers, REMOTE_ADDR=address).status_code == status
+
+
+def test_a_lost_database_is_not_ready(probe: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost() -> bool:
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(health, "answers_writes", lost)
+    answer = probe.get("/readyz")
+    assert (answer.status_code, answer.json()["database"], answer.json()["status"]) == (
+        503,
+        "unreachable",
+        "unavailable",
+    )
+
+
+@pytest.mark.postgres_only
+def test_a_node_that_takes_no_changes_is_not_ready(probe: Client) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL transaction_read_only = on")
+    answer = probe.get("/readyz")
+    assert (answer.status_code, answer.json()["database"]) == (503, "read-only")
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.django_db(transaction=True)
+def test_a_database_whose_lock_is_held_is_not_ready(probe: Client) -> None:
+    other = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    begun = time.monotonic()
+    try:
+        assert probe.get("/readyz").json()["database"] == "unreachable"
+    finally:
+        other.close()
+    assert time.monotonic() - begun < 2.5
+    assert probe.get("/readyz").status_code == 200
+    with connection.cursor() as cursor:
+        assert cursor.execute("PRAGMA busy_timeout").fetchone() == (5000,), "as before"
+
+
+def test_missing_migrations_and_unreadable_keys_are_not_ready(probe: Client, settings: Any) -> None:
+    with connection.cursor() as cursor:
+        newest = "SELECT max(name) FROM django_migrations WHERE app = 'access'"
+        cursor.execute(f"DELETE FROM django_migrations WHERE app = 'access' AND name = ({newest})")
+    settings.IRU_TOKEN_KEYS = ["1:short"]
+    answer = probe.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["migrations"] == "1 missing"
+    assert answer.json()["keys"] == "unreadable"
