@@ -17,7 +17,7 @@ from tests.types import IssueToken
 
 COLUMNS = ["id", "name", "permissions", "expires_at", "last_used_at", "networks"]
 SECRETS = ["previous_digest", "previous_until", "tenant_id", "tenant__name", "tenant__subdomain"]
-SECRETS += ["mcp", "mcp_sensitive"]
+SECRETS += ["mcp", "mcp_sensitive", "tenant__calls_per_second", "tenant__calls_per_hour"]
 DEAD: list[dict[str, bool]] = [{}, {"expired": True}, {"revoked": True}, {"disabled": True}]
 NEW, OLD = "2:" + "2" * 64, "1:" + "1" * 64
 UNKNOWN = "0e0e0e0e-1111-4222-8333-444444444444"
