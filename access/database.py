@@ -5,7 +5,7 @@ from enum import Enum, auto
 
 from django.db import DataError, Error, InterfaceError, OperationalError, connection, transaction
 
-from access.postgresql.base import WAITS, WAITS_LONG
+from access.postgresql.base import WAITS_LONG
 
 # Classes of SQLSTATE: the connection, deadlocks, resources, an operator or a time limit, the system below.
 AWAY_CLASSES = {"08", "40", "53", "57", "58"}
@@ -81,14 +81,14 @@ def answers_writes() -> bool:
                     return True
             finally:
                 cursor.execute(f"PRAGMA busy_timeout = {patience}")
-    connection.connection.waits = 1.0
+    before, connection.connection.waits = connection.connection.waits, 1.0
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean")
             return not cursor.fetchone()[0]
     finally:
         if connection.connection is not None:
-            connection.connection.waits = WAITS
+            connection.connection.waits = before
 
 
 def allow_long_statements() -> None:
@@ -99,7 +99,8 @@ def allow_long_statements() -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL statement_timeout = '60s'")
-        connection.connection.waits = WAITS_LONG
+        if connection.connection.waits is not None:
+            connection.connection.waits = WAITS_LONG
 
 
 def _state(error: Error) -> str | None:

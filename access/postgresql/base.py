@@ -1,7 +1,8 @@
-"""Django's backend for PostgreSQL, with a limit on our side to how long a call waits for the server.
+"""Django's backend for PostgreSQL, with a limit on our side to how long a request waits for the server.
 
 `statement_timeout` is a limit of the server. It ends no call to a server that is frozen, or whose commit waits for a
-standby: each thread would hang until the server goes on, also those that only read.
+standby: each thread would hang until the server goes on, also those that only read. Commands and workers have no such
+limit: a backup or a migration may take as long as it does.
 """
 
 import time
@@ -25,11 +26,13 @@ class Unanswered(psycopg.OperationalError):
 class LimitedConnection(psycopg.Connection[Any]):
     """A connection whose every wait for the server has an end."""
 
-    waits: float = WAITS
+    waits: float | None = None
     unanswered_at = float("-inf")  # of any connection of this process
 
     def wait(self, gen: Generator[Any, Any, Any], interval: float = LOOK_AGAIN, timeout: float | None = None) -> Any:
-        """psycopg's, with a time limit. Raises Unanswered after `waits` seconds."""
+        """psycopg's. Raises Unanswered after `waits` seconds, if there is such a limit."""
+        if self.waits is None:
+            return super().wait(gen, interval, timeout=timeout)
         begun = time.monotonic()
         try:
             return super().wait(gen, min(interval, LOOK_AGAIN), timeout=timeout or self.waits)
@@ -45,14 +48,19 @@ class LimitedConnection(psycopg.Connection[Any]):
         try:
             super().commit()
         finally:
-            self.waits = WAITS
+            self.waits = type(self).waits
 
     def rollback(self) -> None:
         """psycopg's, which also ends `allow_long_statements`."""
         try:
             super().rollback()
         finally:
-            self.waits = WAITS
+            self.waits = type(self).waits
+
+
+def limit_waits() -> None:
+    """Limit how long requests wait for the server. A server process calls it at its start."""
+    LimitedConnection.waits = WAITS
 
 
 def connect(*args: Any, **kwargs: Any) -> LimitedConnection:

@@ -3,6 +3,8 @@
 import logging
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -27,8 +29,8 @@ from access import sql
 from access.database import Failure, allow_long_statements, failure_of
 from access.logs import OutageFilter
 from access.models import Administrator
-from access.postgresql.base import PAUSE, LimitedConnection
-from tests.processes import wait_for
+from access.postgresql.base import PAUSE, WAITS, LimitedConnection
+from tests.processes import ROOT, environment, wait_for
 from tests.types import Call, IssueToken
 
 
@@ -166,8 +168,10 @@ class TestPostgresql:
         close_old_connections()  # as a server begins each request; the test client leaves it out
 
     @pytest.fixture
-    def frozen(self) -> Iterator[Callable[[], AbstractContextManager[None]]]:
+    def frozen(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], AbstractContextManager[None]]]:
         """Freezes the server's process of our connection, as a hanging disk does."""
+        monkeypatch.setattr(LimitedConnection, "waits", WAITS)
+        connection.close()
 
         @contextmanager
         def frozen() -> Iterator[None]:
@@ -243,10 +247,16 @@ class TestPostgresql:
             time.sleep(PAUSE)
             assert ask().status_code == 200, "a new connection"
 
+    def test_a_server_process_limits_its_waits_and_a_command_does_not(self) -> None:
+        shown = "from access.postgresql.base import LimitedConnection; print(LimitedConnection.waits)"
+        started = f"import iru.wsgi; {shown}"
+        said = subprocess.check_output([sys.executable, "-c", started], cwd=ROOT, env=environment(), text=True)
+        assert (said.strip(), LimitedConnection.waits) == (str(WAITS), None)
+
     def test_work_that_may_take_long_may_until_its_transaction_ends(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(LimitedConnection, "waits", 0.3)
         monkeypatch.setattr(LimitedConnection, "unanswered_at", float("-inf"))
-        monkeypatch.setattr("access.postgresql.base.WAITS", 0.3)
+        connection.close()
         with transaction.atomic():
             allow_long_statements()
             sql.rows("SELECT 1 FROM pg_sleep(%s)", 0.6)
