@@ -17,6 +17,8 @@ from django.db import connection, connections
 from django.test import Client
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
+from access.limits import leases
+from access.limits.stores import InProcess
 from access.models import Administrator, ApiToken, Role, Tenant
 from access.sign_in.hashing import OneAtATimeArgon2
 from access.tasks.worker import Worker
@@ -65,6 +67,18 @@ def files_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setitem(settings.STORAGES["files"]["OPTIONS"], "location", str(directory))
         patch.setenv("IRU_FILES_DIR", str(directory))
         yield directory
+
+
+@pytest.fixture(scope="session", autouse=True)
+def calls_counted_in_memory() -> Iterator[None]:
+    """The limits of calls are counted in memory: a lease would be one more query of a test now and then.
+
+    The tests of the limits use the stores of the product.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        memory = InProcess(processes=1)
+        patch.setattr(leases, "_store", lambda: memory)
+        yield
 
 
 NO_BROWSER = "no Chromium: nothing that people see or click is tested. Install one, or name it in IRU_CHROMIUM"

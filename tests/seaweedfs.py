@@ -39,6 +39,9 @@ def serve(directory: Path) -> "subprocess.Popen[bytes]":
         f"-s3.config={directory / 's3.json'}",
         "-master.volumeSizeLimitMB=64",
         "-volume.max=50",
+        # These two would listen on fixed ports, so that the second of two workers' servers could not start.
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
         *(f"-{name}={port}" for name, port in ports.items()),
     ]
     with (directory / "log").open("wb") as log:

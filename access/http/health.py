@@ -4,6 +4,7 @@ They answer on every host name, to callers on the same machine and at the addres
 that a proxy has passed on is not theirs: the proxy names the sender in X-Forwarded-For.
 """
 
+import os
 from collections.abc import Callable
 from ipaddress import ip_network
 
@@ -19,6 +20,7 @@ from access.keyrings import audit_keyring, keyring
 
 LOOPBACK = [ip_network("127.0.0.0/8"), ip_network("::1")]
 OK = "ok"
+STOPPING = "IRU_SERVER_STOPPING"  # the file that `manage.py serve` makes when it begins to stop
 
 
 class HealthMiddleware:
@@ -53,7 +55,11 @@ def _checks() -> dict[str, str]:
         migrations = _migrations() if database == OK else "unknown"
     except Error:
         database, migrations = "unreachable", "unknown"
-    return {"database": database, "migrations": migrations, "keys": _keys()}
+    return {"server": _server(), "database": database, "migrations": migrations, "keys": _keys()}
+
+
+def _server() -> str:
+    return "stopping" if os.path.exists(os.environ.get(STOPPING, "")) else OK  # noqa: PTH110 - "" is no path
 
 
 def _migrations() -> str:

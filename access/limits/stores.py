@@ -152,3 +152,7 @@ class InProcess:
             given = grant(part, wanted, paid, now=time.monotonic(), second_full=second_full, hour_full=hour_full)
             self._rows[tenant_id] = given.second_full, given.hour_full
             return given
+
+    def look(self, tenant_id: int) -> Grant:
+        """The state of a tenant, with nothing taken."""
+        return Grant(0, time.monotonic(), *self._rows.get(tenant_id, (0.0, 0.0)))

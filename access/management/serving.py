@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from access.checks import NAME_IT, NO_PROXY, lacks_proxy
+from access.http.health import STOPPING
 from access.http.slow_clients import THREADS, TRANSFERS
 from access.limits.leases import PROCESSES
 
@@ -47,6 +49,7 @@ class Server:
     backpressure: int | None = None  # connections a process accepts at once; None: granian's 1,024 shared by all
     header_timeout: int = 30  # seconds that a client has for its headers, and a connection between two requests
     kill_timeout: int = 5  # seconds that requests under way have to finish
+    drain: int = 0  # seconds, before that, in which it serves on and says at /readyz that it stops
     certificate: Path | None = None
     key: Path | None = None
     quiet: bool = False
@@ -55,7 +58,13 @@ class Server:
         """Serve until SIGINT or SIGTERM. Raises CommandError if the port is taken or the server ends by itself."""
         free_address(self.address, self.port)  # once more: a set-up takes seconds, and another server may have started
         connections.close_all()  # a server process must not inherit an open one
-        os.environ |= {THREADS: str(self.threads), TRANSFERS: str(self.transfers), PROCESSES: str(self.processes)}
+        with tempfile.TemporaryDirectory(prefix="iru-serve-") as directory:
+            stopping = Path(directory) / "stopping"
+            os.environ |= {THREADS: str(self.threads), TRANSFERS: str(self.transfers), PROCESSES: str(self.processes)}
+            os.environ[STOPPING] = str(stopping)
+            self._serve(stopping)
+
+    def _serve(self, stopping: Path) -> None:
         granian = Granian(
             "iru.wsgi:application",
             address=self.address,
@@ -75,6 +84,20 @@ class Server:
             ssl_cert=self.certificate,
             ssl_key=self.key,
         )
+
+        interrupt: Callable[[], None] = granian.signal_handler_interrupt
+
+        def drain(*_: Any) -> None:
+            # Load balancers look every few seconds, and send requests here until they have seen that it stops.
+            if stopping.exists() or not self.drain:  # the second signal ends the wait
+                interrupt()
+                return
+            stopping.touch()
+            timer = threading.Timer(self.drain, interrupt)
+            timer.daemon = True
+            timer.start()
+
+        granian.signal_handler_interrupt = drain  # type: ignore[method-assign] # before it is given to the signals
         try:
             granian.serve()
         except SystemExit:

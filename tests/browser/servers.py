@@ -153,7 +153,7 @@ def quickstart(directory: Path, **settings: str) -> Iterator[Server]:
 
 
 def _wait(server: Server) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180  # all workers of a run start at once
     while time.monotonic() < deadline and server.process.poll() is None:
         try:
             with urlopen(f"{server.url}/app/v1/ping", timeout=1):

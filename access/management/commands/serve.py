@@ -34,6 +34,13 @@ class Command(BaseCommand):
             help="seconds for headers, or with none (default: %(default)s)",
         )
         add("--kill-timeout", **number, default=5, help="seconds for open requests at the end (default: %(default)s)")
+        add(
+            "--drain",
+            type=_natural,
+            metavar="N",
+            default=0,
+            help="seconds to serve on after the signal to stop, while /readyz says so (default: %(default)s)",
+        )
         add("--certificate", type=Path, help="TLS certificate, where no proxy ends TLS")
         add("--key", type=Path, help="its private key, PKCS#8")
         add(
@@ -57,6 +64,7 @@ class Command(BaseCommand):
                 backpressure=options["backpressure"],
                 header_timeout=options["header_timeout"],
                 kill_timeout=options["kill_timeout"],
+                drain=options["drain"],
                 certificate=options["certificate"],
                 key=options["key"],
             )
@@ -74,6 +82,10 @@ def _positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise ArgumentTypeError(f"{text} is not a number from 1 on.")
     return int(text)
+
+
+def _natural(text: str) -> int:
+    return 0 if text == "0" else _positive(text)
 
 
 def _check_files(certificate: Path | None, key: Path | None) -> None:

@@ -1,8 +1,10 @@
 """The answers for those who watch a server process."""
 
+import signal
 import sqlite3
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,8 @@ from django.db import OperationalError, connection
 from django.test import Client
 
 from access.http import health
+from tests import processes
+from tests.browser.servers import free_port
 
 
 @pytest.fixture
@@ -32,8 +36,8 @@ def test_a_process_that_lives_says_so_without_the_database(
 def test_a_process_that_can_do_its_work_is_ready(probe: Client, settings: Any) -> None:
     answer = probe.get("/readyz")
     assert answer.status_code == 200
-    expected = {"status": "ok", "version": settings.VERSION, "database": "ok", "migrations": "ok", "keys": "ok"}
-    assert answer.json() == expected
+    checks = {"server": "ok", "database": "ok", "migrations": "ok", "keys": "ok"}
+    assert answer.json() == {"status": "ok", "version": settings.VERSION} | checks
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
@@ -103,3 +107,16 @@ def test_missing_migrations_and_unreadable_keys_are_not_ready(probe: Client, set
     assert answer.status_code == 503
     assert answer.json()["migrations"] == "1 missing"
     assert answer.json()["keys"] == "unreadable"
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_a_server_that_stops_is_not_ready_and_serves_on_for_a_while(tmp_path: Path) -> None:
+    port = free_port()
+    with processes.managed("serve", "--port", str(port), "--drain", "4", output=tmp_path / "output") as server:
+        processes.wait_for(lambda: processes.status(port, "/readyz") == 200, 60)
+        server.send_signal(signal.SIGTERM)
+        processes.wait_for(lambda: processes.status(port, "/readyz") == 503, 3)
+        assert processes.status(port) == 200, "calls go on"
+        assert processes.status(port, "/healthz") == 200
+        assert server.wait(20) == 0

@@ -288,7 +288,10 @@ def test_a_damaged_file_is_made_anew(db: None, tmp_path: Path, monkeypatch: pyte
     store.close()
 
 
-def test_new_limits_of_a_tenant_count_from_its_next_call(db: None) -> None:
+def test_new_limits_of_a_tenant_count_from_its_next_call(
+    store: InFile | InPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "_store", lambda: store)
     tenant_id = next(tenant_ids)
     one = Limits(per_second=1, per_hour=10)
     assert [limits.take(tenant_id, one).refused for _ in range(2)] == [False, True]

@@ -28,8 +28,10 @@ NAMES = {
 
 
 @pytest.fixture(autouse=True)
-def nothing_taken(db: None) -> Iterator[None]:
+def nothing_taken(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """SQLite gives the id of one test's tenant to the next, and its calls are not rolled back."""
+    store = leases._in_file if connection.vendor == "sqlite" else leases._in_postgres
+    monkeypatch.setattr(leases, "_store", lambda: store)
     forget()
     yield
     forget()
