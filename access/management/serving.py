@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from uuid import uuid4
 
 from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
@@ -58,11 +59,14 @@ class Server:
         """Serve until SIGINT or SIGTERM. Raises CommandError if the port is taken or the server ends by itself."""
         free_address(self.address, self.port)  # once more: a set-up takes seconds, and another server may have started
         connections.close_all()  # a server process must not inherit an open one
-        with tempfile.TemporaryDirectory(prefix="iru-serve-") as directory:
-            stopping = Path(directory) / "stopping"
-            os.environ |= {THREADS: str(self.threads), TRANSFERS: str(self.transfers), PROCESSES: str(self.processes)}
-            os.environ[STOPPING] = str(stopping)
+        os.environ |= {THREADS: str(self.threads), TRANSFERS: str(self.transfers), PROCESSES: str(self.processes)}
+        # The file is made when it begins to stop, so that a server that is killed before leaves nothing.
+        stopping = Path(tempfile.gettempdir()) / f"iru-serve-{uuid4().hex}"
+        os.environ[STOPPING] = str(stopping)
+        try:
             self._serve(stopping)
+        finally:
+            stopping.unlink(missing_ok=True)
 
     def _serve(self, stopping: Path) -> None:
         granian = Granian(
