@@ -1,10 +1,27 @@
-"""A migration operation that creates many models at once."""
+"""Migrations: those that the database lacks, and an operation that creates many models at once."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.operations.base import Operation, OperationCategory
 from django.db.migrations.operations.models import CreateModel
+
+
+class Migrations(NamedTuple):
+    """`missing`: how many are not applied. `unknown`: applied ones that this version does not have."""
+
+    missing: int
+    unknown: list[tuple[str, str]]
+
+
+def compare_migrations() -> Migrations:
+    """Compare this version with the database. It takes about 0.1 s."""
+    executor = MigrationExecutor(connection)
+    loader = executor.loader
+    missing = len(executor.migration_plan(loader.graph.leaf_nodes()))
+    return Migrations(missing, sorted(set(loader.applied_migrations) - set(loader.disk_migrations)))
 
 
 class CreateModels(Operation):

@@ -29,7 +29,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"tasks", "roles", "sealing"},
         {"models", "presets"},
         {"permissions", "addresses", "limits", "checks", "keyrings", "kinds", "labels", "logs", "refusals"},
-        {"csv", "database", "schema", "sql", "sqlite3", "search"},
+        {"csv", "database", "disk", "schema", "sql", "sqlite3", "search"},
         {"postgresql"},
     ],
     "devices": [

@@ -1,4 +1,4 @@
-"""The page that asks before an action changes anything: what it does, to whom, and what follows."""
+"""The page that asks before an action changes anything. It names the objects and says what the action does to them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What operators look at in Django admin. It is other people's data, so each look is on record before it is shown."""
+"""The record of the pages that operators open in Django admin. It is written before the data of others is shown."""
 
 from typing import Any
 
@@ -16,8 +16,8 @@ LONGEST_NAME = AuditEvent._meta.get_field("target_name").max_length
 def log_opening(*, tenant: Tenant | None, type: str, id: object, name: str, actor: Actor) -> None:
     """Write that an operator opened the page of an object: to the trail of the installation, and to the tenant's own.
 
-    The installation's trail shows all that one operator looked at; the tenant's shows its people who looked at what is
-    theirs. Both events are written, or neither.
+    The trail of the installation shows everything that an operator opened. The trail of the tenant shows its own people
+    which operator opened their data. Both events are written, or neither.
     """
     for trail in [None, tenant] if tenant else [None]:
         log_event(

@@ -95,5 +95,10 @@ def left(quota: int, seconds: float, window: float) -> int:
     return floor((window - seconds) * quota / window + ROUNDING)
 
 
+def free(quota: int, full: float, now: float, window: float) -> int:
+    """The permits that are in the row now."""
+    return left(quota, away(full, now, window), window)
+
+
 def _share(free: int) -> int:
     return (free + SHARES - 1) // SHARES

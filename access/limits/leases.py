@@ -16,7 +16,7 @@ from math import ceil
 
 from django.db import Error, connection
 
-from access.limits.gcra import HOUR, SECOND, Grant, Limits, Permits, away, left
+from access.limits.gcra import HOUR, SECOND, Grant, Limits, Permits, free
 from access.limits.stores import InFile, InPostgres, InProcess
 
 PROCESSES = "IRU_SERVER_PROCESSES"  # how many processes serve; `manage.py serve` sets the variable
@@ -56,7 +56,7 @@ class Lease:
 
     def __init__(self, configured: Limits) -> None:
         self.configured = configured
-        # So many calls an hour cannot come in by so many a second: the hour would only have its permits back earlier.
+        # A higher limit an hour than the seconds allow would have no effect but that its permits end too early.
         most = int(configured.per_second * HOUR / SECOND)
         self.limits = limits = Limits(configured.per_second, min(configured.per_hour, most))
         self.lock = threading.Lock()
@@ -88,7 +88,8 @@ class Lease:
         given = _take(tenant_id, self.limits, self.size, paid)
         # The grant is older than its arrival, so that its moments are never too late by the clock of this process.
         self.second_full, self.hour_full = now + given.second_full - given.now, now + given.hour_full - given.now
-        self.second.clear()  # what is left of them could not be spent, because those of the hour were
+        # Some of the second may remain after those of the hour were spent. They are given up.
+        self.second.clear()
         self.second.add(given.permits, self.second_full)
         self.hour.add(max(given.permits - paid, 0), self.hour_full)
         self.taken_at, self.spent = now, 0
@@ -107,8 +108,8 @@ class Lease:
 
     def _allowance(self, now: float) -> Allowance:
         limits = self.limits
-        second = left(limits.per_second, away(self.second_full, now, SECOND), SECOND) + self.second.count(now)
-        hour = left(limits.per_hour, away(self.hour_full, now, HOUR), HOUR) + self.hour.count(now)
+        second = free(limits.per_second, self.second_full, now, SECOND) + self.second.count(now)
+        hour = free(limits.per_hour, self.hour_full, now, HOUR) + self.hour.count(now)
         wait = max(ceil(self.closed_until - now), 1) if self.closed_until > now else 0
         return Allowance(self.configured, min(second, limits.per_second), min(hour, limits.per_hour), wait)
 
@@ -133,7 +134,7 @@ def used(tenant_id: int, limits: Limits) -> int | None:
         state = _store().look(tenant_id)
     except sqlite3.Error:
         return None
-    return limits.per_hour - left(limits.per_hour, away(state.hour_full, state.now, HOUR), HOUR)
+    return limits.per_hour - free(limits.per_hour, state.hour_full, state.now, HOUR)
 
 
 def _store() -> InPostgres | InFile:

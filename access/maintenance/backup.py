@@ -11,6 +11,7 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from access.audit.events import Actor, Target, log_event
+from access.disk import sync_directory
 from access.maintenance import archive, files
 from access.maintenance.engines import Engine, Progress, engine
 from access.maintenance.manifest import Manifest, describe
@@ -50,7 +51,7 @@ def back_up(place: Path, *, with_files: bool, progress: Progress, actor: Actor) 
         if path.exists():  # since the beginning
             raise Refused(f"{path} exists already.")
         unfinished.replace(path)
-        _sync(path.parent)
+        sync_directory(path.parent)
     return Backup(path, size, manifest, _record(path, size, begun, with_files=with_files, actor=actor))
 
 
@@ -111,11 +112,3 @@ def _record(path: Path, size: int, begun: datetime, *, with_files: bool, actor: 
     except (DatabaseError, Refusal):
         return False
     return True
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

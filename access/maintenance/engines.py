@@ -58,7 +58,7 @@ class SQLite:
                 source.backup(
                     target, pages=PAGES, progress=lambda _, left, total: progress("Database", total - left, total)
                 )
-                target.execute("PRAGMA journal_mode = DELETE")  # one file, without a write-ahead log beside it
+                target.execute("PRAGMA journal_mode = DELETE")  # so that the copy is one file
         ours = connections[DEFAULT_DB_ALIAS]
         options = {**ours.settings_dict["OPTIONS"], "init_command": "PRAGMA query_only = ON;"}
         to_copy = type(ours)({**ours.settings_dict, "NAME": str(path), "OPTIONS": options}, DEFAULT_DB_ALIAS)

@@ -1,4 +1,4 @@
-"""The description of a backup that stands in it: where it came from, and what it needs to be restored."""
+"""The description inside a backup: where the backup came from, and which version and keys a restore needs."""
 
 from datetime import datetime
 

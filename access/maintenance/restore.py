@@ -8,7 +8,6 @@ from pathlib import Path
 
 from django.core.management import call_command
 from django.db import connection, transaction
-from django.db.migrations.executor import MigrationExecutor
 
 from access.audit.chain import BrokenTrail, trail_name, verify
 from access.audit.events import Actor, Target, log_event
@@ -16,6 +15,7 @@ from access.maintenance import archive, files
 from access.maintenance.engines import Engine, Progress, engine
 from access.maintenance.manifest import Manifest, check_restorable
 from access.models import AuditEvent, Session, Tenant
+from access.schema import compare_migrations
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,7 @@ class Restore:
         """
         self._engine.load(self._database, progress)
         stored = files.put(self._content, progress) if self.manifest.files else 0
-        executor = MigrationExecutor(connection)
-        missing = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
-        if missing:
+        if missing := compare_migrations().missing:
             call_command("migrate", verbosity=0, interactive=False)
         trails = self._verify(progress)
         with transaction.atomic():

@@ -20,7 +20,6 @@ from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.management.base import CommandError
 from django.db import DatabaseError, connection, connections
-from django.db.migrations.executor import MigrationExecutor
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
@@ -30,6 +29,7 @@ from access.checks import NAME_IT, NO_PROXY, lacks_proxy
 from access.http.health import STOPPING
 from access.http.slow_clients import THREADS, TRANSFERS
 from access.limits.leases import PROCESSES
+from access.schema import compare_migrations
 
 MAX_HEAD = 64 * 1024  # bytes of request line and headers that are always accepted; beyond twice that the answer is 431
 WORKER_TIMEOUT = 10  # seconds until a worker that was asked to stop is killed; it gives its task half of them
@@ -142,8 +142,7 @@ def check_scheme(certificate: Path | None) -> None:
 def check_database() -> None:
     """Raises CommandError where the database cannot be reached, or lacks a migration."""
     check_connection()
-    executor = MigrationExecutor(connection)
-    if missing := len(executor.migration_plan(executor.loader.graph.leaf_nodes())):
+    if missing := compare_migrations().missing:
         raise CommandError(
             f"The database is not up to date (migrations missing: {missing}). Run: uv run manage.py migrate"
         )

@@ -24,13 +24,13 @@ class Unanswered(psycopg.OperationalError):
 
 
 class LimitedConnection(psycopg.Connection[Any]):
-    """A connection whose every wait for the server has an end."""
+    """A connection that ends each wait for the server after `waits` seconds, if that is set."""
 
     waits: float | None = None
     unanswered_at = float("-inf")  # of any connection of this process
 
     def wait(self, gen: Generator[Any, Any, Any], interval: float = LOOK_AGAIN, timeout: float | None = None) -> Any:
-        """psycopg's. Raises Unanswered after `waits` seconds, if there is such a limit."""
+        """psycopg's. Raises Unanswered when the limit is over."""
         if self.waits is None:
             return super().wait(gen, interval, timeout=timeout)
         begun = time.monotonic()

@@ -12,6 +12,7 @@ from uuid import uuid4
 from django.core.files.storage import FileSystemStorage
 from django.utils._os import safe_join
 
+from access.disk import sync_directory
 from devices.storage import signatures
 from devices.storage.backends import Content, Incoming, PresignedPost, Writing
 
@@ -32,7 +33,7 @@ class IncomingFile(Incoming):
     def publish(self) -> None:
         """Move the file to its key, atomically and durably."""
         self._path.replace(self._target)
-        _sync_directory(self._target.parent)
+        sync_directory(self._target.parent)
 
 
 class EmbeddedStorage(Writing, FileSystemStorage):
@@ -102,12 +103,4 @@ def _make_directory(directory: Path) -> None:
     _make_directory(directory.parent)
     with suppress(FileExistsError):
         directory.mkdir(mode=0o700)
-    _sync_directory(directory.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_directory(directory.parent)

@@ -57,7 +57,7 @@ def check_tasks() -> Iterator[Finding]:
         yield warning(
             f"{failures} failed within a week, the last one {_since(last.finished_at)} ago: {last.task_path}, "
             f"{last.exception_class_path}.",
-            "Django admin shows why, under Task Results.",
+            "Django admin shows why, under Tasks.",
         )
 
 
