@@ -129,7 +129,9 @@ def signed_in(visit: Callable[..., Page], session: dict[str, Any]) -> Callable[.
 @pytest.fixture(scope="session")
 def macs(server: Server) -> list[str]:
     """Names of unused Macs in addition to the demo fleet. Each test takes its own."""
-    names = [f"Tester's Mac {number}" for number in range(20)]
+    # A number is found in any text of a record. These stand in the name and the serial number of one Mac alone.
+    numbers = range(41, 61)
+    names = [f"Tester's Mac {number}" for number in numbers]
     records = [
         {
             "device_id": str(uuid4()),
@@ -150,7 +152,7 @@ def macs(server: Server) -> list[str]:
             },
             "tags": ["Tested"],
         }
-        for number, name in enumerate(names)
+        for number, name in zip(numbers, names, strict=True)
     ]
     (file := server.directory / "macs.json").write_text(json.dumps(records))
     server.manage("import_devices", "--tenant", "accuhive", str(file))

@@ -104,7 +104,7 @@ def test_going_back_does_not_show_it_again(signed_in: Visit) -> None:
 
 def test_without_javascript_it_opens_like_the_token(signed_in: Visit, server: Server) -> None:
     page = signed_in(java_script_enabled=False)
-    create(page, "Plain")
+    create(page, "Without a script")
     text = page.locator(".configuration details pre")
     expect(text).to_be_hidden()
     page.locator("summary", has_text="Show configuration").click()
