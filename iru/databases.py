@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 ESCAPES = "In a name, a password or a path write %23 for #, %3F for ?, %2F for /, %2B for + and %25 for %."
 PRIVATE = 0o600  # read and written by the owner of the file alone
+POOLERS = ("", "pgbouncer", "other")
 SUFFIXES = ("", "-wal", "-shm")  # the database, its write-ahead log, and the log's index
 
 
@@ -32,6 +33,25 @@ def database(url: str, *, default: Path) -> dict[str, Any]:
             raise ImproperlyConfigured(f"DATABASE_URL is a URL, whose path ends at # and ?. {ESCAPES}")
         settings["NAME"] = unquote(urlsplit(url).path[1:])  # environ would read a "+" as a space
     return settings
+
+
+def pooler(kind: str) -> str:
+    """`kind`, one of POOLERS. Raises ImproperlyConfigured for any other text."""
+    if kind not in POOLERS:
+        raise ImproperlyConfigured(f"IRU_DATABASE_POOLER is empty, or {' or '.join(POOLERS[1:])}.")
+    return kind
+
+
+def postgresql_options(limits: dict[str, str], pooler: str) -> dict[str, Any]:
+    """The options of a connection to PostgreSQL that has these limits, or leads through a pooler of this kind."""
+    options: dict[str, Any] = {
+        "server_side_binding": True,
+        "prepare_threshold": None if pooler == "other" else 5,
+        "connect_timeout": 3,
+    }
+    if not pooler:  # it would refuse parameters of a session: behind it, the limits are those of the role
+        options["options"] = " ".join(f"-c {name}={value}" for name, value in limits.items())
+    return options
 
 
 class PrivateConnection(sqlite3.Connection):

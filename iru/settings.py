@@ -8,7 +8,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
-from iru.databases import PrivateConnection, database
+from iru.databases import PrivateConnection, database, pooler, postgresql_options
 from iru.environment import BASE_DIR, advice, env_file, version
 from iru.files import in_bucket, in_directory
 
@@ -130,6 +130,15 @@ FORMAT_MODULE_PATH = "iru.formats"  # the dates of Django admin
 
 # --- Database ---------------------------------------------------------------------------------------------------------
 
+# What stands between this and PostgreSQL, and hands each transaction to another connection: nothing, "pgbouncer" (1.21
+# or later), or "other", for which no statements are prepared.
+IRU_DATABASE_POOLER = pooler(env.str("IRU_DATABASE_POOLER", default=""))
+# PostgreSQL's limits to what a request may do. `limit_database_role` gives them to the role, for use behind a pooler.
+IRU_DATABASE_LIMITS = {
+    "statement_timeout": "2800ms",
+    "lock_timeout": "2s",
+    "idle_in_transaction_session_timeout": "10s",
+}
 DATABASES: dict[str, dict[str, Any]] = {
     "default": database(env.str("DATABASE_URL", default=""), default=BASE_DIR / "db.sqlite3")
 }
@@ -153,12 +162,11 @@ else:
     # Django's backend, with a limit on our side to how long a call waits for the server.
     DATABASES["default"]["ENGINE"] = "access.postgresql"
     DATABASES["default"]["OPTIONS"] = {
-        "server_side_binding": True,
-        "prepare_threshold": 5,
-        "connect_timeout": 3,
-        "options": "-c statement_timeout=2800ms -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s",
+        **postgresql_options(IRU_DATABASE_LIMITS, IRU_DATABASE_POOLER),
         **DATABASES["default"].get("OPTIONS", {}),  # the options after the question mark of DATABASE_URL
     }
+    # A cursor of the server lives as long as its session, which a pooler gives to another client.
+    DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = bool(IRU_DATABASE_POOLER)
 
 # Where `backup` and `restore` find pg_dump and pg_restore, if not in the PATH. They must not be older than the server.
 IRU_POSTGRESQL_PROGRAMS = env.str("IRU_POSTGRESQL_PROGRAMS", default="")

@@ -29,6 +29,7 @@ from access.checks import NAME_IT, NO_PROXY, lacks_proxy
 from access.http.health import STOPPING
 from access.http.slow_clients import THREADS, TRANSFERS
 from access.limits.leases import PROCESSES
+from access.postgresql.pooler import refuse_pooler
 from access.schema import compare_migrations
 
 MAX_HEAD = 64 * 1024  # bytes of request line and headers that are always accepted; beyond twice that the answer is 431
@@ -140,8 +141,10 @@ def check_scheme(certificate: Path | None) -> None:
 
 
 def check_database() -> None:
-    """Raises CommandError where the database cannot be reached, or lacks a migration."""
+    """Raises CommandError where the database cannot be reached, mixes up statements, or lacks a migration."""
     check_connection()
+    if refusal := refuse_pooler():
+        raise CommandError(f"{refusal.text} {refusal.advice}")
     if missing := compare_migrations().missing:
         raise CommandError(
             f"The database is not up to date (migrations missing: {missing}). Run: uv run manage.py migrate"

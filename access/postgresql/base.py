@@ -1,8 +1,8 @@
 """Django's backend for PostgreSQL, with a limit on our side to how long a request waits for the server.
 
 `statement_timeout` is a limit of the server. It ends no call to a server that is frozen, or whose commit waits for a
-standby: each thread would hang until the server goes on, also those that only read. Commands and workers have no such
-limit: a backup or a migration may take as long as it does.
+standby: each thread would hang until the server goes on, also those that only read. Commands and workers have neither
+limit: a backup, a migration, or a task about a large fleet takes its time.
 """
 
 import time
@@ -11,11 +11,13 @@ from types import ModuleType
 from typing import Any, cast
 
 import psycopg
+from django.conf import settings
 from django.db.backends.postgresql import base
 
 WAITS = 3.0  # seconds for one statement, like the server's own limit
 WAITS_LONG = 65.0  # seconds, while `allow_long_statements` is in force
 LOOK_AGAIN = 0.5  # seconds after which a wait looks at the clock
+UNLIMITED = "-c statement_timeout=0"
 PAUSE = 1.0  # seconds in which no connection is opened to a server that did not answer
 
 
@@ -87,3 +89,10 @@ class Driver:
 
 class DatabaseWrapper(base.DatabaseWrapper):
     Database = cast("Any", Driver(psycopg))
+
+    def get_connection_params(self) -> dict[str, Any]:
+        """Django's. The limits of the settings, or of the role, are for requests alone."""
+        parameters: dict[str, Any] = super().get_connection_params()
+        if LimitedConnection.waits is None and not settings.IRU_DATABASE_POOLER:
+            parameters["options"] = f"{parameters.get('options', '')} {UNLIMITED}".strip()
+        return parameters

@@ -8,10 +8,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from io import StringIO
 from typing import Any
 
 import psycopg
 import pytest
+from django.core.management import call_command
 from django.db import (
     DataError,
     InterfaceError,
@@ -24,6 +26,7 @@ from django.db import (
 )
 from django.db.utils import DatabaseErrorWrapper
 from django.test import Client
+from pytest_django import Settings
 
 from access import sql
 from access.database import Failure, allow_long_statements, failure_of
@@ -210,11 +213,12 @@ class TestPostgresql:
         assert not asked
 
     def test_a_query_that_fails_is_not_asked_twice(self) -> None:
-        connection.ensure_connection()
+        sql.rows("SELECT set_config(%s, %s, false)", "statement_timeout", "200ms")  # a server process has 2.8 seconds
         close_old_connections()
         before = connection.connection
         assert failure_of(raised(lambda: sql.rows("SELECT pg_sleep(%s)", 5))) is Failure.AWAY  # statement_timeout
         assert connection.connection is before
+        connection.close()  # with its limit
 
     def test_a_frozen_server_ends_no_call_late(
         self,
@@ -252,6 +256,27 @@ class TestPostgresql:
         started = f"import iru.wsgi; {shown}"
         said = subprocess.check_output([sys.executable, "-c", started], cwd=ROOT, env=environment(), text=True)
         assert (said.strip(), LimitedConnection.waits) == (str(WAITS), None)
+
+    def test_the_limits_of_the_server_are_for_requests_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        shown = "SELECT current_setting('statement_timeout'), current_setting('lock_timeout')"
+        assert sql.rows(shown) == [("0", "2s")]
+        monkeypatch.setattr(LimitedConnection, "waits", WAITS)
+        connection.close()
+        assert sql.rows(shown) == [("2800ms", "2s")]
+        connection.close()
+
+    def test_behind_a_pooler_the_role_has_the_limits(self, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+        call_command("limit_database_role", stdout=StringIO())
+        try:
+            settings.IRU_DATABASE_POOLER = "pgbouncer"
+            monkeypatch.setitem(connection.settings_dict["OPTIONS"], "options", "")
+            connection.close()
+            shown = sql.rows("SELECT current_setting(%s)", "statement_timeout")
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute(f"ALTER ROLE CURRENT_USER IN DATABASE {connection.settings_dict['NAME']} RESET ALL")
+            connection.close()
+        assert shown == [("2800ms",)]
 
     def test_work_that_may_take_long_may_until_its_transaction_ends(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(LimitedConnection, "waits", 0.3)

@@ -1,11 +1,10 @@
 """The checks of the database: it answers, takes changes, has all migrations, and loses no acknowledged change."""
 
-import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-import psycopg
+from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -13,14 +12,13 @@ from django.utils import timezone
 from access import sql
 from access.maintenance.doctor import Finding, error, note, ok, register, warning
 from access.models import AuditEvent, Schedule
+from access.postgresql.pooler import find_pooler, judge_pooler
 from access.schema import compare_migrations
 
-OLDEST_POOLER = (1, 21)  # earlier ones mixed up prepared statements, and gave wrong rows
 BUILT = 2026  # no earlier year is possible
 CLOCKS_DIFFER = timedelta(seconds=2)
 CLOCKS_FAR = timedelta(seconds=30)
 SYNCHRONOUS = ("sync", "quorum")
-POOLER_ADVICE = "Versions before 1.21 return wrong rows with prepared statements: install a newer one."
 
 
 @register("database")
@@ -50,17 +48,13 @@ def check_database_settings() -> Iterator[Finding]:
 
 @register("pooler")
 def check_pooler() -> Iterator[Finding]:
-    if connection.vendor != "postgresql" or not _is_pooled():
+    pooler = find_pooler() if connection.vendor == "postgresql" else None
+    if pooler is None:
         yield ok("None: connections lead to the database itself.")
-        return
-    version = _pooler_version()
-    if version is None:
-        yield warning(
-            "A pooler stands before PostgreSQL, and does not tell its version.",
-            f"Name the user in its stats_users. {POOLER_ADVICE}",
-        )
+    elif refusal := judge_pooler(pooler, settings.IRU_DATABASE_POOLER):
+        yield error(refusal.text, refusal.advice)
     else:
-        yield judge_pooler(version)
+        yield ok(f"{pooler.version or 'A pooler of an unknown kind'}.")
 
 
 @register("replication")
@@ -140,16 +134,6 @@ def judge_standbys(states: list[str | None], names: str) -> Finding:
     return ok(f"{len(states)} standbys, synchronous.")
 
 
-def judge_pooler(said: str) -> Finding:
-    """About a pooler, by the answer to SHOW VERSION."""
-    match = re.search(r"(\d+)\.(\d+)", said)
-    if match is None:
-        return warning(f"A pooler of an unknown kind: {said}", POOLER_ADVICE)
-    if (int(match[1]), int(match[2])) < OLDEST_POOLER:
-        return error(f"{said} mixes up prepared statements.", POOLER_ADVICE)
-    return ok(f"{said}.")
-
-
 def _sqlite() -> Iterator[Finding]:
     (mode,) = _row("PRAGMA journal_mode")
     if mode != "wal":
@@ -173,43 +157,16 @@ def _postgresql() -> Iterator[Finding]:
         (value,) = _row("SELECT current_setting(%s)", name)
         if value == "off":
             yield error(f"{name} is off: {risk}.", f"Set {name} = on in postgresql.conf.")
-    for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
+    for name in settings.IRU_DATABASE_LIMITS if settings.IRU_DATABASE_POOLER else ():
         (value,) = _row("SELECT current_setting(%s)", name)
         if value in {"0", "0ms"}:
             yield warning(
-                f"{name} is 0: a call may wait for ever. A pooler drops these settings of the product.",
-                f"ALTER ROLE … SET {name}: 3s, 2s and 10s are the product's own.",
+                f"{name} is 0: a call may wait for ever. A pooler drops the limits of the settings.",
+                "Run, with a DATABASE_URL of the database itself: uv run manage.py limit_database_role",
             )
     (encoding,) = _row("SELECT current_setting('server_encoding')")
     if encoding != "UTF8":
         yield error(f"The encoding is {encoding}: many names cannot be stored.", "Create the database with UTF8.")
-
-
-def _is_pooled() -> bool:
-    """Whether the process that answers is another one than the one that accepted the connection."""
-    (pid,) = _row("SELECT pg_backend_pid()")
-    return bool(pid != connection.connection.info.backend_pid)
-
-
-def _pooler_version() -> str | None:
-    """The answer of the pooler's console, which has the name of a database."""
-    parameters = connection.connection.info.get_parameters()
-    known = {
-        name: parameters[name] for name in ("host", "port", "user", "sslmode", "sslrootcert") if name in parameters
-    }
-    try:
-        with psycopg.connect(
-            **known,
-            dbname="pgbouncer",
-            password=connection.connection.info.password or None,
-            autocommit=True,
-            connect_timeout=3,
-            cursor_factory=psycopg.ClientCursor,
-        ) as console:
-            row = console.execute("SHOW VERSION").fetchone()
-    except psycopg.Error:
-        return None
-    return str(row[0]) if row else None
 
 
 def _row(statement: str, *parameters: object) -> tuple[Any, ...]:

@@ -20,7 +20,7 @@ from django_tasks_db.models import DBTaskResult
 from pytest_django import Settings
 
 from access.maintenance import doctor
-from access.maintenance.checks.database import judge_clock, judge_pooler, judge_standbys
+from access.maintenance.checks.database import judge_clock, judge_standbys
 from access.models import Backup, Schedule, Tenant
 from access.sign_in.mail import send_password_link
 from devices.models import AdeIntegration
@@ -232,14 +232,6 @@ def test_what_the_database_would_lose() -> None:
 )
 def test_standbys_need_a_synchronous_one(states: list[str | None], names: str, level: str) -> None:
     assert judge_standbys(states, names).level == level
-
-
-@pytest.mark.parametrize(
-    ("said", "level"),
-    [("PgBouncer 1.18.0", "error"), ("PgBouncer 1.21.0", "OK"), ("PgBouncer 1.25.2", "OK"), ("Odyssey", "warning")],
-)
-def test_old_poolers_are_refused(said: str, level: str) -> None:
-    assert judge_pooler(said).level == level
 
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
