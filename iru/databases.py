@@ -54,6 +54,15 @@ def postgresql_options(limits: dict[str, str], pooler: str) -> dict[str, Any]:
     return options
 
 
+def replica(url: str, primary: dict[str, Any]) -> dict[str, Any]:
+    """A standby of `primary`, read with the same options. Raises ImproperlyConfigured where one of them is SQLite."""
+    settings = database(url, default=Path())
+    if "sqlite" in settings["ENGINE"] or "sqlite" in primary["ENGINE"]:
+        raise ImproperlyConfigured("DATABASE_REPLICA_URL is for a standby of PostgreSQL. SQLite has none.")
+    given = settings.get("OPTIONS", {})
+    return {**primary, **settings, "ENGINE": primary["ENGINE"], "OPTIONS": {**primary["OPTIONS"], **given}}
+
+
 class PrivateConnection(sqlite3.Connection):
     """A connection to a SQLite file that only its owner can read and write, whichever command made it."""
 

@@ -8,7 +8,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
-from iru.databases import PrivateConnection, database, pooler, postgresql_options
+from iru.databases import PrivateConnection, database, pooler, postgresql_options, replica
 from iru.environment import BASE_DIR, advice, env_file, version
 from iru.files import in_bucket, in_directory
 
@@ -167,6 +167,12 @@ else:
     }
     # A cursor of the server lives as long as its session, which a pooler gives to another client.
     DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = bool(IRU_DATABASE_POOLER)
+
+# A standby for Activity, the list of audit events and exports (access/replica.py). Nothing that decides about access is
+# read from it.
+if replica_url := env.str("DATABASE_REPLICA_URL", default=""):
+    DATABASES["replica"] = replica(replica_url, DATABASES["default"])
+    DATABASE_ROUTERS = ["access.postgresql.routers.OneData"]
 
 # Where `backup` and `restore` find pg_dump and pg_restore, if not in the PATH. They must not be older than the server.
 IRU_POSTGRESQL_PROGRAMS = env.str("IRU_POSTGRESQL_PROGRAMS", default="")

@@ -26,7 +26,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"webhooks"},
         {"audit", "notices"},
         {"attempts"},
-        {"tasks", "roles", "sealing"},
+        {"tasks", "roles", "replica", "sealing"},
         {"models", "presets"},
         {"permissions", "addresses", "limits", "checks", "keyrings", "kinds", "labels", "logs", "refusals"},
         {"csv", "database", "disk", "schema", "sql", "sqlite3", "search"},

@@ -19,6 +19,7 @@ from access.pages.exports import csv_response, pages_of
 from access.pages.forms.activity import ActivityFilter
 from access.pages.guards import PageRequest, requires
 from access.pages.responses import fragment, push_url
+from access.replica import replica_for
 from access.roles import Capability
 from access.webhooks.outbox import public
 
@@ -70,7 +71,7 @@ def activity(request: PageRequest) -> HttpResponse:
 @requires(Capability.VIEW)
 @require_GET
 def export_csv(request: PageRequest) -> StreamingHttpResponse:
-    events = ActivityFilter(request.GET, tenant=request.tenant).apply()
+    events = _events(request)
     return csv_response(request, "activity", HEADER, ([_cells(event) for event in page] for page in pages_of(events)))
 
 
@@ -78,7 +79,7 @@ def export_csv(request: PageRequest) -> StreamingHttpResponse:
 @require_GET
 def export_json(request: PageRequest) -> StreamingHttpResponse:
     """The events as the API gives them, in one array."""
-    events = ActivityFilter(request.GET, tenant=request.tenant).apply()
+    events = _events(request)
     name = f"activity-{request.tenant.subdomain}-{timezone.localdate().isoformat()}.json"
     return StreamingHttpResponse(
         _array(events),
@@ -87,8 +88,13 @@ def export_json(request: PageRequest) -> StreamingHttpResponse:
     )
 
 
+def _events(request: PageRequest) -> AuditEventQuerySet:
+    events: AuditEventQuerySet = ActivityFilter(request.GET, tenant=request.tenant).apply()
+    return events.using(replica_for(request.tenant))
+
+
 def _part(request: PageRequest, filters: ActivityFilter) -> Part:
-    events = filters.apply()
+    events = filters.apply().using(replica_for(request.tenant))
     try:
         before = min(int(request.GET.get("before", "")), 2**62)
     except ValueError:
@@ -114,12 +120,13 @@ def _search(tenant: Tenant, events: AuditEventQuerySet, before: int) -> Part:
         # The numbers come from an index that has the names too, so that the table is read for this page alone.
         part = events.filter(sequence__gte=end, sequence__lt=last).values_list("sequence", flat=True)
         numbers += part[: PER_PAGE + 1 - len(numbers)]
-    found = list(tenant.audit_events.filter(sequence__in=numbers[:PER_PAGE]).order_by("-sequence"))
+    every = tenant.audit_events.using(events.db)
+    found = list(every.filter(sequence__in=numbers[:PER_PAGE]).order_by("-sequence"))
     if len(numbers) > PER_PAGE:
         return Part(found, found[-1].sequence)
     if end <= 1:
         return Part(found, 0)
-    reached = tenant.audit_events.filter(sequence__gte=end).order_by("sequence").values_list("occurred_at", flat=True)
+    reached = every.filter(sequence__gte=end).order_by("sequence").values_list("occurred_at", flat=True)
     return Part(found, end, reached.first())
 
 

@@ -8,7 +8,7 @@ limit: a backup, a migration, or a task about a large fleet takes its time.
 import time
 from collections.abc import Generator
 from types import ModuleType
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import psycopg
 from django.conf import settings
@@ -29,7 +29,8 @@ class LimitedConnection(psycopg.Connection[Any]):
     """A connection that ends each wait for the server after `waits` seconds, if that is set."""
 
     waits: float | None = None
-    unanswered_at = float("-inf")  # of any connection of this process
+    server: tuple[Any, Any] = (None, None)  # host and port, as the settings name them
+    unanswered_at: ClassVar[dict[tuple[Any, Any], float]] = {}  # of any connection of this process, by its server
 
     def wait(self, gen: Generator[Any, Any, Any], interval: float = LOOK_AGAIN, timeout: float | None = None) -> Any:
         """psycopg's. Raises Unanswered when the limit is over."""
@@ -41,7 +42,7 @@ class LimitedConnection(psycopg.Connection[Any]):
         except psycopg.OperationalError as error:
             if error.sqlstate is not None or time.monotonic() - begun < self.waits:
                 raise  # the server's own answer, or a connection that broke off
-            LimitedConnection.unanswered_at = time.monotonic()
+            self.unanswered_at[self.server] = time.monotonic()
             self.pgconn.finish()
             raise Unanswered(f"The database did not answer within {self.waits:.0f} seconds.") from None
 
@@ -70,9 +71,12 @@ def connect(*args: Any, **kwargs: Any) -> LimitedConnection:
 
     Without that, a request whose connection was just closed would wait for the server a second time.
     """
-    if time.monotonic() - LimitedConnection.unanswered_at < PAUSE:
+    server = (kwargs.get("host"), kwargs.get("port"))
+    if time.monotonic() - LimitedConnection.unanswered_at.get(server, float("-inf")) < PAUSE:
         raise Unanswered("The database did not answer a moment ago.")
-    return LimitedConnection.connect(*args, **kwargs)
+    made = LimitedConnection.connect(*args, **kwargs)
+    made.server = server
+    return made
 
 
 class Driver:

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET
 
 from access.pages.exports import csv_response, pages_of
 from access.pages.guards import PageRequest, requires
+from access.replica import replica_for
 from access.roles import Capability
 from devices.library.kinds import KINDS
 from devices.models import Device
@@ -62,21 +63,21 @@ ITEMS = {
 def devices(request: PageRequest) -> StreamingHttpResponse:
     chosen = "id" in request.GET or request.GET.get("all")
     found = selected_devices(request).targets if chosen else DeviceFilter(request.GET, tenant=request.tenant).apply()
-    rows = found.values_list(*DEVICES.values())
+    rows = found.using(replica_for(request.tenant)).values_list(*DEVICES.values())
     return csv_response(request, "devices", (*list(DEVICES)[1:], "Tags"), map(_with_tags, pages_of(rows)))
 
 
 @requires(Capability.VIEW)
 @require_GET
 def users(request: PageRequest) -> StreamingHttpResponse:
-    rows = UserFilter(request.GET, tenant=request.tenant).apply().counted().values_list(*USERS.values())
-    return csv_response(request, "users", tuple(USERS), pages_of(rows))
+    found = UserFilter(request.GET, tenant=request.tenant).apply().using(replica_for(request.tenant))
+    return csv_response(request, "users", tuple(USERS), pages_of(found.counted().values_list(*USERS.values())))
 
 
 @requires(Capability.VIEW)
 @require_GET
 def library(request: PageRequest) -> StreamingHttpResponse:
-    found = LibraryFilter(request.GET, tenant=request.tenant).apply()
+    found = LibraryFilter(request.GET, tenant=request.tenant).apply().using(replica_for(request.tenant))
     rows = found.annotate(blueprints=Count("assignments__blueprint", distinct=True)).values_list(*ITEMS.values())
     return csv_response(request, "library", tuple(ITEMS), map(_with_kinds, pages_of(rows)))
 

@@ -186,7 +186,7 @@ class TestPostgresql:
                 os.kill(pid, signal.SIGCONT)
 
         yield frozen
-        LimitedConnection.unanswered_at = float("-inf")
+        LimitedConnection.unanswered_at.clear()
         close_old_connections()
 
     def test_a_cut_connection_costs_no_call_and_no_page(
@@ -280,7 +280,7 @@ class TestPostgresql:
 
     def test_work_that_may_take_long_may_until_its_transaction_ends(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(LimitedConnection, "waits", 0.3)
-        monkeypatch.setattr(LimitedConnection, "unanswered_at", float("-inf"))
+        monkeypatch.setattr(LimitedConnection, "unanswered_at", {})
         connection.close()
         with transaction.atomic():
             allow_long_statements()

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection, connections, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -13,6 +13,7 @@ from access import sql
 from access.maintenance.doctor import Finding, error, note, ok, register, warning
 from access.models import AuditEvent, Schedule
 from access.postgresql.pooler import find_pooler, judge_pooler
+from access.replica import REPLICA
 from access.schema import compare_migrations
 
 BUILT = 2026  # no earlier year is possible
@@ -74,6 +75,27 @@ def check_replication() -> Iterator[Finding]:
     ]
     (names,) = _row("SELECT current_setting('synchronous_standby_names')")
     yield judge_standbys(states, names)
+
+
+@register("replica")
+def check_replica() -> Iterator[Finding]:
+    if REPLICA not in settings.DATABASES:
+        yield ok("None is set: everything is read from the database itself.")
+        return
+    advice = "Until then everything is read from the primary. Look at DATABASE_REPLICA_URL and the standby."
+    try:
+        with connections[REPLICA].cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_is_in_recovery(), extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())"
+            )
+            recovering, behind = cursor.fetchone()
+    except DatabaseError as failure:
+        yield error(f"It does not answer: {str(failure).strip().splitlines()[0]}", advice)
+        return
+    if not recovering:
+        yield warning("It is no standby.", "DATABASE_REPLICA_URL saves nothing where it leads to a primary.")
+    else:
+        yield ok(f"It repeated a change {behind:.0f} seconds ago." if behind is not None else "It is a standby.")
 
 
 @register("migrations")

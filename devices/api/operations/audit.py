@@ -1,3 +1,4 @@
+from access.replica import replica_for
 from devices.api.identity import ApiRequest
 from devices.api.pagination import CursorPage, cursor_page
 from devices.api.routing import Router
@@ -16,7 +17,7 @@ router = Router(AUDIT_LOGS)
     response=CursorPage[AuditEventOut],
 )
 def list_audit_events(request: ApiRequest, query: AuditQuery) -> CursorPage[AuditEventOut]:
-    events = request.tenant.audit_events.all()
+    events = request.tenant.audit_events.using(replica_for(request.tenant))
     if query.start_date:
         events = events.filter(occurred_at__gte=query.start_date)
     if query.end_date:
