@@ -85,9 +85,9 @@ def update_blueprint(
 ) -> Blueprint:
     """Change a blueprint; fields that are None stay unchanged.
 
-    A new name is in the records of its devices at once. The color and icon of an assignment map stay unchanged. If the
-    code is activated and there is none, the blueprint gets a random one. Raises Blueprint.DoesNotExist, and
-    ValidationError for a name or code that the tenant already uses.
+    A new name is in the records of its devices at once, or within seconds if thousands have it. The color and icon of
+    an assignment map stay unchanged. If the code is activated and there is none, the blueprint gets a random one.
+    Raises Blueprint.DoesNotExist, and ValidationError for a name or code that the tenant already uses.
     """
     enrollment_codes.lock(tenant)
     blueprint = tenant.blueprints.select_for_update().get(uuid=blueprint_id)
@@ -112,7 +112,7 @@ def update_blueprint(
         enrollment_codes.check(blueprint.enrollment_code, blueprint)
     blueprint.save(update_fields=[*changes, "updated_at"])
     if "name" in changes:
-        records.refresh(list(blueprint.devices.values_list("pk", flat=True)))
+        records.refresh_sharing(blueprint.devices.values_list("pk", flat=True))
     log_event(
         target=_target(blueprint),
         actor=actor,
@@ -131,20 +131,19 @@ def delete_blueprint(*, tenant: Tenant, blueprint_id: UUID, actor: Actor) -> Non
     of the deleted blueprint, until they are assigned to another one or deleted.
     """
     blueprint = tenant.blueprints.select_for_update().get(uuid=blueprint_id)
-    devices = list(blueprint.devices.values_list("pk", flat=True))
     blueprint.deleted_at = timezone.now()
     blueprint.save(update_fields=["deleted_at", "updated_at"])
     log_activity(list(library_items(blueprint)), actor, LibraryActivity.Type.ASSIGNMENT_CHANGED)
     blueprint.assignments.all().delete()
     blueprint.nodes.all().delete()
-    blueprint.devices.update(is_removed=True, mdm_enabled=False)
-    records.refresh(devices)
+    devices = blueprint.devices.update(is_removed=True, mdm_enabled=False)
+    records.refresh_sharing(blueprint.devices.values_list("pk", flat=True))
     log_event(
         target=_target(blueprint),
         actor=actor,
         action=AuditEvent.Action.DELETE,
         summary="Blueprint deleted",
-        metadata={"devices": len(devices)},
+        metadata={"devices": devices},
     )
 
 

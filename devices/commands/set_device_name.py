@@ -38,7 +38,7 @@ class SetDeviceName(Command[SetDeviceNameBody]):
         if new != old:
             device.name = new
             device.save(update_fields=["name"])
-            records.refresh([device.pk])
+            records.refresh([device.pk], locked=True)
             activity.log(device=device, action_type=activity.NAME_CHANGED, details={"to": new, "from": old})
 
 

@@ -61,7 +61,7 @@ def update_device(
         Tag.objects.bulk_create([Tag(tenant=tenant, name=name) for name in sorted(names)], ignore_conflicts=True)
         device.tags.set(tenant.tags.filter(name__in=names))
     if changes := difference(before, _state(device)):
-        records.refresh([device.pk])
+        records.refresh([device.pk], locked=True)
         device.refresh_from_db(fields=["record_json"])
         log_event(
             target=_target(device),

@@ -203,7 +203,7 @@ def _set_status(device: Device, status: str) -> None:
 def _set_device_status(device: Device, status: str) -> None:
     device.lost_mode_status = status
     device.save(update_fields=["lost_mode_status"])
-    records.refresh([device.pk])
+    records.refresh([device.pk], locked=True)
 
 
 def _parse_time(value: Any) -> datetime | None:

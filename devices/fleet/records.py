@@ -2,7 +2,8 @@
 the list of devices is searched and sorted by.
 
 They are rendered when something in it changes, in the transaction that changes it, so that a list of 300 devices is
-300 texts joined. `facts.FACTS` says what a record holds, and only `render` writes one.
+300 texts joined. Where thousands of devices share what changed, a worker renders them, a batch in each transaction.
+`facts.FACTS` says what a record holds, and only `render` writes one.
 """
 
 from collections import defaultdict
@@ -12,13 +13,16 @@ from operator import itemgetter
 from typing import Any
 
 import orjson
-from django.db import connection
+from django.db import connection, transaction
 
+from access.tasks.backend import task
 from devices.fleet.facts import COLUMNS, FACTS, POSITIONS, Converter, Fact, getter, unchanged
 from devices.models import Device, Fleet
 from devices.text import search_form
 
 BATCH = 2000
+AT_ONCE = 2000  # devices whose records are rendered with a change of what they share; more are left to a worker
+PART = 500  # devices in one transaction of a worker
 # The columns that are written with a record, in the order of `labels`.
 LABELS = ("search_text", "blueprint_label", "user_label")
 _EXTENDED = "tenant__fleet__extended_records"
@@ -93,13 +97,42 @@ def outdated(pks: Iterable[int]) -> Iterator[tuple[int, tuple[str, ...]]]:
                 yield pk, fresh
 
 
-def refresh(pks: Iterable[int]) -> int:
-    """Bring these devices' stored records up to date, in the caller's transaction. Returns how many changed."""
+def refresh(pks: Iterable[int], *, locked: bool = False) -> int:
+    """Bring these devices' stored records up to date, in the caller's transaction. Returns how many changed.
+
+    `locked`: the caller has locked the devices, or just written them.
+    """
     changed = 0
-    for batch in batched(outdated(pks), BATCH, strict=False):
-        _store(batch)
-        changed += len(batch)
+    for batch in batched(pks, BATCH, strict=False):
+        if not locked:
+            # What is read below is then what another change of the same records has committed, and not older.
+            list(Device.objects.filter(pk__in=batch).order_by("pk").select_for_update(no_key=True).values_list("pk"))
+        if fresh := list(outdated(batch)):
+            _store(fresh)
+            changed += len(fresh)
     return changed
+
+
+def refresh_sharing(pks: Iterable[int]) -> None:
+    """Bring the records of devices up to date that share what was changed: a blueprint, a user, a tag.
+
+    Up to AT_ONCE are done in the caller's transaction, and more by a worker within seconds of the commit. Until then
+    lists show the old name of a blueprint, a user or a tag.
+    """
+    pks = sorted(pks)
+    if len(pks) <= AT_ONCE:
+        refresh(pks)
+        return
+    for part in batched(pks, AT_ONCE, strict=False):
+        refresh_parts.enqueue(list(part))
+
+
+@task(retries=5)
+def refresh_parts(pks: list[int]) -> None:
+    """Bring these devices' records up to date, PART in each transaction. Harmless when it runs twice."""
+    for part in batched(pks, PART, strict=False):
+        with transaction.atomic():
+            refresh(part)
 
 
 def enable_extended_records(fleet: Fleet) -> None:

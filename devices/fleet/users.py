@@ -38,7 +38,7 @@ def update_user(
             setattr(user, field, fields[field])
         user.save(update_fields=[*changes, "updated_at"])
         if DEVICE_RECORD_FIELDS & changes.keys():
-            records.refresh(list(user.devices.values_list("pk", flat=True)))
+            records.refresh_sharing(user.devices.values_list("pk", flat=True))
         log_event(
             target=_target(user), actor=actor, action=AuditEvent.Action.UPDATE, summary="User updated", changes=changes
         )

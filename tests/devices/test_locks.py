@@ -13,10 +13,12 @@ from access.audit.events import Actor
 from access.models import Tenant
 from devices.blueprints.blueprints import create_blueprint, update_blueprint
 from devices.enrollment.routing import update_routing
+from devices.fleet import records
 from devices.fleet.devices import delete_device, update_device
 from devices.fleet.notes import create_note, update_note
+from devices.fleet.users import update_user
 from devices.models import Blueprint, BlueprintRouting, Device, DeviceNote
-from tests.factories.devices import BlueprintFactory, DeviceFactory, NoteFactory
+from tests.factories.devices import BlueprintFactory, DeviceFactory, NoteFactory, UserFactory
 
 pytestmark = pytest.mark.slow
 
@@ -130,3 +132,20 @@ def test_of_two_callers_at_once_one_gets_the_name(tenant: Tenant) -> None:
         beside(once_committed(create), create)
 
     assert tenant.blueprints.filter(name="Design").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_blueprint_and_a_user_of_one_device_are_renamed_at_once(tenant: Tenant) -> None:
+    """The record has both names: the second one is rendered from what the first has committed."""
+    device = DeviceFactory.create(tenant=tenant, user=UserFactory.create(tenant=tenant))
+    assert device.user
+    user, blueprint = device.user, device.blueprint
+
+    beside(
+        once_committed(lambda: update_blueprint(tenant=tenant, blueprint_id=blueprint.uuid, name="Ward", actor=ACTOR)),
+        lambda: update_user(tenant=tenant, user_id=user.uuid, name="Aino", actor=ACTOR),
+    )
+
+    assert list(records.outdated([device.pk])) == []
+    device.refresh_from_db()
+    assert (device.blueprint_label, device.user_label) == ("Ward", "Aino")

@@ -4,15 +4,19 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models import Count
 
 from access.audit.events import Actor
 from access.models import Tenant
 from access.people.tenants import create_tenant
+from devices.blueprints.blueprints import update_blueprint
 from devices.demo.fleet import demo_fleet
 from devices.fleet import records
 from devices.fleet.facts import columns_of
+from devices.fleet.tags import delete_tag, rename_tag
 from devices.imports.devices import import_devices
 from devices.models import Device, Fleet, Tag
+from tests.types import RunTasks
 
 pytestmark = pytest.mark.django_db
 
@@ -84,3 +88,34 @@ def test_check_records_finds_a_wrong_record_and_mends_it(tenant: Tenant, capsys:
     assert record_of(device)["device_id"] == str(device.uuid)
     assert Fleet.objects.get(tenant=tenant).device_count == 20
     call_command("check_records")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_renders_the_records_of_many_devices(
+    tenant: Tenant, run_tasks: RunTasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "AT_ONCE", 7)
+    monkeypatch.setattr(records, "PART", 3)
+    blueprint = tenant.blueprints.annotate(n=Count("devices")).filter(n__gt=7).order_by("-n")[0]
+    tag = Tag.objects.create(tenant=tenant, name="Old")
+    tag.devices.set(tenant.devices.all())
+    records.refresh_parts.call(pks(tenant))
+
+    rename_tag(tenant=tenant, tag_id=tag.uuid, name="New", actor=ACTOR)
+    update_blueprint(tenant=tenant, blueprint_id=blueprint.uuid, name="Ward", actor=ACTOR)
+    assert list(records.outdated(pks(tenant)))
+    run_tasks()
+    assert not list(records.outdated(pks(tenant)))
+    assert record_of(blueprint.devices.all()[0])["tags"][-1] == "New"
+
+    delete_tag(tenant=tenant, tag_id=tag.uuid, actor=ACTOR)
+    assert len(list(records.outdated(pks(tenant)))) == 20
+    run_tasks()
+    assert not list(records.outdated(pks(tenant)))
+
+
+def test_few_records_are_rendered_with_the_change(tenant: Tenant, run_tasks: RunTasks) -> None:
+    blueprint = tenant.blueprints.exclude(devices=None)[0]
+    update_blueprint(tenant=tenant, blueprint_id=blueprint.uuid, name="Ward", actor=ACTOR)
+    assert not list(records.outdated(pks(tenant)))
+    assert run_tasks() == 0
