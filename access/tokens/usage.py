@@ -1,7 +1,7 @@
 """Use of tokens: the last one, and how many calls of which operation.
 
 Requests store their use in memory, and one thread per server process writes the uses once a second, so that no request
-waits for the database's write lock.
+waits for the database's write lock. A server process or a database that fails takes the uses of about its last second.
 """
 
 import atexit
@@ -18,6 +18,7 @@ from django.db import Error, connection, transaction
 from django.db.models import F, Q
 
 from access.addresses import parse
+from access.database import commit_without_waiting
 from access.models import ApiToken, TokenUse
 from access.tasks.backend import task
 from access.tokens import networks
@@ -98,6 +99,7 @@ def flush() -> None:
             batch[token_id] = use
         try:
             with transaction.atomic():
+                commit_without_waiting()
                 for token_id in sorted(batch):  # always in this order, so that two processes cannot deadlock
                     _write(token_id, batch[token_id])
         except Error:
@@ -108,6 +110,7 @@ def flush() -> None:
         _counts[_calls.popleft()] += 1
     for some in batched(sorted(_counts), BATCH, strict=False):
         with transaction.atomic():
+            commit_without_waiting()
             _write_counts(some)
         for counted in some:
             del _counts[counted]

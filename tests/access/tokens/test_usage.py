@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -211,3 +212,29 @@ def test_the_last_use_names_agent_and_operation_also_of_a_refused_call(issue_tok
     assert token.last_used_for == "list_tags"
     assert token.last_used_by.startswith("terraform/1.9 ")
     assert len(token.last_used_by) <= 200
+
+
+@pytest.mark.postgres_only
+@pytest.mark.django_db(transaction=True)
+def test_no_use_waits_for_a_standby(issue_token: IssueToken) -> None:
+    token, waits = issue_token(), []
+
+    def look(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        if sql.startswith(("UPDATE", "INSERT")):
+            with connection.connection.cursor() as cursor:
+                waits.append(cursor.execute("SHOW synchronous_commit").fetchone()[0])
+        return execute(sql, *rest)
+
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = on")  # the server of the tests never waits
+    note(token)
+    usage.count_call(token.id, "list_devices", denied=False)
+    with connection.execute_wrapper(look):
+        networks._waiting.clear()
+        usage.flush()
+    assert len(waits) >= 3
+    assert set(waits) == {"off"}
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW synchronous_commit")
+        assert cursor.fetchone() == ("on",), "in all other transactions"
+    connection.close()
