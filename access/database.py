@@ -1,6 +1,9 @@
 """What an error of the database means for a request that met it."""
 
+import random
 import sqlite3
+import time
+from collections.abc import Callable
 from enum import Enum, auto
 
 from django.db import DataError, Error, InterfaceError, OperationalError, connection, transaction
@@ -10,6 +13,9 @@ from access.postgresql.base import WAITS_LONG
 # Classes of SQLSTATE: the connection, deadlocks, resources, an operator or a time limit, the system below.
 AWAY_CLASSES = {"08", "40", "53", "57", "58"}
 READ_ONLY = "25006"
+# The server ended a transaction for the sake of another one: the same work succeeds once that one is done.
+SERIALIZATION, DEADLOCK = "40001", "40P01"
+PAUSES = (0.01, 0.05, 0.2)  # the longest pause in seconds before each repetition
 AWAY_STATES = {READ_ONLY, "25P03", "55P03"}  # a node that is no longer the primary; two time limits of ours
 VALUE_CLASSES = {"22", "54"}  # a value of its type, or of the server's limits
 AWAY_IN_SQLITE = {
@@ -52,6 +58,30 @@ def failure_of(error: BaseException | None) -> Failure | None:
     if state[:2] in VALUE_CLASSES:
         return Failure.VALUE
     return Failure.AWAY if state in AWAY_STATES or state[:2] in AWAY_CLASSES else None
+
+
+def commits() -> int:
+    """How many transactions this thread's connection to PostgreSQL has committed; 0 on SQLite."""
+    return getattr(connection.connection, "commits", 0)
+
+
+def may_repeat(error: BaseException, before: int) -> bool:
+    """Whether work may be done again that began when `commits()` was `before`: it was given up, with all it changed."""
+    given_up = isinstance(error, Error) and _state(error) in {SERIALIZATION, DEADLOCK}
+    return given_up and commits() == before and not connection.in_atomic_block
+
+
+def retried[R](work: Callable[[], R]) -> R:
+    """The result of `work`, which is done again where PostgreSQL gave its only transaction up for another one."""
+    before = commits()
+    for pause in PAUSES:
+        try:
+            return work()
+        except Error as error:
+            if not may_repeat(error, before):
+                raise
+        time.sleep(random.uniform(0, pause))  # noqa: S311 - so that two of them do not meet again
+    return work()
 
 
 def drop_if_read_only(error: BaseException | None) -> None:

@@ -1,5 +1,6 @@
 """The databases that tests run on: a file for SQLite, and a PostgreSQL server that lives as long as the run."""
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,10 @@ def prepared(settings: dict[str, Any]) -> Iterator[None]:
             settings.update(USER="postgres", HOST=str(directory))
             # A test holds one transaction throughout, and may compute for long between two queries.
             options = settings["OPTIONS"]["options"]
-            settings["OPTIONS"]["options"] = f"{options} -c idle_in_transaction_session_timeout=120s"
+            isolation = os.environ.get("IRU_TEST_ISOLATION", "read committed").replace(" ", "\\ ")
+            settings["OPTIONS"]["options"] = (
+                f"{options} -c idle_in_transaction_session_timeout=120s -c default_transaction_isolation={isolation}"
+            )
         else:
             # A file rather than memory: only so do WAL, locks between threads and the live server's threads take part.
             settings["TEST"]["NAME"] = str(directory / "test.sqlite3")

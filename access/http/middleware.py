@@ -19,6 +19,7 @@ from django.utils.module_loading import import_string
 from django_htmx.http import HttpResponseClientRedirect
 
 from access.addresses import client_address, is_trusted_proxy, parse, trusted_proxies
+from access.database import commits, may_repeat, retried
 from access.http import errors
 from access.http.bodies import read_page
 from access.http.requests import RoutedRequest
@@ -34,6 +35,7 @@ type GetResponse = Callable[[HttpRequest], HttpResponse]
 API_PATH = re.compile(r"/+(?:api|app/+v1)(?:/|\Z)")
 FILES_PATH = re.compile(r"/(?:files|tenants)/")
 WITHOUT_SECOND_STEP = re.compile(r"/(?:account|theme|session|sign-out|suspended)/")
+COMMITS = "iru.commits"  # the number before the view, in the META of a request
 MCP_PATH = re.compile(r"/mcp/?\Z")
 
 
@@ -161,6 +163,30 @@ class BodyMiddleware:
         except Refusal as refusal:
             return errors.refused(request, refusal)
         return None
+
+
+class RetryMiddleware:
+    """Run a view once more whose transaction PostgreSQL gave up for another one. It is the last middleware."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_: Any) -> None:
+        request.META[COMMITS] = commits()
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if request.resolver_match is None or not may_repeat(exception, request.META[COMMITS]):
+            return None
+        if request.FILES:  # which can be read once
+            return None
+        view, arguments, named = request.resolver_match
+        try:
+            return retried(lambda: cast("HttpResponse", view(request, *arguments, **named)))
+        except Exception:  # noqa: BLE001 - the first one is answered: the same request may succeed in a moment
+            return None
 
 
 class TimeZoneMiddleware:

@@ -29,6 +29,7 @@ class LimitedConnection(psycopg.Connection[Any]):
     """A connection that ends each wait for the server after `waits` seconds, if that is set."""
 
     waits: float | None = None
+    commits = 0
     server: tuple[Any, Any] = (None, None)  # host and port, as the settings name them
     unanswered_at: ClassVar[dict[tuple[Any, Any], float]] = {}  # of any connection of this process, by its server
 
@@ -50,6 +51,7 @@ class LimitedConnection(psycopg.Connection[Any]):
         """psycopg's, which also ends `allow_long_statements`."""
         try:
             super().commit()
+            self.commits += 1
         finally:
             self.waits = type(self).waits
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal, cast, get_type_hints
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from django.http import HttpResponse, QueryDict
 from django.utils.http import http_date
 from pydantic import TypeAdapter
 
+from access.database import retried
 from access.http.requests import RoutedRequest
 from access.permissions import Permission, Section, catalogue
 from access.tokens.authentication import PermissionMissing
@@ -173,7 +174,10 @@ class Endpoint:
 
     def _call(self, request: ApiRequest, operation: Operation, arguments: dict[str, Any]) -> HttpResponse:
         def respond() -> HttpResponse:
-            return operation.respond(operation.handler(request, **arguments))
+            # An upload can be read once, and another server must not be asked twice.
+            if operation.upload is not None or operation.asks_elsewhere:
+                return operation.respond(operation.handler(request, **arguments))
+            return operation.respond(retried(partial(operation.handler, request, **arguments)))
 
         header = request.headers.get(idempotency.HEADER) if operation.creates else None
         if header is None:
