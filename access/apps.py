@@ -11,6 +11,7 @@ class AccessConfig(AppConfig):
         import access.checks  # noqa: F401 - the import registers them
         from access.audit import events
         from access.keyrings import audit_keyring, keyring
+        from access.maintenance.purge import purge_daily
         from access.notices.mail import send_waiting_notices
         from access.sign_in import trail
         from access.sign_in.upkeep import clear_attempts, clear_sessions
@@ -37,4 +38,5 @@ class AccessConfig(AppConfig):
         register_schedule("send-waiting-notices", send_waiting_notices, every=timedelta(minutes=10))
         register_schedule("prune-token-networks", prune_networks, every=timedelta(days=1))
         register_schedule("deliver-webhooks", deliver_waiting, every=timedelta(minutes=1))
+        register_schedule("purge", purge_daily, every=timedelta(days=1))
         register_schedule("prune-webhook-deliveries", prune_deliveries, every=timedelta(days=1))

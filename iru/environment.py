@@ -6,6 +6,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+from django.core.exceptions import ImproperlyConfigured
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -28,6 +30,18 @@ def advice() -> str:
     if not os.access(path, os.R_OK):
         return f"This user may not read the settings file {path}."
     return f"Set it in {path}: .env.example has the line that makes one."
+
+
+def days(texts: dict[str, str], least: int = 1) -> dict[str, int]:
+    """The number of days in each setting; 0 for an empty one. Raises ImproperlyConfigured, also below `least`."""
+    found = {}
+    for name, text in texts.items():
+        if text.strip() and not (text.strip().isascii() and text.strip().isdigit()):
+            raise ImproperlyConfigured(f"{name} is a number of days, or 0 to keep everything.")
+        found[name] = int(text.strip() or 0)
+        if 0 < found[name] < least:
+            raise ImproperlyConfigured(f"{name} is at least {least} days, or 0 to keep everything.")
+    return found
 
 
 def create_missing() -> None:

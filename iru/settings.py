@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
 from iru.databases import PrivateConnection, database, pooler, postgresql_options, replica
-from iru.environment import BASE_DIR, advice, env_file, version
+from iru.environment import BASE_DIR, advice, days, env_file, version
 from iru.files import in_bucket, in_directory
 
 env = environ.Env()
@@ -283,6 +283,21 @@ FILES = (
     if _bucket
     else in_directory(IRU_FILES_DIR, api=f"{IRU_SCHEME}://*.api.{IRU_DOMAIN}{f':{IRU_PORT}' if IRU_PORT else ''}")
 )
+
+# --- How long rows are kept -------------------------------------------------------------------------------------------
+
+# By setting, the days; 0 keeps rows for ever. `manage.py purge` deletes older ones; for most kinds a task does so too.
+IRU_KEEP = days(
+    {
+        "IRU_KEEP_ACTIVITY": env.str("IRU_KEEP_ACTIVITY", default="730"),
+        "IRU_KEEP_USAGE": env.str("IRU_KEEP_USAGE", default="400"),
+        "IRU_KEEP_TASKS": env.str("IRU_KEEP_TASKS", default="7"),
+        "IRU_KEEP_FAILED_TASKS": env.str("IRU_KEEP_FAILED_TASKS", default="30"),
+        "IRU_KEEP_DELIVERIES": env.str("IRU_KEEP_DELIVERIES", default="30"),
+        "IRU_KEEP_EXPORTS": env.str("IRU_KEEP_EXPORTS", default="7"),
+    }
+)
+IRU_PURGE_DAILY = env.bool("IRU_PURGE_DAILY", default=False)
 
 # --- Browser security -------------------------------------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"tasks", "roles", "replica", "sealing"},
         {"models", "presets"},
         {"permissions", "addresses", "limits", "checks", "keyrings", "kinds", "labels", "logs", "refusals"},
-        {"csv", "database", "disk", "schema", "sql", "sqlite3", "search"},
+        {"csv", "database", "disk", "retention", "schema", "sql", "sqlite3", "search"},
         {"postgresql"},
     ],
     "devices": [
@@ -109,8 +109,12 @@ UNSCOPED = {
     "devices/enrollment/ade_lease.py": {"AdeIntegration": "a task names the one that it syncs; the tenant follows"},
     "devices/enrollment/ade_sync.py": {"AdeIntegration": "the schedule has those of every tenant synced"},
     "devices/prism/exports.py": {
-        "PrismExport": "a task names one by its primary key, and the clean-up is for every tenant"
+        "PrismExport": "a task names one by its primary key, and the clean-up is for every tenant",
+        "StoredFile": "the clean-up has their files deleted",
     },
+    "devices/fleet/activity.py": {"DeviceActivity": "the clean-up is for every tenant"},
+    "devices/library/items.py": {"LibraryActivity": "the clean-up is for every tenant"},
+    "devices/enrollment/routing.py": {"RoutingActivity": "the clean-up is for every tenant"},
     "devices/fleet/secrets.py": {"DeviceSecret": "a new key is for the secrets of every tenant"},
     "devices/fleet/records.py": {"Device": "works on the primary keys that its callers found in their tenant"},
 }

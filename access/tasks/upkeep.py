@@ -1,28 +1,39 @@
 """What the queue and the database need now and then."""
 
-from datetime import timedelta
-
 from django.db import connection, transaction
-from django.db.models import Q
 from django.tasks import TaskResultStatus
-from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
+from access.retention import Kind, delete_old, register
 from access.tasks.backend import task
 
-SUCCESSFUL_STAY = timedelta(days=7)
-FAILED_STAY = timedelta(days=30)
 SAMPLED = 1000  # rows of each index
+
+FINISHED = register(
+    Kind(
+        name="finished tasks",
+        setting="IRU_KEEP_TASKS",
+        rows=lambda before: DBTaskResult.objects.filter(status=TaskResultStatus.SUCCESSFUL, finished_at__lt=before),
+        age="finished_at",
+        indexed=False,
+    )
+)
+FAILED = register(
+    Kind(
+        name="failed tasks",
+        setting="IRU_KEEP_FAILED_TASKS",
+        rows=lambda before: DBTaskResult.objects.filter(status=TaskResultStatus.FAILED, finished_at__lt=before),
+        age="finished_at",
+        indexed=False,
+    )
+)
 
 
 @task()
 def prune_tasks() -> None:
     """Delete the rows of tasks that ended long ago. Harmless when it runs twice."""
-    now = timezone.now()
-    DBTaskResult.objects.filter(
-        Q(status=TaskResultStatus.SUCCESSFUL, finished_at__lt=now - SUCCESSFUL_STAY)
-        | Q(status=TaskResultStatus.FAILED, finished_at__lt=now - FAILED_STAY)
-    ).delete()
+    delete_old(FINISHED)
+    delete_old(FAILED)
 
 
 @task()

@@ -20,6 +20,7 @@ from django.db.models import F, Q
 from access.addresses import parse
 from access.database import commit_without_waiting
 from access.models import ApiToken, TokenUse
+from access.retention import Kind, delete_old, register
 from access.tasks.backend import task
 from access.tokens import networks
 from access.tokens.digests import Digest
@@ -27,8 +28,17 @@ from access.tokens.digests import Digest
 RESOLUTION = timedelta(minutes=1)
 INTERVAL = 1.0  # seconds between two writes
 BATCH = 250  # tokens, or counts, in one transaction
-HISTORY = timedelta(days=400)  # for which the counts of days are stored
 LONGEST_AGENT = 200
+
+DAYS_OF_USE = register(
+    Kind(
+        name="counts of calls by token, operation and day",
+        setting="IRU_KEEP_USAGE",
+        rows=lambda before: TokenUse.objects.filter(day__lt=before.date()),
+        age="day",
+        indexed=True,
+    )
+)
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +136,7 @@ def start() -> None:
 @task()
 def forget_uses() -> None:
     """Delete the counts of days that are past their time. Harmless when it runs twice."""
-    TokenUse.objects.filter(day__lt=(datetime.now(UTC) - HISTORY).date()).delete()
+    delete_old(DAYS_OF_USE)
 
 
 def _write(token_id: UUID, use: Use) -> None:

@@ -16,6 +16,7 @@ from access.audit.events import Actor, log_event
 from access.kinds import WEBHOOK_DISABLED
 from access.models import AuditEvent, Webhook, WebhookDelivery
 from access.notices.mail import mail_owners
+from access.retention import Kind, delete_old, register
 from access.sealing import SecretUnreadable
 from access.tasks.backend import task
 from access.webhooks.client import Answer, Undelivered, post
@@ -40,9 +41,18 @@ FAILING_FOR = timedelta(days=3)
 # its message due.
 CLAIM = timedelta(seconds=12)
 BUDGET = 10.0  # seconds of one task; the tasks of others go first then
-STAY = timedelta(days=30)
 BATCH = 1000  # rows that one statement deletes
 GONE = 410
+
+MESSAGES = register(
+    Kind(
+        name="messages of webhooks",
+        setting="IRU_KEEP_DELIVERIES",
+        rows=lambda before: WebhookDelivery.objects.filter(created_at__lt=before),
+        age="created_at",
+        indexed=True,
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +88,8 @@ def deliver_waiting() -> None:
 
 @task()
 def prune_deliveries() -> None:
-    """Delete messages of more than 30 days ago, also those that still wait. Harmless when it runs twice."""
-    old = WebhookDelivery.objects.filter(created_at__lt=timezone.now() - STAY)
-    while numbers := list(old.values_list("pk", flat=True)[:BATCH]):
-        WebhookDelivery.objects.filter(pk__in=numbers).delete()
+    """Delete old messages, also those that still wait. Harmless when it runs twice."""
+    delete_old(MESSAGES, batch=BATCH)
 
 
 def _ready(now: datetime) -> QuerySet[Webhook]:

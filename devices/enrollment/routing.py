@@ -8,11 +8,22 @@ from django.utils import timezone
 
 from access.audit.events import Actor, Target, difference, log_event
 from access.models import AuditEvent, Tenant
+from access.retention import Kind, register
 from devices.enrollment import codes as enrollment_codes
 from devices.models import BlueprintRouting, RoutingActivity
 
 # The name of each column in the activity.
 ACTIVITY_NAMES = {"enrollment_code": "code", "enrollment_code_active": "is_active"}
+
+register(
+    Kind(
+        name="activity of Blueprint routing",
+        setting="IRU_KEEP_ACTIVITY",
+        rows=lambda before: RoutingActivity.objects.filter(activity_time__lt=before),
+        age="activity_time",
+        indexed=False,
+    )
+)
 
 
 def routing_of(tenant: Tenant) -> BlueprintRouting:

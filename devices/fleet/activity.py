@@ -5,11 +5,22 @@ from typing import Any
 
 from django.utils import timezone
 
+from access.retention import Kind, register
 from devices.models import Device, DeviceActivity
 
 NAME_CHANGED = "name_changed"
 COMMAND_COMPLETED = "mdm_command_completed"
 COMMAND_FAILED = "mdm_command_failed"
+
+register(
+    Kind(
+        name="activity of devices",
+        setting="IRU_KEEP_ACTIVITY",
+        rows=lambda before: DeviceActivity.objects.filter(created_at__lt=before),
+        age="created_at",
+        indexed=False,
+    )
+)
 
 
 def log(

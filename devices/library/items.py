@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from access import retention
 from access.audit.events import Actor, Target, difference, log_event
 from access.models import AuditEvent, Tenant
 from devices.library import app_files, categories
@@ -20,6 +21,16 @@ from devices.text import as_words
 type Changes = dict[str, dict[str, Any]]
 
 ARROW = "→"
+
+retention.register(
+    retention.Kind(
+        name="activity of the Library",
+        setting="IRU_KEEP_ACTIVITY",
+        rows=lambda before: LibraryActivity.objects.filter(activity_time__lt=before),
+        age="activity_time",
+        indexed=False,
+    )
+)
 
 
 def items_of(tenant: Tenant, kind: Kind) -> QuerySet[LibraryItem]:

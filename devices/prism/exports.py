@@ -2,20 +2,21 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from access.audit.events import Actor, Target, log_event
 from access.csv import csv_chunks
 from access.database import Failure, failure_of
 from access.models import AuditEvent, Tenant
+from access.retention import Kind, Rows, delete_old, register
 from access.tasks.backend import task
 from devices.filters import comparisons_of
 from devices.models import PrismExport, StoredFile
@@ -29,7 +30,6 @@ from devices.storage import keys
 from devices.storage.files import signed_url, store
 
 LINK = timedelta(hours=48)
-KEPT = timedelta(days=7)  # for which an export can be read
 LONGEST = timedelta(hours=6)  # for all attempts, including the wait for a worker
 ATTEMPTS = 3
 PAGE = 5000  # rows in memory at a time
@@ -116,7 +116,7 @@ def clean_up_exports() -> None:
     PrismExport.objects.filter(status=Status.PENDING, created_at__lt=now - LONGEST).update(
         status=Status.FAILED, error_message="The export took too long.", updated_at=now
     )
-    PrismExport.objects.filter(created_at__lt=now - KEPT).delete()
+    delete_old(EXPORTS, now=now)
 
 
 def filename(export: PrismExport) -> str:
@@ -173,8 +173,33 @@ def _end(export: PrismExport, status: PrismExport.Status, file: StoredFile | Non
     pending = PrismExport.objects.filter(tenant=export.tenant, pk=export.pk, status=Status.PENDING)
     ended = pending.update(status=status, updated_at=timezone.now(), file=file, **fields)
     if file:
-        lifetime = KEPT + LINK if ended else timedelta()
-        StoredFile.objects.filter(tenant=export.tenant, pk=file.pk).update(expires_at=timezone.now() + lifetime)
+        expires = timezone.now() if not ended else _end_of_file()
+        StoredFile.objects.filter(tenant=export.tenant, pk=file.pk).update(expires_at=expires)
+
+
+def _end_of_file() -> datetime | None:
+    """When the file of an export that ends now is deleted: after the last link to it."""
+    return None if EXPORTS.days is None else timezone.now() + timedelta(days=EXPORTS.days) + LINK
+
+
+def _delete(exports: Rows) -> None:
+    """Delete exports. Their files go when no link to them works any more."""
+    end = timezone.now() + LINK
+    files = StoredFile.objects.filter(pk__in=exports.order_by().values("file_id"))
+    files.filter(Q(expires_at=None) | Q(expires_at__gt=end)).update(expires_at=end)
+    exports.delete()
+
+
+EXPORTS = register(
+    Kind(
+        name="Prism exports",
+        setting="IRU_KEEP_EXPORTS",
+        rows=lambda before: PrismExport.objects.filter(created_at__lt=before),
+        age="created_at",
+        indexed=True,
+        delete=_delete,
+    )
+)
 
 
 def _target(export: PrismExport) -> Target:

@@ -281,7 +281,7 @@ def test_an_export_that_cannot_be_written_fails_after_its_last_attempt(
 
 def test_old_exports_are_deleted_and_forgotten_ones_fail(tenant: Tenant) -> None:
     kept, forgotten, old = ExportFactory.create_batch(3, tenant=tenant)
-    for export, age in ((forgotten, exports.LONGEST), (old, exports.KEPT)):
+    for export, age in ((forgotten, exports.LONGEST), (old, timedelta(days=7))):
         PrismExport.objects.filter(pk=export.pk).update(created_at=timezone.now() - age - timedelta(minutes=1))
     clean_up_exports.call()
     assert list(PrismExport.objects.order_by("pk").values_list("pk", "status")) == [

@@ -288,5 +288,5 @@ def test_exports(installation: Installation, tenant: Tenant, files_directory: Pa
     assert (rest.status_code, rest.content) == (206, content[1000:])
     clean_up(files_directory, days=1)
     assert_clean(installation, tenant, files_directory, *kept)
-    clean_up(files_directory, days=exports.KEPT.days + exports.LINK.days)
+    clean_up(files_directory, days=7 + exports.LINK.days)
     assert_clean(installation, tenant, files_directory)
