@@ -296,7 +296,7 @@ IRU_KEEP = days(
         "IRU_KEEP_DELIVERIES": env.str("IRU_KEEP_DELIVERIES", default="30"),
         "IRU_KEEP_EXPORTS": env.str("IRU_KEEP_EXPORTS", default="7"),
     }
-)
+) | days({"IRU_KEEP_AUDIT": env.str("IRU_KEEP_AUDIT", default="0")}, least=400)
 IRU_PURGE_DAILY = env.bool("IRU_PURGE_DAILY", default=False)
 
 # --- Browser security -------------------------------------------------------------------------------------------------

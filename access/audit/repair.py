@@ -4,8 +4,9 @@ from collections import deque
 
 from django.db import transaction
 
-from access.audit.chain import follow, key_of, trail_name
+from access.audit.chain import beginning, follow, is_announced, key_of, trail_name
 from access.audit.events import Actor, Target, log_event
+from access.audit.removal import announce
 from access.models import AuditEvent, AuditHead, Tenant
 
 
@@ -17,7 +18,9 @@ def repair_head(*, tenant: Tenant | None, actor: Actor) -> list[str]:
     Raises BrokenTrail, and changes nothing, if an event is not intact. Until the commit no other event can be added.
     """
     head, was_missing = AuditHead.objects.select_for_update(no_key=True).get_or_create(tenant=tenant)
-    sequence, mac, key = next(iter(deque(follow(tenant), maxlen=1)), (0, "", key_of(head)))
+    start = beginning(tenant)
+    last = next(iter(deque(follow(tenant, start.place), maxlen=1)), start.place)
+    sequence, mac, key = last.sequence, last.mac, last.key or key_of(head)
     before = (head.sequence, head.mac)
     if (*before, key_of(head)) == (sequence, mac, key) and not was_missing:
         return []
@@ -35,4 +38,9 @@ def repair_head(*, tenant: Tenant | None, actor: Actor) -> list[str]:
     said = [f"The head was {was or 'missing'}. It was set to the last event, {sequence}:{mac}."]
     if lost:
         said.append(f"Events {lost[0]} to {lost[1]} are missing at the end, and stay missing.")
-    return [*said, f"Event {sequence + 1} of the trail records this repair."]
+    said.append(f"Event {sequence + 1} of the trail records this repair.")
+    if not is_announced(tenant, start):
+        # The event that named it was among the missing ones.
+        announce(tenant, start, actor=actor, summary="Anchor of the audit trail named again")
+        said.append(f"The anchor behind event {start.place.sequence} is named by the next event again.")
+    return said

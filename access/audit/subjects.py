@@ -2,6 +2,7 @@
 
 subjects: dict[str, str] = {
     "api_token": "API token",
+    "audit_anchor": "Audit trail",
     "tenant": "Organization",
     "user": "User",
     "webhook": "Webhook",

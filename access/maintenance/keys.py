@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from allauth.mfa.models import Authenticator
 from django.apps import apps
 from django.db import connection, transaction
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import Coalesce
 
 from access.audit.chain import FIRST_KEY
 from access.database import allow_long_statements
 from access.keyrings import audit_keyring, keyring
-from access.models import ApiToken, AuditEvent, AuditHead
+from access.models import ApiToken, AuditAnchor, AuditEvent, AuditHead, Tenant
 
 TOKEN_KEYS, SECRET_KEYS, AUDIT_KEYS = "IRU_TOKEN_KEYS", "IRU_SECRET_KEYS", "IRU_AUDIT_KEYS"
 SETTINGS = (TOKEN_KEYS, SECRET_KEYS, AUDIT_KEYS)
@@ -23,7 +23,7 @@ FINGERPRINT_DIGITS = 16
 COLUMN = "key_number"  # the end of the name of each column with the number of a key
 OWN_APPS = ("access", "devices")
 
-OF_OTHER_KEYS = (ApiToken, AuditEvent, AuditHead)  # all other columns are about IRU_SECRET_KEYS
+OF_OTHER_KEYS = (ApiToken, AuditAnchor, AuditEvent, AuditHead)  # all other columns are about IRU_SECRET_KEYS
 
 type Uses = Counter[int]
 
@@ -56,7 +56,7 @@ def counting() -> Iterator[None]:
 
 def uses() -> dict[str, Uses]:
     """How many stored values are under each key, by setting. Revoked tokens do not count."""
-    return {TOKEN_KEYS: _tokens(), SECRET_KEYS: _sealed(), AUDIT_KEYS: _events()}
+    return {TOKEN_KEYS: _tokens(), SECRET_KEYS: _sealed(), AUDIT_KEYS: _audit()}
 
 
 def _tokens() -> Uses:
@@ -67,13 +67,26 @@ def _tokens() -> Uses:
     return found + Counter(dict(former.values_list("previous_key_number").annotate(Count("pk"))))
 
 
+def _audit() -> Uses:
+    """The events of all trails, and their anchors."""
+    signed = AuditAnchor.objects.order_by().values_list("key_number").annotate(Count("pk"))
+    return _events() + Counter(dict(signed))
+
+
 def _events() -> Uses:
     heads = AuditHead.objects.order_by().filter(sequence__gt=0)
     if not heads.exclude(key_number=None).exclude(key_number=FIRST_KEY).exists():
         # Numbers never fall along a trail, so no event is under another key: no need to look at millions of them.
-        return Counter({FIRST_KEY: total}) if (total := heads.aggregate(total=Sum("sequence"))["total"]) else Counter()
+        recorded = heads.aggregate(total=Sum("sequence"))["total"] or 0
+        return Counter({FIRST_KEY: total}) if (total := recorded - _removed()) else Counter()
     rows = AuditEvent.objects.order_by().values_list(Coalesce("key_number", FIRST_KEY)).annotate(Count("pk"))
     return Counter(dict(rows))
+
+
+def _removed() -> int:
+    """How many events purges have removed from trails that there are."""
+    anchors = AuditAnchor.objects.filter(Q(tenant=None) | Q(tenant__in=Tenant.objects.all()))
+    return anchors.aggregate(total=Sum(F("sequence") - F("after")))["total"] or 0
 
 
 def _sealed() -> Uses:

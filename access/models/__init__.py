@@ -1,6 +1,6 @@
 from access.models.admins import Administrator, Role
 from access.models.attempts import CountedAttempt
-from access.models.audit import AuditEvent, AuditHead
+from access.models.audit import AuditAnchor, AuditEvent, AuditHead
 from access.models.maintenance import Backup
 from access.models.notices import OwnerNotice
 from access.models.providers import IdentityProvider
@@ -14,6 +14,7 @@ from access.models.webhooks import Webhook, WebhookDelivery
 __all__ = [
     "Administrator",
     "ApiToken",
+    "AuditAnchor",
     "AuditEvent",
     "AuditHead",
     "Backup",

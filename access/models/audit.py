@@ -28,7 +28,8 @@ class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
 
 
 class AuditEvent(models.Model):
-    """One change, or one reading of a secret, and its author. The database refuses to change or delete rows.
+    """One change, or one reading of a secret, and its author. The database refuses to change rows, and to delete those
+    that no anchor covers.
 
     Actor and target are stored by id and by name, so that an event stays readable after both are deleted.
     """
@@ -116,3 +117,38 @@ class AuditHead(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tenant_id} at {self.sequence}"
+
+
+class AuditAnchor(models.Model):
+    """Says that the first events of a trail were removed, and how its chain goes on. Signed under an audit key.
+
+    A transaction that removes events adds an anchor, which the database requires. Each anchor continues the one before
+    it. The database refuses to change or delete anchors.
+    """
+
+    # Without a constraint in the database: the anchors of a deleted tenant stay, as proof of how its trail ended.
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.DO_NOTHING, db_constraint=False, null=True, related_name="audit_anchors"
+    )
+    after = models.PositiveBigIntegerField(help_text="The last event that the anchor before it covers.")
+    sequence = models.PositiveBigIntegerField(help_text="The last event that was removed.")
+    mac = models.CharField(max_length=64, help_text="That of the last event.")
+    event_key_number = models.PositiveIntegerField(help_text="Which of IRU_AUDIT_KEYS made that MAC.")
+    oldest_at = models.DateTimeField(help_text="When the first of these events happened.")
+    newest_at = models.DateTimeField(help_text="When the last of them happened.")
+    made_at = models.DateTimeField()
+    key_number = models.PositiveIntegerField(help_text="Which of IRU_AUDIT_KEYS signed it.")
+    signature = models.CharField(max_length=64, help_text="Over this row and the signature before it.")
+
+    class Meta:
+        constraints = [
+            # Of two purges of the same trail at once, one fails, so that the anchors stay one chain.
+            models.UniqueConstraint(fields=["tenant", "after"], name="audit_anchor_after"),
+            models.UniqueConstraint(
+                fields=["after"], condition=Q(tenant__isnull=True), name="audit_anchor_installation_after"
+            ),
+        ]
+        indexes = [models.Index(fields=["tenant", "sequence"], name="audit_anchor_sequence")]
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} behind {self.sequence}"

@@ -1,9 +1,9 @@
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from access.audit.events import Actor
-from access.maintenance.purge import Old, find_old, purge
+from access.maintenance.purge import Old, Purge
 from access.management.progress import bars
 from access.management.serving import check_database
 
@@ -19,19 +19,22 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, yes: bool, **options: Any) -> None:
         check_database()
-        found = []
-        for each in find_old():
+        purge = Purge()
+        for each in purge.found:
             self.stdout.write(line(each))
-            found.append(each)
-        if not any(each.rows for each in found):
+        if not any(each.rows for each in purge.found):
             self.stdout.write("There is nothing to delete.")
             return
         if not yes:
             self.stdout.write("Nothing was deleted. With --yes these rows are deleted for good.")
             return
         with bars() as progress:
-            done = purge(found, actor=Actor.command("purge"), progress=progress)
-        self.stdout.write(f"Deleted: {', '.join(f'{each.rows:,} {each.name}' for each in done)}.")
+            purged = purge.run(actor=Actor.command("purge"), progress=progress)
+        self.stdout.write(f"Deleted: {', '.join(f'{each.rows:,} {each.name}' for each in purged.done)}.")
+        if purged.broken:
+            for sentence in purged.broken:
+                self.stderr.write(sentence)
+            raise CommandError("These audit trails are broken. Their events stay, from the broken one on.")
 
 
 def line(old: Old) -> str:

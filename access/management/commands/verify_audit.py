@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from access.audit.chain import LOGGED_DIGITS, BrokenTrail, trail_name, verify
+from access.audit.chain import LOGGED_DIGITS, BrokenTrail, beginning, trail_name, verify
 from access.maintenance.rotation import newest_audit_key, trails_under_older_keys
 from access.models import Tenant
 
@@ -47,7 +47,9 @@ class Command(BaseCommand):
                 self.stderr.write(f"{trail_name(each)}: {fault}")
                 broken = True
             else:
-                self.stdout.write(f"{trail_name(each)}: {count} events, head {count}:{mac}")
+                removed = beginning(each).place.sequence
+                without = f", of which the first {removed} were removed by a purge" if removed else ""
+                self.stdout.write(f"{trail_name(each)}: {count} events{without}, head {count}:{mac}")
         if broken:
             raise CommandError("The audit trail is broken.")
         if older := [each for each in trails_under_older_keys() if each in trails]:

@@ -1,5 +1,8 @@
 """`manage.py purge`: what is older than its setting goes, in batches; everything else stays."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -8,7 +11,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import models, transaction
 from django.tasks import TaskResultStatus
 from django.utils import timezone
@@ -16,11 +19,17 @@ from django_tasks_db.models import DBTaskResult
 from pytest_django import Settings
 
 from access import retention
-from access.maintenance.purge import find_old, purge_daily
+from access.audit import removal
+from access.audit.chain import verify
+from access.audit.events import Actor
+from access.audit.removal import remove_old
+from access.maintenance.purge import Purge, purge_daily
 from access.models import AuditEvent, Session, Tenant, TokenUse, WebhookDelivery
 from access.tasks.upkeep import optimize_database
 from devices.models import DeviceActivity, LibraryActivity, PrismExport, RoutingActivity, StoredFile
 from iru.environment import days
+from tests.access.audit.test_removal import happen
+from tests.database import unguarded
 from tests.factories.access import ApiTokenFactory, WebhookDeliveryFactory
 from tests.factories.devices import DeviceActivityFactory, ExportFactory
 
@@ -221,7 +230,7 @@ def test_the_workers_purge_where_the_setting_says_so(tenant: Tenant, settings: S
     settings.IRU_PURGE_DAILY = True
     purge_daily.call()
     assert not DeviceActivity.objects.exists()
-    assert not any(each.rows for each in find_old())
+    assert not any(each.rows for each in Purge().found)
 
 
 @pytest.mark.parametrize(("text", "number"), [("", 0), (" ", 0), ("0", 0), ("400", 400), ("7", 7)])
@@ -233,3 +242,67 @@ def test_a_setting_is_a_number_of_days(text: str, number: int) -> None:
 def test_anything_else_is_refused_and_named(text: str) -> None:
     with pytest.raises(ImproperlyConfigured, match="IRU_KEEP_TASKS is a number of days"):
         days({"IRU_KEEP_TASKS": text})
+
+
+def test_audit_events_are_kept_for_ever_by_default(tenant: Tenant) -> None:
+    happen(tenant, 4000, 1)
+    assert "audit events: kept for ever (IRU_KEEP_AUDIT)" in run("--yes")
+    assert tenant.audit_events.count() == 2
+
+
+def test_old_audit_events_go_from_every_trail(tenant: Tenant, other_tenant: Tenant, settings: Settings) -> None:
+    settings.IRU_KEEP = {**settings.IRU_KEEP, "IRU_KEEP_AUDIT": 500}
+    happen(tenant, 700, 600, 450)
+    happen(other_tenant, 501)
+    happen(None, 501, 10)
+    oldest = (timezone.now() - timedelta(days=700)).strftime("%Y-%m-%d")
+    assert f"audit events: 4 older than 500 days (IRU_KEEP_AUDIT), the oldest from {oldest}" in run().splitlines()
+    assert AuditEvent.objects.count() == 6
+    assert "Deleted: 4 audit events." in run("--yes")
+    assert [each.sequence for each in tenant.audit_events.order_by("sequence")] == [3, 4]
+    assert [each.sequence for each in other_tenant.audit_events.all()] == [2]
+    for trail in (tenant, other_tenant, None):
+        verify(trail)
+    assert "audit events: none older than 500 days" in run("--yes")
+
+
+def test_a_broken_trail_stays_and_the_others_are_purged(
+    tenant: Tenant, other_tenant: Tenant, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.IRU_KEEP = {**settings.IRU_KEEP, "IRU_KEEP_AUDIT": 400}
+    happen(tenant, 700, 600, 1)
+    happen(other_tenant, 700, 1)
+    with unguarded():
+        tenant.audit_events.filter(sequence=2).update(actor_name="Somebody else")
+    with pytest.raises(CommandError, match="These audit trails are broken"):
+        run("--yes")
+    assert "Audit events of accuhive are not removed: event 2 (" in caplog.text
+    assert tenant.audit_events.count() == 3
+    assert [each.sequence for each in other_tenant.audit_events.order_by("sequence")] == [2, 3]
+
+
+def test_a_purge_of_audit_events_that_was_killed_goes_on(
+    tenant: Tenant, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.IRU_KEEP = {**settings.IRU_KEEP, "IRU_KEEP_AUDIT": 400}
+    monkeypatch.setattr(removal, "BATCH", 2)
+    happen(tenant, 900, 800, 700, 600, 500, 1)
+    removing = remove_old(tenant=tenant, before=timezone.now() - timedelta(days=400), actor=Actor.command("test"))
+    assert next(removing) == 2  # and then no more
+    verify(tenant)
+    assert "Deleted: 3 audit events." in run("--yes")
+    assert verify(tenant)[0] == 9
+
+
+@pytest.mark.parametrize("text", ["1", "399"])
+def test_audit_events_of_less_than_400_days_cannot_be_purged(text: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="IRU_KEEP_AUDIT is at least 400 days, or 0 to keep everything"):
+        days({"IRU_KEEP_AUDIT": text}, least=400)
+    run = subprocess.run(
+        [sys.executable, "-c", "import django; django.setup()"],
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "iru.settings", "IRU_KEEP_AUDIT": text},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "IRU_KEEP_AUDIT is at least 400 days" in run.stderr
