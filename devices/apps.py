@@ -12,23 +12,29 @@ class DevicesConfig(AppConfig):
         import devices.api  # noqa: F401
         from access.installation.state import register_facts, register_tenant_facts
         from access.keyrings import keyring
-        from access.maintenance import expiries, keys
+        from access.maintenance import expiries, keys, tenant_deletion, tenant_export, tenant_tables
         from access.tasks.schedules import register_schedule
         from devices import presets
         from devices.api.idempotency import count_by_key, forget_calls
         from devices.bulk.worker import tend_bulk_actions
         from devices.enrollment.ade_sync import sync_ade_integrations
         from devices.enrollment.expiries import list_expiring
+        from devices.fleet.secrets import read_all_secrets
         from devices.fleet.size import size_facts, tenant_size_facts
         from devices.fleet.summary import EVERY, summarize_fleets
         from devices.library import app_files
         from devices.prism.exports import clean_up_exports
         from devices.prism.upkeep import delete_unused_contents
+        from devices.storage.files import delete_contents, files_of
         from devices.storage.upkeep import clean_up_files
 
         keyring("IRU_SECRET_KEYS")  # a mistake in the keys is an error at the start, not at the first secret
         keys.other_places.append(count_by_key)
         expiries.expiring.append(list_expiring)
+        tenant_tables.kept_back["devices.IdempotentCall"] = {"answer", "fingerprint"}
+        tenant_export.files.append(files_of)
+        tenant_deletion.before_deletion["devices.StoredFile"] = delete_contents
+        tenant_export.secrets["device_secrets"] = read_all_secrets
         app_files.register()
         presets.register()
         register_facts(size_facts)

@@ -60,6 +60,9 @@ UNSCOPED = {
         "AuditHead": "the same",
     },
     "access/maintenance/rotation.py": {"AuditHead": "a new key is for the trails of every tenant"},
+    "access/maintenance/tenant_deletion.py": {
+        "Administrator": "works on the primary keys that were found in the tenant"
+    },
     "access/maintenance/checks/database.py": {"AuditEvent": "compares the clock with the newest event of all"},
     "access/maintenance/manifest.py": {"AuditHead": "a backup has the trails of every tenant"},
     "access/sign_in/attempts.py": {"Administrator": "the typed name says whose it is; it is unique across tenants"},
@@ -95,6 +98,7 @@ UNSCOPED = {
     "devices/files/uploads.py": {"StoredFile": "the signed key says whose it is; it is unique across tenants"},
     "devices/storage/arrivals.py": {"StoredFile": "a signature or a reservation names the key; it is unique"},
     "devices/storage/checks.py": {"StoredFile": "works on the primary key that its task was enqueued with"},
+    "devices/storage/files.py": {"StoredFile": "deletes the files of rows that were found in their tenant"},
     "devices/storage/upkeep.py": {"StoredFile": "deletes what is over, of every tenant"},
     "devices/bulk/bodies.py": {"BulkAction": "a new key is for the bodies of every tenant"},
     "devices/bulk/worker.py": {"BulkAction": "a task names one by its primary key, and tending is for every tenant"},

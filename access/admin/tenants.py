@@ -110,7 +110,7 @@ class TenantAdmin(ReadOnly):
         return obj
 
     def may_offer(self, name: str, obj: Tenant) -> bool:
-        return obj.active == (name == "suspend")
+        return obj.active == (name == "suspend") and obj.deletion_began_at is None
 
     def lists_of(self, request: HttpRequest, obj: Tenant) -> list[tuple[str, str]]:
         """Every list that the filter for tenants is in."""
@@ -147,6 +147,8 @@ class TenantAdmin(ReadOnly):
 
     @admin.display(description="Status", ordering="active")
     def state(self, tenant: Tenant) -> str:
+        if tenant.deletion_began_at:
+            return "Being deleted"
         return "Active" if tenant.active else "Suspended"
 
     @admin.display(description="Pages")

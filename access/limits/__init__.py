@@ -10,5 +10,6 @@ time and spends them without asking again (`leases.py`).
 
 from access.limits.gcra import Limits
 from access.limits.leases import Allowance, take, used
+from access.limits.stores import forget
 
-__all__ = ["Allowance", "Limits", "take", "used"]
+__all__ = ["Allowance", "Limits", "forget", "take", "used"]

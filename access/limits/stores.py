@@ -74,6 +74,13 @@ class InPostgres:
         return Grant(0, now, second_full, hour_full)
 
 
+def forget(tenant_id: int) -> None:
+    """Delete the state of a tenant that is deleted. SQLite's file has no use for that: numbers are not used again."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM access_allowance WHERE tenant_id = %s", [tenant_id])
+
+
 class InFile:
     """The store of SQLite. Its clock is the monotonic one, which all processes of a machine share."""
 

@@ -1,6 +1,5 @@
 """Backups: one private file for each, under its name only once it is whole and checked."""
 
-import os
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,11 +10,10 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from access.audit.events import Actor, Target, log_event
-from access.disk import sync_directory
 from access.maintenance import archive, files
 from access.maintenance.engines import Engine, Progress, engine
 from access.maintenance.manifest import Manifest, describe
-from access.maintenance.refusals import Refused
+from access.maintenance.places import new_file, publish
 from access.models import AuditEvent
 from access.models import Backup as BackupRow
 from access.refusals import Refusal
@@ -48,23 +46,13 @@ def back_up(place: Path, *, with_files: bool, progress: Progress, actor: Actor) 
         with archive.opened(unfinished) as written:
             written.check(progress)
         size = unfinished.stat().st_size
-        if path.exists():  # since the beginning
-            raise Refused(f"{path} exists already.")
-        unfinished.replace(path)
-        sync_directory(path.parent)
+        publish(unfinished, path)
     return Backup(path, size, manifest, _record(path, size, begun, with_files=with_files, actor=actor))
 
 
 def _new_path(place: Path, moment: datetime) -> Path:
     path = place / f"iru-{moment.astimezone(UTC):%Y-%m-%dT%H%M%SZ}.tar" if place.is_dir() else place
-    path = path.absolute()
-    if path.exists():
-        raise Refused(f"{path} exists already. Each backup is a new file.")
-    if not path.parent.is_dir():
-        raise Refused(f"There is no directory {path.parent}.")
-    if not os.access(path.parent, os.W_OK):
-        raise Refused(f"This user may not write to {path.parent}.")
-    return path
+    return new_file(path, what="backup")
 
 
 def _write(target: Path, directory: Path, source: Engine, *, with_files: bool, progress: Progress) -> Manifest:

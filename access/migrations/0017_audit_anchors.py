@@ -124,4 +124,9 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.RunPython(guard, guard_as_before),
+        migrations.AddField(
+            model_name='tenant',
+            name='deletion_began_at',
+            field=models.DateTimeField(editable=False, null=True),
+        ),
     ]

@@ -48,6 +48,8 @@ class Tenant(models.Model):
         help_text="The same, within a second.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
+    # From then on it cannot be resumed, because a part of it may be gone.
+    deletion_began_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         ordering = ["subdomain"]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from access.audit.events import Actor, Target, difference, log_event
@@ -23,9 +24,11 @@ def create_tenant(*, name: str, subdomain: str, actor: Actor) -> Tenant:
 def edit_tenant(*, tenant_id: int, name: str, active: bool, actor: Actor) -> Tenant:
     """Rename, suspend or resume a tenant. While it is suspended, its people and its tokens are refused.
 
-    Raises ValidationError for a missing or overlong name.
+    Raises ValidationError for a missing or overlong name, and for a tenant whose deletion has begun.
     """
     tenant = Tenant.objects.select_for_update(no_key=True).get(pk=tenant_id)
+    if active and tenant.deletion_began_at:
+        raise ValidationError("It is being deleted, and cannot be used again.")
     new = {"name": name, "active": active}
     if not (changes := difference({"name": tenant.name, "active": tenant.active}, new)):
         return tenant

@@ -1,17 +1,19 @@
 """Device secrets: encrypted at rest, bound to their row, and every read is in the audit trail."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from hmac import compare_digest
 from uuid import UUID
 
 from django.db import transaction
 
-from access.audit.events import Actor, log_event
+from access.audit.events import Actor, Target, log_event
 from access.models import AuditEvent, Tenant
 from access.sealing import SecretUnreadable, newest_key, seal, unseal
 from devices.fleet.targets import device_target
 from devices.models import Device, DeviceSecret
+
+BATCH = 1000  # rows in memory
 
 
 def store_secret(*, device: Device, kind: DeviceSecret.Kind, value: str, subject: str = "") -> None:
@@ -79,6 +81,28 @@ def read_secrets(
         metadata={"secrets": [kind.value for kind in kinds]},
     )
     return [_decrypt(secrets[kind]) if kind in secrets else None for kind in kinds]
+
+
+def read_all_secrets(tenant: Tenant, actor: Actor) -> Iterator[dict[str, str]]:
+    """Every secret of the tenant in the clear, for an export. The audit event is committed before the first one.
+
+    Raises SecretUnreadable.
+    """
+    with transaction.atomic():
+        log_event(
+            target=Target.whole(tenant),
+            actor=actor,
+            action=AuditEvent.Action.READ,
+            summary="All device secrets read",
+            metadata={"secrets": DeviceSecret.objects.filter(tenant=tenant).count()},
+        )
+    last = 0
+    secrets = tenant.device_secrets.select_related("device").order_by("pk")
+    while batch := list(secrets.filter(pk__gt=last)[:BATCH]):
+        for secret in batch:
+            fields = {"device_id": str(secret.device.uuid), "kind": secret.kind, "subject": secret.subject}
+            yield {**fields, "value": _decrypt(secret)}
+        last = batch[-1].pk
 
 
 def reveal_command_secret(*, device: Device, command_uuid: UUID) -> str | None:

@@ -3,10 +3,11 @@
 A file has an expiry date until something uses it (`claim`). So the files of interrupted work are deleted.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import BinaryIO
 
 from django.conf import settings
@@ -15,6 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from access.audit.events import Actor, Target, log_event
+from access.maintenance.tenant_export import TenantFile
 from access.models import AuditEvent, Tenant
 from access.refusals import Refusal
 from devices.models import StoredFile
@@ -152,6 +154,19 @@ def hosted_url(key: str, *, origin: str, lifetime: timedelta = LINK) -> str:
 def open_file(file: StoredFile) -> AbstractContextManager[BinaryIO]:
     """A context with the file on this machine, which can be read in any order. Raises FileNotFoundError."""
     return files_storage().local(file.key)
+
+
+def files_of(tenant: Tenant) -> Iterator[TenantFile]:
+    """The files of a tenant, for an export."""
+    rows = StoredFile.objects.filter(tenant=tenant).exclude(state__in=[State.RESERVED, State.DELETED])
+    for file in rows.order_by("pk").iterator(chunk_size=1000):
+        yield TenantFile(file.key, partial(open_file, file))
+
+
+def delete_contents(keys_of_rows: list[int]) -> None:
+    """Delete the files of these rows, which are deleted next. Harmless for files that are gone already."""
+    for key in StoredFile.objects.filter(pk__in=keys_of_rows).values_list("key", flat=True):
+        files_storage().delete(key)
 
 
 def delete(file: StoredFile) -> None:

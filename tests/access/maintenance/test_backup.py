@@ -6,18 +6,21 @@ import tarfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import DatabaseError, connection, transaction
 from django.db.migrations.recorder import MigrationRecorder
+from django.utils import timezone
 from pytest_django import Settings
 
 from access.audit.chain import verify
 from access.audit.events import Actor
+from access.audit.removal import remove_old
 from access.maintenance import archive, engines, manifest, restore
 from access.models import AuditEvent, AuditHead, Backup, Session, Tenant
 from access.sign_in.sessions import SessionStore
@@ -26,6 +29,7 @@ from access.tokens.lifecycle import create_token, revoke_token
 from devices.fleet.secrets import read_secrets, store_secret
 from devices.models import DeviceSecret
 from tests import killing
+from tests.access.audit.test_removal import happen
 from tests.database import elsewhere
 from tests.factories.access import TenantFactory
 from tests.factories.devices import DeviceFactory
@@ -339,7 +343,24 @@ def test_a_backup_of_an_older_version_is_migrated(
         writer.finish(described)
     with elsewhere(tmp_path):
         out, _ = run("restore", place / "old.tar")
-        assert "version 0.0.9: 0 files, 1 migrations applied, 2 audit trails verified" in out
+        missing = len(newer.manifest.migrations) - len(migrations)
+        assert missing
+        assert f"version 0.0.9: 0 files, {missing} migrations applied, 2 audit trails verified" in out
         assert authenticate(f"Bearer {token.secret}", subdomain="accuhive").name == token.name
         with pytest.raises(Exception, match="append-only"):
             AuditEvent.objects.all().delete()
+
+
+def test_a_trail_whose_old_events_were_removed_is_restored(tenant: Tenant, place: Path, tmp_path: Path) -> None:
+    happen(tenant, 500, 450, 1)
+    list(remove_old(tenant=tenant, before=timezone.now() - timedelta(days=400), actor=ACTOR))
+    run("backup", place / "it.tar")
+    with elsewhere(tmp_path):
+        out, _ = run("restore", place / "it.tar")
+        assert "2 audit trails verified" in out
+        restored = Tenant.objects.get()
+        assert verify(restored)[0] == 4
+        assert restored.audit_anchors.get().sequence == 2
+        for rows in (restored.audit_anchors, restored.audit_events):
+            with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+                rows.all().delete()
