@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Count, Min
 from django.utils import timezone
 
@@ -103,6 +103,8 @@ class Purge:
             except BrokenTrail as fault:
                 self._broken.append(f"{trail_name(trail)}: {fault}")
                 logger.critical("Audit events of %s are not removed: %s", trail_name(trail), fault)
+            except IntegrityError:
+                logger.warning("Audit events of %s are being removed by another purge.", trail_name(trail))
         return total
 
     def _delete(self, old: Old, progress: Progress) -> int:

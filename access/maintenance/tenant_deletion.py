@@ -55,7 +55,8 @@ def delete_tenant(*, tenant: Tenant, actor: Actor, progress: Progress) -> int:
     call goes on. The trail of the installation says when it began and when it was done, by whom, and how the trail of
     the tenant ended, of which signed anchors stay. Raises Refused.
     """
-    _begin(tenant, actor)
+    # Counted before, because the transaction that stops the tokens holds locks.
+    _begin(tenant, {part.name: part.rows for part in parts(tenant)}, actor)
     number, going = 0, [table for table in reversed(tables()) if table.model not in LAST]
     for done, table in enumerate(going, 1):
         number += _empty(table, tenant)
@@ -66,7 +67,7 @@ def delete_tenant(*, tenant: Tenant, actor: Actor, progress: Progress) -> int:
 
 
 @transaction.atomic
-def _begin(tenant: Tenant, actor: Actor) -> None:
+def _begin(tenant: Tenant, rows: dict[str, int], actor: Actor) -> None:
     """From here on no token, no session and no webhook of the tenant works, and nobody can resume the tenant."""
     row = Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
     if row.active:
@@ -79,7 +80,7 @@ def _begin(tenant: Tenant, actor: Actor) -> None:
     if row.deletion_began_at is None:
         row.deletion_began_at = now
         row.save(update_fields=["deletion_began_at"])
-        _log("Deletion of an organization started", tenant, actor, {part.name: part.rows for part in parts(tenant)})
+        _log("Deletion of an organization started", tenant, {**_end_of_trail(tenant), "rows": rows}, actor)
 
 
 def _empty(table: Table, tenant: Tenant) -> int:
@@ -128,28 +129,31 @@ def _as_beginning(anchor: AuditAnchor | None) -> Beginning:
 
 @transaction.atomic
 def _end(tenant: Tenant, actor: Actor) -> None:
-    _log("Organization deleted", tenant, actor, None)
+    facts = _end_of_trail(tenant)
     AuditHead.objects.filter(tenant=tenant).delete()
     limits.forget(tenant.pk)
     try:
         Tenant.objects.filter(pk=tenant.pk).delete()
     except (ProtectedError, RestrictedError, IntegrityError):
         raise Refused("Rows were added meanwhile. Run the command again; it goes on.") from None
+    _log("Organization deleted", tenant, facts, actor)
 
 
-def _log(summary: str, tenant: Tenant, actor: Actor, rows: dict[str, int] | None) -> None:
+def _end_of_trail(tenant: Tenant) -> dict[str, Any]:
     head = AuditHead.objects.filter(tenant=tenant).first()
-    facts = {
-        "tenant": tenant.subdomain,
+    return {
         "audit_events": head.sequence if head else None,
         "last_audit_event": f"{head.sequence}:{head.mac}" if head else None,
     }
+
+
+def _log(summary: str, tenant: Tenant, facts: dict[str, Any], actor: Actor) -> None:
     log_event(
         target=Target(None, "tenant", tenant.pk, tenant.name),
         actor=actor,
         action=AuditEvent.Action.DELETE,
         summary=summary,
-        metadata={**facts, **({"rows": rows} if rows else {})},
+        metadata={"tenant": tenant.subdomain, **facts},
     )
 
 

@@ -4,15 +4,17 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from io import StringIO
+from threading import Barrier
 from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.tasks import TaskResultStatus
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
@@ -30,7 +32,7 @@ from devices.models import DeviceActivity, LibraryActivity, PrismExport, Routing
 from iru.environment import days
 from tests.access.audit.test_removal import happen
 from tests.database import unguarded
-from tests.factories.access import ApiTokenFactory, WebhookDeliveryFactory
+from tests.factories.access import ApiTokenFactory, TenantFactory, WebhookDeliveryFactory
 from tests.factories.devices import DeviceActivityFactory, ExportFactory
 
 pytestmark = pytest.mark.django_db
@@ -292,6 +294,29 @@ def test_a_purge_of_audit_events_that_was_killed_goes_on(
     verify(tenant)
     assert "Deleted: 3 audit events." in run("--yes")
     assert verify(tenant)[0] == 9
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_purges_at_once_leave_one_chain_of_anchors(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.IRU_KEEP = {**settings.IRU_KEEP, "IRU_KEEP_AUDIT": 400}
+    monkeypatch.setattr(removal, "BATCH", 3)
+    tenant = TenantFactory.create()
+    happen(tenant, *range(500, 480, -1), 1)
+    start = Barrier(2)
+
+    def purge() -> None:
+        try:
+            start.wait()
+            Purge().run(actor=Actor.command("test"), progress=lambda *step: None)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(purge) for _ in range(2)]:
+            done.result()
+    assert tenant.audit_events.order_by("sequence")[0].sequence == 21
+    verify(tenant)
+    verify(None)
 
 
 @pytest.mark.parametrize("text", ["1", "399"])
