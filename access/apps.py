@@ -8,7 +8,10 @@ class AccessConfig(AppConfig):
     verbose_name = "Access"
 
     def ready(self) -> None:
+        from django.core.signals import request_finished
+
         import access.checks  # noqa: F401 - the import registers them
+        from access import context
         from access.audit import events
         from access.keyrings import audit_keyring, keyring
         from access.maintenance.purge import purge_daily
@@ -28,6 +31,7 @@ class AccessConfig(AppConfig):
         audit_keyring()
         networks()  # and so does a malformed network
         trail.connect()
+        request_finished.connect(context.end_request)
         events.publishers.append(publish_event)
         register_schedule("clear-sessions", clear_sessions, every=timedelta(days=1))
         register_schedule("clear-attempts", clear_attempts, every=timedelta(hours=1))

@@ -1,12 +1,14 @@
-"""Log lines as JSON, without anything that looks like a token."""
+"""Log lines as JSON, with the request or task that they belong to, and without anything that looks like a token."""
 
 import hashlib
 import logging
 import re
 import threading
 
+import orjson
 from pythonjsonlogger.orjson import OrjsonFormatter
 
+from access.context import current
 from access.database import Failure, failure_of
 
 logger = logging.getLogger(__name__)
@@ -29,7 +31,10 @@ def _fingerprint(match: re.Match[str]) -> str:
 
 
 class JsonFormatter(OrjsonFormatter):
-    """One JSON object a line. The whole line is redacted: message, path, traceback and extra fields."""
+    """One JSON object a line. The whole line is redacted: message, path, traceback and extra fields.
+
+    The ids of the request or task follow as they are. They come from us, or are the trace of the sender.
+    """
 
     def __init__(self) -> None:
         super().__init__(
@@ -38,7 +43,17 @@ class JsonFormatter(OrjsonFormatter):
         )
 
     def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record))
+        line = super().format(record)
+        context = current()
+        if context is None:
+            return redact(line)
+        if context.tenant and not hasattr(record, "tenant"):  # a security event names it itself
+            line = _with(line, {"tenant": context.tenant})
+        return _with(redact(line), context.ids())
+
+
+def _with(line: str, fields: dict[str, str]) -> str:
+    return f"{line[:-1]},{orjson.dumps(fields)[1:].decode()}" if fields else line
 
 
 class OutageFilter(logging.Filter):

@@ -82,6 +82,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "access.http.observing.ObservingMiddleware",  # around all others
     "access.http.health.HealthMiddleware",
     "access.http.middleware.ProxyMiddleware",
     "access.http.middleware.HostMiddleware",

@@ -30,7 +30,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"models", "presets"},
         {"permissions", "addresses", "limits", "checks", "keyrings", "kinds", "labels", "logs", "refusals"},
         {"csv", "database", "disk", "retention", "schema", "sql", "sqlite3", "search"},
-        {"postgresql"},
+        {"postgresql", "context"},
     ],
     "devices": [
         {"urls", "apps", "management", "templatetags", "admin"},

@@ -19,6 +19,7 @@ from django.utils.module_loading import import_string
 from django_htmx.http import HttpResponseClientRedirect
 
 from access.addresses import client_address, is_trusted_proxy, parse, trusted_proxies
+from access.context import current, note_sender
 from access.database import commits, may_repeat, retried
 from access.http import errors
 from access.http.bodies import read_page
@@ -100,7 +101,10 @@ class HostMiddleware:
             return self._call_api(request, host, self.mcp)
         if self._names_the_api(host) or API_PATH.match(request.path_info):
             return self._call_api(request, host, self.api)
-        return self.pages(request) if validate_host(host, settings.IRU_WEB_HOSTS) else self.refuse(request)
+        response = self.pages(request) if validate_host(host, settings.IRU_WEB_HOSTS) else self.refuse(request)
+        if context := current():  # not to callers of the API: the public one has no such header
+            response.headers["X-Request-Id"] = context.request_id
+        return response
 
     def _names_the_api(self, host: str) -> bool:
         """Whether every path of the host belongs to the API, and is answered in JSON."""
@@ -224,7 +228,9 @@ class AdministratorMiddleware:
             elif SEEN_AT not in request.session or now - seen >= 60:
                 cast("SessionStore", request.session).touch(SEEN_AT, now)
         # AdministratorBackend has read the tenant with the person, and returns no person of an inactive tenant.
-        request.tenant = getattr(request.user, "tenant", None)  # type: ignore[attr-defined] # PageRequest declares it
+        request.tenant = tenant = getattr(request.user, "tenant", None)  # type: ignore[attr-defined] # PageRequest declares it
+        if tenant is not None:
+            note_sender(tenant.subdomain)
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *_: Any) -> HttpResponse | None:

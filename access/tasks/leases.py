@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from datetime import timedelta
 from typing import Any
 
@@ -56,7 +57,9 @@ def claim(worker: str) -> Row | None:
 def extended(row: Row, worker: str, every: float = EXTENSION) -> Iterator[None]:
     """Inside, a thread extends the lease. A task that is done sooner than the first extension costs no query."""
     done = threading.Event()
-    thread = threading.Thread(target=_extend, args=(row, worker, every, done), name="task-lease", daemon=True)
+    # In the context of the task, so that the lines of the thread have its id.
+    arguments = (_extend, row, worker, every, done)
+    thread = threading.Thread(target=copy_context().run, args=arguments, name="task-lease", daemon=True)
     thread.start()
     try:
         yield

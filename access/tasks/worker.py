@@ -17,6 +17,7 @@ from django.tasks.signals import task_finished, task_started
 from django.utils.crypto import get_random_string
 from django.utils.json import normalize_json
 
+from access.context import of_task
 from access.tasks import leases, schedules
 from access.tasks.backend import CHANNEL
 from access.tasks.leases import LeaseLost, Row
@@ -70,10 +71,11 @@ class Worker:
         row = leases.claim(self.name)
         if row is None:
             return False
-        try:
-            self._run_task(row)
-        except LeaseLost as error:
-            logger.warning("%s", error)
+        with of_task(row.pk):
+            try:
+                self._run_task(row)
+            except LeaseLost as error:
+                logger.warning("%s", error)
         return True
 
     @contextmanager

@@ -6,6 +6,7 @@ from access import limits
 from access.addresses import client_address
 from access.audit.events import Actor
 from access.audit.security import SecurityEvent, report
+from access.context import note_sender
 from access.http.requests import RoutedRequest
 from access.http.slow_clients import AUTHENTICATED
 from access.limits import Allowance
@@ -45,6 +46,7 @@ def identify(request: ApiRequest, operation: str) -> None:
         raise
     request.META[AUTHENTICATED] = True
     request.tenant = tenant = request.token.tenant
+    note_sender(tenant.subdomain, request.token.id)
     request.allowance = limits.take(tenant.id, tenant.limits)
     if request.allowance.refused:
         report(SecurityEvent.CALLS_REFUSED, client_address(request), tenant=tenant.subdomain)
