@@ -65,13 +65,14 @@ def current() -> Context | None:
 def begin_request(traceparent: str | None) -> Context:
     """The context of a request with this header. A header that is malformed is as if it was not there."""
     context = Context()
-    context.request_id = os.urandom(8).hex()
+    random = os.urandom(24).hex()
+    context.request_id = random[:16]
     match = TRACEPARENT.fullmatch(traceparent) if traceparent else None
     if match and not (match["version"] == "00" and match["rest"]):
         context.trace_id, context.parent_id = match["trace"], match["parent"]
         context.sampled = bool(int(match["flags"], 16) & SAMPLED)
     else:
-        context.trace_id = os.urandom(16).hex()
+        context.trace_id = random[16:]
     _current.set(context)
     return context
 
@@ -90,6 +91,18 @@ def of_task(task_id: object) -> Iterator[None]:
         yield
     finally:
         _current.reset(previous)
+
+
+def note_operation(operation: str) -> None:
+    """Say what the request asks for, where no page has a name for it."""
+    if context := _current.get():
+        context.operation = operation
+
+
+def note_cause(cause: str) -> None:
+    """Say why the answer is a 503."""
+    if context := _current.get():
+        context.cause = cause
 
 
 def note_sender(tenant: str, token_id: UUID | None = None) -> None:

@@ -19,6 +19,7 @@ class SecretUnreadable(Refusal):
     """The stored value cannot be decrypted: its key is not configured, or the value was changed or moved."""
 
     status = 503
+    cause = "keys"
 
     def __init__(self) -> None:
         super().__init__("This secret cannot be read at the moment.")

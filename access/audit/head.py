@@ -32,6 +32,7 @@ class HeadMissing(Refusal):
     """The trail has no head, so nothing can be added to it and no change is possible."""
 
     status = 503
+    cause = "audit"
 
     def __init__(self) -> None:
         super().__init__("Changes are not possible at the moment: the audit trail has no head.")
@@ -41,6 +42,7 @@ class AuditKeyMissing(Refusal):
     """The last event is under a newer key than this process knows, so it can add none."""
 
     status = 503
+    cause = "keys"
 
     def __init__(self) -> None:
         super().__init__("Changes are not possible at the moment: a key of the audit trail is missing here.")

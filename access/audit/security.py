@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from enum import StrEnum
 
+from access import metrics
 from access.addresses import network
 
 REPEATED = 60  # seconds in which an event of one network is logged once
@@ -55,6 +56,7 @@ def report(event: SecurityEvent, address: str, **facts: str) -> None:
     with _lock:
         _counts[event] += 1
         times = _times(event, network(address)) if event in FREQUENT else 1
+    metrics.security_events.inc(event.value)
     if times:
         fields = {"security_event": event.value, "address": address, "times": times, **facts}
         logger.warning("Security event: %s", event.value, extra=fields)

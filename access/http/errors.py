@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from access.database import Failure, drop_if_read_only, failure_of
+from access.http.observing import note_cause
 from access.refusals import Refusal
 
 logger = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     drop_if_read_only(error)
     match failure_of(error):
         case Failure.AWAY:
+            note_cause(error)
             return unavailable(request)
         case Failure.VALUE:
             # Answered like a form that cannot be read, and logged: some field or parameter has no limit of its own.
@@ -79,6 +81,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     """The page for a body that was refused before its form was looked at."""
+    note_cause(refusal)
     response = _page(request, refusal.status, *BODIES[refusal.status])
     for name, value in refusal.headers().items():
         response[name] = value

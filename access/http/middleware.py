@@ -19,7 +19,7 @@ from django.utils.module_loading import import_string
 from django_htmx.http import HttpResponseClientRedirect
 
 from access.addresses import client_address, is_trusted_proxy, parse, trusted_proxies
-from access.context import current, note_sender
+from access.context import current, note_operation, note_sender
 from access.database import commits, may_repeat, retried
 from access.http import errors
 from access.http.bodies import read_page
@@ -96,8 +96,10 @@ class HostMiddleware:
         request.subdomain = host.removesuffix(self.suffix) if host.endswith(self.suffix) else None
         # Each door is one condition here.
         if FILES_PATH.match(request.path_info):
+            note_operation("files")
             return self._call_api(request, host, self.files)
         if MCP_PATH.match(request.path_info):
+            note_operation("mcp")
             return self._call_api(request, host, self.mcp)
         if self._names_the_api(host) or API_PATH.match(request.path_info):
             return self._call_api(request, host, self.api)

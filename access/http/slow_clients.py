@@ -36,6 +36,7 @@ class ServerBusy(Refusal):
     """As many threads as may are waiting for slow bodies already."""
 
     status = 503
+    cause = "busy"
 
     def __init__(self) -> None:
         super().__init__("The server is waiting for too many slow requests.")

@@ -11,10 +11,11 @@ from django_tasks_db.models import DBTaskResult
 
 from access import limits
 from access.maintenance.expiries import SOON, expiring
-from access.models import ApiToken, Backup, Schedule, TaskLease, Tenant, TokenUse
+from access.models import ApiToken, Backup, Tenant, TokenUse
+from access.tasks.liveness import workers
 
 RARE = timedelta(days=2)  # between two backups
-LATE = timedelta(minutes=2)  # a schedule or a task that waits longer has no worker, or too few of them
+LATE = timedelta(minutes=2)  # a task that waits longer has no worker, or too few of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +88,15 @@ def _calls(uses: object) -> int:
 
 
 def _worker() -> Fact:
-    """Whether a worker is alive: it runs a task, or has enqueued every periodic task that was due."""
-    now = timezone.now()
-    running = TaskLease.objects.filter(until__gt=now).values("worker").distinct().count()
-    due = Schedule.objects.aggregate(first=Min("next"))["first"]
-    if running:
-        return Fact("Background workers", f"{running} at work")
-    if due is None:
+    found = workers()
+    if found.running:
+        return Fact("Background workers", f"{found.running} at work")
+    if found.alive:
+        return Fact("Background workers", "Alive", "waiting for tasks")
+    if found.due is None:
         return Fact("Background workers", "None", "No worker has started yet: manage.py worker", alarm=True)
-    if due < now - LATE:
-        at = timezone.localtime(due).strftime("%Y-%m-%d %H:%M")
-        return Fact("Background workers", "None", f"Nothing was enqueued since {at}: manage.py worker", alarm=True)
-    return Fact("Background workers", "Alive", "waiting for tasks")
+    at = timezone.localtime(found.due).strftime("%Y-%m-%d %H:%M")
+    return Fact("Background workers", "None", f"Nothing was enqueued since {at}: manage.py worker", alarm=True)
 
 
 def _tasks() -> Iterator[Fact]:

@@ -16,6 +16,7 @@ from math import ceil
 
 from django.db import Error, connection
 
+from access import metrics
 from access.limits.gcra import HOUR, SECOND, Grant, Limits, Permits, free
 from access.limits.stores import InFile, InPostgres, InProcess
 
@@ -149,4 +150,5 @@ def _take(tenant_id: int, limits: Limits, wanted: int, paid: int) -> Grant:
         except (Error, sqlite3.Error, OSError, LookupError) as error:
             _failed_at = time.monotonic()
             logger.warning("The limits of calls are counted per process for a moment: %s", error)
+    metrics.limits_in_process.inc()
     return _in_process.take(tenant_id, limits, wanted, paid)

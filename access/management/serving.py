@@ -112,8 +112,8 @@ class Server:
             _on_signals(_end_at_once)  # granian has put its own handlers there
 
 
-def free_address(host: str, port: int) -> str:
-    """The numeric address of `host`, once the port there has proven free.
+def free_address(host: str, port: int, *, option: str = "--port ") -> str:
+    """The numeric address of `host`, once the port there has proven free. `option` is what it was given with.
 
     Granian itself would share a port with another server without a word. Raises CommandError.
     """
@@ -129,7 +129,7 @@ def free_address(host: str, port: int) -> str:
             probe.bind(address)
             probe.listen()
         except OSError as error:
-            hint = f" Try --port {port + 1}." if port < 65535 else ""
+            hint = f" Try {option}{port + 1}." if port < 65535 else ""
             raise CommandError(f"Cannot serve on {host} port {port}: {error.strerror}.{hint}") from None
     return str(address[0])
 

@@ -1,7 +1,7 @@
 """Tasks that are enqueued again and again: declared with `register_schedule`, by each app when it is ready."""
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import transaction
@@ -36,6 +36,15 @@ def store_missing() -> None:
     """Give each schedule that is new in this version its row."""
     now = timezone.now()
     Schedule.objects.bulk_create([Schedule(name=name, next=now) for name in _schedules], ignore_conflicts=True)
+
+
+def last_enqueued(row: Schedule) -> datetime | None:
+    """When a worker enqueued the task for the last time; None for a schedule of another version.
+
+    A schedule that no worker has reached yet was due at its first moment, one interval later.
+    """
+    periodic = _schedules.get(row.name)
+    return row.next - periodic.every if periodic else None
 
 
 def enqueue_due() -> int:

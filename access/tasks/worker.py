@@ -17,6 +17,7 @@ from django.tasks.signals import task_finished, task_started
 from django.utils.crypto import get_random_string
 from django.utils.json import normalize_json
 
+from access import metrics
 from access.context import of_task
 from access.tasks import leases, schedules
 from access.tasks.backend import CHANNEL
@@ -59,6 +60,7 @@ class Worker:
                     self._wait()
                 lost = False
             except Error as error:
+                metrics.database_failures.inc("worker")
                 logger.log(logging.DEBUG if lost else logging.WARNING, "The database did not answer: %s", error)
                 lost = True
                 connection.close()

@@ -17,8 +17,9 @@ from uuid import UUID
 from django.db import Error, connection, transaction
 from django.db.models import F, Q
 
+from access import metrics
 from access.addresses import parse
-from access.database import commit_without_waiting
+from access.database import Failure, commit_without_waiting, failure_of
 from access.models import ApiToken, TokenUse
 from access.retention import Kind, delete_old, register
 from access.tasks.backend import task
@@ -176,9 +177,12 @@ def _write_counts(some: Sequence[Counted]) -> None:
 
 def _run() -> None:
     while not _stop.wait(INTERVAL):
+        metrics.uses_waiting.set(len(_uses) + len(_calls) + len(_counts))
         try:
             flush()
-        except Exception:  # the thread has to survive any error, or no later use would be written
+        except Exception as error:  # the thread has to survive any error, or no later use would be written
+            if failure_of(error) is Failure.AWAY:
+                metrics.database_failures.inc("token_use")
             logger.warning("Token usage could not be written. It will be tried again.", exc_info=True)
             connection.close()
     connection.close()

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from access import metrics
 from access.audit.events import Actor, log_event
 from access.kinds import WEBHOOK_DISABLED
 from access.models import AuditEvent, Webhook, WebhookDelivery
@@ -73,7 +74,9 @@ def deliver(webhook_id: int) -> None:
         delivery = _claim(webhook_id)
         if delivery is None:
             return
-        _record(delivery, _attempt(delivery))
+        result = _attempt(delivery)
+        metrics.webhook_attempts.inc("delivered" if result.delivered else "failed")
+        _record(delivery, result)
     deliver.enqueue(webhook_id)
 
 

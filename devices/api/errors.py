@@ -16,6 +16,7 @@ from django.http.multipartparser import MultiPartParserError
 from django.http.request import UnreadablePostError
 
 from access.database import Failure, drop_if_read_only, failure_of
+from access.http.observing import note_cause
 from access.http.slow_clients import BodyTooSlow
 from access.refusals import Refusal
 from devices.api.rendering import json_response
@@ -123,6 +124,8 @@ def answer(request: HttpRequest, error: Exception) -> ApiError:
     """`translate`, for a request that met the error: what no caller can mend is logged, with the request's line."""
     answer = translate(error)
     drop_if_read_only(error)
+    if answer.status == 503:
+        note_cause(error)
     match failure_of(error):
         case Failure.AWAY:
             logger.error("%s %s: the database did not answer: %s", request.method, request.path, error, exc_info=error)

@@ -13,6 +13,7 @@ from django.http import HttpResponse, QueryDict
 from django.utils.http import http_date
 from pydantic import TypeAdapter
 
+from access.context import note_operation
 from access.database import retried
 from access.http.requests import RoutedRequest
 from access.permissions import Permission, Section, catalogue
@@ -191,6 +192,8 @@ class Endpoint:
         # This order is a promise: nothing is parsed for a caller without a token, or without the permission.
         method = "GET" if request.method == "HEAD" else str(request.method)
         operation = self.operations.get(method)
+        if operation:
+            note_operation(operation.id)
         if not (operation or next(iter(self.operations.values()))).open:
             if not hasattr(request, "token"):  # another door has identified the sender already
                 identify(request, operation.id if operation else "")

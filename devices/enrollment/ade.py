@@ -58,6 +58,7 @@ class AppleAway(Refusal):
     """Apple did not confirm the owner of the token, so the integration is not stored."""
 
     status = 503
+    cause = "apple"
 
     def __init__(self) -> None:
         super().__init__("Apple's device enrollment service did not answer. Try again later.")

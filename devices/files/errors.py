@@ -9,6 +9,7 @@ from django.http.multipartparser import MultiPartParserError
 from django.http.request import UnreadablePostError
 
 from access.database import Failure, drop_if_read_only, failure_of
+from access.http.observing import note_cause
 from access.refusals import Refusal
 from devices.storage.files import AlreadyUploaded
 from devices.storage.signatures import LinkRefused, UploadRefused
@@ -87,6 +88,8 @@ def answer(request: HttpRequest, error: Exception) -> HttpResponse:
     """The response to a request with this error. Errors that the sender cannot correct are logged."""
     translated = translate(error)
     drop_if_read_only(error)
+    if translated.status == 503:
+        note_cause(error)
     if translated.code in {"InternalError", "ServiceUnavailable"}:
         logger.error("%s %s failed: %s", request.method, request.path, error, exc_info=error)
     response = translated.response()

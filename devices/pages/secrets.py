@@ -8,6 +8,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_POST
 
+from access.http.observing import note_cause
 from access.pages.forms.password import ReauthenticationForm
 from access.pages.guards import PageRequest, requires
 from access.pages.responses import fragment, no_store
@@ -52,7 +53,8 @@ def read(request: PageRequest, device_id: UUID, kind: str) -> HttpResponse:
         return _page(request, device, Row(row.kind, row.stored_at, form=form), status=422)
     try:
         (value,) = read_secrets(tenant=request.tenant, device_id=device_id, kinds=[row.kind], actor=request.actor)
-    except SecretUnreadable:
+    except SecretUnreadable as refusal:
+        note_cause(refusal)
         context = {
             "status": 503,
             "title": "This secret cannot be read at the moment",

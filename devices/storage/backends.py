@@ -20,6 +20,7 @@ class StorageAway(Refusal):
     """The service that stores the files does not answer."""
 
     status = 503
+    cause = "storage"
 
     def __init__(self) -> None:
         super().__init__("The storage of files cannot be reached at the moment.")

@@ -35,6 +35,7 @@ class UploadProcessing(Refusal):
     """The upload arrived and is being checked. The caller should repeat the call a moment later."""
 
     status = 503
+    cause = "processing"
 
     def __init__(self) -> None:
         super().__init__("The upload is still being processed.")

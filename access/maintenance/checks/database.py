@@ -73,8 +73,7 @@ def check_replication() -> Iterator[Finding]:
             "SELECT sync_state FROM pg_stat_replication WHERE application_name IS DISTINCT FROM 'pg_basebackup'"
         )
     ]
-    (names,) = _row("SELECT current_setting('synchronous_standby_names')")
-    yield judge_standbys(states, names)
+    yield judge_standbys(states, _row("SELECT current_setting('synchronous_standby_names')")[0])
 
 
 @register("replica")
@@ -139,21 +138,22 @@ def judge_clock(before: datetime, theirs: datetime | None, after: datetime, newe
 
 
 def judge_standbys(states: list[str | None], names: str) -> Finding:
-    """About the standbys of a primary, their states, and its setting synchronous_standby_names.
-
-    A user without pg_monitor sees the number of standbys, and no state.
-    """
+    """About the standbys of a primary, their states, and its setting synchronous_standby_names."""
     if not states:
         return note("A single node, without standbys.", "What comes after the last backup is lost with it.")
-    synchronous = any(state in SYNCHRONOUS for state in states) or (
-        bool(names) and all(each is None for each in states)
-    )
-    if not synchronous:
+    if not is_synchronous(states, names):
         return error(
             f"{len(states)} standbys, and none is synchronous: after a failover a revoked token works again.",
             "Set synchronous_standby_names (with Patroni: synchronous_mode).",
         )
     return ok(f"{len(states)} standbys, synchronous.")
+
+
+def is_synchronous(states: list[str | None], names: str) -> bool:
+    """Whether one of these standbys is synchronous. A user without pg_monitor sees their number, and no state."""
+    return any(state in SYNCHRONOUS for state in states) or (
+        bool(states) and bool(names) and all(each is None for each in states)
+    )
 
 
 def _sqlite() -> Iterator[Finding]:

@@ -10,10 +10,9 @@ from django_tasks_db.models import DBTaskResult
 
 from access.maintenance.doctor import Finding, error, ok, register, warning
 from access.maintenance.keys import counting
-from access.models import Backup, Schedule, TaskLease
+from access.models import Backup
+from access.tasks.liveness import workers
 
-# A worker moves each schedule on when it is due. The shortest interval is a minute, and a long task takes a while.
-SILENCE = timedelta(minutes=3)
 WAITS_LONG, WAITS_TOO_LONG = timedelta(minutes=5), timedelta(hours=1)
 FAILED_LATELY = timedelta(days=7)
 BACKUP_OLD = timedelta(hours=36)  # a daily one that was late
@@ -21,15 +20,13 @@ BACKUP_OLD = timedelta(hours=36)  # a daily one that was late
 
 @register("worker")
 def check_worker() -> Iterator[Finding]:
-    now = timezone.now()
-    due = Schedule.objects.order_by("next").values_list("next", flat=True).first()
-    running = TaskLease.objects.count()
-    if due is None:
+    found = workers()
+    if found.alive:
+        yield ok(f"A worker runs; {found.running} tasks are under way.")
+    elif found.due is None:
         yield error("None has ever run.", "Start `manage.py worker`: no mail is sent without one.")
-    elif due < now - SILENCE and not TaskLease.objects.filter(until__gte=now).exists():
-        yield error(f"None has run for {_since(due)}.", "Start `manage.py worker`, and look at its log.")
     else:
-        yield ok(f"A worker runs; {running} tasks are under way.")
+        yield error(f"None has run for {_since(found.due)}.", "Start `manage.py worker`, and look at its log.")
 
 
 @register("tasks")

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from access.management.exporter import exporting
 from access.management.serving import (
     Server,
     check_database,
@@ -51,8 +52,9 @@ class Command(BaseCommand):
             default=0,
             help="run N workers (one by default) beside the server",
         )
+        add("--metrics", metavar="HOST:PORT", help="serve metrics for Prometheus there, such as 127.0.0.1:9464")
 
-    def handle(self, *args: Any, host: str, port: int, with_worker: int, **options: Any) -> None:
+    def handle(self, *args: Any, host: str, port: int, with_worker: int, metrics: str | None, **options: Any) -> None:
         stop_on_signals()
         try:
             server = Server(
@@ -72,7 +74,7 @@ class Command(BaseCommand):
             check_scheme(server.certificate)
             check_database()
             check_static_files()
-            with workers(with_worker):
+            with exporting(metrics), workers(with_worker):
                 server.run()
         except KeyboardInterrupt:
             pass
