@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
@@ -14,7 +15,7 @@ THEMES = {"system": "System", "light": "Light", "dark": "Dark"}
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """Variables of the page frame: the theme, the labels, and the pages that this person may open.
+    """Variables of the page frame: the theme, the labels, the version, and the pages that this person may open.
 
     The session is read only when a template asks for it, so that the page for a lost database can be rendered.
     """
@@ -34,5 +35,6 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "theme": theme if theme in THEMES else "system",
         "themes": THEMES,
         "labels": labels,
+        "version": settings.VERSION,
         "shell": SimpleLazyObject(items),
     }

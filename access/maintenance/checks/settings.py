@@ -1,7 +1,9 @@
-"""The settings: the version, and all that `check --deploy` finds."""
+"""The version, and the settings: all that `check --deploy` finds."""
 
+import platform
 from collections.abc import Iterator
 
+from django import get_version
 from django.conf import settings
 from django.core import checks
 
@@ -9,6 +11,11 @@ from access.maintenance.doctor import Finding, error, ok, register, warning
 
 # Django's warnings that follow from one setting of ours.
 ABOUT_HTTPS = {"security.W004", "security.W008", "security.W011", "security.W012", "security.W016"}
+
+
+@register("version")
+def check_version() -> Iterator[Finding]:
+    yield ok(f"{settings.VERSION}, with Python {platform.python_version()} and Django {get_version()}.")
 
 
 @register("settings")
@@ -27,4 +34,4 @@ def check_settings() -> Iterator[Finding]:
     if settings.DEBUG:
         yield error("DEBUG is on: each visitor sees tracebacks.", "Remove DEBUG from the settings.")
     elif not found and settings.HTTPS:
-        yield ok(f"Version {settings.VERSION}; `check --deploy` finds nothing.")
+        yield ok("`check --deploy` finds nothing.")

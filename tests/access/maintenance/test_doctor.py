@@ -70,6 +70,14 @@ def test_an_installation_in_order_ends_with_0(healthy: None) -> None:
     assert len(lines) > 12
 
 
+def test_the_version_is_the_first_line(healthy: None, settings: Settings) -> None:
+    settings.VERSION = "7.8.9"
+    settings.DEBUG = True  # what else is wrong changes nothing
+    found = examined()
+    assert next(iter(found)) == "version"
+    assert only(found, "version").startswith("ok: 7.8.9, with Python 3.13.")
+
+
 def test_an_error_is_the_exit_status(healthy: None) -> None:
     Schedule.objects.update(next=timezone.now() - timedelta(hours=1))
     with pytest.raises(CommandError, match="1 errors"):

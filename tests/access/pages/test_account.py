@@ -372,3 +372,14 @@ def test_the_actor_of_a_change_has_an_address(client: Client, person: Administra
     event = AuditEvent.objects.get(summary="Authenticator app added")
     assert (event.actor_id, event.metadata) == (str(person.pk), {"address": "127.0.0.1"})
     assert Actor.of(person).id == event.actor_id
+
+
+@pytest.mark.parametrize("path", ["/access/tokens/", "/account/", "/nowhere/", "/admin/"])
+def test_each_page_of_a_signed_in_person_has_the_version(
+    owner: Administrator, operator: Administrator, settings: Any, path: str
+) -> None:
+    settings.VERSION = "7.8.9"
+    client = Client()
+    assert "7.8.9" not in client.get("/sign-in/").content.decode()
+    client.force_login(operator if path == "/admin/" else owner)
+    assert "Version 7.8.9" in client.get(path).content.decode()
