@@ -3,7 +3,8 @@
 import random
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import Enum, auto
 
 from django.db import DataError, Error, InterfaceError, OperationalError, connection, transaction
@@ -111,11 +112,21 @@ def answers_writes() -> bool:
                     return True
             finally:
                 cursor.execute(f"PRAGMA busy_timeout = {patience}")
-    before, connection.connection.waits = connection.connection.waits, 1.0
+    with limited_waits(1.0), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean")
+        return not cursor.fetchone()[0]
+
+
+@contextmanager
+def limited_waits(seconds: float) -> Iterator[None]:
+    """Inside, each statement waits so long for PostgreSQL. SQLite lets readers wait for nothing."""
+    connection.ensure_connection()
+    if connection.vendor != "postgresql":
+        yield
+        return
+    before, connection.connection.waits = connection.connection.waits, seconds
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean")
-            return not cursor.fetchone()[0]
+        yield
     finally:
         if connection.connection is not None:
             connection.connection.waits = before

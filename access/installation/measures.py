@@ -11,6 +11,7 @@ from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
 from access import sql
+from access.database import limited_waits
 from access.maintenance.checks.database import is_synchronous
 from access.maintenance.expiries import SOON, Expiring, expiring
 from access.metrics import Series
@@ -60,10 +61,8 @@ _expiries: tuple[float, list[Expiring]] = (float("-inf"), [])
 
 def measure() -> list[Value]:
     """Every number: its series, its labels and its value. A fixed number of queries. Raises django.db.Error."""
-    connection.ensure_connection()
-    if connection.vendor == "postgresql":
-        connection.connection.waits = WAITS
-    return [*_tasks(), *_tenants(), *_rare(), *_webhooks(), *_replication()]
+    with limited_waits(WAITS):
+        return [*_tasks(), *_tenants(), *_rare(), *_webhooks(), *_replication()]
 
 
 def _tasks() -> Iterator[Value]:

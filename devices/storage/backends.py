@@ -97,6 +97,9 @@ class Storage(Protocol):
     def delete(self, key: str) -> None:
         """Delete the file, if it exists."""
 
+    def check(self) -> None:
+        """Raises OSError or StorageAway if the storage does not answer. It stores nothing."""
+
     def clean_up(self) -> int:
         """Delete the files of interrupted uploads. Returns their number."""
 

@@ -78,6 +78,13 @@ class EmbeddedStorage(Writing, FileSystemStorage):
         with suppress(FileNotFoundError):
             self._path(name).unlink()
 
+    def check(self) -> None:
+        place = Path(self.location)
+        while not place.exists():  # it is made with the first file
+            place = place.parent
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise PermissionError(f"{place} cannot be written.")
+
     def clean_up(self) -> int:
         removed = 0
         with suppress(FileNotFoundError):

@@ -114,6 +114,16 @@ class BucketStorage(Writing, S3Storage):
     def delete(self, name: str) -> None:
         self._client.delete_object(Bucket=self.bucket_name, Key=name)
 
+    def check(self) -> None:
+        try:
+            self._client.head_object(Bucket=self.bucket_name, Key="readyz")
+        except ClientError as error:
+            # An identity that may not list the bucket gets 403 for a key that does not exist.
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] not in {403, 404}:
+                raise StorageAway from error
+        except BotoCoreError as error:
+            raise StorageAway from error
+
     def clean_up(self) -> int:
         return 0  # the service itself deletes interrupted uploads
 

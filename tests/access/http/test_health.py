@@ -2,16 +2,22 @@
 
 import signal
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
 from django.test import Client
+from django.utils import timezone
 
 from access.http import health
+from access.models import Schedule
+from access.tasks.liveness import SILENCE
+from devices.storage.embedded import EmbeddedStorage
 from tests import processes
 from tests.browser.servers import free_port
 
@@ -19,8 +25,10 @@ from tests.browser.servers import free_port
 @pytest.fixture
 def probe(db: None) -> Iterator[Client]:
     """As a load balancer asks: at an address, over plain http."""
+    health._storage_said = (float("-inf"), "")
     yield Client(headers={"host": "10.0.0.7:8000"})
     health._applied.clear()
+    health._storage_said = (float("-inf"), "")
 
 
 def test_a_process_that_lives_says_so_without_the_database(
@@ -36,8 +44,43 @@ def test_a_process_that_lives_says_so_without_the_database(
 def test_a_process_that_can_do_its_work_is_ready(probe: Client, settings: Any) -> None:
     answer = probe.get("/readyz")
     assert answer.status_code == 200
-    checks = {"server": "ok", "database": "ok", "migrations": "ok", "keys": "ok"}
+    checks = {"server": "ok", "database": "ok", "migrations": "ok", "keys": "ok", "storage": "ok", "worker": "missing"}
     assert answer.json() == {"status": "ok", "version": settings.VERSION} | checks
+
+
+def test_a_worker_and_the_storage_are_told_and_fail_nothing(probe: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: object) -> None:
+        raise OSError("No such device")
+
+    Schedule.objects.create(name="deliver-webhooks", next=timezone.now())
+    monkeypatch.setattr(EmbeddedStorage, "check", fail)
+    answer = probe.get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (200, "ok")
+    assert (answer.json()["worker"], answer.json()["storage"]) == ("ok", "unreachable")
+    Schedule.objects.update(next=timezone.now() - SILENCE - timedelta(seconds=1))
+    answer = probe.get("/readyz")
+    assert (answer.status_code, answer.json()["worker"]) == (200, "missing")
+
+
+def test_a_storage_that_hangs_delays_no_answer(probe: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    goes_on = threading.Event()
+    monkeypatch.setattr(EmbeddedStorage, "check", lambda self: goes_on.wait(30))
+    monkeypatch.setattr(health, "REMEMBERED", 0)
+    begun = time.monotonic()
+    answers = [probe.get("/readyz") for _ in range(4)]
+    took = time.monotonic() - begun
+    goes_on.set()
+    assert {answer.status_code for answer in answers} == {200}
+    assert {answer.json()["storage"] for answer in answers} == {"unreachable"}
+    assert took < 3, "only the first of them waits, for half a second"
+    processes.wait_for(lambda: probe.get("/readyz").json()["storage"] == "ok", 5)
+
+
+def test_a_storage_is_asked_once_in_a_while(probe: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(EmbeddedStorage, "check", lambda self: asked.append(self.location))
+    assert {probe.get("/readyz").json()["storage"] for _ in range(3)} == {"ok"}
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -228,3 +229,10 @@ def test_a_bucket_that_does_not_answer_is_a_503(settings: Any, tenant: Tenant, o
     assert reservation.post.fields["x-amz-security-token"] == ""
     with pytest.raises(StorageAway):
         look_for_upload(reservation.file)
+    with pytest.raises(StorageAway):
+        files_storage().check()
+
+
+def test_a_storage_that_answers_says_so_and_stores_nothing(storage: str, tmp_path: Path) -> None:
+    files_storage().check()
+    assert list(tmp_path.rglob("*")) == []
