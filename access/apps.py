@@ -16,6 +16,7 @@ class AccessConfig(AppConfig):
         from access.keyrings import audit_keyring, keyring
         from access.maintenance.purge import purge_daily
         from access.notices.mail import send_waiting_notices
+        from access.outgoing import check_settings
         from access.sign_in import trail
         from access.sign_in.upkeep import clear_attempts, clear_sessions
         from access.tasks.schedules import register_schedule
@@ -30,6 +31,7 @@ class AccessConfig(AppConfig):
         keyring("IRU_TOKEN_KEYS")  # a malformed key stops the start instead of the first request
         audit_keyring()
         networks()  # and so does a malformed network
+        check_settings()  # and a malformed proxy
         trail.connect()
         request_finished.connect(context.end_request)
         events.publishers.append(publish_event)

@@ -198,6 +198,15 @@ TASKS = {"default": {"BACKEND": "access.tasks.backend.TaskBackend"}}
 # Addresses or networks that webhooks may send to although they are not of the public Internet, and identity providers.
 IRU_WEBHOOK_NETWORKS = env.list("IRU_WEBHOOK_NETWORKS", default=[])
 
+# --- Outgoing connections ---------------------------------------------------------------------------------------------
+
+# A proxy that opens tunnels (CONNECT), and what is connected to without it: names with all names below them, addresses
+# and networks. Empty: every connection is direct.
+IRU_HTTPS_PROXY = env.str("IRU_HTTPS_PROXY", default="")
+IRU_NO_PROXY = env.list("IRU_NO_PROXY", default=[])
+# A PEM file with the authorities that prove other servers, in place of the public ones.
+IRU_CA_FILE = env.str("IRU_CA_FILE", default="")
+
 # --- People -----------------------------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "access.Administrator"
@@ -255,6 +264,8 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 _mail = env.email_url("EMAIL_URL", default="smtp://localhost:25")
 MAILERS: dict[str, dict[str, Any]] = {"default": {"BACKEND": _mail["EMAIL_BACKEND"]}}
 if _mail["EMAIL_HOST"]:
+    if _mail["EMAIL_BACKEND"] == "django.core.mail.backends.smtp.EmailBackend":
+        MAILERS["default"]["BACKEND"] = "access.smtp.SmtpBackend"  # with the proxy and the authorities above
     MAILERS["default"]["OPTIONS"] = {
         "host": _mail["EMAIL_HOST"],
         "port": _mail["EMAIL_PORT"] or 25,

@@ -28,6 +28,8 @@ FLOORS: dict[str, list[set[str]]] = {
         {"attempts"},
         {"tasks", "roles", "replica", "sealing"},
         {"models", "presets"},
+        {"smtp"},
+        {"outgoing"},
         {"permissions", "addresses", "limits", "checks", "keyrings", "kinds", "labels", "logs", "refusals"},
         {"csv", "database", "disk", "patience", "retention", "schema", "sql", "sqlite3", "search"},
         {"postgresql", "context", "metrics"},

@@ -1,22 +1,22 @@
 """One POST to the URL of a webhook, within limits that its receiver cannot exceed.
 
 The name is resolved once, and the connection is made to an address that was checked, so that a second answer of the
-name server changes nothing. TLS proves the name. There is no redirect, no proxy and no second request, and the deadline
-is for all of it together: a receiver that sends one byte each second ends at the same moment as one that sends none.
+name server changes nothing. A proxy is asked for that address too, never for the name, which it would resolve itself.
+TLS proves the name. There is no redirect and no second request, and the deadline is for all of it together: a receiver
+that sends one byte each second ends at the same moment as one that sends none.
 """
 
 import logging
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from ssl import SSLContext
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpcore
-import httpx
 
+from access.outgoing import Proxy, ProxyRefused, expect_tunnel, proxy_for, tls_context
 from access.webhooks.destinations import Address, Refused, resolve
 
 # With LOG_LEVEL=DEBUG, httpcore would log the headers of each answer.
@@ -66,7 +66,7 @@ def send(method: str, url: str, body: bytes, headers: dict[str, str], *, seconds
     try:
         addresses = resolve(host, port, deadline.left())
         with httpcore.ConnectionPool(
-            ssl_context=_tls(), network_backend=_Pinned(addresses, deadline), http2=False, retries=0
+            ssl_context=_tls(), network_backend=_Pinned(addresses, deadline, proxy_for(host)), http2=False, retries=0
         ) as pool:
             sent = {"Host": parts.netloc, "Content-Length": str(len(body))}
             sent |= {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", "Connection": "close"} | headers
@@ -104,16 +104,15 @@ def _reason(error: Exception) -> str:
     return f"{start}: {text}." if text else f"{start}."
 
 
-@lru_cache(maxsize=1)
 def _tls() -> SSLContext:
-    return httpx.create_ssl_context()
+    return tls_context()
 
 
 class _Pinned(httpcore.NetworkBackend):
-    """Connects to the given addresses, whatever name is asked for."""
+    """Connects to the given addresses, whatever name is asked for, and by the proxy if there is one."""
 
-    def __init__(self, addresses: list[Address], deadline: Deadline) -> None:
-        self._addresses, self._deadline = addresses, deadline
+    def __init__(self, addresses: list[Address], deadline: Deadline, proxy: Proxy | None) -> None:
+        self._addresses, self._deadline, self._proxy = addresses, deadline, proxy
         self._backend = httpcore.SyncBackend()
 
     def connect_tcp(
@@ -128,12 +127,26 @@ class _Pinned(httpcore.NetworkBackend):
         for address in self._addresses:
             limit = CONNECT_SECONDS if address != self._addresses[-1] else None
             try:
-                stream = self._backend.connect_tcp(str(address), port, timeout=self._deadline.left(limit))
+                return self._connect(str(address), port, limit)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as failed:
                 error = failed
-            else:
-                return _Timed(stream, self._deadline)
         raise error
+
+    def _connect(self, address: str, port: int, limit: float | None) -> "_Timed":
+        proxy = self._proxy and proxy_for(address)  # a network may be named as well
+        if proxy is None:
+            return _Timed(self._backend.connect_tcp(address, port, timeout=self._deadline.left(limit)), self._deadline)
+        proxied = self._backend.connect_tcp(proxy.host, proxy.port, timeout=self._deadline.left(limit))
+        stream = _Timed(proxied, self._deadline)
+        try:
+            stream.write(proxy.request(address, port))
+            expect_tunnel(stream.read)
+        except BaseException as failed:
+            stream.close()
+            if isinstance(failed, ProxyRefused):
+                raise httpcore.ConnectError(str(failed)) from None
+            raise
+        return stream
 
 
 class _Timed(httpcore.NetworkStream):

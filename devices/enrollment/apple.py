@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Self, cast
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import httpx
@@ -16,6 +17,7 @@ from django.conf import settings
 from oauthlib.oauth1 import Client as Signer
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, StringConstraints, ValidationError
 
+from access.outgoing import client_options
 from devices.enrollment.server_tokens import ServerToken
 from devices.models import AdeIntegration
 from devices.retries import retry_after
@@ -152,6 +154,7 @@ class AppleDevices:
             base_url=settings.IRU_ADE_URL,
             timeout=httpx.Timeout(patience.answer, connect=5),
             follow_redirects=False,  # the credentials are only for this host
+            **client_options(urlsplit(settings.IRU_ADE_URL).hostname or ""),
             headers={
                 "User-Agent": "iru-endpoint/1.0",
                 "X-Server-Protocol-Version": PROTOCOL_VERSION,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, BinaryIO
+from urllib.parse import urlsplit
 
 from boto3.exceptions import S3UploadFailedError
 from botocore.config import Config
@@ -13,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from django.utils.http import content_disposition_header
 from storages.backends.s3 import S3Storage
 
+from access.outgoing import authorities, configured_proxy, proxy_for
 from devices.storage.backends import Content, Incoming, PresignedPost, StorageAway, Writing
 
 SECONDS = 3  # to connect, and between two pieces; short, because a call that looks for an upload waits for it
@@ -47,6 +49,9 @@ class BucketStorage(Writing, S3Storage):
     def __init__(self, **options: Any) -> None:
         # Some services do not have a host name for each bucket.
         style = "path" if options.get("endpoint_url") else "auto"
+        proxy = proxy_for(urlsplit(options.get("endpoint_url") or "https://s3.amazonaws.com").hostname or "")
+        # None: the variables that boto3 itself reads are in force.
+        direct: dict[str, str] | None = {} if configured_proxy() else None
         super().__init__(
             signature_version="s3v4",
             client_config=Config(
@@ -55,7 +60,9 @@ class BucketStorage(Writing, S3Storage):
                 connect_timeout=SECONDS,
                 read_timeout=10 * SECONDS,
                 retries={"total_max_attempts": 2},
+                proxies={"https": proxy.url, "http": proxy.url} if proxy else direct,
             ),
+            verify=authorities(),
             **options,
         )
 

@@ -2,17 +2,21 @@
 
 import shutil
 import smtplib
+import socket
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
+from django.conf import settings
 from django.core.files.storage import storages
 from django.core.mail import mailers
 from django.core.mail.backends.smtp import EmailBackend
 
 from access.maintenance.doctor import Finding, error, note, ok, register, warning
+from access.outgoing import authorities, configured_proxy, proxy_of_environment
 
 PROBE = b"written by manage.py doctor"
+PROXY_LIMIT = 3.0  # seconds
 ROOM = 1024**3  # bytes that a disk should have left
 
 
@@ -38,6 +42,27 @@ def check_files() -> Iterator[Finding]:
     yield ok(f"{place} takes, returns and deletes a file.")
     if storage.embedded and (free := shutil.disk_usage(storage.location).free) < ROOM:
         yield warning(f"Its disk has {free // 1024**2} MiB left.", "Make room, or move it to a larger disk.")
+
+
+@register("outgoing")
+def check_outgoing() -> Iterator[Finding]:
+    proxy, file = configured_proxy(), authorities()
+    if proxy is None and (other := proxy_of_environment()):
+        yield warning(
+            f"HTTPS_PROXY names {other}: Apple, the import and the storage are reached by it, mail and webhooks not.",
+            "Set IRU_HTTPS_PROXY, which is for all of them.",
+        )
+    by = f"by the proxy {proxy.name}" if proxy else "without a proxy"
+    if proxy and settings.IRU_NO_PROXY:
+        by += f", except {', '.join(settings.IRU_NO_PROXY)}"
+    trusting = f"the authorities in {file}" if file else "the public authorities"
+    if proxy is not None:
+        try:
+            socket.create_connection((proxy.host, proxy.port), PROXY_LIMIT).close()
+        except OSError as failure:
+            yield error(f"The proxy {proxy.name} cannot be reached: {failure}", "Look at IRU_HTTPS_PROXY.")
+            return
+    yield ok(f"Other servers are reached {by}, and proved by {trusting}.")
 
 
 @register("mail")

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import stamina
 
+from access.outgoing import client_options
 from devices.retries import retry_after
 
 RATE = 40  # requests a second: the public API allows 50, and others call it too
@@ -66,6 +67,7 @@ class SourceTenant:
             transport=transport,
             timeout=TIMEOUT,
             follow_redirects=False,  # httpx would follow to any host
+            **client_options(self._base.host),
             headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
         )
 
