@@ -7,7 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum, auto
 
-from django.db import DataError, Error, InterfaceError, OperationalError, connection, transaction
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    DataError,
+    Error,
+    InterfaceError,
+    OperationalError,
+    connection,
+    connections,
+    transaction,
+)
 
 from access.postgresql.base import WAITS_LONG
 
@@ -118,18 +127,19 @@ def answers_writes() -> bool:
 
 
 @contextmanager
-def limited_waits(seconds: float) -> Iterator[None]:
+def limited_waits(seconds: float, *, alias: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
     """Inside, each statement waits so long for PostgreSQL. SQLite lets readers wait for nothing."""
-    connection.ensure_connection()
-    if connection.vendor != "postgresql":
+    database = connections[alias]
+    database.ensure_connection()
+    if database.vendor != "postgresql":
         yield
         return
-    before, connection.connection.waits = connection.connection.waits, seconds
+    before, database.connection.waits = database.connection.waits, seconds
     try:
         yield
     finally:
-        if connection.connection is not None:
-            connection.connection.waits = before
+        if database.connection is not None:
+            database.connection.waits = before
 
 
 def allow_long_statements() -> None:

@@ -10,6 +10,7 @@ import time
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, Error, connections
 
+from access.database import limited_waits
 from access.models import AuditHead, Tenant
 
 REPLICA = "replica"  # the alias of the database of DATABASE_REPLICA_URL
@@ -41,14 +42,8 @@ def replica_for(tenant: Tenant) -> str:
 
 def _copied(tenant: Tenant) -> int:
     """The number of the tenant's last event on the replica."""
-    replica = connections[REPLICA]
-    replica.ensure_connection()
-    before, replica.connection.waits = replica.connection.waits, WAITS
-    try:
+    with limited_waits(WAITS, alias=REPLICA):
         return AuditHead.objects.using(REPLICA).filter(tenant=tenant).values_list("sequence", flat=True).first() or 0
-    finally:
-        if replica.connection is not None:
-            replica.connection.waits = before
 
 
 def _leave(error: Error) -> None:
