@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate, pre_migrate
 
 
 class AccessConfig(AppConfig):
@@ -17,6 +18,7 @@ class AccessConfig(AppConfig):
         from access.maintenance.purge import purge_daily
         from access.notices.mail import send_waiting_notices
         from access.outgoing import check_settings
+        from access.schema import lift_limits, restore_limits
         from access.sign_in import trail
         from access.sign_in.upkeep import clear_attempts, clear_sessions
         from access.tasks.schedules import register_schedule
@@ -35,6 +37,8 @@ class AccessConfig(AppConfig):
         trail.connect()
         request_finished.connect(context.end_request)
         events.publishers.append(publish_event)
+        pre_migrate.connect(lift_limits, sender=self)
+        post_migrate.connect(restore_limits, sender=self)
         register_schedule("clear-sessions", clear_sessions, every=timedelta(days=1))
         register_schedule("clear-attempts", clear_attempts, every=timedelta(hours=1))
         register_schedule("prune-tasks", prune_tasks, every=timedelta(days=1))

@@ -1,9 +1,9 @@
-"""Migrations: those that the database lacks, and an operation that creates many models at once."""
+"""Migrations: those that the database lacks, the limits that they lift, an operation that creates many models."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from django.db import connection
+from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.operations.base import Operation, OperationCategory
 from django.db.migrations.operations.models import CreateModel
@@ -22,6 +22,25 @@ def compare_migrations() -> Migrations:
     loader = executor.loader
     missing = len(executor.migration_plan(loader.graph.leaf_nodes()))
     return Migrations(missing, sorted(set(loader.applied_migrations) - set(loader.disk_migrations)))
+
+
+def lift_limits(using: str, **kwargs: Any) -> None:
+    """Before migrations: a transaction may compute as long as it does. Filling a large table takes minutes.
+
+    The limit to waiting for a lock stays: requests would queue up behind a change of a table that waits.
+    """
+    _execute(using, "SET idle_in_transaction_session_timeout = 0")
+
+
+def restore_limits(using: str, **kwargs: Any) -> None:
+    """After migrations: the limits of the settings."""
+    _execute(using, "RESET idle_in_transaction_session_timeout")
+
+
+def _execute(using: str, statement: str) -> None:
+    if connections[using].vendor == "postgresql":
+        with connections[using].cursor() as cursor:
+            cursor.execute(statement)
 
 
 class CreateModels(Operation):
