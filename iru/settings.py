@@ -84,6 +84,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "access.http.observing.ObservingMiddleware",  # around all others
     "access.http.health.HealthMiddleware",
+    "access.http.migrating.MigrationsMiddleware",
     "access.http.middleware.ProxyMiddleware",
     "access.http.middleware.HostMiddleware",
     # Calls to the API end in HostMiddleware, so only pages pass the following.

@@ -102,6 +102,14 @@ def unavailable(request: HttpRequest) -> HttpResponse:
     return response
 
 
+def upgrading(request: HttpRequest) -> HttpResponse:
+    """The page while migrations are missing, made without a query."""
+    request.user = AnonymousUser()
+    response = _page(request, 503, "The server is being upgraded", "Nothing was changed. Try again in a minute.")
+    response["Retry-After"] = "5"
+    return response
+
+
 def too_many_attempts(request: HttpRequest, exception: Any) -> HttpResponse:
     minutes = math.ceil(exception.retry_after / 60)
     wait = "a moment" if exception.retry_after < 10 else f"{minutes} minute{'s' if minutes > 1 else ''}"

@@ -27,6 +27,7 @@ from granian.log import LogLevels
 
 from access.checks import NAME_IT, NO_PROXY, lacks_proxy
 from access.http.health import STOPPING
+from access.http.migrating import WAIT
 from access.http.slow_clients import THREADS, TRANSFERS
 from access.limits.leases import PROCESSES
 from access.postgresql.pooler import refuse_pooler
@@ -52,6 +53,7 @@ class Server:
     header_timeout: int = 30  # seconds that a client has for its headers, and a connection between two requests
     kill_timeout: int = 5  # seconds that requests under way have to finish
     drain: int = 0  # seconds, before that, in which it serves on and says at /readyz that it stops
+    migration_wait: int = 0  # seconds for which requests may wait until `migrate` has run
     certificate: Path | None = None
     key: Path | None = None
     quiet: bool = False
@@ -60,7 +62,12 @@ class Server:
         """Serve until SIGINT or SIGTERM. Raises CommandError if the port is taken or the server ends by itself."""
         free_address(self.address, self.port)  # once more: a set-up takes seconds, and another server may have started
         connections.close_all()  # a server process must not inherit an open one
-        os.environ |= {THREADS: str(self.threads), TRANSFERS: str(self.transfers), PROCESSES: str(self.processes)}
+        os.environ |= {
+            THREADS: str(self.threads),
+            TRANSFERS: str(self.transfers),
+            PROCESSES: str(self.processes),
+            WAIT: str(self.migration_wait),
+        }
         # The file is made when it begins to stop, so that a server that is killed before leaves nothing.
         stopping = Path(tempfile.gettempdir()) / f"iru-serve-{uuid4().hex}"
         os.environ[STOPPING] = str(stopping)

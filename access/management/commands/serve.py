@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from access.management.exporter import exporting
 from access.management.serving import (
     Server,
+    check_connection,
     check_database,
     check_scheme,
     check_static_files,
@@ -42,6 +43,13 @@ class Command(BaseCommand):
             default=0,
             help="seconds to serve on after the signal to stop, while /readyz says so (default: %(default)s)",
         )
+        add(
+            "--wait-for-migrations",
+            type=_natural,
+            metavar="N",
+            default=0,
+            help="start before `migrate`, and let requests wait for it, so many seconds at most (default: %(default)s)",
+        )
         add("--certificate", type=Path, help="TLS certificate, where no proxy ends TLS")
         add("--key", type=Path, help="its private key, PKCS#8")
         add(
@@ -67,12 +75,16 @@ class Command(BaseCommand):
                 header_timeout=options["header_timeout"],
                 kill_timeout=options["kill_timeout"],
                 drain=options["drain"],
+                migration_wait=options["wait_for_migrations"],
                 certificate=options["certificate"],
                 key=options["key"],
             )
             _check_files(server.certificate, server.key)
             check_scheme(server.certificate)
-            check_database()
+            if server.migration_wait:
+                check_connection()
+            else:
+                check_database()
             check_static_files()
             with exporting(metrics), workers(with_worker):
                 server.run()
