@@ -25,6 +25,7 @@ from access.tasks.worker import Worker
 from tests import chromium, database
 from tests.apple import Apple
 from tests.clients import NO_PACKAGES
+from tests.deploy import NO_PROGRAM
 from tests.factories.access import AdministratorFactory, ApiTokenFactory, TenantFactory
 from tests.types import Call, IssuedApiToken, IssueToken, Response, RunTasks
 
@@ -83,7 +84,7 @@ def calls_counted_in_memory() -> Iterator[None]:
 
 NO_BROWSER = "no Chromium: nothing that people see or click is tested. Install one, or name it in IRU_CHROMIUM"
 # What a machine may lack for `.ci/run`, which sets IRU_FORBID_SKIPS: any other skipped test fails there.
-ALLOWED_SKIPS = (NO_PACKAGES,)
+ALLOWED_SKIPS = (NO_PACKAGES, NO_PROGRAM)
 
 
 def pytest_configure(config: pytest.Config) -> None:
