@@ -82,7 +82,7 @@ class SlowClients:
             body = transfer.body = TimedBody(environ, self._places)
             environ["wsgi.input"] = body
             try:
-                return _handed_over(self._application(environ, start_response), transfer)
+                return _handed_over(self._application(environ, _closing(start_response, body)), transfer)
             finally:
                 body.release()
         except BaseException:
@@ -230,6 +230,7 @@ class TimedBody(IOBase):
         self._start: float | None = None
         self._position = 0
         self._piece = PIECE
+        self.complete = False  # whether it was read to its end
 
     def transfer(self) -> None:
         """Release the body's place, because the request now holds one among the transfers."""
@@ -248,11 +249,13 @@ class TimedBody(IOBase):
             data += piece
             self._position += len(piece)
             if len(piece) < asked:
+                self.complete = True
                 self.release()
                 break
             if monotonic() - self._start > SECONDS + self._position / RATE:
                 raise BodyTooSlow
         if self._position == body_length(self._environ):
+            self.complete = True
             self.release()
         return bytes(data)
 
@@ -268,6 +271,20 @@ class TimedBody(IOBase):
             self.stranger = network(self._environ.get("REMOTE_ADDR", "")) or "?"
         self._places.take(self)
         return monotonic()
+
+
+def _closing(start_response: Any, body: TimedBody) -> Any:
+    """`start_response`, with `Connection: close` if the body was not read: the server then closes the connection.
+
+    Without the header the client would send its next request there, and get no answer.
+    """
+
+    def start(status: str, headers: list[tuple[str, str]], *arguments: Any) -> Any:
+        if not body.complete:
+            headers = [*headers, ("Connection", "close")]
+        return start_response(status, headers, *arguments)
+
+    return start
 
 
 def _handed_over(answer: Iterable[bytes], transfer: Transfer) -> Iterable[bytes]:

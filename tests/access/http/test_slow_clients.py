@@ -292,3 +292,18 @@ def test_a_file_that_is_read_too_slowly_ends(monkeypatch: pytest.MonkeyPatch) ->
     clock[0] = slow_clients.SECONDS + 1
     with pytest.raises(StopIteration):
         next(streamed)
+
+
+@pytest.mark.parametrize(("read", "closes"), [(0, True), (3, True), (4, False), (-1, False)])
+def test_an_answer_to_a_body_that_was_not_read_says_that_the_connection_ends(read: int, closes: bool) -> None:
+    def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        if read:
+            environ["wsgi.input"].read(read)
+        start_response("503 Service Unavailable", [("Retry-After", "5")])
+        return [b""]
+
+    answered: list[tuple[str, str]] = []
+    SlowClients(application, threads=4)(
+        environ(BytesIO(b"body"), REMOTE_ADDR="192.0.2.1"), lambda status, headers: answered.extend(headers)
+    )
+    assert (("Connection", "close") in answered) is closes
