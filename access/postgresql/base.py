@@ -76,7 +76,13 @@ def connect(*args: Any, **kwargs: Any) -> LimitedConnection:
     server = (kwargs.get("host"), kwargs.get("port"))
     if time.monotonic() - LimitedConnection.unanswered_at.get(server, float("-inf")) < PAUSE:
         raise Unanswered("The database did not answer a moment ago.")
-    made = LimitedConnection.connect(*args, **kwargs)
+    try:
+        made = LimitedConnection.connect(*args, **kwargs)
+    except psycopg.errors.ConnectionTimeout:
+        # A request that waited for this thread meanwhile must not wait for the server as well.
+        if LimitedConnection.waits is not None:
+            LimitedConnection.unanswered_at[server] = time.monotonic()
+        raise
     made.server = server
     return made
 

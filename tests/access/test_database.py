@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -32,7 +33,7 @@ from access import sql
 from access.database import Failure, allow_long_statements, failure_of
 from access.logs import OutageFilter
 from access.models import Administrator
-from access.postgresql.base import PAUSE, WAITS, LimitedConnection
+from access.postgresql.base import PAUSE, WAITS, LimitedConnection, Unanswered, connect
 from tests.processes import ROOT, environment, wait_for
 from tests.types import Call, IssueToken
 
@@ -250,6 +251,18 @@ class TestPostgresql:
                 assert time.monotonic() - begun < 0.5
             time.sleep(PAUSE)
             assert ask().status_code == 200, "a new connection"
+
+    def test_a_server_that_accepts_no_connection_is_waited_for_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(LimitedConnection, "waits", WAITS)
+        monkeypatch.setattr(LimitedConnection, "unanswered_at", float("-inf"))
+        with socket.create_server(("127.0.0.1", 0)) as frozen:  # the system accepts for it, and it says nothing
+            target = {"host": "127.0.0.1", "port": frozen.getsockname()[1], "connect_timeout": 2}
+            with pytest.raises(psycopg.errors.ConnectionTimeout):
+                connect(**target)
+            begun = time.monotonic()
+            with pytest.raises(Unanswered):
+                connect(**target)
+            assert time.monotonic() - begun < 0.5
 
     def test_a_server_process_limits_its_waits_and_a_command_does_not(self) -> None:
         shown = "from access.postgresql.base import LimitedConnection; print(LimitedConnection.waits)"
