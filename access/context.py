@@ -5,9 +5,10 @@ The trace of a request comes from the header `traceparent` of W3C Trace Context.
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from time import perf_counter
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +26,7 @@ class Context:
 
     __slots__ = (
         "cause",
+        "database_seconds",
         "operation",
         "parent_id",
         "request_id",
@@ -41,6 +43,7 @@ class Context:
         self.token_id: UUID | None = None
         self.task_id = ""
         self.sampled = False
+        self.database_seconds = 0.0
 
     def ids(self) -> dict[str, str]:
         """The ids of a log line. They are shaped like tokens, and are none."""
@@ -103,6 +106,20 @@ def note_cause(cause: str) -> None:
     """Say why the answer is a 503."""
     if context := _current.get():
         context.cause = cause
+
+
+def add_database_time(seconds: float) -> None:
+    if context := _current.get():
+        context.database_seconds += seconds
+
+
+def time_statement(execute: Callable[..., Any], sql: str, parameters: Any, many: bool, context: dict[str, Any]) -> Any:
+    """A wrapper of Django's cursors that counts the time of each statement."""
+    start = perf_counter()
+    try:
+        return execute(sql, parameters, many, context)
+    finally:
+        add_database_time(perf_counter() - start)
 
 
 def note_sender(tenant: str, token_id: UUID | None = None) -> None:

@@ -4,9 +4,12 @@ Django takes longer to make the SQL of a queryset than the database takes to loo
 test that it gives the rows of its queryset by the same plan."""
 
 from functools import cache
+from time import perf_counter
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections
+
+from access.context import add_database_time, time_statement
 
 
 def rows(sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
@@ -16,7 +19,9 @@ def rows(sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
     """
     database: Any = connections[DEFAULT_DB_ALIAS]
     rows: list[tuple[Any, ...]]
-    if database.queries_logged or database.execute_wrappers:  # a test counts queries, or a tool watches them
+    timed = database.execute_wrappers == [time_statement]
+    # A test counts queries, or a tool watches them.
+    if database.queries_logged or (database.execute_wrappers and not timed):
         with database.cursor() as cursor:
             cursor.execute(sql, parameters)
             rows = cursor.fetchall()
@@ -26,6 +31,7 @@ def rows(sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
     database.ensure_connection()
     database.validate_no_broken_transaction()
     native = _for_sqlite(sql) if database.vendor == "sqlite" else sql
+    start = perf_counter() if timed else 0.0
     try:
         rows = _fetch(database, native, parameters)
     except (OperationalError, InterfaceError):
@@ -37,6 +43,8 @@ def rows(sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         database.ensure_connection()
         rows = _fetch(database, native, parameters)
     database.health_check_done = True
+    if timed:
+        add_database_time(perf_counter() - start)
     return rows
 
 

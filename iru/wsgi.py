@@ -12,8 +12,10 @@ application = SlowClients(
     transfers=int(os.environ.get(TRANSFERS, "0")),
 )
 
-from access.postgresql.base import limit_waits  # noqa: E402 - the models load only once Django is set up
+from access import tracing  # noqa: E402 - the models load only once Django is set up
+from access.postgresql.base import limit_waits  # noqa: E402 - the same
 from access.tokens import usage  # noqa: E402 - the same
 
 limit_waits()
 usage.start()
+tracing.start()

@@ -31,7 +31,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"smtp"},
         {"outgoing"},
         {"permissions", "addresses", "limits", "checks", "keyrings", "kinds", "labels", "logs", "refusals"},
-        {"csv", "database", "disk", "patience", "retention", "schema", "sql", "sqlite3", "search"},
+        {"tracing", "csv", "database", "disk", "patience", "retention", "schema", "sql", "sqlite3", "search"},
         {"postgresql", "context", "metrics"},
     ],
     "devices": [

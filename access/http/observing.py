@@ -1,16 +1,18 @@
 """What is said about each request to those who operate the server."""
 
 from collections.abc import Callable
-from time import perf_counter
+from time import perf_counter, time_ns
 
+from django.db import connection
 from django.http import HttpRequest, HttpResponse
 
-from access import context, metrics
+from access import context, metrics, tracing
 from access.context import Context
 from access.database import Failure, failure_of
 from access.refusals import Refusal
 
 DATABASE = "database"  # the cause of a 503
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}  # other words are whatever a stranger typed
 
 
 class ObservingMiddleware:
@@ -22,7 +24,7 @@ class ObservingMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         here = context.begin_request(request.META.get("HTTP_TRACEPARENT"))
         start = perf_counter()
-        response = self.get_response(request)
+        response = self._traced(request, here) if tracing.on() else self.get_response(request)
         metrics.request_seconds.observe(
             perf_counter() - start, operation_of(request, here), f"{response.status_code // 100}xx"
         )
@@ -30,6 +32,20 @@ class ObservingMiddleware:
             metrics.unavailable.inc(here.cause or "other")
             if here.cause == DATABASE:
                 metrics.database_failures.inc("request")
+        return response
+
+    def _traced(self, request: HttpRequest, here: Context) -> HttpResponse:
+        start, method = time_ns(), str(request.method)
+        with connection.execute_wrapper(context.time_statement):
+            response = self.get_response(request)
+        tracing.record(
+            here,
+            operation=operation_of(request, here),
+            method=method if method in METHODS else "_OTHER",
+            status=response.status_code,
+            start=start,
+            end=time_ns(),
+        )
         return response
 
 
