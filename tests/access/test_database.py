@@ -254,7 +254,7 @@ class TestPostgresql:
 
     def test_a_server_that_accepts_no_connection_is_waited_for_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(LimitedConnection, "waits", WAITS)
-        monkeypatch.setattr(LimitedConnection, "unanswered_at", float("-inf"))
+        monkeypatch.setattr(LimitedConnection, "unanswered_at", {})
         with socket.create_server(("127.0.0.1", 0)) as frozen:  # the system accepts for it, and it says nothing
             target = {"host": "127.0.0.1", "port": frozen.getsockname()[1], "connect_timeout": 2}
             with pytest.raises(psycopg.errors.ConnectionTimeout):
