@@ -68,7 +68,7 @@ def delete_tenant(*, tenant: Tenant, actor: Actor, progress: Progress) -> int:
 
 @transaction.atomic
 def _begin(tenant: Tenant, rows: dict[str, int], actor: Actor) -> None:
-    """From here on no token, no session and no webhook of the tenant works, and nobody can resume the tenant."""
+    """From here on no token, no session and no webhook of the tenant works, and the tenant cannot be resumed."""
     row = Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
     if row.active:
         raise Refused(f"{tenant.name} is active. Suspend it first.")
@@ -112,8 +112,7 @@ def _remove_trail(tenant: Tenant, progress: Progress) -> int:
             if former is None or former.sequence < last.sequence:
                 add_anchor(tenant, _as_beginning(former), first, last)
             allow_long_statements()
-            # The events up to the last one of this batch; there may be gaps.
-            batch = list(events.values_list("pk", flat=True)[:BATCH])
+            batch = list(events.filter(sequence__lte=last.sequence).values_list("pk", flat=True)[:BATCH])
             number += AuditEvent.objects.filter(tenant=tenant, pk__in=batch).delete()[0]
         progress("Audit events", number, 0)
     return number

@@ -3,6 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from access.audit.chain import BrokenTrail
 from access.audit.events import Actor
 from access.maintenance.refusals import Refused
 from access.maintenance.tenant_deletion import delete_tenant, parts
@@ -42,6 +43,8 @@ class Command(BaseCommand):
                 number = delete_tenant(tenant=found, actor=Actor.command("delete_tenant"), progress=progress)
         except (Refused, Refusal) as refusal:
             raise CommandError(str(refusal)) from None
+        except (BrokenTrail, OSError) as error:
+            raise CommandError(f"The deletion is not finished: {error} Run the command again; it goes on.") from None
         self.stdout.write(
             f"{found.name} is deleted: {number:,} rows, with its files. The trail of the installation says so. "
             "Backups still have it."

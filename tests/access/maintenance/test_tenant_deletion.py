@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django_tasks_db.models import DBTaskResult
 
+from access.audit import removal
 from access.audit.chain import verify
 from access.audit.events import Actor
 from access.maintenance import tenant_deletion
@@ -25,7 +26,7 @@ from devices.models import StoredFile
 from devices.storage.files import store
 from tests.database import unguarded
 from tests.factories.access import ApiTokenFactory, TenantFactory
-from tests.factories.devices import DeviceFactory
+from tests.factories.devices import DeviceFactory, StoredFileFactory
 from tests.factories.rows import rows_in_every_table
 
 pytestmark = pytest.mark.django_db
@@ -254,3 +255,38 @@ def test_the_subdomain_can_be_used_again(suspended: Tenant) -> None:
 def test_another_name_is_no_tenant(db: None) -> None:
     with pytest.raises(CommandError, match="There is no tenant accuhive"):
         run("--yes", "--name", "Accuhive")
+
+
+def test_a_storage_that_is_away_is_told_and_the_next_run_goes_on(
+    suspended: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    StoredFileFactory.create(tenant=suspended)
+
+    def away(keys: list[Any]) -> None:
+        raise OSError("Input/output error.")
+
+    with monkeypatch.context() as patch:
+        patch.setitem(tenant_deletion.before_deletion, "devices.StoredFile", away)
+        with pytest.raises(CommandError, match=r"not finished: Input/output error\. Run the command again"):
+            run("--yes", "--name", "Accuhive")
+    assert suspended.files.exists()
+    run("--yes", "--name", "Accuhive")
+    assert not Tenant.objects.filter(pk=suspended.pk).exists()
+
+
+def test_an_event_that_comes_while_the_trail_goes_is_removed_too(
+    suspended: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = removal.add_anchor
+    added: list[object] = []
+
+    def add_anchor(*arguments: Any) -> Any:
+        if not added:
+            added.append(create_token(tenant=suspended, name="Late", actor=ACTOR))
+        return original(*arguments)
+
+    monkeypatch.setattr(tenant_deletion, "add_anchor", add_anchor)
+    monkeypatch.setattr(tenant_deletion, "_end", lambda *arguments: None)
+    run("--yes", "--name", "Accuhive")
+    assert not suspended.audit_events.exists()
+    assert [(anchor.after, anchor.sequence) for anchor in suspended.audit_anchors.order_by("pk")] == [(0, 1), (1, 2)]
