@@ -64,7 +64,7 @@ def test_a_worker_and_the_storage_are_told_and_fail_nothing(probe: Client, monke
 
 def test_a_storage_that_hangs_delays_no_answer(probe: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     goes_on = threading.Event()
-    monkeypatch.setattr(EmbeddedStorage, "check", lambda self: goes_on.wait(30))
+    monkeypatch.setattr(EmbeddedStorage, "check", lambda self: goes_on.wait(5))
     monkeypatch.setattr(health, "REMEMBERED", 0)
     begun = time.monotonic()
     answers = [probe.get("/readyz") for _ in range(4)]
