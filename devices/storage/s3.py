@@ -17,7 +17,7 @@ from storages.backends.s3 import S3Storage
 from access.outgoing import authorities, configured_proxy, proxy_for
 from devices.storage.backends import Content, Incoming, PresignedPost, StorageAway, Writing
 
-SECONDS = 3  # to connect, and between two pieces; short, because a call that looks for an upload waits for it
+SECONDS = 3  # to connect, and for an answer that a call of the API waits for; the content of a file has ten times that
 TOKEN = "x-amz-security-token"  # noqa: S105 - only the name of a field
 
 
@@ -92,7 +92,7 @@ class BucketStorage(Writing, S3Storage):
 
     def find(self, key: str) -> Content | None:
         try:
-            found = self._client.head_object(Bucket=self.bucket_name, Key=key)
+            found = self._quick_client.head_object(Bucket=self.bucket_name, Key=key)
         except (BotoCoreError, ClientError) as error:
             if _is_missing(error):
                 return None
@@ -137,6 +137,20 @@ class BucketStorage(Writing, S3Storage):
     @property
     def _client(self) -> Any:
         return self.connection.meta.client
+
+    @property
+    def _quick_client(self) -> Any:
+        """A client that waits for an answer as long as for a connection, because a call of the API waits for it."""
+        if not hasattr(self._connections, "quick"):
+            self._connections.quick = self._create_session().client(
+                "s3",
+                region_name=self.region_name,
+                use_ssl=self.use_ssl,
+                endpoint_url=self.endpoint_url,
+                config=self.client_config.merge(Config(read_timeout=SECONDS)),
+                verify=self.verify,
+            )
+        return self._connections.quick
 
 
 def _is_missing(error: Exception) -> bool:

@@ -4,6 +4,8 @@ import base64
 import hashlib
 import json
 import re
+import socket
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +18,7 @@ from django.utils import timezone
 from access.audit.events import Actor
 from access.models import Administrator, Tenant
 from devices.models import StoredFile
-from devices.storage import files
+from devices.storage import files, s3
 from devices.storage.backends import StorageAway, files_storage
 from devices.storage.checks import look_for_upload
 from devices.storage.files import Reservation
@@ -236,3 +238,15 @@ def test_a_bucket_that_does_not_answer_is_a_503(settings: Any, tenant: Tenant, o
 def test_a_storage_that_answers_says_so_and_stores_nothing(storage: str, tmp_path: Path) -> None:
     files_storage().check()
     assert list(tmp_path.rglob("*")) == []
+
+
+def test_a_bucket_that_is_frozen_holds_no_call_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3, "SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as frozen:  # the system accepts for it, and it says nothing
+        endpoint = f"http://127.0.0.1:{frozen.getsockname()[1]}"
+        storage = s3.BucketStorage(bucket_name="apps", endpoint_url=endpoint, access_key="a", secret_key="b")
+        begun = time.monotonic()
+        with pytest.raises(StorageAway):
+            storage.find("a key")
+        # Two attempts, with a pause of up to a second between them. The content of a file may take ten times as long.
+        assert time.monotonic() - begun < 3
