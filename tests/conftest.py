@@ -85,6 +85,7 @@ def calls_counted_in_memory() -> Iterator[None]:
 NO_BROWSER = "no Chromium: nothing that people see or click is tested. Install one, or name it in IRU_CHROMIUM"
 # What a machine may lack for `.ci/run`, which sets IRU_FORBID_SKIPS: any other skipped test fails there.
 ALLOWED_SKIPS = (NO_PACKAGES, NO_PROGRAM)
+BY_HAND = ("faults",)  # markers of suites that `-m` has to name
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -104,9 +105,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     part, _, parts = os.environ.get("IRU_TEST_PART", "1/1").partition("/")
     # A worker has the browser tests only, all others, or both.
     browsers = {"only": {True}, "no": {False}}.get(os.environ.get("IRU_TEST_BROWSER", ""), {True, False})
+    # These are run by hand: they take long, and the machine for themselves.
+    by_hand = [name for name in BY_HAND if name not in (config.option.markexpr or "")]
     selected: list[pytest.Item] = []
     deselected: list[pytest.Item] = []
     for item in items:
+        if any(item.get_closest_marker(name) for name in by_hand):
+            deselected.append(item)
+            continue
         browser = item.get_closest_marker("browser") is not None
         elsewhere = crc32(item.path.relative_to(config.rootpath).as_posix().encode()) % int(parts) != int(part) - 1
         excluded = elsewhere or item.get_closest_marker(other) or browser not in browsers
