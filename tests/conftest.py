@@ -85,7 +85,7 @@ def calls_counted_in_memory() -> Iterator[None]:
 NO_BROWSER = "no Chromium: nothing that people see or click is tested. Install one, or name it in IRU_CHROMIUM"
 # What a machine may lack for `.ci/run`, which sets IRU_FORBID_SKIPS: any other skipped test fails there.
 ALLOWED_SKIPS = (NO_PACKAGES, NO_PROGRAM)
-BY_HAND = ("faults",)  # markers of suites that `-m` has to name
+BY_HAND = ("faults", "cluster")  # markers of the suites that `-m` has to name
 
 
 def pytest_configure(config: pytest.Config) -> None:
