@@ -1,14 +1,12 @@
-"""Processes of the server are killed, the clock is moved."""
+"""Processes of the server are killed."""
 
 import os
 import random
 import signal
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from tests.faults import table
 from tests.faults.conftest import Trial
 from tests.faults.installation import Installation, children, command, seconds
 from tests.processes import wait_for
@@ -18,7 +16,6 @@ type Trials = Callable[[str], Trial]
 
 KILLS = int(os.environ.get("IRU_FAULTS_KILLS", "200"))
 PROCESSES = 4
-LIBFAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 
 
 def server_processes(installation: Installation) -> set[int]:
@@ -50,27 +47,3 @@ def test_killed_mid_write(installation: Installation, trial: Trials) -> None:
 
     # A client whose process was killed gets no answer. Its next call is answered by another one.
     trial(f"{KILLS} x a server process killed").run(cause, broken=True, writers=6, readers=1, pause=0.02, recovers=10)
-
-
-def test_clock_moved(installation: Installation, trial: Trials, tmp_path: Path) -> None:
-    fault = "clock +2 h, -2 h, back"
-    if LIBFAKETIME is None:
-        table.without(fault, installation.kind, "did not run: apt-get install libfaketime")
-        pytest.skip("no libfaketime: nothing shows what a moved clock does. apt-get install libfaketime")
-    clock = tmp_path / "clock"
-    clock.write_text("+0")
-    before = [
-        "env",
-        f"LD_PRELOAD={LIBFAKETIME}",
-        f"FAKETIME_TIMESTAMP_FILE={clock}",
-        "FAKETIME_NO_CACHE=1",
-        "FAKETIME_DONT_FAKE_MONOTONIC=1",
-    ]
-    installation.serve(before=before)
-
-    def cause() -> None:
-        for moved in ("+2h", "-2h", "+0"):
-            clock.write_text(moved)
-            seconds(4)
-
-    trial(fault).run(cause)
