@@ -127,11 +127,12 @@ def _parse(address: str) -> tuple[str, int]:
 
 @contextmanager
 def _directory() -> Iterator[Path]:
-    """A fresh directory for the numbers, in memory where the machine has that.
+    """A fresh directory for the numbers, in TMPDIR if that is set, else in memory where the machine has that.
 
     It is locked as long as a process of this server lives. Directories that a killed server has left are deleted.
     """
-    base = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else Path(tempfile.gettempdir())
+    named = "TMPDIR" in os.environ or not os.access(SHARED_MEMORY, os.W_OK)
+    base = Path(tempfile.gettempdir()) if named else SHARED_MEMORY
     _remove_left(base)
     directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
     try:

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -267,9 +268,12 @@ def test_a_malformed_address_is_refused(address: str) -> None:
         pass
 
 
-def directories() -> set[Path]:
-    base = exporter.SHARED_MEMORY
-    return set(base.glob(exporter.PREFIX + "*"))
+@pytest.fixture
+def directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[Path]]:
+    """Those of the servers of this test; other tests run beside it."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)  # where Python remembers it
+    return lambda: list(tmp_path.glob(exporter.PREFIX + "*"))
 
 
 def scrape(port: int) -> dict[str, Any]:
@@ -279,8 +283,9 @@ def scrape(port: int) -> dict[str, Any]:
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_the_first_process_exports_what_all_count_and_leaves_nothing(tmp_path: Path) -> None:
-    before = directories()
+def test_the_first_process_exports_what_all_count_and_leaves_nothing(
+    tmp_path: Path, directories: Callable[[], list[Path]]
+) -> None:
     port, own = free_port(), free_port()
     arguments = ["serve", "--port", str(port), "--processes", "2", "--metrics", f"127.0.0.1:{own}", "--with-worker"]
     with processes.managed(*arguments, output=tmp_path / "output") as server:
@@ -291,7 +296,7 @@ def test_the_first_process_exports_what_all_count_and_leaves_nothing(tmp_path: P
         found = scrape(own)
         counts = [each for each in found["iru_request_duration_seconds"].samples if each.name.endswith("_count")]
         assert {each.labels["operation"]: each.value for each in counts}["ping"] >= 21
-        (directory,) = directories() - before
+        (directory,) = directories()
         writers = {path.stem.rpartition("_")[2] for path in directory.glob("*.db")}
         assert str(server.pid) not in writers
         assert len(writers) >= 2
@@ -307,27 +312,26 @@ def test_the_first_process_exports_what_all_count_and_leaves_nothing(tmp_path: P
         }
         assert needs_none <= found.keys()
     assert server.returncode == 0
-    assert directories() == before
+    assert directories() == []
 
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_what_a_killed_server_left_is_deleted_by_the_next_one(tmp_path: Path) -> None:
-    before = directories()
+def test_what_a_killed_server_left_is_deleted_by_the_next_one(directories: Callable[[], list[Path]]) -> None:
     port, own = free_port(), free_port()
     arguments = ["serve", "--port", str(port), "--metrics", f"127.0.0.1:{own}"]
     with processes.managed(*arguments, extra={"LOG_LEVEL": "INFO"}) as server:
         processes.wait_for(lambda: processes.status(port) == 200, 90)
-        (left,) = directories() - before
+        (left,) = directories()
         os.killpg(server.pid, signal.SIGKILL)
         server.wait(20)
     assert left.is_dir()
     with exporting(f"127.0.0.1:{own}"):
-        (running,) = directories() - before
+        (running,) = directories()
         assert running != left
         with exporting(f"127.0.0.1:{free_port()}"):
             assert running.is_dir(), "that of a server that runs stays"
-    assert directories() == before
+    assert directories() == []
 
 
 # --- What operators read ----------------------------------------------------------------------------------------------
