@@ -86,7 +86,10 @@ class Storage(Protocol):
         """The content under the key; None if there is none. Raises StorageAway."""
 
     def local(self, key: str) -> AbstractContextManager[BinaryIO]:
-        """A context with the file on this machine, which can be read in any order. Raises FileNotFoundError."""
+        """A context with the file on this machine, which can be read in any order.
+
+        Raises FileNotFoundError if it is lost, and StorageAway.
+        """
 
     def incoming(self, key: str) -> AbstractContextManager[Incoming]:
         """A context with a new file for `key`. On exit it is deleted, unless it was published."""

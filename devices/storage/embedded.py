@@ -14,7 +14,7 @@ from django.utils._os import safe_join
 
 from access.disk import sync_directory
 from devices.storage import signatures
-from devices.storage.backends import Content, Incoming, PresignedPost, Writing
+from devices.storage.backends import Content, Incoming, PresignedPost, StorageAway, Writing
 
 POST_PATH = "/files/"
 INCOMING = "incoming"  # the directory for files that are still being written
@@ -54,7 +54,15 @@ class EmbeddedStorage(Writing, FileSystemStorage):
 
     @contextmanager
     def local(self, key: str) -> Iterator[BinaryIO]:
-        with self._path(key).open("rb") as file:
+        path = self._path(key)
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:
+            if path.parent.is_dir():
+                raise
+            # The directory of a file that arrived stays: another disk than the one with the files is there now.
+            raise StorageAway from None
+        with file:
             yield file
 
     @contextmanager

@@ -84,6 +84,19 @@ def test_a_file_that_is_gone_is_damaged(arrive: Arrive, run_tasks: RunTasks) -> 
     assert state(file) == "damaged"
 
 
+def test_a_file_is_not_damaged_because_its_disk_is_away(arrive: Arrive, directory: Path, run_tasks: RunTasks) -> None:
+    file = arrive()
+    (away := directory.with_name("away")).mkdir()
+    for each in directory.iterdir():
+        each.rename(away / each.name)
+    run_tasks()  # on an empty mount point; the task waits for its next attempt
+    assert state(file) == State.UPLOADED
+    for each in away.iterdir():
+        each.rename(directory / each.name)
+    checks.check_file.call(file.pk, file.upload)
+    assert state(file) == State.READY
+
+
 def test_a_check_of_a_former_upload_says_nothing_of_the_next(arrive: Arrive) -> None:
     former = arrive()
     newer = arrive(CONTENT + b"2", former)
