@@ -13,7 +13,14 @@ from access.audit.events import Actor
 from access.models import ApiToken, AuditEvent, Tenant
 from access.tokens import usage
 from access.tokens.authentication import AuthenticationFailed, authenticate
-from access.tokens.lifecycle import AlreadySubmitted, IssuedToken, disable_token, enable_token, revoke_token
+from access.tokens.lifecycle import (
+    AlreadySubmitted,
+    IssuedToken,
+    create_token,
+    disable_token,
+    enable_token,
+    revoke_token,
+)
 from access.tokens.rotation import OVERLAPS, UNTIL_USED, RotationUnderWay, end_overlap, rotate_token
 from access.tokens.usage import Call
 from tests.types import IssueToken
@@ -42,6 +49,7 @@ def test_without_overlap_the_former_secret_ends_at_once(issue_token: IssueToken)
     token = issue_token("list_users")
     issued = rotate(token, "none")
     assert works(issued.secret)
+    assert uuid.UUID(issued.secret).version == 4
     assert not works(token.secret)
     assert (issued.token.id, issued.token.permissions) == (token.id, ["list_users"])
     event = AuditEvent.objects.latest("sequence")
@@ -152,3 +160,13 @@ def test_of_eight_people_at_once_one_rotates(issue_token: IssueToken) -> None:
     assert (len(results), len(secrets)) == (8, 1)
     assert works(str(secrets[0]))
     assert works(token.secret)
+
+
+def test_new_and_rotated_secrets_are_under_the_newest_key(tenant: Tenant, settings: Any) -> None:
+    settings.IRU_TOKEN_KEYS = ["2:" + "2" * 64, "1:" + "1" * 64]
+    token = create_token(tenant=tenant, name="Wall board", actor=ACTOR).token
+    assert token.key_number == 2
+    rotated = rotate(token, "none")
+    assert rotated.token.key_number == 2
+    settings.IRU_TOKEN_KEYS = settings.IRU_TOKEN_KEYS[:1]
+    assert works(rotated.secret)
