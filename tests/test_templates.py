@@ -1,5 +1,6 @@
 """Templates and style sheets, read as text: what they name is there, and each thing has one place."""
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -225,3 +226,13 @@ def test_every_sheet_is_linked_and_in_the_layer_of_its_folder() -> None:
         assert re.findall(r"@layer (\w+)", text) == [LAYERS[sheet.split("/")[0]]], sheet
         assert text.strip().startswith("@layer"), sheet
         assert text.endswith("\n}"), sheet
+
+
+def test_htmx_does_nothing_that_the_content_security_policy_forbids() -> None:
+    loading = [text for text in map(_text, NAMES) if "{% htmx_script %}" in text]
+    assert loading
+    for text in loading:
+        found = re.search(r"""<meta name="htmx-config" content='(.*?)'>""", text, re.DOTALL)
+        assert found
+        config = json.loads(found[1])
+        assert config["allowEval"] is config["allowScriptTags"] is config["includeIndicatorStyles"] is False

@@ -154,6 +154,9 @@ class TestHosts:
 
         assert self.ask(host, secure=True)[0].content == b"api"
 
+        settings.DEBUG = True  # on a developer's machine, without a certificate
+        assert self.ask(host)[0].content == b"api"
+
 
 def test_the_api_sets_and_reads_no_cookie(tenant: Tenant, owner: Administrator, client: Client) -> None:
     client.force_login(owner)
