@@ -345,6 +345,8 @@ def test_a_secret_is_nowhere_in_clear(tenant: Tenant, caplog: pytest.LogCaptureF
         deliver(command=sent.command)
     tables = io.StringIO()
     call_command("dumpdata", "access", "devices", stdout=tables)
+    # The dump has these columns in base64, in which a secret would not be found.
+    stored = b"".join(bytes(secret.ciphertext) for secret in DeviceSecret.objects.all())
     acknowledge(command=locked.command)
     fail(command=reset.command, error_chain=[ERROR])
     call_command("dumpdata", "access", "devices", stdout=tables)
@@ -353,3 +355,6 @@ def test_a_secret_is_nowhere_in_clear(tenant: Tenant, caplog: pytest.LogCaptureF
     assert str(locked.command.uuid) in shown
     for secret in (f'"{locked.pin}"', f"'{locked.pin}'", "904817", "correct horse"):
         assert secret not in shown
+    assert stored
+    for secret in (locked.pin, "904817", "correct horse"):
+        assert secret.encode() not in stored
