@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from access.audit import security
 from access.audit.security import SecurityEvent, counts
 from access.limits import leases
 from access.models import Tenant
@@ -122,6 +123,22 @@ def test_only_calls_with_a_live_token_count(
     assert counts()[SecurityEvent.TOKEN_REFUSED] == before + 4
     assert api("GET", "/app/v1/ping").status_code == 200
     assert api("GET", "/api/v1/devices", token).status_code == 200
+
+
+def test_a_refused_token_and_a_refused_call_are_logged_with_their_address(
+    api: Call, tenant: Tenant, issue_token: IssueToken, caplog: pytest.LogCaptureFixture
+) -> None:
+    security._unlogged.clear()
+    limit(tenant, per_second=1, per_hour=1)
+    token = issue_token("list_devices")
+    api("GET", "/api/v1/devices", "garbage", REMOTE_ADDR="198.51.100.23")
+    for _ in range(2):
+        api("GET", "/api/v1/devices", token, REMOTE_ADDR="198.51.100.24")
+    said = [vars(record) for record in caplog.records if record.name == "access.security"]
+    assert [(each["security_event"], each["address"]) for each in said] == [
+        ("token_refused", "198.51.100.23"),
+        ("calls_refused", "198.51.100.24"),
+    ]
 
 
 def test_an_assistant_spends_the_calls_of_its_tenant(api: Call, tenant: Tenant, issue_token: IssueToken) -> None:
