@@ -1,5 +1,6 @@
 """The promises for two events on a file at the same time, or in the wrong order. With the embedded storage."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from django.utils import timezone
 from access.audit.events import Actor
 from access.models import Administrator, Tenant
 from devices.models import StoredFile
-from devices.storage import arrivals, checks, files, upkeep
+from devices.storage import arrivals, checks, files, keys, upkeep
 from devices.storage.backends import Content, files_storage
 from devices.storage.files import AlreadyUploaded, UploadProcessing
 from tests.factories.access import TenantFactory
@@ -249,3 +250,13 @@ def test_what_arrived_is_what_was_hashed_on_the_way(arrive: Arrive, directory: P
     noted = Content(file.size, file.md5, file.sha256)
     with (directory / file.key).open("rb") as content:
         assert checks._digest(content) == noted
+
+
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "..\\..\\evil.exe", 'a"\r\nX-Y: z.pkg', "nul\0.pkg", "..", "Bürö.pkg"]
+)
+def test_a_key_has_harmless_parts_of_the_senders_name_alone(name: str, tenant: Tenant) -> None:
+    key = keys.new_key(tenant, Purpose.CUSTOM_APP, name)
+    folder, _, last = key.rpartition("/")
+    assert folder == f"{keys.prefix(tenant)}/library/custom_apps"
+    assert re.fullmatch(r"[A-Za-z0-9 _()+-][A-Za-z0-9 _.()+-]*_[0-9a-f]{8}(\.[a-z]+)?", last)
