@@ -43,6 +43,12 @@ def test_a_second_answer_of_the_name_server_changes_nothing(
     settings.IRU_WEBHOOK_NETWORKS = ["127.0.0.2"]
     resolver = Resolver(["127.0.0.2"], ["127.0.0.1"])
     monkeypatch.setattr(destinations, "_look_up", resolver)
+    look_up = socket.getaddrinfo
+
+    def second_answer(host: str, *rest: Any, **named: Any) -> Any:  # for a connection that is made by the name
+        return look_up("127.0.0.1" if host == "hooks.test" else host, *rest, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", second_answer)
     with pytest.raises(Undelivered, match="connection failed"):
         send(receiver)
     assert receiver.connections == 0
