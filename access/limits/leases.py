@@ -23,6 +23,7 @@ from access.limits.stores import InFile, InPostgres, InProcess
 PROCESSES = "IRU_SERVER_PROCESSES"  # how many processes serve; `manage.py serve` sets the variable
 LASTS = 1.0  # seconds for which a process takes permits, at the speed of its last calls
 AT_ONCE = 0.02  # seconds of the tenant's limit that are one lease at least: a high limit is not asked for call by call
+MOMENT = 0.001  # seconds: no call comes sooner after one that got no permit
 RETRY = 1.0  # seconds until a store that failed is tried again
 
 logger = logging.getLogger(__name__)
@@ -97,7 +98,9 @@ class Lease:
         if given.permits:
             self._spend()
         else:
+            # This call is refused in any case, also where the row may have a permit again by now.
             self.closed_until = max(
+                now + MOMENT,
                 self._next(self.second_full, SECOND, self.limits.per_second),
                 self._next(self.hour_full, HOUR, self.limits.per_hour),
             )

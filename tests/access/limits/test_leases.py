@@ -298,3 +298,9 @@ def test_new_limits_of_a_tenant_count_from_its_next_call(
     time.sleep(0.05)
     assert not limits.take(tenant_id, PUBLISHED).refused
     assert limits.used(tenant_id, Limits(per_second=50, per_hour=10)) == 2
+
+
+def test_no_permit_is_no_call(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the row says that it has one again by now, as the rounding of moments may have it."""
+    monkeypatch.setattr(leases, "_take", lambda *_: Grant(0, clock.now, clock.now - 1, clock.now - 1))
+    assert Lease(PUBLISHED).take(next(tenant_ids)).refused
