@@ -83,7 +83,7 @@ def anchor_signature(previous: str, anchor: AuditAnchor) -> str:
 
 
 def beginning(tenant: Tenant | None) -> Beginning:
-    """Where the events of a trail begin that are left. Raises BrokenTrail for an anchor that is not what was signed."""
+    """Where the remaining events of a trail begin. Raises BrokenTrail for an anchor that differs from its signature."""
     found = Beginning()
     for anchor in AuditAnchor.objects.filter(tenant=tenant).order_by("sequence").iterator(chunk_size=2000):
         signed = anchor_signature(found.signature, anchor)
@@ -138,7 +138,7 @@ def follow(tenant: Tenant | None, start: Place) -> Iterator[Place]:
 
 
 def check(event: AuditEvent, last: Place) -> Place:
-    """The place of an event, which must be the next one behind `last`, and what was recorded. Raises BrokenTrail.
+    """The place of an event. Raises BrokenTrail unless it follows `last` directly and is as it was recorded.
 
     Numbers of keys never fall: somebody who has only an old key can add no event after the first one under a newer key.
     """

@@ -9,7 +9,7 @@ import os
 import threading
 from collections.abc import Callable
 from functools import cache
-from time import monotonic
+from time import monotonic, sleep
 
 from django.core.exceptions import MiddlewareNotUsed
 from django.db import Error, connection
@@ -78,7 +78,7 @@ class MigrationsMiddleware:
             left = self._end - monotonic()
             if self._applied or left <= 0:
                 return self._applied
-            threading.Event().wait(min(PAUSE, left))
+            sleep(min(PAUSE, left))
 
 
 @cache

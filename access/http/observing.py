@@ -1,4 +1,4 @@
-"""What is said about each request to those who operate the server."""
+"""The context, the metrics and the span of each request."""
 
 from collections.abc import Callable
 from time import perf_counter, time_ns

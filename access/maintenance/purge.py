@@ -1,4 +1,4 @@
-"""Deletion of what is older than its setting: rows of every registered kind, and audit events, in batches."""
+"""Deletion in batches: rows of each registered kind that are older than its setting allows, and audit events."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Old:
-    """What is old in one kind of rows. `days` is the setting: None for ever; `oldest` is the date of the oldest row."""
+    """The old rows of one kind. `days` is the setting: None for ever; `oldest` is the date of the oldest row."""
 
     name: str
     setting: str
@@ -38,7 +38,7 @@ class Old:
 
 @dataclass(frozen=True, slots=True)
 class Purged:
-    """What was deleted of each kind. `broken` has a sentence about each audit trail that was left as it is."""
+    """The deleted rows of each kind. `broken` has a sentence about each audit trail that was left as it is."""
 
     done: list[Old]
     broken: list[str]

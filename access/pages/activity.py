@@ -71,7 +71,7 @@ def activity(request: PageRequest) -> HttpResponse:
 @requires(Capability.VIEW)
 @require_GET
 def export_csv(request: PageRequest) -> StreamingHttpResponse:
-    events = _events(request)
+    events = _events(request, ActivityFilter(request.GET, tenant=request.tenant))
     return csv_response(request, "activity", HEADER, ([_cells(event) for event in page] for page in pages_of(events)))
 
 
@@ -79,7 +79,7 @@ def export_csv(request: PageRequest) -> StreamingHttpResponse:
 @require_GET
 def export_json(request: PageRequest) -> StreamingHttpResponse:
     """The events as the API gives them, in one array."""
-    events = _events(request)
+    events = _events(request, ActivityFilter(request.GET, tenant=request.tenant))
     name = f"activity-{request.tenant.subdomain}-{timezone.localdate().isoformat()}.json"
     return StreamingHttpResponse(
         _array(events),
@@ -88,13 +88,13 @@ def export_json(request: PageRequest) -> StreamingHttpResponse:
     )
 
 
-def _events(request: PageRequest) -> AuditEventQuerySet:
-    events: AuditEventQuerySet = ActivityFilter(request.GET, tenant=request.tenant).apply()
+def _events(request: PageRequest, filters: ActivityFilter) -> AuditEventQuerySet:
+    events: AuditEventQuerySet = filters.apply()
     return events.using(replica_for(request.tenant))
 
 
 def _part(request: PageRequest, filters: ActivityFilter) -> Part:
-    events = filters.apply().using(replica_for(request.tenant))
+    events = _events(request, filters)
     try:
         before = min(int(request.GET.get("before", "")), 2**62)
     except ValueError:
