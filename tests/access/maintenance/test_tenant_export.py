@@ -21,6 +21,7 @@ from access.maintenance.tenant_tables import kept_back, tables
 from access.models import Administrator, AuditEvent, Session, Tenant
 from devices.fleet.secrets import store_secret
 from devices.models import DeviceSecret, StoredFile
+from devices.storage.backends import files_storage
 from devices.storage.files import store
 from tests.database import unguarded
 from tests.factories.access import AdministratorFactory, ApiTokenFactory, AuthenticatorFactory, WebhookFactory
@@ -176,13 +177,13 @@ def test_files_are_in_it(tenant: Tenant, other_tenant: Tenant, tmp_path: Path) -
         store(tenant=whose, purpose=StoredFile.Purpose.EXPORT, name="a.csv", chunks=[text])
         for whose, text in ((tenant, b"ours"), (other_tenant, b"theirs"), (tenant, b"gone"))
     )
-    StoredFile.objects.filter(tenant=tenant, pk=gone.pk).update(key="tenants/x/not-there.csv")
+    files_storage().delete(gone.key)
     out, errors = export(tmp_path / "it.zip")
     assert ", 1 files." in out
     assert "1 files are missing" in errors
     entries = content(tmp_path / "it.zip")
     assert {name: text for name, text in entries.items() if name.startswith("files/")} == {f"files/{ours.key}": b"ours"}
-    assert json.loads(entries["manifest.json"])["missing_files"] == ["tenants/x/not-there.csv"]
+    assert json.loads(entries["manifest.json"])["missing_files"] == [gone.key]
     assert theirs.key not in entries
 
 
