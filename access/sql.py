@@ -3,6 +3,7 @@
 Django takes longer to make the SQL of a queryset than the database takes to look a row up by index. Each SELECT has a
 test that it gives the rows of its queryset by the same plan."""
 
+from datetime import UTC, datetime
 from functools import cache
 from time import perf_counter
 from typing import Any
@@ -46,6 +47,11 @@ def rows(sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
     if timed:
         add_database_time(perf_counter() - start)
     return rows
+
+
+def aware(moment: datetime) -> datetime:
+    """A moment of `rows` with its zone. SQLite's driver returns moments without one; they are always UTC."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _fetch(database: Any, sql: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:

@@ -19,6 +19,7 @@ class DevicesConfig(AppConfig):
         from devices.bulk.worker import tend_bulk_actions
         from devices.enrollment.ade_sync import sync_ade_integrations
         from devices.enrollment.expiries import list_expiring
+        from devices.fleet.contact import copy_contacts
         from devices.fleet.secrets import read_all_secrets
         from devices.fleet.size import size_facts, tenant_size_facts
         from devices.fleet.summary import EVERY, summarize_fleets
@@ -41,6 +42,7 @@ class DevicesConfig(AppConfig):
         register_tenant_facts(tenant_size_facts)
         register_schedule("clean-up-files", clean_up_files, every=timedelta(hours=1))
         register_schedule("forget-idempotent-calls", forget_calls, every=timedelta(hours=1))
+        register_schedule("copy-contacts", copy_contacts, every=timedelta(minutes=1))
         register_schedule("summarize-fleets", summarize_fleets, every=EVERY)
         register_schedule("sync-ade", sync_ade_integrations, every=timedelta(minutes=30))
         register_schedule("clean-up-prism-exports", clean_up_exports, every=timedelta(hours=1))

@@ -127,6 +127,7 @@ UNSCOPED = {
     "devices/library/items.py": {"LibraryActivity": "the clean-up is for every tenant"},
     "devices/enrollment/routing.py": {"RoutingActivity": "the clean-up is for every tenant"},
     "devices/fleet/secrets.py": {"DeviceSecret": "a new key is for the secrets of every tenant"},
+    "devices/fleet/contact.py": {"Device": "copies by the primary keys of devices that were in contact"},
     "devices/fleet/records.py": {"Device": "works on the primary keys that its callers found in their tenant"},
 }
 # They store objects that already carry their tenant.

@@ -168,7 +168,7 @@ def authenticate(authorization: str | None, *, subdomain: str | None, call: Call
         token_id,
         call,
         now,
-        last_used_at=_aware(last_used_at) if last_used_at else None,
+        last_used_at=sql.aware(last_used_at) if last_used_at else None,
         rekeying=usage.Rekeying(stored_digest, newest, former=former) if stored_digest != newest.value else None,
     )
     return LiveToken(
@@ -226,9 +226,4 @@ def _networks(text: str) -> list[IPv4Network | IPv6Network]:
 
 
 def _is_past(expires_at: datetime | None, now: datetime) -> bool:
-    return expires_at is not None and _aware(expires_at) <= now
-
-
-def _aware(moment: datetime) -> datetime:
-    # Below the ORM, SQLite returns datetimes without a zone; they are always UTC.
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return expires_at is not None and sql.aware(expires_at) <= now

@@ -4,6 +4,7 @@ from typing import Annotated
 from pydantic import Field
 
 from devices.commands.base import AppleBody, Command, CommandRefused, FormHint, MenuGroup, Request, amapi, parameters_of
+from devices.fleet.contact import newest_contact
 from devices.fleet.secrets import delete_secret, store_secret
 from devices.models import MACS, MOBILE, Device, DeviceCommand, DeviceSecret, Platform
 
@@ -73,7 +74,7 @@ def last_lock(device: Device) -> DeviceCommand | None:
     if lock is None or lock.status in DeviceCommand.UNFINISHED:
         return lock
     # A locked Mac does not check in before the PIN is typed on it. Other devices are used again by their passcodes.
-    locked = device.platform == Platform.MAC and (
-        device.last_check_in is None or device.last_check_in <= (lock.date_completed or lock.date_requested)
-    )
-    return lock if locked else None
+    if device.platform != Platform.MAC:
+        return None
+    last = newest_contact(device)
+    return lock if last is None or last <= (lock.date_completed or lock.date_requested) else None

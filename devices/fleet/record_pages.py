@@ -8,9 +8,14 @@ from django.db.models import Count, Subquery
 from django.db.models.functions import Coalesce
 
 from access import sql
+from devices.fleet.records import with_last_check_in
 from devices.models.devices import Device, DeviceQuerySet, Fleet
 
-ONE = "SELECT record_json FROM devices_device WHERE tenant_id = %s AND uuid = %s"
+ONE = """
+SELECT record_json, last_check_in, at
+FROM devices_device LEFT JOIN devices_deviceseen ON device_id = id
+WHERE tenant_id = %s AND uuid = %s
+"""
 
 # A page of the whole fleet. Each of the following takes tenant, tenant, limit and offset.
 NEAR = """
@@ -40,12 +45,15 @@ if sqlite3.sqlite_version_info < (3, 44):
 
 
 def record_of(tenant_id: int, uuid: UUID) -> str:
-    """The prepared record of one device. Raises Device.DoesNotExist."""
+    """The prepared record of one device, with its newest contact as the last check-in. Raises Device.DoesNotExist."""
     value = uuid if connection.features.has_native_uuid_field else uuid.hex
     rows = sql.rows(ONE, tenant_id, value)
     if not rows:
         raise Device.DoesNotExist
-    return str(rows[0][0])
+    ((record, stored, seen),) = rows
+    if seen is None or (stored is not None and seen <= stored):
+        return str(record)
+    return with_last_check_in(record, sql.aware(seen))
 
 
 def record_page(tenant_id: int, *, limit: int, offset: int) -> tuple[str | bytes, int]:

@@ -3,11 +3,14 @@ the list of devices is searched and sorted by.
 
 They are rendered when something in it changes, in the transaction that changes it, so that a list of 300 devices is
 300 texts joined. Where thousands of devices share what changed, a worker renders them, a batch in each transaction.
-`facts.FACTS` says what a record holds, and only `render` writes one.
+`facts.FACTS` says what a record holds, and only `render` writes one. For the one fact that changes all day there is
+`with_last_check_in`, which puts another moment into a rendered record.
 """
 
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import batched
 from operator import itemgetter
 from typing import Any
@@ -55,6 +58,9 @@ def _conversion(fact: Fact) -> Converter:
 
 
 _RECORD, _EXTENDED_RECORD = _Layout("every"), _Layout("every", "extended")
+(_CHECK_IN,) = (fact for fact in FACTS if fact.path == "last_check_in")
+# In compact JSON this is only found where the key is: each quote inside of a text has a backslash before it.
+_CHECK_IN_TEXT = re.compile(rf'"{_CHECK_IN.key}":(?:null|"[^"]*")')
 
 
 def render(columns: Sequence[Any], tags: Iterable[str], *, extended: bool) -> str:
@@ -77,6 +83,12 @@ def labels(columns: Sequence[Any]) -> tuple[str, str, str]:
     # A line for each, so that no word is found across two of them.
     searched = "\n".join(search_form(text or "")[:maximum] for text, maximum in texts)
     return searched, blueprint, user or email or ""
+
+
+def with_last_check_in(record: str, at: datetime) -> str:
+    """The record with another last check-in, as `render` would write it."""
+    text = f'"{_CHECK_IN.key}":{orjson.dumps(_CHECK_IN.converter(at)).decode()}'
+    return _CHECK_IN_TEXT.sub(text, record, count=1)
 
 
 def outdated(pks: Iterable[int]) -> Iterator[tuple[int, tuple[str, ...]]]:
@@ -111,6 +123,31 @@ def refresh(pks: Iterable[int], *, locked: bool = False) -> int:
             _store(fresh)
             changed += len(fresh)
     return changed
+
+
+def set_last_check_in(moments: Mapping[int, datetime]) -> None:
+    """Store the last check-in of these devices, with their records. The caller has locked them.
+
+    One statement writes both, because each new version of a device's row has to be entered into all of its indexes.
+    """
+    rows = Device.objects.filter(pk__in=moments).values_list("pk", "record_json")
+    texts = [(pk, moments[pk], with_last_check_in(record, moments[pk])) for pk, record in rows]
+    if not texts:
+        return
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                "UPDATE devices_device SET last_check_in = fresh.at, record_json = fresh.record_json "
+                "FROM unnest(%s::bigint[], %s::timestamptz[], %s::text[]) AS fresh(id, at, record_json) "
+                "WHERE devices_device.id = fresh.id",
+                [list(column) for column in zip(*texts, strict=True)],
+            )
+        else:
+            adapt = connection.ops.adapt_datetimefield_value
+            cursor.executemany(
+                "UPDATE devices_device SET last_check_in = %s, record_json = %s WHERE id = %s",
+                [(adapt(at), record, pk) for pk, at, record in texts],
+            )
 
 
 def refresh_sharing(pks: Iterable[int]) -> None:

@@ -4,7 +4,17 @@ from devices.models.blueprint_routing import BlueprintRouting, RoutingActivity
 from devices.models.blueprints import Blueprint
 from devices.models.bulk import BulkAction, BulkResult
 from devices.models.commands import DeviceCommand
-from devices.models.devices import APPLE, MACS, MOBILE, Device, DeviceInventory, Fleet, FleetSummary, Platform
+from devices.models.devices import (
+    APPLE,
+    MACS,
+    MOBILE,
+    Device,
+    DeviceInventory,
+    DeviceSeen,
+    Fleet,
+    FleetSummary,
+    Platform,
+)
 from devices.models.enrollment import AdeDevice, AdeIntegration, AdeKeyPair
 from devices.models.files import StoredFile
 from devices.models.idempotency import IdempotentCall
@@ -54,6 +64,7 @@ __all__ = [
     "DeviceInventory",
     "DeviceNote",
     "DeviceSecret",
+    "DeviceSeen",
     "DirectoryIntegration",
     "Fleet",
     "FleetSummary",

@@ -149,7 +149,7 @@ class DeviceQuerySet(models.QuerySet["Device"]):
     def complete(self) -> "DeviceQuerySet":
         """Devices with everything that their details and pages show, in a constant number of queries."""
         lists = ("inventory__apps", "inventory__parameters")
-        related = self.select_related("blueprint", "user", "inventory", "lost_mode").prefetch_related("tags")
+        related = self.select_related("blueprint", "user", "inventory", "lost_mode", "seen").prefetch_related("tags")
         return related.defer("record_json", *lists)
 
 
@@ -240,3 +240,21 @@ class DeviceInventory(models.Model):
 
     def __str__(self) -> str:
         return f"Inventory of {self.device_id}"
+
+
+class DeviceSeen(models.Model):
+    """When a device was last in contact. It is the only row that a contact writes, so it is narrow.
+
+    `devices.fleet.contact` writes it, and copies `at` into `Device.last_check_in` once a minute. `at` has no index:
+    PostgreSQL would have to write it with each contact.
+    """
+
+    device = models.OneToOneField(Device, on_delete=models.CASCADE, primary_key=True, related_name="seen")
+    at = models.DateTimeField()
+    copied = models.DateTimeField(null=True, help_text="The value of `at` that the row of the device has.")
+
+    class Meta:
+        verbose_name_plural = "devices seen"
+
+    def __str__(self) -> str:
+        return f"{self.device_id} at {self.at}"

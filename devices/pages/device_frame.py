@@ -8,6 +8,7 @@ from django.shortcuts import get_object_or_404
 from access.pages.guards import PageRequest
 from access.roles import Capability, may
 from devices.commands.lock import last_lock
+from devices.fleet.contact import show_newest_contact
 from devices.fleet.lost_mode import ERROR
 from devices.models import Device, Fleet
 from devices.models.devices import DeviceQuerySet
@@ -18,7 +19,7 @@ from devices.pages.secret_kinds import kinds_of
 def own_device(request: PageRequest, device_id: UUID) -> Device:
     """The tenant's device with this id, with everything that its pages show. Raises Http404."""
     device: Device = get_object_or_404(request.tenant.devices.complete(), uuid=device_id)
-    return device
+    return show_newest_contact(device)
 
 
 def about(request: PageRequest, device: Device, tab: str, **context: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from devices.api.routing import Doc, Router
 from devices.api.schemas.devices import ORDERINGS, DeviceOut, DeviceQuery, DeviceUpdate
 from devices.api.sections import DEVICE_INFORMATION
 from devices.fleet import devices as services
+from devices.fleet.contact import show_newest_contact
 from devices.fleet.record_pages import filtered_record_page, record_of, record_page
 from devices.inventory.details import details
 from devices.models import Blueprint
@@ -64,7 +65,7 @@ def get_device(request: ApiRequest, device_id: UUID) -> HttpResponse:
     response=dict[str, Any],
 )
 def get_device_details(request: ApiRequest, device_id: UUID) -> dict[str, Any]:
-    return details(request.tenant.devices.complete().get(uuid=device_id))
+    return details(show_newest_contact(request.tenant.devices.complete().get(uuid=device_id)))
 
 
 @router.operation(

@@ -49,7 +49,9 @@ def test_one_record_is_its_querysets(fleets: list[Tenant]) -> None:
     for tenant in fleets:
         for other in fleets:
             uuid: UUID = other.devices.order_by("pk")[5].uuid
-            queryset = Device.objects.filter(tenant_id=tenant.pk, uuid=uuid).values_list("record_json")
+            queryset = Device.objects.filter(tenant_id=tenant.pk, uuid=uuid).values_list(
+                "record_json", "last_check_in", "seen__at"
+            )
             plans.assert_equal(record_pages.ONE, [tenant.pk, uuid if native else uuid.hex], queryset)
             assert queryset.exists() == (tenant == other)
 
