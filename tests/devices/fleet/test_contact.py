@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
-from access.models import Tenant
+from access.models import Administrator, Tenant
 from access.tasks import schedules
 from devices.commands import COMMANDS
 from devices.commands.lock import last_lock
@@ -21,7 +23,7 @@ from devices.fleet.contact import copy_contacts, newest_contact, note_contact
 from devices.fleet.record_pages import record_of
 from devices.models import Device, DeviceCommand, DeviceSeen
 from tests.factories.devices import ENROLLED, BlueprintFactory, DeviceCommandFactory, DeviceFactory, TagFactory
-from tests.types import RunTasks
+from tests.types import Call, IssueToken, RunTasks
 
 NOON = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)  # without a fraction, as a text of SQLite shorter than others
 LATER = NOON + timedelta(microseconds=7)
@@ -237,3 +239,20 @@ def test_a_mac_that_came_back_is_not_locked_although_nothing_is_copied_yet(tenan
     note_contact(mac.pk, LATER)
     assert last_lock(fresh(mac)) is None
     COMMANDS["lock_device"].check(fresh(mac))
+
+
+def test_calls_and_pages_about_one_device_show_the_newest_contact(
+    device: Device, api: Call, issue_token: IssueToken, owner: Administrator, client: Client
+) -> None:
+    note_contact(device.pk, LATER)
+    token = issue_token("get_device", "get_device_details", "list_devices")
+    url = f"/api/v1/devices/{device.uuid}"
+    expected = "2026-11-27T12:00:00.000007Z"
+    assert api("GET", url, token).json()["last_check_in"] == expected
+    assert api("GET", f"{url}/details", token).json()["kandji_agent"]["last_check_in"] == expected
+    (listed,) = api("GET", "/api/v1/devices", token).json()
+    assert listed["last_check_in"] == "2024-05-14T20:09:27.374451Z"  # until the task has run
+    client.force_login(owner)
+    page = client.get(reverse("device", args=[device.uuid]))
+    assert page.context["device"].last_check_in == LATER
+    assert "2026-11-27T12:00:00" in page.text
