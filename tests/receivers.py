@@ -48,8 +48,8 @@ def drips_body(connection: ssl.SSLSocket) -> None:
 def never_ends(connection: ssl.SSLSocket) -> None:
     """Send a body without an end, as fast as it is read."""
     connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-    while True:
-        connection.sendall(b"4000\r\n" + b"x" * 0x4000 + b"\r\n")
+    while True:  # chunks of which no number makes 64 KiB
+        connection.sendall(b"3333\r\n" + b"x" * 0x3333 + b"\r\n")
 
 
 def never_ends_its_head(connection: ssl.SSLSocket) -> None:
