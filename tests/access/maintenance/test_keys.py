@@ -9,6 +9,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.db import transaction
+from django.utils import timezone
 from pytest_django import Settings
 
 from access.audit.chain import BrokenTrail, chain_mac, verify
@@ -18,12 +19,13 @@ from access.keyrings import audit_keyring
 from access.maintenance import rotation
 from access.maintenance.keys import uses
 from access.models import AuditEvent, AuditHead, Tenant
+from access.sign_in.authenticators import use_code
 from access.webhooks import signing
-from devices.fleet.secrets import store_secret
+from devices.fleet.secrets import read_secrets, store_secret
 from devices.management.commands import rewrap_secrets
 from devices.models import DeviceSecret
 from tests.database import unguarded
-from tests.factories.access import AuthenticatorFactory, WebhookFactory
+from tests.factories.access import AuthenticatorFactory, WebhookFactory, code_of
 from tests.factories.devices import DeviceFactory
 from tests.types import IssueToken
 
@@ -190,10 +192,11 @@ def test_rewrap_secrets_continues_after_an_interruption(
     tenant: Tenant, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kind = DeviceSecret.Kind.FILEVAULT_KEY
-    for number in range(3):
-        store_secret(device=DeviceFactory.create(tenant=tenant), kind=kind, value=f"secret {number}")
-    WebhookFactory.create(tenant=tenant)
-    AuthenticatorFactory.create()
+    devices = DeviceFactory.create_batch(3, tenant=tenant)
+    for number, device in enumerate(devices):
+        store_secret(device=device, kind=kind, value=f"secret {number}")
+    webhook = WebhookFactory.create(tenant=tenant)
+    app = AuthenticatorFactory.create()
     assert uses()["IRU_SECRET_KEYS"][1] >= 5
     settings.IRU_SECRET_KEYS = ["2:" + "4" * 64, *settings.IRU_SECRET_KEYS]
     monkeypatch.setattr(rewrap_secrets, "LIMIT", 1)
@@ -210,6 +213,12 @@ def test_rewrap_secrets_continues_after_an_interruption(
     out, _ = run("rewrap_secrets")
     assert out == f"{left[1]} secrets re-encrypted. No secret uses an older key.\n"
     assert set(uses()["IRU_SECRET_KEYS"]) == {2}
+    settings.IRU_SECRET_KEYS = settings.IRU_SECRET_KEYS[:1]  # without the older key each of them can still be read
+    for number, device in enumerate(devices):
+        assert read_secrets(tenant=tenant, device_id=device.uuid, kinds=[kind], actor=ACTOR) == [f"secret {number}"]
+    webhook.refresh_from_db()
+    assert signing._secrets(webhook, timezone.now()) == [webhook.secret]
+    assert use_code(person=app.user, code=code_of(), address="192.0.2.7")
     settings.IRU_SECRET_KEYS = ["3:" + "5" * 64]
     with pytest.raises(CommandError, match="Run the command again"):
         run("rewrap_secrets")
