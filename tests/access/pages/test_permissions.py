@@ -1,5 +1,7 @@
 """The permission editor: what is saved, what is asked first, and that no change of somebody else's is lost."""
 
+import re
+from html import unescape
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ from django.urls import reverse
 
 from access.audit.events import Actor
 from access.models import Administrator, ApiToken, Tenant
-from access.permissions import Section, catalogue
+from access.permissions import Permission, Section, catalogue
 from access.sign_in.sessions import AUTHENTICATED_AT
 from access.tokens.lifecycle import create_token, set_permissions
 from tests.access.pages.test_tokens import PASSWORD, freshen, person
@@ -48,6 +50,17 @@ def issue(tenant: Tenant, permissions: list[str]) -> ApiToken:
 def save(client: Client, token: ApiToken, permissions: list[str], **fields: Any) -> HttpResponse:
     data = {"version": token.version, "filter": "1", "permission": permissions, **fields}
     return client.post(reverse("token-permissions", args=[token.id]), data)  # type: ignore[return-value]
+
+
+def shown(part: str) -> set[Permission]:
+    """The permissions that a part of a page lists with their names."""
+    names = {unescape(name).strip() for name in re.findall(r"<li>\s*<span>([^<]+)", part)}
+    return {permission for permission in catalogue if permission.label in names}
+
+
+def submitted(part: str) -> set[str | None]:
+    """The permissions that the form in a part of a page would save."""
+    return {field["value"] for field in elements(part, "input") if field.get("name") == "permission"}
 
 
 def stored(token: ApiToken) -> set[str]:
@@ -121,12 +134,17 @@ def test_the_second_of_two_editors_is_shown_both_versions(
     first, second = sections
     token = issue(tenant, [])
     set_permissions(tenant=tenant, token_id=token.id, permissions=codenames(first), version=1, actor=Actor.of(owner))
-    response = save(admin, token, codenames(second))
+    response = save(admin, token, codenames(second), was="")  # the page was shown when there were none
     page = response.content.decode()
     assert response.status_code == 409
-    assert first.permissions[0].path in page
-    assert second.permissions[0].path in page
     assert owner.name in page
+    both, saved, yours = page.index("<h2>Keep both"), page.index("<h2>Saved now"), page.index("<h2>Yours")
+    assert both < saved < yours
+    assert shown(page[both:saved]) == set(second.permissions)  # as added to those that are saved
+    assert shown(page[saved:yours]) == set(first.permissions)
+    assert shown(page[yours:]) == set(second.permissions)
+    assert submitted(page[both:saved]) == {*codenames(first), *codenames(second)}
+    assert submitted(page[yours:]) == set(codenames(second))
     assert stored(token) == set(codenames(first))
     save(admin, token, codenames(second))  # with the version that the conflict page carries
     assert stored(token) == set(codenames(second))
