@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from access.audit.events import Actor
@@ -62,6 +62,16 @@ def test_invalid_input_names_its_field_and_changes_nothing(
     assert list(caught.value.message_dict) == [field]
     assert not ApiToken.objects.exists()
     assert not AuditEvent.objects.exists()
+
+
+@pytest.mark.parametrize("column", ["digest", "previous_digest"])
+def test_the_database_refuses_a_second_token_with_one_digest(issue_token: IssueToken, column: str) -> None:
+    first, second = issue_token(), issue_token()
+    ApiToken.objects.filter(id=first.id).update(**{column: first.digest})
+    with pytest.raises(IntegrityError), transaction.atomic():
+        ApiToken.objects.filter(id=second.id).update(**{column: first.digest})
+    second.refresh_from_db()
+    assert getattr(second, column) != first.digest
 
 
 @pytest.mark.django_db(transaction=True)

@@ -146,8 +146,12 @@ class TestCounts:
 
     def test_a_call_writes_nothing_itself(self, issue_token: IssueToken, api: Api) -> None:
         token = issue_token("list_users")
-        api("GET", "/api/v1/users", token)
-        assert not token.uses.exists()
+        with CaptureQueriesContext(connection) as queries:
+            assert api("GET", "/api/v1/users", token).status_code == 200
+        assert queries
+        assert all(query["sql"].lstrip().startswith("SELECT") for query in queries), "it would wait for other writers"
+        token.refresh_from_db()
+        assert (token.last_used_at, token.uses.exists()) == (None, False)
 
     def test_counts_that_cannot_be_written_are_kept(
         self, issue_token: IssueToken, monkeypatch: pytest.MonkeyPatch
