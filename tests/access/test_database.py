@@ -284,12 +284,17 @@ class TestPostgresql:
             settings.IRU_DATABASE_POOLER = "pgbouncer"
             monkeypatch.setitem(connection.settings_dict["OPTIONS"], "options", "")
             connection.close()
-            shown = sql.rows("SELECT current_setting(%s)", "statement_timeout")
+            shown = [sql.rows("SELECT current_setting(%s)", name)[0][0] for name in settings.IRU_DATABASE_LIMITS]
         finally:
             with connection.cursor() as cursor:
                 cursor.execute(f"ALTER ROLE CURRENT_USER IN DATABASE {connection.settings_dict['NAME']} RESET ALL")
             connection.close()
-        assert shown == [("2800ms",)]
+        assert list(settings.IRU_DATABASE_LIMITS) == [
+            "statement_timeout",
+            "lock_timeout",
+            "idle_in_transaction_session_timeout",
+        ]
+        assert shown == ["2800ms", "2s", "10s"]
 
     def test_work_that_may_take_long_may_until_its_transaction_ends(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(LimitedConnection, "waits", 0.3)

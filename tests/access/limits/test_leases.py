@@ -20,6 +20,7 @@ from access.limits.gcra import HOUR, SECOND, Grant, Limits, Permits, grant
 from access.limits.leases import Lease
 from access.limits.stores import InFile, InPostgres
 
+store_of_the_product = leases._store  # the test run puts another one in its place
 PUBLISHED = Limits(per_second=50, per_hour=10_000)
 SMALL = Limits(per_second=8, per_hour=60)
 tenant_ids = count(10_000_000)  # of no tenant: what a process has taken for one is not rolled back
@@ -201,6 +202,14 @@ def test_a_store_does_what_the_arithmetic_says(store: InFile | InPostgres) -> No
         second_full, hour_full = given.second_full, given.hour_full
     seen = store.look(tenant_id)
     assert (seen.second_full, seen.hour_full) == pytest.approx((second_full, hour_full), abs=1e-5)
+
+
+def test_the_product_counts_where_every_process_looks(store: InFile | InPostgres) -> None:
+    tenant_id = next(tenant_ids)
+    given = store_of_the_product().take(tenant_id, PUBLISHED, 50, 0)
+    assert given.permits > 0
+    # `store` knows what is stored and nothing else, as another process does.
+    assert store.look(tenant_id).second_full == pytest.approx(given.second_full, abs=1e-5)
 
 
 def test_a_store_starts_anew_when_the_clock_was_set_back(store: InFile | InPostgres) -> None:

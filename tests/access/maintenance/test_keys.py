@@ -20,6 +20,7 @@ from access.maintenance import rotation
 from access.maintenance.keys import uses
 from access.models import AuditEvent, AuditHead, Tenant
 from access.sign_in.authenticators import use_code
+from access.tokens.rotation import rotate_token
 from access.webhooks import signing
 from devices.fleet.secrets import read_secrets, store_secret
 from devices.management.commands import rewrap_secrets
@@ -186,6 +187,13 @@ def test_keys_says_which_key_can_go(tenant: Tenant, issue_token: IssueToken, set
     assert "IRU_TOKEN_KEYS key 2: 1 tokens (NOT CONFIGURED" in out
     assert "b" * 32 not in out
     assert "IRU_AUDIT_KEYS key 1: 1 audit events (newest" in out
+
+
+def test_the_former_secret_of_a_token_counts_too(tenant: Tenant, issue_token: IssueToken, settings: Settings) -> None:
+    token = issue_token()
+    settings.IRU_TOKEN_KEYS = [THIRD, *settings.IRU_TOKEN_KEYS]
+    rotate_token(tenant=tenant, token_id=token.id, overlap="24h", actor=ACTOR)
+    assert uses()["IRU_TOKEN_KEYS"] == {3: 1, 2: 1}
 
 
 def test_rewrap_secrets_continues_after_an_interruption(

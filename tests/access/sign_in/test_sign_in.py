@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import authenticate
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
+from access import attempts
 from access.audit.events import Actor
 from access.models import Administrator, AuditEvent, CountedAttempt, Role, Session, Tenant
 from access.people.tenants import edit_tenant
@@ -119,6 +120,18 @@ class TestAttempts:
         rows = str(list(CountedAttempt.objects.values()))
         assert "person" not in rows
         assert "192.0.2.7" not in rows
+
+    @pytest.mark.parametrize("step", ["_refuse_beyond", "clear"])
+    def test_one_that_cannot_be_counted_is_not_looked_at(
+        self, person: Administrator, hashed: list[str], monkeypatch: pytest.MonkeyPatch, step: str
+    ) -> None:
+        def lost(*_: object) -> None:
+            raise OperationalError("the server closed the connection")
+
+        monkeypatch.setattr(attempts, step, lost)
+        with pytest.raises(OperationalError):
+            offer(PASSWORD)
+        assert hashed == []
 
     @pytest.mark.slow
     @pytest.mark.django_db(transaction=True)

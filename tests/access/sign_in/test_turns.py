@@ -105,6 +105,24 @@ def test_nobody_waits_for_ever(turns: Turns, ask: Ask, monkeypatch: pytest.Monke
     assert ask(HOTEL).granted
 
 
+def test_a_turn_is_waited_for_half_a_second() -> None:
+    turns = Turns()
+    with turns.turn(OFFICE):
+        start = time.monotonic()
+        with turns.turn(HOTEL) as granted:
+            assert not granted
+    assert 0.4 < time.monotonic() - start < 3
+
+
+def test_the_hasher_is_waited_for_half_a_second() -> None:
+    with OneAtATimeArgon2._turn:
+        start = time.monotonic()
+        with pytest.raises(TooManyAttempts) as refused:
+            OneAtATimeArgon2().encode(PASSWORD, "a salt of its own")
+    assert 0.4 < time.monotonic() - start < 3
+    assert refused.value.retry_after == 1
+
+
 @pytest.mark.django_db
 class TestSignIn:
     @pytest.fixture(autouse=True)

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils import timezone
 
 from access.audit.events import Actor
-from access.models import Administrator, ApiToken, AuditEvent, Tenant
+from access.models import Administrator, ApiToken, AuditEvent, AuditHead, Tenant
 from access.people.tenants import set_token_rule
 from access.tokens import lifecycle as tokens
 from access.tokens.authentication import AuthenticationFailed, authenticate
@@ -287,6 +287,16 @@ def test_without_its_audit_event_no_change_is_committed(
         changes[change]()
 
     assert list(ApiToken.objects.values()) == before
+
+
+def test_a_change_whose_event_the_database_refuses_is_not_committed(tenant: Tenant, issue_token: IssueToken) -> None:
+    token = issue_token(name="Before")
+    AuditHead.objects.filter(tenant=tenant).update(sequence=0)  # the next event would have a number that is taken
+    one: dict[str, Any] = {"tenant": tenant, "token_id": token.id, "actor": Actor.command("test")}
+    with pytest.raises(DatabaseError):
+        edit_token(**one, name="After", description="", expires_at=None, networks=(), version=1)
+    token.refresh_from_db()
+    assert token.name == "Before"
 
 
 class TestExpiry:
