@@ -50,6 +50,14 @@ def test_over_https_cookies_are_bound_to_host_and_scheme() -> None:
     assert values == ["__Host-session", True, True, "Lax", "__Host-csrf", True, True, True]
 
 
+def test_no_host_is_allowed_that_is_not_named() -> None:
+    names = ["ALLOWED_HOSTS", "IRU_WEB_HOSTS", "IRU_BARE_API_HOSTS", "IRU_DOMAIN"]
+    shown = f"from django.conf import settings; print(json.dumps([getattr(settings, n) for n in {names}]))"
+    allowed, web, bare, domain = over_https(shown)
+    assert allowed == [*web, *bare, f".api.{domain}"]  # the names of the tenants are below the last one
+    assert not [host for host in (*web, *bare) if host.startswith((".", "*"))]
+
+
 def test_over_https_every_answer_forbids_plain_http_for_a_year() -> None:
     asked = [("testserver", "/nope/"), ("evil.test", "/"), ("testserver", "/api/v9/nope"), ("x.evil.test", "/api/v1/")]
     name = "Strict-Transport-Security"

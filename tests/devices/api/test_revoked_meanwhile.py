@@ -22,7 +22,7 @@ from access.audit.events import Actor
 from access.models import ApiToken, AuditEvent, Tenant
 from access.people.tenants import edit_tenant
 from access.tokens.authentication import LiveToken, authenticate
-from access.tokens.lifecycle import revoke_token, set_permissions
+from access.tokens.lifecycle import disable_token, revoke_token, set_permissions
 from devices.api.routing import Operation
 from tests.devices.api import examples
 from tests.devices.api.examples import EVERY_PERMISSION
@@ -72,6 +72,10 @@ def expire(token: ApiToken) -> None:
 
 def suspend(token: ApiToken) -> None:
     edit_tenant(tenant_id=token.tenant_id, name=token.tenant.name, active=False, actor=COMMAND)
+
+
+def disable(token: ApiToken) -> None:
+    disable_token(tenant=token.tenant, token_id=token.id, actor=COMMAND)
 
 
 def narrow(token: ApiToken) -> None:
@@ -152,7 +156,7 @@ def test_every_other_operation_writes_no_event(
     assert not AuditEvent.objects.filter(actor_id=str(token.id)).exists()
 
 
-@pytest.mark.parametrize(("end", "status"), [(expire, 401), (suspend, 401), (narrow, 403)])
+@pytest.mark.parametrize(("end", "status"), [(expire, 401), (suspend, 401), (disable, 401), (narrow, 403)])
 def test_a_token_can_end_in_other_ways_too(
     end: Callable[[ApiToken], None], status: int, api: Call, issue_token: IssueToken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
