@@ -71,6 +71,15 @@ def test_over_https_every_answer_forbids_plain_http_for_a_year() -> None:
     ]
 
 
+def test_the_log_has_one_json_object_a_line() -> None:
+    script = "import django, logging; django.setup(); logging.getLogger('access').warning('one\\ntwo')"
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "iru.settings"}
+    command = [sys.executable, "-c", script]
+    run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    (line,) = run.stderr.splitlines()
+    assert json.loads(line)["message"] == "one\ntwo"
+
+
 def test_passwords_are_hashed_at_owasps_lowest_cost_for_argon2id() -> None:
     encoded = over_https("from django.contrib.auth.hashers import make_password; print(json.dumps(make_password('x')))")
     assert encoded.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
