@@ -125,6 +125,16 @@ def test_every_form_that_is_posted_holds_its_csrf_token() -> None:
         assert [form for form in forms if 'method="post"' in form and "{% csrf_token %}" not in form] == [], name
 
 
+def test_no_field_refuses_what_is_pasted() -> None:
+    """Passwords come from a password manager, or by hand from its window."""
+    readers = re.compile(r"onpaste|onbeforeinput|[\"'`](?:paste|beforeinput)[\"'`]")
+    scripts = {path.name: path.read_text() for path in SCRIPTS.glob("*.js")}
+    widgets = {str(path): path.read_text() for app in ("access", "devices") for path in (ROOT / app).rglob("*.py")}
+    assert scripts
+    assert [name for name, text in (scripts | widgets).items() if readers.search(text)] == []
+    assert [name for name in NAMES if readers.search(_text(name))] == []
+
+
 def test_no_line_is_longer_than_a_review_can_show() -> None:
     long = [
         f"{name}:{number}"
