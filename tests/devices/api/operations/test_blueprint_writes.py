@@ -2,7 +2,7 @@ import plistlib
 import re
 from typing import Any
 from urllib.parse import urlencode
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 
@@ -154,7 +154,7 @@ def test_a_copy_is_of_its_sources_type(api: Call, token: IssuedApiToken, tenant:
         ("template", "0" * 4000),
         ("template", "²"),
         ("blueprint", "1"),
-        ("blueprint", str(uuid4())),
+        ("blueprint", "0c9b7c62-6d5c-4a0b-9f83-5b1d7c0e2a41"),
         ("blueprint", "{foreign}"),
     ],
 )
