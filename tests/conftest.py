@@ -4,6 +4,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Generator, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -109,13 +110,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     by_hand = [name for name in BY_HAND if name not in (config.option.markexpr or "")]
     selected: list[pytest.Item] = []
     deselected: list[pytest.Item] = []
+
+    @cache
+    def in_another_part(path: Path) -> bool:
+        return crc32(path.relative_to(config.rootpath).as_posix().encode()) % int(parts) != int(part) - 1
+
     for item in items:
         if any(item.get_closest_marker(name) for name in by_hand):
             deselected.append(item)
             continue
         browser = item.get_closest_marker("browser") is not None
-        elsewhere = crc32(item.path.relative_to(config.rootpath).as_posix().encode()) % int(parts) != int(part) - 1
-        excluded = elsewhere or item.get_closest_marker(other) or browser not in browsers
+        excluded = in_another_part(item.path) or item.get_closest_marker(other) or browser not in browsers
         (deselected if excluded else selected).append(item)
     items[:] = selected
     config.hook.pytest_deselected(items=deselected)

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from tests import migrated
 from tests.scratch import scratch
 
 
@@ -27,7 +28,8 @@ def prepared(settings: dict[str, Any]) -> Iterator[None]:
         else:
             # A file rather than memory: only so do WAL, locks between threads and the live server's threads take part.
             settings["TEST"]["NAME"] = str(directory / "test.sqlite3")
-        yield
+        with migrated.shared():
+            yield
 
 
 @contextmanager
