@@ -1,13 +1,14 @@
 """The databases that tests run on: a file for SQLite, and a PostgreSQL server that lives as long as the run."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import Error, connection, transaction
 
+from access.database import commits, may_repeat
 from tests import migrated
 from tests.scratch import scratch
 
@@ -50,6 +51,20 @@ def elsewhere(directory: Path, name: str = "elsewhere") -> Iterator[None]:
         if postgres:
             with connection.cursor() as cursor:
                 cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def repeated[R](work: Callable[[], R]) -> R:
+    """The result of `work`, done again as often as its transaction is given up for another one.
+
+    A door repeats a few times. Threads of a test that all want one row, with serializable transactions, need more.
+    """
+    while True:
+        before = commits()
+        try:
+            return work()
+        except Error as error:
+            if not may_repeat(error, before):
+                raise
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from django.db import DatabaseError, connection, transaction
 from access.audit.events import Actor, Target, log_event
 from access.audit.head import HeadMissing
 from access.models import AuditEvent, AuditHead, Tenant
-from tests.database import unguarded
+from tests.database import repeated, unguarded
 from tests.factories.access import TenantFactory
 
 
@@ -285,7 +285,7 @@ def test_concurrent_events_leave_no_gap_and_no_duplicate() -> None:
         try:
             start.wait()
             for _ in range(3):
-                happen(tenant)
+                repeated(lambda: happen(tenant))
         finally:
             connection.close()
 
