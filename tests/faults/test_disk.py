@@ -1,6 +1,5 @@
 """The disk of the database is full, or becomes read-only."""
 
-import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -9,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import table
 from tests.faults.conftest import Templates, Trial
 from tests.faults.installation import SQLITE, Installation, copied, seconds
+from tests.faults.preload import compiled
 from tests.processes import ROOT
 
 pytestmark = pytest.mark.faults
@@ -114,13 +113,8 @@ def test_disk_full(kind: str, templates: Templates, tmp_path: Path) -> None:
 
 def test_read_only(kind: str, installation: Installation, trial: Callable[[str], Trial], tmp_path: Path) -> None:
     fault = "file system read-only 8 s"
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        table.without(fault, kind, "did not run: apt-get install gcc")
-        pytest.skip("no C compiler: nothing shows what a read-only file system does. apt-get install gcc")
-    source, library, flag = tmp_path / "read_only.c", tmp_path / "read_only.so", tmp_path / "read-only"
-    source.write_text(READ_ONLY)
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
+    library = compiled(READ_ONLY, tmp_path / "read_only.so", fault=fault, kind=kind)
+    flag = tmp_path / "read-only"
     # Both the server, which opens SQLite's file, and PostgreSQL.
     preloaded = {
         "LD_PRELOAD": str(library),
