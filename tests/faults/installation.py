@@ -245,9 +245,10 @@ class Installation:
     def log(self) -> str:
         return (self.directory / "serve.log").read_text()
 
-    def start_worker(self, **settings: str) -> "subprocess.Popen[bytes]":
-        command = [*self._inside, *ENDS_WITH_US, "TERM", sys.executable, "manage.py", "worker"]
-        return self._popen(command, "worker.log", self.environment | settings)
+    def start_worker(self, *script: str) -> "subprocess.Popen[bytes]":
+        """Start the product's worker, or another script of Python."""
+        command = [*self._inside, *ENDS_WITH_US, "TERM", sys.executable, *(script or ("manage.py", "worker"))]
+        return self._popen(command, "worker.log", self.environment)
 
     def load(self, **options: Any) -> Load:
         content = self.content
