@@ -3,7 +3,7 @@
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum, auto
 
@@ -25,7 +25,7 @@ AWAY_CLASSES = {"08", "40", "53", "57", "58"}
 READ_ONLY = "25006"
 # The server ended a transaction for the sake of another one: the same work succeeds once that one is done.
 SERIALIZATION, DEADLOCK = "40001", "40P01"
-PAUSES = (0.01, 0.05, 0.2)  # the longest pause in seconds before each repetition
+PAUSES = (0.01, 0.05, 0.2)
 AWAY_STATES = {READ_ONLY, "25P03", "55P03"}  # a node that is no longer the primary; two time limits of ours
 VALUE_CLASSES = {"22", "54"}  # a value of its type, or of the server's limits
 AWAY_IN_SQLITE = {
@@ -81,10 +81,13 @@ def may_repeat(error: BaseException, before: int) -> bool:
     return given_up and commits() == before and not connection.in_atomic_block
 
 
-def retried[R](work: Callable[[], R]) -> R:
-    """The result of `work`, which is done again where PostgreSQL gave its only transaction up for another one."""
+def retried[R](work: Callable[[], R], *, pauses: Sequence[float] = PAUSES) -> R:
+    """The result of `work`, which is done again where PostgreSQL gave its only transaction up for another one.
+
+    `pauses` are the longest ones in seconds, one before each repetition.
+    """
     before = commits()
-    for pause in PAUSES:
+    for pause in pauses:
         try:
             return work()
         except Error as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 from django.db import connection
 
 from access import sql
+from access.database import retried
 from access.limits.gcra import BEYOND, HOUR, ROUNDING, SECOND, SHARES, Grant, Limits, grant
 
 # `gcra.grant`, in one statement. The clock is the database's, because those of two machines differ.
@@ -54,11 +55,18 @@ PRAGMA journal_mode = WAL;
 PRAGMA synchronous = OFF;
 CREATE TABLE IF NOT EXISTS allowance (tenant_id INTEGER PRIMARY KEY, second_full REAL, hour_full REAL) WITHOUT ROWID;
 """
+CONTENTION = (0.005,) * 50  # the longest pauses in seconds between two attempts at the row
 BUSY = 0.25  # seconds that a call waits for another process, which needs some microseconds
 
 
 class InPostgres:
     def take(self, tenant_id: int, limits: Limits, wanted: int, paid: int) -> Grant:
+        # Where the database's default is serializable, two processes that want the row at once refuse each other. Work
+        # in the share of this process would then let more calls through than the limit, so it asks until it has an
+        # answer: each refusal means that another process got one.
+        return retried(lambda: self._take(tenant_id, limits, wanted, paid), pauses=CONTENTION)
+
+    def _take(self, tenant_id: int, limits: Limits, wanted: int, paid: int) -> Grant:
         for _ in range(2):
             parameters = (limits.per_second, limits.per_hour, tenant_id, paid, wanted, tenant_id)
             if found := sql.rows(TAKE, *parameters):

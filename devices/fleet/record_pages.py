@@ -13,7 +13,7 @@ from devices.models.devices import Device, DeviceQuerySet, Fleet
 
 ONE = """
 SELECT record_json, last_check_in, at
-FROM devices_device LEFT JOIN devices_deviceseen ON device_id = id
+FROM devices_device LEFT JOIN devices_deviceseen ON id = device_id
 WHERE tenant_id = %s AND uuid = %s
 """
 

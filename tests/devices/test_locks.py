@@ -18,6 +18,7 @@ from devices.fleet.devices import delete_device, update_device
 from devices.fleet.notes import create_note, update_note
 from devices.fleet.users import update_user
 from devices.models import Blueprint, BlueprintRouting, Device, DeviceNote
+from tests.database import repeated
 from tests.factories.devices import BlueprintFactory, DeviceFactory, NoteFactory, UserFactory
 
 pytestmark = pytest.mark.slow
@@ -33,7 +34,7 @@ def beside(first: Callable[[Event], object], second: Callable[[], object]) -> No
     def wait() -> None:
         try:
             assert started.wait(10)
-            second()
+            repeated(second)
         finally:
             connection.close()
 

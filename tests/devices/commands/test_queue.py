@@ -17,6 +17,7 @@ from devices.commands.queue import SentCommand, acknowledge, cancel_command, del
 from devices.fleet.secrets import read_secrets, reveal_command_secret
 from devices.models import Device, DeviceCommand, DeviceSecret, LostMode, Platform
 from devices.models.commands import DeviceCommandQuerySet
+from tests.database import repeated
 from tests.devices.sending import ACTOR, ERROR, send
 from tests.factories.devices import DeviceFactory
 
@@ -101,7 +102,7 @@ def test_simultaneous_locks_make_one_command_and_one_pin(tenant: Tenant) -> None
     def lock() -> SentCommand | CommandRefused:
         try:
             start.wait()
-            return send(mac, "lock_device")
+            return repeated(lambda: send(mac, "lock_device"))
         except CommandRefused as refused:
             return refused
         finally:
@@ -178,7 +179,7 @@ def test_during_its_cancellation_a_command_is_not_delivered(mac: Device, monkeyp
 
     def take() -> bool:
         try:
-            deliver(command=row)
+            repeated(lambda: deliver(command=row))
         except DeviceCommand.DoesNotExist:
             return False
         finally:
