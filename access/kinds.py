@@ -63,6 +63,14 @@ TOKEN_EXPIRING = Kind(
     mailed=True,
     advice="Rotate the token if its integration needs a new secret, or choose a later expiry on the page of the token.",
 )
+PUSH_CERTIFICATE_EXPIRING = Kind(
+    id="push_certificate.expiring",
+    label="Apple push certificate expires soon",
+    about="The Apple push certificate expires in 60, 30, 14, 7 or 1 days.",
+    mailed=True,
+    advice="Renew the push certificate at identity.apple.com/pushcert, with the same Apple account, and upload it. "
+    "Without it no device can be woken, and a new one in its place would have every device enrolled again.",
+)
 WEBHOOK_DISABLED = Kind(
     id="webhook.disabled",
     label="Webhook disabled",
@@ -87,6 +95,7 @@ KINDS = {
         TOKEN_DISABLED,
         TOKEN_LEAKED,
         TOKEN_EXPIRING,
+        PUSH_CERTIFICATE_EXPIRING,
         WEBHOOK_DISABLED,
         WEBHOOK_TEST,
         AUDIT_EVENT,

@@ -17,13 +17,15 @@ TOKEN_SHAPED = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{32,}",
     re.IGNORECASE | re.ASCII,
 )
-# The key of a link by mail, in the path of a page. Django logs the path of a request that failed; the link works on.
-MAILED_LINK = re.compile(r"(?<=/invitation/)[^/\s\"]+|(?<=/password/reset/)[^/\s\"-]+-[^/\s\"]+")
+# The key of a link, in the path of a page. Django logs the path of a request that failed; the link works on.
+KEY_OF_A_LINK = re.compile(
+    r"(?<=/invitation/)[^/\s\"]+|(?<=/enroll/)[^/\s\"]+|(?<=/password/reset/)[^/\s\"-]+-[^/\s\"]+"
+)
 
 
 def redact(text: str) -> str:
     """`text` with short fingerprints in place of tokens and of keys of links. Equal values have equal fingerprints."""
-    return MAILED_LINK.sub(_fingerprint, TOKEN_SHAPED.sub(_fingerprint, text))
+    return KEY_OF_A_LINK.sub(_fingerprint, TOKEN_SHAPED.sub(_fingerprint, text))
 
 
 def _fingerprint(match: re.Match[str]) -> str:

@@ -106,6 +106,7 @@ database_failures = _metric(
     "iru_database_failures_total", "counter", "Times that the database did not answer or was busy.", ["where"]
 )
 uses_waiting = _metric("iru_token_uses_waiting", "gauge", "Notes about the use of tokens that are not written yet.")
+pushes = _metric("iru_pushes_total", "counter", "Pushes that were sent to wake devices, by their result.", ["result"])
 webhook_attempts = _metric(
     "iru_webhook_attempts_total", "counter", "Attempts to deliver a message of a webhook.", ["outcome"]
 )

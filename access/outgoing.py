@@ -91,6 +91,11 @@ def tls_context() -> ssl.SSLContext:
     return _tls(settings.IRU_CA_FILE)
 
 
+def new_tls_context() -> ssl.SSLContext:
+    """As `tls_context`, but of the caller's own: it may add the certificate that it shows to the server."""
+    return _new_tls(settings.IRU_CA_FILE)
+
+
 def authorities() -> str | None:
     """The file of IRU_CA_FILE; None for the public authorities."""
     return settings.IRU_CA_FILE or None
@@ -161,6 +166,10 @@ def _parse(text: str) -> Proxy:
 
 @lru_cache(maxsize=4)
 def _tls(path: str) -> ssl.SSLContext:
+    return _new_tls(path)
+
+
+def _new_tls(path: str) -> ssl.SSLContext:
     if not path:
         return httpx.create_ssl_context()
     try:

@@ -14,16 +14,21 @@ class DevicesConfig(AppConfig):
         from access.keyrings import keyring
         from access.maintenance import expiries, keys, tenant_deletion, tenant_export, tenant_tables
         from access.tasks.schedules import register_schedule
+        from access.tasks.worker import companions
         from devices import presets
         from devices.api.idempotency import count_by_key, forget_calls
         from devices.bulk.worker import tend_bulk_actions
         from devices.enrollment.ade_sync import sync_ade_integrations
         from devices.enrollment.expiries import list_expiring
+        from devices.enrollment.push_reminders import remind_of_push_certificates
         from devices.fleet.contact import copy_contacts
         from devices.fleet.secrets import read_all_secrets
         from devices.fleet.size import size_facts, tenant_size_facts
         from devices.fleet.summary import EVERY, summarize_fleets
         from devices.library import app_files
+        from devices.mdm.daily import ask_for_inventory
+        from devices.mdm.push.loop import PushLoop
+        from devices.mdm.upkeep import tend_enrollments
         from devices.prism.exports import clean_up_exports
         from devices.prism.upkeep import delete_unused_contents
         from devices.storage.files import delete_contents, files_of
@@ -36,6 +41,7 @@ class DevicesConfig(AppConfig):
         tenant_export.files.append(files_of)
         tenant_deletion.before_deletion["devices.StoredFile"] = delete_contents
         tenant_export.secrets["device_secrets"] = read_all_secrets
+        companions.append(lambda stop: PushLoop().run(stop))
         app_files.register()
         presets.register()
         register_facts(size_facts)
@@ -45,6 +51,9 @@ class DevicesConfig(AppConfig):
         register_schedule("copy-contacts", copy_contacts, every=timedelta(minutes=1))
         register_schedule("summarize-fleets", summarize_fleets, every=EVERY)
         register_schedule("sync-ade", sync_ade_integrations, every=timedelta(minutes=30))
+        register_schedule("remind-of-push-certificates", remind_of_push_certificates, every=timedelta(hours=1))
         register_schedule("clean-up-prism-exports", clean_up_exports, every=timedelta(hours=1))
         register_schedule("delete-unused-prism-contents", delete_unused_contents, every=timedelta(days=1))
+        register_schedule("tend-enrollments", tend_enrollments, every=timedelta(hours=1))
+        register_schedule("ask-inventory", ask_for_inventory, every=timedelta(minutes=1))
         register_schedule("tend-bulk-actions", tend_bulk_actions, every=timedelta(hours=1))

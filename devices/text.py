@@ -16,6 +16,11 @@ def has_null_character(value: object) -> bool:
             return False
 
 
+def is_storable(text: str) -> bool:
+    """Whether every database can store the text: it has no null character and no half of a character."""
+    return "\0" not in text and (text.isascii() or text.encode("utf-8", "ignore").decode() == text)
+
+
 def as_words(name: str) -> str:
     """Turn `SNAKE_CASE` or `snake_case` into `Snake case`."""
     return name.replace("_", " ").capitalize()

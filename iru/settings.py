@@ -35,7 +35,7 @@ if IRU_SCHEME not in {"http", "https"}:
 IRU_WEB_HOSTS = env.list("IRU_WEB_HOSTS", default=[IRU_DOMAIN])
 # Hosts that serve the API without a tenant in their name: the token alone identifies the tenant.
 IRU_BARE_API_HOSTS = env.list("IRU_BARE_API_HOSTS", default=[])
-ALLOWED_HOSTS = [*IRU_WEB_HOSTS, *IRU_BARE_API_HOSTS, f".api.{IRU_DOMAIN}"]
+ALLOWED_HOSTS = [*IRU_WEB_HOSTS, *IRU_BARE_API_HOSTS, f".api.{IRU_DOMAIN}", f".mdm.{IRU_DOMAIN}"]
 # Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are applied. Empty: none.
 IRU_TRUSTED_PROXIES = env.list("IRU_TRUSTED_PROXIES", default=[])
 
@@ -60,6 +60,7 @@ ROOT_URLCONF = "iru.urls"
 IRU_API = "devices.api.api"  # HostMiddleware calls it for the API; a name, because access does not import devices
 IRU_FILES = "devices.files.door.files"  # the same for files, at the same hosts
 IRU_MCP = "devices.mcp.door.mcp"  # and for AI assistants
+IRU_MDM = "devices.mdm.door.mdm"  # for devices, at their own hosts
 WSGI_APPLICATION = "iru.wsgi.application"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "access.http.reports.ReportFilter"  # no PIN or password in a mailed report
 
@@ -189,6 +190,16 @@ IRU_ADE_URL = env.str("IRU_ADE_URL", default="https://mdmenrollment.apple.com")
 IRU_ADE_PROFILE_URL = env.str("IRU_ADE_PROFILE_URL", default="")
 if urlsplit(IRU_ADE_URL).scheme != "https" and urlsplit(IRU_ADE_URL).hostname not in {"localhost", "127.0.0.1"}:
     raise ImproperlyConfigured("IRU_ADE_URL begins with https://: server tokens are sent there.")
+
+# --- Apple MDM --------------------------------------------------------------------------------------------------------
+
+# Apple's push service. Use another address only for tests and simulated devices.
+IRU_APNS_URL = env.str("IRU_APNS_URL", default="https://api.push.apple.com")
+# What happens if a device enrolls that says it is one which is enrolled and was in contact within a day: "allow",
+# because an erased device has to come back, or "refuse".
+IRU_MDM_TAKE_OVER = env.str("IRU_MDM_TAKE_OVER", default="allow")
+if IRU_MDM_TAKE_OVER not in {"allow", "refuse"}:
+    raise ImproperlyConfigured("IRU_MDM_TAKE_OVER is allow or refuse.")
 
 # --- Background work: `manage.py worker` runs these tasks -------------------------------------------------------------
 

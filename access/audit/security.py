@@ -38,6 +38,8 @@ class SecurityEvent(StrEnum):
     LEAK_REPORT_REFUSED = "leak_report_refused"
     TOKEN_REFUSED = "token_refused"  # noqa: S105 - no password
     CALLS_REFUSED = "calls_refused"
+    DEVICE_REFUSED = "device_refused"
+    ENROLLMENT_REFUSED = "enrollment_refused"
 
 
 # A stranger can cause these as often as they like, so they fill no disk. The limit on attempts bounds the others.

@@ -37,6 +37,8 @@ API_PATH = re.compile(r"/+(?:api|app/+v1)(?:/|\Z)")
 FILES_PATH = re.compile(r"/(?:files|tenants)/")
 WITHOUT_SECOND_STEP = re.compile(r"/(?:account|theme|session|sign-out|suspended)/")
 COMMITS = "iru.commits"  # the number before the view, in the META of a request
+# For a rehearsal on a machine whose name for devices nothing resolves: the path names the tenant.
+MDM_PATH = re.compile(r"/mdm/(?P<label>[a-z0-9-]{1,63})(?P<path>/.*)")
 MCP_PATH = re.compile(r"/mcp/?\Z")
 
 
@@ -69,7 +71,7 @@ class HostMiddleware:
 
     The API is called here, so that it passes none of the middleware below: together they cost more than answering one
     device, and an API host neither sets nor reads a cookie. The same hosts serve uploads and downloads of files, and
-    AI assistants. Only the hosts of IRU_WEB_HOSTS show pages.
+    AI assistants. Devices have hosts of their own. Only the hosts of IRU_WEB_HOSTS show pages.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -77,7 +79,9 @@ class HostMiddleware:
         self.api: GetResponse = import_string(settings.IRU_API)
         self.files: GetResponse = import_string(settings.IRU_FILES)
         self.mcp: GetResponse = import_string(settings.IRU_MCP)
+        self.mdm: Callable[[HttpRequest, str, str], HttpResponse] = import_string(settings.IRU_MDM)
         self.suffix = f".api.{settings.IRU_DOMAIN}".lower()
+        self.mdm_suffix = f".mdm.{settings.IRU_DOMAIN}".lower()
         # No browser or proxy may store records and secrets, also where a person opens them in a browser.
         self.api_headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
         if settings.SECURE_HSTS_SECONDS:
@@ -95,6 +99,10 @@ class HostMiddleware:
             host = ""
         request.subdomain = host.removesuffix(self.suffix) if host.endswith(self.suffix) else None
         # Each door is one condition here.
+        if host.endswith(self.mdm_suffix):
+            return self._answer_device(request, host.removesuffix(self.mdm_suffix), request.path_info)
+        if (path := MDM_PATH.match(request.path_info)) and validate_host(host, settings.IRU_BARE_API_HOSTS):
+            return self._answer_device(request, path["label"], path["path"])
         if FILES_PATH.match(request.path_info):
             note_operation("files")
             return self._call_api(request, host, self.files)
@@ -106,6 +114,14 @@ class HostMiddleware:
         response = self.pages(request) if validate_host(host, settings.IRU_WEB_HOSTS) else self.refuse(request)
         if context := current():  # not to callers of the API: the public one has no such header
             response.headers["X-Request-Id"] = context.request_id
+        return response
+
+    def _answer_device(self, request: HttpRequest, label: str, path: str) -> HttpResponse:
+        if settings.HTTPS and not request.is_secure() and not settings.DEBUG:
+            return HttpResponse(status=400)  # never 403, which would end an enrollment, and no redirect
+        response = self.mdm(request, label, path)
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
         return response
 
     def _names_the_api(self, host: str) -> bool:

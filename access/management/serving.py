@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -188,11 +188,21 @@ def check_static_files() -> None:
 @contextmanager
 def workers(number: int, *, quiet: bool = False) -> Iterator[None]:
     """Inside, so many worker processes run: one that ends is replaced. They stop on leaving, and if we are killed."""
+    with beside([["worker", f"--verbosity={0 if quiet else 1}"]] * number):
+        yield
+
+
+@contextmanager
+def beside(commands: Sequence[Sequence[str]]) -> Iterator[None]:
+    """Inside, each of these commands of manage.py runs in a process: one that ends is run again, after a pause.
+
+    They stop on leaving. They have the option --parent, which stops them if we are killed.
+    """
     stopping = threading.Event()
     threads: list[threading.Thread] = []
     try:
-        for _ in range(number):
-            threads.append(thread := threading.Thread(target=_supervise, args=(stopping, quiet)))
+        for command in commands:
+            threads.append(thread := threading.Thread(target=_supervise, args=(stopping, command)))
             thread.start()
         yield
     finally:
@@ -235,8 +245,9 @@ def _end_at_once(number: int, frame: FrameType | None) -> None:
     os._exit(128 + number)
 
 
-def _supervise(stopping: threading.Event, quiet: bool) -> None:
-    command = [sys.executable, sys.argv[0], "worker", f"--parent={os.getpid()}", f"--verbosity={0 if quiet else 1}"]
+def _supervise(stopping: threading.Event, arguments: Sequence[str]) -> None:
+    name, *options = arguments
+    command = [sys.executable, sys.argv[0], name, f"--parent={os.getpid()}", *options]
     while not stopping.wait(PAUSE):
         # In a session of its own, a worker gets no Ctrl-C while it starts: it is stopped below, and by nothing else.
         with subprocess.Popen(command, start_new_session=True) as process:  # noqa: S603 - our own command
@@ -245,7 +256,7 @@ def _supervise(stopping: threading.Event, quiet: bool) -> None:
             if stopping.is_set():
                 _end(process)
             else:
-                logger.error("A worker ended with exit code %s and is replaced.", process.returncode)
+                logger.error("A process of %s ended with exit code %s and is replaced.", name, process.returncode)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -1,3 +1,6 @@
+from itertools import chain, count
+from typing import Any
+
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
@@ -21,6 +24,9 @@ class Tenant(models.Model):
             )
         ],
     )
+    # The host of the devices is made of it. Devices refuse a profile that names another host than the one they enrolled
+    # with, so it never changes.
+    mdm_label = models.CharField(max_length=63, unique=True, editable=False)
     active = models.BooleanField(
         default=True,
         help_text="An inactive tenant's API host answers 404 and its tokens are refused.",
@@ -57,6 +63,14 @@ class Tenant(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self.mdm_label:
+            # A former tenant of this subdomain may still have devices out there.
+            taken = set(Tenant.objects.filter(mdm_label__startswith=self.subdomain).values_list("mdm_label", flat=True))
+            labels = chain([self.subdomain], (f"{self.subdomain[:58]}-{number}" for number in count(2)))
+            self.mdm_label = next(label for label in labels if label not in taken)
+        super().save(*args, **kwargs)
+
     @property
     def limits(self) -> Limits:
         """How many calls the tenant may make."""
@@ -76,6 +90,12 @@ class Tenant(models.Model):
     def api_url(self) -> str:
         """Base URL that an integration is configured with."""
         return f"{self.api_origin}/api/v1"
+
+    @property
+    def mdm_host(self) -> str:
+        """Host that the tenant's devices speak with, with the port if it is not the default of the scheme."""
+        port = f":{settings.IRU_PORT}" if settings.IRU_PORT else ""
+        return f"{self.mdm_label}.mdm.{settings.IRU_DOMAIN}{port}"
 
     @property
     def mcp_url(self) -> str:

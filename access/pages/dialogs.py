@@ -18,9 +18,10 @@ from access.pages.responses import close_dialog, fragment
 class Dialog:
     """The texts around the form. `back` is the target of Cancel without JavaScript, `about` says what will happen.
 
-    `disabled`: the form cannot be sent, for a reason in `about`. `warning` is what the person must know before. `links`
-    stand beside the buttons. `preview` is a template that shows what the fields will look like elsewhere. `keep` is the
-    label of Cancel where that word would have two meanings.
+    `disabled`: the form cannot be sent, for a reason in `about`. `warning` is what the person must know before, and
+    `warning_link` leads to where something can be done about it. `links` stand beside the buttons. `preview` is a
+    template that shows what the fields will look like elsewhere. `keep` is the label of Cancel where that word would
+    have two meanings.
 
     `upload`: the file is uploaded to the storage before the form is sent. `waiting` says what the form waits for: the
     form is sent repeatedly until the answer is a different one.
@@ -34,6 +35,7 @@ class Dialog:
     disabled: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
     warning: str = ""
+    warning_link: "DialogLink | None" = None
     links: tuple["DialogLink", ...] = ()
     preview: str = ""
     keep: str = ""

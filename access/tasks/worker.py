@@ -4,8 +4,9 @@ import logging
 import os
 import signal
 import socket
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -24,6 +25,9 @@ from access.tasks.backend import CHANNEL
 from access.tasks.leases import LeaseLost, Row
 
 GRACE = 5.0  # seconds that a task has to finish once the worker is asked to stop
+# What runs beside the tasks of every worker, in a thread of its own: apps add to it when they are ready. It returns
+# soon after the event is set, and closes its connection to the database.
+companions: list[Callable[[threading.Event], None]] = []
 POLL = 0.5  # seconds between two looks into the queue on SQLite
 FALLBACK = 1.0  # and on PostgreSQL, where a new task wakes the worker at once
 
@@ -47,6 +51,20 @@ class Worker:
     def run(self) -> None:
         """Run tasks until a signal comes. Survives a database that is away for a while."""
         logger.info("Worker %s started.", self.name)
+        stop = threading.Event()
+        threads = [threading.Thread(target=run, args=[stop], daemon=True) for run in companions]
+        for thread in threads:
+            thread.start()
+        try:
+            self._run_tasks()
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join(GRACE)
+        connection.close()
+        logger.info("Worker %s stopped.", self.name)
+
+    def _run_tasks(self) -> None:
         stored = lost = False
         while not self._asked_to_stop():
             close_old_connections()
@@ -65,8 +83,6 @@ class Worker:
                 lost = True
                 connection.close()
                 time.sleep(FALLBACK)
-        connection.close()
-        logger.info("Worker %s stopped.", self.name)
 
     def run_next(self) -> bool:
         """Run the next task that is due. False where there is none."""

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from access.kinds import TOKEN_EXPIRING
 from access.models import ApiToken
+from access.notices.due import last_due
 from access.tasks.backend import task
 from access.tokens.notices import notify
 
@@ -17,7 +18,7 @@ DAYS = (30, 7, 1)  # before the expiry
 
 def reminded_at_once(expires_at: datetime | None) -> int | None:
     """The reminder that a new expiry needs no more: the person who sets it knows that it is so near."""
-    return _due(expires_at, timezone.now()) if expires_at else None
+    return last_due(expires_at, timezone.now(), DAYS) if expires_at else None
 
 
 @task()
@@ -42,7 +43,7 @@ def _remind(token_id: UUID) -> None:
     now = timezone.now()
     if token.revoked_at is not None or expires_at is None or expires_at <= now:
         return
-    due = _due(expires_at, now)
+    due = last_due(expires_at, now, DAYS)
     if due is None or (token.reminded_days is not None and token.reminded_days <= due):
         return
     token.reminded_days = due
@@ -53,8 +54,3 @@ def _remind(token_id: UUID) -> None:
         facts={"Expires": f"{expires_at:%Y-%m-%d %H:%M} UTC"},
         data={"days": due, "expires_at": expires_at.isoformat(timespec="seconds")},
     )
-
-
-def _due(expires_at: datetime, now: datetime) -> int | None:
-    """The last of DAYS that has come."""
-    return min((days for days in DAYS if expires_at <= now + timedelta(days=days)), default=None)

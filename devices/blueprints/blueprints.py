@@ -110,7 +110,8 @@ def update_blueprint(
         _check_name(blueprint)
     if "enrollment_code" in changes:
         enrollment_codes.check(blueprint.enrollment_code, blueprint)
-    blueprint.save(update_fields=[*changes, "updated_at"])
+    ended = enrollment_codes.end_generation(blueprint) if enrollment_codes.FIELDS & changes.keys() else ()
+    blueprint.save(update_fields=[*changes, "updated_at", *ended])
     if "name" in changes:
         records.refresh_sharing(blueprint.devices.values_list("pk", flat=True))
     log_event(

@@ -1,7 +1,7 @@
 """What all commands have in common, and helpers for the three protocols in which devices receive them."""
 
 import inspect
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from access.refusals import Refusal
 from devices.commands import words
+from devices.commands.metadata import small
 from devices.inputs import Body
 from devices.models import Device, DeviceCommand, Platform
 
@@ -78,29 +79,116 @@ class FormHint:
         return next((each for each in parameter.metadata if isinstance(each, cls)), cls())
 
 
-class Command[B]:
-    """A command that administrators and integrations can send to a device. `B` is its body, None where it has none.
+class CannotDeliver(Exception):
+    """The device can never carry the command out as things are. The message tells people why."""
 
-    A subclass in this package is registered by being there. From its attributes follow the operation of the API with
-    its permission, the entry in the menu of a device, and the form. A field of the body has its label as `title` and
-    its help text as `description`, which the OpenAPI document shows too.
 
-    The attributes without a default are required: declaring a subclass without one raises TypeError. A base of several
-    commands says `abstract=True`.
+class QueuedCommand[B]:
+    """A kind of request to a device, as the queue knows it: sent by people, or by this server itself.
+
+    A subclass in this package is registered by being there. The attributes without a default are required: declaring a
+    subclass without one raises TypeError. A base of several commands says `abstract=True`.
     """
 
-    # The operation of the API. `id` names its permission too, and the command in the queue; `action` ends its path.
-    id: str
+    id: str  # in the queue
+    title: str  # of the action: a verb first, and only proper names with capitals
+    platforms: frozenset[Platform]
+    command_type: str  # the same on all platforms; for Apple devices mostly the RequestType too
+    body: type[B] | None = None
+    switch = ""  # the thing that the command turns on or off; the menu then has an entry for each direction
+    already_running = "Command already running"
+    secret_key = ""  # the parameter in which the device receives the request's secret
+    rank = 1  # a device gets the commands of a lower rank first: 0 protects it, 3 can wait
+    most_deliveries = 20  # without an answer; a restart is delivered twice, because an answer may have been lost
+    in_activity = True  # whether the end of the command is told in the activity of the device
+    secret_answers: frozenset[str] = frozenset()  # keys of the answer that are stored elsewhere, if at all
+
+    abstract = True
+
+    def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.abstract = abstract
+        if abstract:
+            return
+        name = f"{cls.__module__}.{cls.__qualname__}"
+        bases = [base for base in cls.__mro__ if base.__dict__.get("abstract")]
+        required = {attribute for base in bases for attribute in inspect.get_annotations(base)}
+        if missing := sorted(attribute for attribute in required if not hasattr(cls, attribute)):
+            raise TypeError(f"The command {name} does not declare: {', '.join(missing)}.")
+
+    def titled(self, direction: str = "") -> str:
+        """The title of the action in one direction: "on" or "off" for a command that has a `switch`."""
+        return f"Turn {direction} {self.switch}" if direction and self.switch else self.title
+
+    def title_of(self, row: DeviceCommand) -> str:
+        """The title of the action that was sent, in its direction."""
+        sent = self.parameters_in_words(row) if self.switch else []
+        return self.titled(sent[0][1].lower()) if sent else self.title
+
+    def parameters_in_words(self, row: DeviceCommand) -> list[tuple[str, str]]:
+        """The labels and values of the parameters that were sent to the device. Secrets are not among them."""
+        return list(words.in_words(row.payload, words.titles_of(self.body)))
+
+    def request(self, device: Device, body: B) -> Request:
+        """The request to this device for this body. By default, the fields of the body are its parameters.
+
+        Raises ValidationError for a value that only this device does not take, and CommandRefused.
+        """
+        return Request(type=self.command_type, parameters=parameters_of(body))
+
+    def delivered(self, row: DeviceCommand, secret: str | None) -> dict[str, Any]:
+        """What an Apple device receives now, without the id of the command: RequestType and parameters.
+
+        `row.device` is locked, here and in the methods below. `secret` is that of the request. Raises CannotDeliver,
+        and SecretUnreadable.
+        """
+        command = {"RequestType": row.request_type, **row.payload}
+        return command | {self.secret_key: secret} if self.secret_key and secret is not None else command
+
+    def refusal(self, answer: dict[str, Any]) -> list[dict[str, Any]]:
+        """The errors in an answer that says Acknowledged; empty if the device did what it was told."""
+        return []
+
+    def take_answer(self, row: DeviceCommand, answer: dict[str, Any]) -> dict[str, Any]:
+        """Store what the device answered where it belongs. Returns the rest, which is kept with the command.
+
+        The rest is small, in JSON values, and without secrets.
+        """
+        return small({key: value for key, value in answer.items() if key not in self.secret_answers})
+
+    def followed_by(self, row: DeviceCommand) -> Collection[str]:
+        """The ids of commands of this server that the device gets once it has carried this one out."""
+        return ()
+
+    def on_sent(self, row: DeviceCommand, request: Request) -> None:
+        """Changes that follow from the command being in the queue, in the same transaction."""
+
+    def on_completed(self, row: DeviceCommand) -> None:
+        """Changes that follow from the device having carried out the command."""
+
+    def on_failed(self, row: DeviceCommand) -> None:
+        """Changes that follow from the device having refused the command."""
+
+    def on_cancelled(self, row: DeviceCommand) -> None:
+        """Changes that undo those of `on_sent`: the command was cancelled before the device had it."""
+
+
+class Command[B](QueuedCommand[B], abstract=True):
+    """A command that administrators and integrations can send to a device. `B` is its body, None where it has none.
+
+    From its attributes follow the operation of the API with its permission, the entry in the menu of a device, and the
+    form. A field of the body has its label as `title` and its help text as `description`, which the OpenAPI document
+    shows too.
+    """
+
+    # The operation of the API. `id` names its permission too; `action` ends its path.
     order: int  # place in the permission editor; steps of ten leave room between two
     action: str
     label: str  # of the permission, as the public API has it
     about: str
     sensitive = False  # whether the holder of the device loses data or access
-    body: type[B] | None = None
 
     # The menu of a device and the dialog behind it. A consequence is a full sentence about what the device will do.
-    title: str  # of the action: a verb first, and only proper names with capitals
-    switch = ""  # the thing that the command turns on or off; the menu then has an entry for each direction
     group: MenuGroup
     icon: str  # of the Lucide set
     consequence: str
@@ -112,31 +200,14 @@ class Command[B]:
     form_needs_one_of_help = ""
     confirm_by_name = False  # whether the name of the device has to be typed first
     confirm_by_password = False  # whether a person has to enter their password again, unless they did so recently
-
-    # The queue, and the request to the device.
-    platforms: frozenset[Platform]
-    command_type: str  # the same on all platforms; for Apple devices mostly the RequestType too
-    already_running = "Command already running"
-    secret_key = ""  # the parameter in which the device receives the request's secret
     reveals_pin = False  # whether the secret is a PIN that the sender sees once
 
-    abstract = True
-
-    def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.abstract = abstract
-        if abstract:
-            return
-        name = f"{cls.__module__}.{cls.__qualname__}"
-        required = inspect.get_annotations(Command).keys() - vars(Command).keys()
-        if missing := sorted(attribute for attribute in required if not hasattr(cls, attribute)):
-            raise TypeError(f"The command {name} does not declare: {', '.join(missing)}.")
-        if not isinstance(cls.group, MenuGroup):
-            raise TypeError(f"The group of the command {name} is {cls.group!r}, which is no MenuGroup.")
-
-    def titled(self, direction: str = "") -> str:
-        """The title of the action in one direction: "on" or "off" for a command that has a `switch`."""
-        return f"Turn {direction} {self.switch}" if direction and self.switch else self.title
+        group: object = getattr(cls, "group", None)
+        if not cls.abstract and not isinstance(group, MenuGroup):
+            name = f"{cls.__module__}.{cls.__qualname__}"
+            raise TypeError(f"The group of the command {name} is {group!r}, which is no MenuGroup.")
 
     def title_for(self, device: Device, direction: str = "") -> str:
         """The title of the action on this device, in its state."""
@@ -150,42 +221,11 @@ class Command[B]:
         """What the form shows at first, by the names of its fields."""
         return {}
 
-    def title_of(self, row: DeviceCommand) -> str:
-        """The title of the action that was sent, in its direction."""
-        sent = self.parameters_in_words(row) if self.switch else []
-        return self.titled(sent[0][1].lower()) if sent else self.title
-
-    def parameters_in_words(self, row: DeviceCommand) -> list[tuple[str, str]]:
-        """The labels and values of the parameters that were sent to the device. Secrets are not among them."""
-        return list(words.in_words(row.payload, words.titles_of(self.body)))
-
     def consequence_on(self, platform: str) -> str:
         return self.consequence_by_platform.get(platform, self.consequence)
 
     def check(self, device: Device) -> None:
         """Raises CommandRefused for a device whose state does not allow the command."""
-
-    def request(self, device: Device, body: B) -> Request:
-        """The request to this device for this body. By default, the fields of the body are its parameters.
-
-        Raises ValidationError for a value that only this device does not take, and CommandRefused.
-        """
-        return Request(type=self.command_type, parameters=parameters_of(body))
-
-    def on_sent(self, row: DeviceCommand, request: Request) -> None:
-        """Changes that follow from the command being in the queue, in the same transaction.
-
-        `row.device` is locked, here and in the next three methods.
-        """
-
-    def on_completed(self, row: DeviceCommand) -> None:
-        """Changes that follow from the device having carried out the command."""
-
-    def on_failed(self, row: DeviceCommand) -> None:
-        """Changes that follow from the device having refused the command."""
-
-    def on_cancelled(self, row: DeviceCommand) -> None:
-        """Changes that undo those of `on_sent`: the command was cancelled before the device had it."""
 
 
 def parameters_of(body: Any) -> dict[str, Any]:

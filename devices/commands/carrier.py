@@ -1,11 +1,12 @@
 """Whether something carries commands out to the devices of a tenant."""
 
+from django.utils import timezone
+
 from access.models import Tenant
+from devices.models import PushCertificate
 
 
 def carries_out_commands(tenant: Tenant) -> bool:
-    """Whether this server can reach the tenant's devices. Until it can, commands wait in their queues.
-
-    No part of this version speaks with devices: there is no push certificate to upload, and no device to simulate.
-    """
-    return False
+    """Whether this server can wake the tenant's devices. Until it can, commands wait in their queues."""
+    certificates = PushCertificate.objects.filter(tenant=tenant, not_after__gt=timezone.now(), error="")
+    return certificates.exclude(certificate="").exists()

@@ -1,5 +1,9 @@
-from devices.commands.base import Command, MenuGroup
-from devices.models import MOBILE
+import base64
+from typing import Any
+
+from devices.commands.base import CannotDeliver, Command, MenuGroup
+from devices.fleet.secrets import reveal_to_device
+from devices.models import MOBILE, DeviceCommand, DeviceSecret
 
 
 class ClearPasscode(Command[None]):
@@ -16,3 +20,9 @@ class ClearPasscode(Command[None]):
     platforms = MOBILE
     # Apple's UnlockToken is added on delivery: the device hands it over when it enrolls, and it is a secret.
     command_type = "ClearPasscode"
+
+    def delivered(self, row: DeviceCommand, secret: str | None) -> dict[str, Any]:
+        token = reveal_to_device(device=row.device, kind=DeviceSecret.Kind.UNLOCK_TOKEN)
+        if token is None:
+            raise CannotDeliver("The device has given no unlock token. It gives one if it has a passcode.")
+        return super().delivered(row, secret) | {"UnlockToken": base64.b64decode(token)}

@@ -1,9 +1,9 @@
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from devices.commands.base import AppleBody, Command, FormHint, MenuGroup
-from devices.models import MACS, Platform
+from devices.models import MACS, DeviceCommand, Platform
 
 
 class DeleteUserBody(AppleBody):
@@ -43,3 +43,9 @@ class DeleteUser(Command[DeleteUserBody]):
     confirm_by_name = True
     platforms = MACS | {Platform.IPAD}
     command_type = "DeleteUser"
+
+    def delivered(self, row: DeviceCommand, secret: str | None) -> dict[str, Any]:
+        command = super().delivered(row, secret)
+        if row.device.platform in MACS:  # the two switches are an iPad's, and a Mac refuses them
+            return {key: command[key] for key in ("RequestType", "UserName") if key in command}
+        return command

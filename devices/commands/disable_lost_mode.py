@@ -16,6 +16,7 @@ class DisableLostMode(Command[None]):
     only_in_lost_mode = True
     platforms = MOBILE
     command_type = "DisableLostMode"
+    rank = 0
     already_running = "Disable lost mode is already pending for this device."
 
     def is_offered(self, device: Device) -> bool:

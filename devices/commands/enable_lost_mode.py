@@ -36,6 +36,7 @@ class EnableLostMode(Command[EnableLostModeBody]):
     dangerous = True
     platforms = MOBILE
     command_type = "EnableLostMode"
+    rank = 0
     form_needs_one_of = ("Message", "PhoneNumber")
     form_needs_one_of_help = "Write a message, a phone number, or both."
     form_needs_one_of_error = "Write a message or a phone number, so that a finder knows what to do."
@@ -51,6 +52,14 @@ class EnableLostMode(Command[EnableLostModeBody]):
         shown = getattr(device, "lost_mode", None)
         texts = shown and {"Message": shown.message, "PhoneNumber": shown.phone_number, "Footnote": shown.footnote}
         return texts or {}
+
+    def delivered(self, row: DeviceCommand, secret: str | None) -> dict[str, Any]:
+        command = super().delivered(row, secret)
+        if not command.get("Message") and not command.get("PhoneNumber"):
+            # Apple's devices refuse Lost Mode without one of them. The public API takes it.
+            model = row.device.model or row.device.get_platform_display()
+            command["Message"] = f"This {model} is lost. Please return it to {row.device.tenant.name}."
+        return command
 
     def on_sent(self, row: DeviceCommand, request: Request) -> None:
         lost_mode.requested(

@@ -1,14 +1,27 @@
+import base64
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from pydantic import Field
 
 from access.tokens.digests import SHAPE
-from devices.commands.base import AppleBody, Command, CommandRefused, FormHint, MenuGroup, Request, amapi, csp
+from devices.commands.base import (
+    AppleBody,
+    CannotDeliver,
+    Command,
+    CommandRefused,
+    FormHint,
+    MenuGroup,
+    Request,
+    amapi,
+    csp,
+)
+from devices.enrollment.profiles import NoPushCertificate, return_profile
+from devices.fleet.secrets import reveal_to_device
 from devices.inputs import Listed
-from devices.models import APPLE, MACS, MOBILE, Device, Platform
+from devices.models import APPLE, MACS, MOBILE, CustomProfile, Device, DeviceCommand, DeviceSecret, Platform
 
 PIN = re.compile(r"[0-9]{6}")
 WIPES = {"WIPE": "doWipe", "WIPE_CLOUD": "doWipeCloud", "WIPE_PROTECTED": "doWipeProtected"}
@@ -93,7 +106,14 @@ class EraseDevice(Command[EraseDeviceBody]):
     confirm_by_password = True
     platforms = APPLE | {Platform.WINDOWS, Platform.ANDROID}
     command_type = "EraseDevice"
+    rank = 0
     secret_key = "PIN"  # noqa: S105 - the name of a field
+
+    def delivered(self, row: DeviceCommand, secret: str | None) -> dict[str, Any]:
+        command = super().delivered(row, secret)
+        if asked := command.get("ReturnToService"):
+            command["ReturnToService"] = _return_to_service(row, asked)
+        return command
 
     def request(self, device: Device, body: EraseDeviceBody) -> Request:
         match device.platform:
@@ -109,6 +129,23 @@ class EraseDevice(Command[EraseDeviceBody]):
                 return Request(type=self.command_type, parameters=_mobile(device, body))
             case _:
                 return Request(type=self.command_type)
+
+
+def _return_to_service(row: DeviceCommand, asked: dict[str, Any]) -> dict[str, Any]:
+    """What an iPhone or iPad needs to come back by itself: the network, and a new enrollment profile."""
+    back: dict[str, Any] = {"Enabled": True}
+    if profile_id := asked.get("ProfileId"):
+        profile = CustomProfile.objects.filter(item__tenant=row.device.tenant, item__uuid=profile_id).first()
+        if profile is None:
+            raise CannotDeliver("The Wi-Fi profile was deleted.")
+        back["WiFiProfileData"] = profile.profile.encode()
+    try:
+        back["MDMProfileData"] = return_profile(row.device)
+    except NoPushCertificate as error:
+        raise CannotDeliver(" ".join(error.messages)) from None
+    if token := reveal_to_device(device=row.device, kind=DeviceSecret.Kind.BOOTSTRAP_TOKEN):
+        back["BootstrapToken"] = base64.b64decode(token)
+    return back
 
 
 def _mobile(device: Device, body: EraseDeviceBody) -> dict[str, object]:

@@ -1,9 +1,11 @@
+import re
 import secrets
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from devices.commands.base import AppleBody, Command, CommandRefused, FormHint, MenuGroup, Request, amapi, parameters_of
+from devices.enrollment.enrollments import has_apple_silicon, product_name
 from devices.fleet.contact import newest_contact
 from devices.fleet.secrets import delete_secret, store_secret
 from devices.models import MACS, MOBILE, Device, DeviceCommand, DeviceSecret, Platform
@@ -41,6 +43,7 @@ class LockDevice(Command[LockDeviceBody]):
     dangerous = True
     platforms = MACS | MOBILE | {Platform.ANDROID}
     command_type = "DeviceLock"
+    rank = 0
     already_running = "This device is already locked."
     secret_key = "PIN"  # noqa: S105 - the name of a field
     reveals_pin = True
@@ -56,6 +59,12 @@ class LockDevice(Command[LockDeviceBody]):
         pin = f"{secrets.randbelow(10**6):06}" if device.platform == Platform.MAC else None
         return Request(type=self.command_type, parameters=parameters_of(body), secret=pin)
 
+    def delivered(self, row: DeviceCommand, secret: str | None) -> dict[str, Any]:
+        command = super().delivered(row, secret)
+        if row.device.platform == Platform.MAC and not shows_phone_number(row.device):
+            command.pop("PhoneNumber", None)
+        return command
+
     def on_sent(self, row: DeviceCommand, request: Request) -> None:
         # The command has a copy that ends with the command. The person at the Mac needs the PIN for longer.
         if request.secret is not None:
@@ -66,6 +75,12 @@ class LockDevice(Command[LockDeviceBody]):
 
     def on_cancelled(self, row: DeviceCommand) -> None:
         self.on_failed(row)
+
+
+def shows_phone_number(mac: Device) -> bool:
+    """Whether the lock screen of a Mac can show one: since macOS 11.5, and only with Apple silicon."""
+    version = [int(part) for part in re.findall(r"\d+", mac.os_version)[:2]]
+    return version >= [11, 5] and has_apple_silicon(product_name(mac))
 
 
 def last_lock(device: Device) -> DeviceCommand | None:

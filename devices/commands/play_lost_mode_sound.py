@@ -16,6 +16,8 @@ class PlayLostModeSound(Command[None]):
     only_in_lost_mode = True
     platforms = MOBILE
     command_type = "PlayLostModeSound"
+    rank = 0
+    most_deliveries = 2
 
     def on_sent(self, row: DeviceCommand, request: Request) -> None:
         lost_mode.note_sound(device=row.device, status=lost_mode.PENDING)

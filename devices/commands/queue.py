@@ -1,6 +1,7 @@
 """The queue of commands: people and integrations send commands to it, and devices take them from it."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,19 +10,15 @@ from django.utils import timezone
 
 from access.audit.events import Actor, log_event
 from access.models import AuditEvent, Tenant
-from devices.commands import COMMANDS, Command, CommandRefused
+from devices.commands import EVERY_COMMAND, Command, CommandRefused, QueuedCommand
 from devices.dates import zulu
+from devices.enrollment.enrollments import wake
 from devices.fleet import activity
 from devices.fleet.secrets import delete_secret, store_secret
 from devices.fleet.targets import device_target
 from devices.models import Device, DeviceCommand, DeviceSecret
 
-CANCELLED = {
-    "code": 0,
-    "domain": "iru",
-    "localized_description": "The command was cancelled before the device received it.",
-    "us_english_description": "The command was cancelled before the device received it.",
-}
+CANCELLED = "The command was cancelled before the device received it."
 NOT_ALLOWED = "Command is not allowed for current device"
 Status = DeviceCommand.Status
 
@@ -56,6 +53,7 @@ def send_command[B](*, tenant: Tenant, device_id: UUID, command: Command[B], bod
         command_type=command.command_type,
         request_type=request.type,
         payload=request.parameters,
+        rank=command.rank,
         requested_by=actor.name,
         date_requested=now,
         last_pushed=now,
@@ -68,6 +66,7 @@ def send_command[B](*, tenant: Tenant, device_id: UUID, command: Command[B], bod
     if request.secret is not None:
         store_secret(device=device, kind=DeviceSecret.Kind.COMMAND_SECRET, value=request.secret, subject=str(row.uuid))
     command.on_sent(row, request)
+    wake([device.pk])
     log_event(
         target=device_target(device, "commands"),
         actor=actor,
@@ -83,17 +82,44 @@ def send_command[B](*, tenant: Tenant, device_id: UUID, command: Command[B], bod
     return SentCommand(row, request.secret if command.reveals_pin else None)
 
 
+def enqueue(
+    *, device: Device, command: QueuedCommand[Any], subject: str = "", rank: int | None = None
+) -> DeviceCommand | None:
+    """Put a command of this server into the queue of the locked device; None if the same one waits there already.
+
+    What the same command answered before is forgotten: an inventory every day would otherwise fill the table. It wakes
+    nothing, because many are enqueued while the device is connected.
+    """
+    if device.platform not in command.platforms:
+        return None
+    same = device.commands.filter(command=command.id, subject=subject)
+    if same.filter(status__in=DeviceCommand.UNFINISHED).exists():
+        return None
+    same.delete()
+    request, now = command.request(device, None), timezone.now()
+    return device.commands.create(
+        tenant_id=device.tenant_id,
+        command=command.id,
+        subject=subject,
+        command_type=command.command_type,
+        request_type=request.type,
+        payload=request.parameters,
+        rank=command.rank if rank is None else rank,
+        requested_by="",
+        date_requested=now,
+        last_pushed=now,
+    )
+
+
 @transaction.atomic
 def deliver(*, command: DeviceCommand) -> DeviceCommand:
     """The command is being delivered to the device.
 
-    This function and the next four raise DeviceCommand.DoesNotExist for a command that has ended.
+    This function and the next three raise DeviceCommand.DoesNotExist for a command that has ended. Those that begin
+    with `take_` do the same with a row that the caller has read, after it has locked the device.
     """
     row = _unfinished(command)
-    row.status = Status.RUNNING
-    row.attempts += 1
-    row.last_pushed = timezone.now()
-    row.save(update_fields=["status", "attempts", "last_pushed"])
+    take_delivery(row)
     return row
 
 
@@ -101,8 +127,7 @@ def deliver(*, command: DeviceCommand) -> DeviceCommand:
 def not_now(*, command: DeviceCommand) -> DeviceCommand:
     """The device has postponed the command, and will ask for it again."""
     row = _unfinished(command)
-    row.status = Status.NOT_NOW
-    row.save(update_fields=["status"])
+    take_refusal(row, session=None)
     return row
 
 
@@ -110,9 +135,7 @@ def not_now(*, command: DeviceCommand) -> DeviceCommand:
 def acknowledge(*, command: DeviceCommand, metadata: dict[str, Any] | None = None) -> DeviceCommand:
     """The device has carried out the command. `metadata` is its answer. The effects of the command are stored here."""
     row = _unfinished(command)
-    row.metadata = metadata or {}
-    _end(row, Status.COMPLETED, activity.COMMAND_COMPLETED)
-    COMMANDS[row.command].on_completed(row)
+    take_answer(row, metadata or {})
     return row
 
 
@@ -123,10 +146,59 @@ def fail(*, command: DeviceCommand, error_chain: list[dict[str, Any]]) -> Device
     The outermost error comes first. Errors have `code`, `domain`, `localized_description`, `us_english_description`.
     """
     row = _unfinished(command)
+    take_error(row, error_chain)
+    return row
+
+
+def take_delivery(row: DeviceCommand) -> None:
+    row.status = Status.RUNNING
+    row.attempts += 1
+    row.unanswered += 1
+    row.last_pushed = timezone.now()
+    row.first_delivered = row.first_delivered or row.last_pushed
+    row.save(update_fields=["status", "attempts", "unanswered", "last_pushed", "first_delivered"])
+
+
+def take_refusal(row: DeviceCommand, *, session: datetime | None) -> None:
+    """`session` is that of the device: the command is offered again in the next one."""
+    row.status, row.refused_session, row.unanswered = Status.NOT_NOW, session, 0
+    row.save(update_fields=["status", "refused_session", "unanswered"])
+
+
+def take_answer(row: DeviceCommand, answer: dict[str, Any]) -> list[DeviceCommand]:
+    """Returns the commands that the answer has led to, which are in the queue now."""
+    command = EVERY_COMMAND[row.command]
+    if errors := command.refusal(answer):
+        take_error(row, errors)
+        return []
+    row.metadata = command.take_answer(row, answer)
+    _end(row, Status.COMPLETED, activity.COMMAND_COMPLETED)
+    command.on_completed(row)
+    queued = (enqueue(device=row.device, command=EVERY_COMMAND[id]) for id in command.followed_by(row))
+    return [each for each in queued if each is not None]
+
+
+def take_error(row: DeviceCommand, error_chain: list[dict[str, Any]]) -> None:
     row.error_chain = error_chain
     _end(row, Status.FAILED, activity.COMMAND_FAILED)
-    COMMANDS[row.command].on_failed(row)
-    return row
+    EVERY_COMMAND[row.command].on_failed(row)
+
+
+def give_up(row: DeviceCommand, reason: str) -> None:
+    """End a command of a locked device that was not carried out, and say why."""
+    take_error(row, [own_error(reason)])
+
+
+def abandon(device: Device, reason: str) -> None:
+    """End every unfinished command of a locked device: it has left, was erased, or is enrolled anew."""
+    for row in device.commands.unfinished().order_by("pk"):
+        row.device = device
+        give_up(row, reason)
+
+
+def own_error(text: str) -> dict[str, Any]:
+    """An error of this server in the form of those that a device answers."""
+    return {"code": 0, "domain": "iru", "localized_description": text, "us_english_description": text}
 
 
 @transaction.atomic
@@ -144,18 +216,18 @@ def cancel_command(*, tenant: Tenant, device_id: UUID, command_uuid: UUID, actor
         raise CommandRefused("The device has received this command already.")
     row.device = device
     _close(row, Status.CANCELLED)
-    COMMANDS[row.command].on_cancelled(row)
+    EVERY_COMMAND[row.command].on_cancelled(row)
     log_event(
         target=device_target(device, "commands"),
         actor=actor,
         action=AuditEvent.Action.DELETE,
-        summary=f"Command cancelled: {COMMANDS[row.command].title_of(row)}",
+        summary=f"Command cancelled: {EVERY_COMMAND[row.command].title_of(row)}",
         metadata={"command": row.command, "uuid": str(row.uuid), "requested_by": row.requested_by},
     )
     return row
 
 
-def waiting_command(device: Device, command: Command[Any]) -> DeviceCommand | None:
+def waiting_command(device: Device, command: QueuedCommand[Any]) -> DeviceCommand | None:
     """The same command in the queue of the device, not carried out yet."""
     return device.commands.unfinished().filter(command=command.id).first()
 
@@ -168,7 +240,7 @@ def described(command: DeviceCommand) -> dict[str, Any]:
     cancelled = command.status == Status.CANCELLED
     return {
         "uuid": str(command.uuid),
-        "error_chain": [CANCELLED] if cancelled else command.error_chain,
+        "error_chain": [own_error(CANCELLED)] if cancelled else command.error_chain,
         "command_type": command.command_type,
         "request_type": command.request_type,
         "metadata": command.metadata,
@@ -199,11 +271,14 @@ def _unfinished(command: DeviceCommand) -> DeviceCommand:
 
 def _end(row: DeviceCommand, status: DeviceCommand.Status, action_type: str) -> None:
     _close(row, status)
-    activity.log(device=row.device, action_type=action_type, details=as_activity(row), at=row.date_completed)
+    if EVERY_COMMAND[row.command].in_activity:
+        activity.log(device=row.device, action_type=action_type, details=as_activity(row), at=row.date_completed)
 
 
 def _close(row: DeviceCommand, status: DeviceCommand.Status) -> None:
     row.status = status
     row.date_completed = timezone.now()
-    row.save(update_fields=["status", "date_completed", "metadata", "error_chain"])
-    delete_secret(device=row.device, kind=DeviceSecret.Kind.COMMAND_SECRET, subject=str(row.uuid))
+    row.unanswered = 0
+    row.save(update_fields=["status", "date_completed", "metadata", "error_chain", "unanswered"])
+    if EVERY_COMMAND[row.command].secret_key:
+        delete_secret(device=row.device, kind=DeviceSecret.Kind.COMMAND_SECRET, subject=str(row.uuid))

@@ -5,18 +5,18 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
-from devices.commands.base import Command
+from devices.commands.base import Command, QueuedCommand
 
 UNIQUE = ("id", "action", "order")
 
 
-def declared_commands(package: str, path: Iterable[str]) -> Iterator[Command[Any]]:
-    """Every command that a module of the package declares."""
+def declared_commands[C: QueuedCommand[Any]](package: str, path: Iterable[str], kind: type[C]) -> Iterator[C]:
+    """Every command of a kind that a module of the package declares."""
     for found in iter_modules(path, f"{package}."):
         module = import_module(found.name)
         own = (value for value in vars(module).values() if getattr(value, "__module__", None) == found.name)
         for value in own:
-            if isinstance(value, type) and issubclass(value, Command) and not value.abstract:
+            if isinstance(value, type) and issubclass(value, kind) and not value.abstract:
                 yield value()
 
 

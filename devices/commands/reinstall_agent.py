@@ -1,5 +1,7 @@
-from devices.commands.base import Command, MenuGroup
-from devices.models import MACS
+from typing import Any
+
+from devices.commands.base import CannotDeliver, Command, MenuGroup
+from devices.models import MACS, DeviceCommand
 
 
 class ReinstallAgent(Command[None]):
@@ -13,5 +15,7 @@ class ReinstallAgent(Command[None]):
     icon = "package-plus"
     consequence = "The agent is downloaded and replaces the installed one. No data is lost."
     platforms = MACS
-    # The address of the manifest is added on delivery.
     command_type = "InstallEnterpriseApplication"
+
+    def delivered(self, row: DeviceCommand, secret: str | None) -> dict[str, Any]:
+        raise CannotDeliver("This server has no agent to install.")

@@ -1,5 +1,8 @@
-from devices.commands.base import Command, MenuGroup
-from devices.models import APPLE
+from typing import Any
+
+from devices.commands.base import CannotDeliver, Command, MenuGroup
+from devices.enrollment.profiles import NoPushCertificate, renewal_profile
+from devices.models import APPLE, DeviceCommand
 
 
 class RenewMdmProfile(Command[None]):
@@ -15,3 +18,9 @@ class RenewMdmProfile(Command[None]):
     platforms = APPLE
     # The profile is made and signed on delivery.
     command_type = "InstallProfile"
+
+    def delivered(self, row: DeviceCommand, secret: str | None) -> dict[str, Any]:
+        try:
+            return super().delivered(row, secret) | {"Payload": renewal_profile(row.device)}
+        except (NoPushCertificate, ValueError) as error:
+            raise CannotDeliver(" ".join(getattr(error, "messages", [str(error)]))) from None

@@ -34,6 +34,7 @@ class RestartDevice(Command[RestartDeviceBody]):
     consequence = "The device restarts as soon as it receives the command. Unsaved work is lost."
     platforms = APPLE | {Platform.WINDOWS, Platform.ANDROID}
     command_type = "RestartDevice"
+    most_deliveries = 2
 
     def request(self, device: Device, body: RestartDeviceBody) -> Request:
         match device.platform:

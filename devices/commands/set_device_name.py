@@ -3,6 +3,7 @@ from typing import Any
 from pydantic import Field
 
 from devices.commands.base import AppleBody, Command, MenuGroup, Request, csp
+from devices.commands.settings_switch import item_errors
 from devices.fleet import activity, records
 from devices.inputs import Name
 from devices.models import APPLE, Device, DeviceCommand, Platform
@@ -32,6 +33,9 @@ class SetDeviceName(Command[SetDeviceNameBody]):
         return Request(
             type="Settings", parameters={"Settings": [{"Item": "DeviceName", "DeviceName": body.device_name}]}
         )
+
+    def refusal(self, answer: dict[str, Any]) -> list[dict[str, Any]]:
+        return item_errors(answer)
 
     def on_completed(self, row: DeviceCommand) -> None:
         device, old, new = row.device, row.device.name, _name(row.payload)

@@ -14,3 +14,4 @@ class ShutDownDevice(Command[None]):
     consequence = "The device turns off. It cannot be reached until its power button is pressed."
     platforms = MACS | MOBILE
     command_type = "ShutDownDevice"
+    most_deliveries = 2

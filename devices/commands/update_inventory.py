@@ -1,26 +1,12 @@
-from devices.commands.base import Command, MenuGroup, Request, csp
-from devices.models import APPLE, Device, Platform
+from collections.abc import Collection
+from typing import Any
 
-QUERIES = [
-    "UDID",
-    "DeviceName",
-    "SerialNumber",
-    "Model",
-    "ModelName",
-    "ProductName",
-    "OSVersion",
-    "SupplementalOSVersionExtra",
-    "BuildVersion",
-    "SupplementalBuildVersion",
-    "IsSupervised",
-    "IsActivationLockEnabled",
-    "DeviceCapacity",
-    "AvailableDeviceCapacity",
-    "BatteryLevel",
-    "WiFiMAC",
-    "BluetoothMAC",
-    "EthernetMAC",
-]
+from devices.commands.base import Command, MenuGroup, Request, csp
+from devices.commands.internal import questions
+from devices.commands.internal.device_information import DeviceInformation, for_supervised
+from devices.commands.metadata import small
+from devices.inventory.information import QUERIES, store_information
+from devices.models import APPLE, Device, DeviceCommand, Platform
 
 
 class UpdateInventory(Command[None]):
@@ -39,4 +25,14 @@ class UpdateInventory(Command[None]):
     def request(self, device: Device, body: None) -> Request:
         if device.platform == Platform.WINDOWS:
             return csp("DevDetail", "Get", "./DevDetail?list=StructData")
-        return Request(type="DeviceInformation", parameters={"Queries": QUERIES})
+        return Request(type="DeviceInformation", parameters={"Queries": list(QUERIES[device.platform])})
+
+    def take_answer(self, row: DeviceCommand, answer: dict[str, Any]) -> dict[str, Any]:
+        if row.device.platform in APPLE:
+            store_information(row.device, answer)
+        return small(answer)
+
+    def followed_by(self, row: DeviceCommand) -> Collection[str]:
+        if row.device.platform not in APPLE:
+            return ()
+        return [*questions(but=DeviceInformation.id), *for_supervised(row.device)]

@@ -16,6 +16,7 @@ class UpdateLocation(Command[None]):
     only_in_lost_mode = True
     platforms = MOBILE
     command_type = "DeviceLocation"
+    rank = 0
 
     def on_sent(self, row: DeviceCommand, request: Request) -> None:
         lost_mode.note_location(device=row.device, status=lost_mode.PENDING)

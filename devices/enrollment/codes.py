@@ -12,6 +12,8 @@ from devices.models import Blueprint, BlueprintRouting
 
 DIGITS = 6
 ATTEMPTS = 100
+FIELDS = {"enrollment_code", "enrollment_code_active"}
+LINK_BYTES = 16
 
 
 def lock(tenant: Tenant) -> None:
@@ -35,6 +37,18 @@ def generate(owner: Blueprint | BlueprintRouting) -> str:
         if not _is_used_by_another(code, owner):
             return code
     raise RuntimeError(f"No free enrollment code in {ATTEMPTS} attempts.")
+
+
+def end_generation(owner: Blueprint | BlueprintRouting) -> tuple[str, ...]:
+    """End every profile and the link that were made for the code so far. The caller saves the fields that are named."""
+    owner.code_generation += 1
+    owner.link_key = ""
+    return "code_generation", "link_key"
+
+
+def new_link_key() -> str:
+    """A key that nobody can guess, for the link that stands for a code."""
+    return secrets.token_urlsafe(LINK_BYTES)
 
 
 def _is_used_by_another(code: str, owner: Blueprint | BlueprintRouting) -> bool:

@@ -1,4 +1,4 @@
-"""The certificates and server tokens of Automated Device Enrollment that expire, for `doctor`."""
+"""The certificates and server tokens of enrollment and Apple MDM that expire, for `doctor`."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -6,7 +6,7 @@ from datetime import datetime
 from cryptography import x509
 
 from access.maintenance.expiries import Expiring
-from devices.models import AdeIntegration, AdeKeyPair
+from devices.models import AdeIntegration, AdeKeyPair, MdmAuthority, PushCertificate
 
 
 def list_expiring(before: datetime) -> Iterator[Expiring]:
@@ -26,3 +26,22 @@ def list_expiring(before: datetime) -> Iterator[Expiring]:
                 at,
                 "Apple then refuses it: delete the key pair, download the new one, and upload it at Apple.",
             )
+    pushing = PushCertificate.objects.filter(not_after__lt=before, tenant__active=True, simulated=False)
+    for row in pushing.exclude(certificate="").select_related("tenant").order_by("not_after"):
+        if row.not_after:
+            yield Expiring(
+                f"The Apple push certificate of {row.tenant.subdomain}",
+                row.not_after,
+                "An administrator of the organization renews it, under Settings. Without it no device can be woken.",
+            )
+    own = MdmAuthority.objects.filter(not_after__lt=before, tenant__active=True, retired_at=None)
+    for authority in own.select_related("tenant").order_by("not_after"):
+        yield Expiring(
+            f"The MDM certificate of {authority.tenant.subdomain} that {_lower(authority.get_purpose_display())}",
+            authority.not_after,
+            "It has to be replaced before then.",
+        )
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]

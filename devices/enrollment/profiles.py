@@ -1,81 +1,140 @@
-"""The enrollment profile that a person installs manually, in Apple's configuration profile format."""
+"""The enrollment profile, in Apple's format for configuration profiles, signed by the tenant.
+
+Its identifiers and addresses are those of the tenant and never change: a device refuses a profile that replaces its
+enrollment by one with another server, topic or identifier. What leads to a Blueprint is the ticket inside.
+"""
 
 import plistlib
 from typing import Any
-from urllib.parse import urlencode
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 
-from devices.models import Blueprint
+from access.models import Tenant
+from devices.enrollment import tickets
+from devices.enrollment.authorities import Purpose, authority
+from devices.enrollment.enrollments import enrollment_of
+from devices.models import Blueprint, BlueprintRouting, Device, PushCertificate
+from devices.wire import cms
 
 ALL_ACCESS_RIGHTS = 8191  # the sum of Apple's AccessRights
 KEY_BITS = 2048
+IDENTIFIER = "{host}.enrollment"
+# The second cannot be added to an enrollment later.
+CAPABILITIES = ["com.apple.mdm.bootstraptoken", "com.apple.mdm.per-user-connections"]
 
 
-def enrollment_profile(blueprint: Blueprint) -> bytes:
-    """Return a .mobileconfig file (a property list) that enrolls a device into the blueprint.
+class NoPushCertificate(ValidationError):
+    """Without it a device could never be woken, and a later topic would be refused by the devices that are enrolled."""
 
-    Raises ValidationError if the enrollment code is not active. The profile of a blueprint always has the same
-    identifiers, so a second installation replaces the first.
+    def __init__(self) -> None:
+        super().__init__("Upload a push certificate first: it is what wakes the devices.")
+
+
+def enrollment_profile(owner: Blueprint | BlueprintRouting, *, simulated: bool = False) -> bytes:
+    """A signed .mobileconfig file that enrolls any number of devices under the owner's code.
+
+    Raises ValidationError if the code is not active, and NoPushCertificate.
     """
-    if not blueprint.enrollment_code_active:
-        raise ValidationError("The enrollment code of this Blueprint is not active.")
-    tenant = blueprint.tenant
-    # Devices use the MDM protocol on the same host as the tenant's API.
-    mdm = f"{tenant.api_origin}/mdm"
-    code = urlencode({"enrollment_code": blueprint.enrollment_code})
+    if not owner.enrollment_code_active:
+        what = "this Blueprint" if isinstance(owner, Blueprint) else "the Blueprint routing"
+        raise ValidationError(f"The enrollment code of {what} is not active.")
+    return _signed(owner.tenant, tickets.issue(owner, simulated=simulated))
+
+
+def renewal_profile(device: Device) -> bytes:
+    """The profile that gives an enrolled device a new certificate. Raises NoPushCertificate, and ValueError."""
+    enrollment = enrollment_of(device)
+    if enrollment is None:
+        raise ValueError("The device is not enrolled.")
+    ticket = tickets.issue_renewal(
+        tenant_id=device.tenant_id,
+        device_id=device.pk,
+        enrollment_id=enrollment.pk,
+        simulated=enrollment.simulated,
+    )
+    return _signed(device.tenant, ticket)
+
+
+def return_profile(device: Device) -> bytes:
+    """The profile with which an erased device comes back into its Blueprint. Raises NoPushCertificate."""
+    return _signed(device.tenant, tickets.issue_return(device.blueprint, simulated=device.simulated))
+
+
+def mdm_url(tenant: Tenant) -> str:
+    """The address that the tenant's devices speak with."""
+    return f"{settings.IRU_SCHEME}://{tenant.mdm_host}"
+
+
+def push_certificate(tenant: Tenant) -> PushCertificate:
+    """The push certificate that devices enroll with. Raises NoPushCertificate."""
+    certificate = PushCertificate.objects.filter(tenant=tenant).exclude(certificate="").first()
+    if certificate is None or certificate.not_after is None or certificate.not_after < timezone.now():
+        raise NoPushCertificate
+    return certificate
+
+
+def _signed(tenant: Tenant, ticket: str) -> bytes:
+    certificate = push_certificate(tenant)
+    signer = authority(tenant, Purpose.SIGNING)
+    return cms.sign(plistlib.dumps(_profile(tenant, ticket, certificate.topic)), signer.certificate, signer.key)
+
+
+def _profile(tenant: Tenant, ticket: str, topic: str) -> dict[str, Any]:
     identity = _payload(
-        blueprint,
-        "com.apple.security.scep",
-        "Device identity",
+        tenant,
+        "scep",
+        PayloadType="com.apple.security.scep",
+        PayloadDisplayName="Device identity",
         PayloadContent={
-            "URL": f"{mdm}/scep?{code}",
+            "URL": f"{mdm_url(tenant)}/scep",
             "Name": tenant.name,
-            "Subject": [[["O", tenant.name]], [["CN", "%HardwareUUID%"]]],
-            "Challenge": blueprint.enrollment_code,
+            "Subject": [[["O", tenant.name]], [["CN", "device"]]],
+            "Challenge": ticket,
             "Key Type": "RSA",
             "Keysize": KEY_BITS,
             "Key Usage": 5,  # signing and encryption
+            "KeyIsExtractable": False,
+            "AllowAllAppsAccess": False,
+            "Retries": 3,
+            "RetryDelay": 10,
         },
     )
     management = _payload(
-        blueprint,
-        "com.apple.mdm",
-        "Device management",
+        tenant,
+        "mdm",
+        PayloadType="com.apple.mdm",
+        PayloadDisplayName="Device management",
         IdentityCertificateUUID=identity["PayloadUUID"],
-        # The topic of the tenant's push certificate belongs here. Until there is one, only the prefix is correct.
-        Topic=f"com.apple.mgmt.External.{_id(NAMESPACE_URL, tenant.api_origin)}",
-        ServerURL=f"{mdm}/commands",
-        CheckInURL=f"{mdm}/check-in?{code}",
+        Topic=topic,
+        ServerURL=f"{mdm_url(tenant)}/connect",
+        CheckInURL=f"{mdm_url(tenant)}/check-in",
         AccessRights=ALL_ACCESS_RIGHTS,
         SignMessage=True,
         CheckOutWhenRemoved=True,
-        ServerCapabilities=["com.apple.mdm.per-user-connections", "com.apple.mdm.bootstraptoken"],
+        ServerCapabilities=CAPABILITIES,
     )
-    profile = _payload(
-        blueprint,
-        "Configuration",
-        f"{tenant.name} enrollment",
+    return _payload(
+        tenant,
+        "",
+        PayloadType="Configuration",
+        PayloadDisplayName=f"{tenant.name} enrollment",
         PayloadOrganization=tenant.name,
-        PayloadDescription=f"Lets {tenant.name} manage this device with the Blueprint {blueprint.name}.",
+        PayloadDescription=f"Lets {tenant.name} manage this device.",
         PayloadScope="System",
         PayloadRemovalDisallowed=False,
         PayloadContent=[identity, management],
     )
-    return plistlib.dumps(profile)
 
 
-def _payload(blueprint: Blueprint, type: str, name: str, **content: Any) -> dict[str, Any]:
+def _payload(tenant: Tenant, part: str, **content: Any) -> dict[str, Any]:
+    identifier = IDENTIFIER.format(host=tenant.mdm_host) + (part and f".{part}")
+    namespace: UUID = uuid5(NAMESPACE_URL, f"mdm://{tenant.mdm_label}")
     return {
-        "PayloadType": type,
         "PayloadVersion": 1,
-        "PayloadIdentifier": f"{blueprint.tenant.subdomain}.enrollment.{blueprint.uuid}.{type}",
-        "PayloadUUID": _id(blueprint.uuid, type),
-        "PayloadDisplayName": name,
+        "PayloadIdentifier": identifier,
+        "PayloadUUID": str(uuid5(namespace, part or "profile")).upper(),
         **content,
     }
-
-
-def _id(namespace: UUID, name: str) -> str:
-    return str(uuid5(namespace, name)).upper()

@@ -50,9 +50,9 @@ def update_routing(
         return routing
     if "enrollment_code" in changes:
         enrollment_codes.check(changes["enrollment_code"]["new"], routing)
-    routing, _ = BlueprintRouting.objects.update_or_create(
-        tenant=tenant, defaults={field: change["new"] for field, change in changes.items()}
-    )
+    fresh = {field: change["new"] for field, change in changes.items()}
+    fresh |= {field: getattr(routing, field) for field in enrollment_codes.end_generation(routing)}
+    routing, _ = BlueprintRouting.objects.update_or_create(tenant=tenant, defaults=fresh)
     person = actor.administrator
     RoutingActivity.objects.create(
         tenant=tenant,

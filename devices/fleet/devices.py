@@ -8,6 +8,7 @@ from django.db import transaction
 
 from access.audit.events import Actor, Target, difference, log_event
 from access.models import AuditEvent, Tenant
+from devices.enrollment import enrollments
 from devices.fleet import records, vulnerability_counts
 from devices.fleet.targets import device_target
 from devices.models import Device, Fleet, Tag
@@ -82,6 +83,7 @@ def delete_device(*, tenant: Tenant, device_id: UUID, actor: Actor) -> None:
     device = tenant.devices.select_for_update().get(pk=pk)
     vulnerability_counts.forget_device(device)
     prism_rows.forget_device(device)
+    enrollments.evict(device)
     device.delete()
     fleet.device_count -= 1
     fleet.save(update_fields=["device_count"])

@@ -24,6 +24,17 @@ def store_secret(*, device: Device, kind: DeviceSecret.Kind, value: str, subject
     _store([DeviceSecret(tenant_id=device.tenant_id, device=device, kind=kind, subject=subject)], [value])
 
 
+def store_if_new(*, device: Device, kind: DeviceSecret.Kind, value: str) -> bool:
+    """Store a secret that a device reports, unless it is the stored one. Returns whether it was stored."""
+    secret = device.secrets.filter(kind=kind, subject="").first()
+    if secret is not None:
+        with suppress(SecretUnreadable):  # one that cannot be decrypted counts as different
+            if compare_digest(_decrypt(secret).encode(), value.encode()):
+                return False
+    store_secret(device=device, kind=kind, value=value)
+    return True
+
+
 def store_imported_secrets(secrets: Iterable[tuple[Device, DeviceSecret.Kind, str]]) -> None:
     """Store each value as `store_secret` does, and mark it as imported."""
     secrets = list(secrets)
@@ -103,6 +114,15 @@ def read_all_secrets(tenant: Tenant, actor: Actor) -> Iterator[dict[str, str]]:
             fields = {"device_id": str(secret.device.uuid), "kind": secret.kind, "subject": secret.subject}
             yield {**fields, "value": _decrypt(secret)}
         last = batch[-1].pk
+
+
+def reveal_to_device(*, device: Device, kind: DeviceSecret.Kind) -> str | None:
+    """A secret that the device gave to this server and needs back, or None. Raises SecretUnreadable.
+
+    It goes to the device alone, so no READ event is recorded.
+    """
+    secret = device.secrets.filter(kind=kind, subject="").first()
+    return _decrypt(secret) if secret else None
 
 
 def reveal_command_secret(*, device: Device, command_uuid: UUID) -> str | None:

@@ -1,5 +1,6 @@
 """Calls of tools: the arguments become a request of the API, and its response the result of the tool."""
 
+from base64 import b64encode
 from http import HTTPStatus
 from typing import Any
 
@@ -96,7 +97,10 @@ def _result(tool: Tool, response: HttpResponse) -> Result:
     if not body:
         texts = [f"{response.status_code} {HTTPStatus(response.status_code).phrase}"]
     else:
-        texts = [body.decode(errors="replace")]
+        try:
+            texts = [body.decode()]
+        except UnicodeDecodeError:
+            return {"content": [_file(tool, response)], **result}
         if response.headers["Content-Type"] == JSON:
             # Always an object, as the earlier revision has it.
             value = orjson.Fragment(body)
@@ -105,6 +109,18 @@ def _result(tool: Tool, response: HttpResponse) -> Result:
     headers = [f"{name}: {response[name]}" for name in named if name in response.headers]
     texts += ["\n".join(headers)] if headers else []
     return {"content": [{"type": "text", "text": text} for text in texts], **result}
+
+
+def _file(tool: Tool, response: HttpResponse) -> dict[str, Any]:
+    """An answer that is no text, as MCP has it: a resource inside the answer."""
+    return {
+        "type": "resource",
+        "resource": {
+            "uri": f"iru:{tool.operation.id}",
+            "mimeType": response.headers["Content-Type"],
+            "blob": b64encode(response.content).decode(),
+        },
+    }
 
 
 def _too_large(size: int) -> ApiError:

@@ -28,6 +28,14 @@ from devices.models.library import (
 )
 from devices.models.library_contents import CustomProfile, CustomScript
 from devices.models.lost_mode import LostMode
+from devices.models.mdm import (
+    DeviceCertificate,
+    Enrollment,
+    MdmAuthority,
+    PushCertificate,
+    UsedTicket,
+    UserChannel,
+)
 from devices.models.notes import DeviceNote
 from devices.models.prism.tables import PrismExport, PrismReport, PrismTotal
 from devices.models.secrets import DeviceSecret
@@ -60,12 +68,14 @@ __all__ = [
     "CustomScript",
     "Device",
     "DeviceActivity",
+    "DeviceCertificate",
     "DeviceCommand",
     "DeviceInventory",
     "DeviceNote",
     "DeviceSecret",
     "DeviceSeen",
     "DirectoryIntegration",
+    "Enrollment",
     "Fleet",
     "FleetSummary",
     "IdempotentCall",
@@ -75,10 +85,12 @@ __all__ = [
     "LibraryStatus",
     "LostMode",
     "ManagementState",
+    "MdmAuthority",
     "Platform",
     "PrismExport",
     "PrismReport",
     "PrismTotal",
+    "PushCertificate",
     "RoutingActivity",
     "SelfServiceCategory",
     "Severity",
@@ -86,7 +98,9 @@ __all__ = [
     "Tag",
     "Threat",
     "ThreatSeverity",
+    "UsedTicket",
     "User",
+    "UserChannel",
     "Vulnerability",
     "VulnerabilityDetection",
     "VulnerableSoftware",

@@ -9,6 +9,13 @@ class BlueprintRouting(models.Model):
     tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE, primary_key=True, related_name="blueprint_routing")
     enrollment_code = models.CharField(max_length=20, blank=True)
     enrollment_code_active = models.BooleanField(default=False)
+    code_generation = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    link_key = models.CharField(max_length=40, blank=True, default="", db_default="", editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["link_key"], name="routing_link_key", condition=~models.Q(link_key=""))
+        ]
 
     def __str__(self) -> str:
         return f"Blueprint routing of {self.tenant_id}"

@@ -55,6 +55,10 @@ class Blueprint(models.Model):
     params = models.JSONField(default=dict, blank=True)
     enrollment_code = models.CharField(max_length=20, blank=True)
     enrollment_code_active = models.BooleanField(default=False)
+    # Counts the changes of the code: a profile that was downloaded under an earlier one enrolls no device.
+    code_generation = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    # The key of the link for enrollment, which stands for the code. Empty: there is no link.
+    link_key = models.CharField(max_length=40, blank=True, default="", db_default="", editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     deleted_at = models.DateTimeField(null=True, editable=False)
@@ -67,7 +71,8 @@ class Blueprint(models.Model):
             # A deleted blueprint does not reserve its id, so that a fleet can be copied into the tenant again.
             models.UniqueConstraint(
                 fields=["tenant", "uuid"], name="blueprint_uuid", condition=models.Q(deleted_at=None)
-            )
+            ),
+            models.UniqueConstraint(fields=["link_key"], name="blueprint_link_key", condition=~models.Q(link_key="")),
         ]
         indexes = [models.Index(fields=["tenant", "name"], name="blueprint_name")]
 

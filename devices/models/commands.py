@@ -40,6 +40,13 @@ class DeviceCommand(models.Model):
         help_text="Operation id of the command, such as lock_device. Empty for one that an import brought: it is "
         "history, and never sent from here.",
     )
+    subject = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="What the command is about, if a device may have several of them waiting.",
+    )
     command_type = models.CharField(max_length=60)
     request_type = models.CharField(max_length=60, help_text="Apple's RequestType, or its counterpart elsewhere.")
     payload = models.JSONField(default=dict, help_text="What is sent, without secrets.")
@@ -47,6 +54,15 @@ class DeviceCommand(models.Model):
     status = models.PositiveSmallIntegerField(choices=Status.choices, default=Status.PENDING)
     attempts = models.PositiveIntegerField(default=0)
     priority = models.PositiveSmallIntegerField(default=1)
+    rank = models.PositiveSmallIntegerField(
+        default=1, db_default=1, help_text="A device gets commands of a lower rank first."
+    )
+    unanswered = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Deliveries since the last answer to one."
+    )
+    # The session of the device in which it last said NotNow. In that session the command is not offered again.
+    refused_session = models.DateTimeField(null=True)
+    first_delivered = models.DateTimeField(null=True)
     # Apple's RequestRequiresNetworkTether: wait for a wired network. Only imported commands can have it.
     requires_network_tether = models.BooleanField(default=False)
     error_chain = models.JSONField(default=list)
@@ -62,13 +78,15 @@ class DeviceCommand(models.Model):
             models.Index(fields=["device", "-date_requested", "-id"], name="command_newest_first"),
             # For the devices with unfinished commands, and the devices with recently failed commands.
             models.Index(fields=["tenant", "status", "date_completed", "device"], name="command_status"),
+            # For the queue of a device, whose history may be long.
+            models.Index(fields=["device", "rank", "id"], condition=Q(status__in=[1, 2, 5]), name="command_queue"),
         ]
         constraints = [
             # Unique per device only, because a fleet with its history may be copied into another tenant.
             models.UniqueConstraint(fields=["device", "uuid"], name="command_uuid"),
             # If two requests send the same command at the same time, the database accepts only one.
             models.UniqueConstraint(
-                fields=["device", "command"],
+                fields=["device", "command", "subject"],
                 condition=Q(status__in=[1, 2, 5]) & ~Q(command=""),
                 name="one_unfinished_command",
             ),

@@ -161,6 +161,8 @@ class Device(models.Model):
     uuid = models.UUIDField(default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=255)
     serial_number = models.CharField(max_length=100)
+    # Apple's identifier of the hardware, which a device that enrolls is known by. It is in no answer of the API.
+    udid = models.CharField("UDID", max_length=100, blank=True, default="", db_default="", editable=False)
     model = models.CharField(max_length=255, blank=True)
     platform = models.CharField(max_length=10, choices=Platform.choices)
     os_version = models.CharField(max_length=50, blank=True)
@@ -168,7 +170,10 @@ class Device(models.Model):
     supplemental_os_version_extra = models.CharField(max_length=50, blank=True)
     asset_tag = models.CharField(max_length=255, blank=True)
     blueprint = models.ForeignKey(Blueprint, on_delete=models.PROTECT, related_name="devices")
-    user = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="devices")
+    # No index of its own: `device_user` begins with it, and a planner may take either.
+    user = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="devices", db_index=False
+    )
     tags = models.ManyToManyField(Tag, blank=True, related_name="devices")
     mac_address = models.CharField(max_length=17, blank=True)
     filevault_enabled = models.BooleanField(null=True, blank=True)
@@ -177,6 +182,9 @@ class Device(models.Model):
     agent_version = models.CharField(max_length=50, blank=True)
     is_missing = models.BooleanField(default=False)
     is_removed = models.BooleanField(default=False)
+    simulated = models.BooleanField(
+        default=False, db_default=False, editable=False
+    )  # a program that answers like a device
     lost_mode_status = models.CharField(max_length=50, blank=True)
     api_level = models.CharField(max_length=20, blank=True)
     security_patch_level = models.CharField(max_length=20, blank=True)
@@ -211,6 +219,7 @@ class Device(models.Model):
             models.Index(fields=["tenant", "blueprint_label", "id"], name="device_blueprint_label"),
             models.Index(fields=["tenant", "user_label", "id"], name="device_user_label"),
             models.Index(fields=["blueprint", "id"], name="device_blueprint"),
+            models.Index(fields=["tenant", "udid"], condition=~models.Q(udid=""), name="device_udid"),
             # For the number of devices in the scope of a library item, without reading the devices.
             models.Index(fields=["tenant", "blueprint", "is_removed", "platform", "id"], name="device_scope"),
             models.Index(fields=["user", "id"], name="device_user"),

@@ -13,6 +13,8 @@ class DeviceSecret(models.Model):
         DEVICE_BYPASS_CODE = "device_bypass_code", "Device-based Activation Lock bypass code"
         RECOVERY_PASSWORD = "recovery_password", "Recovery Lock password"
         UNLOCK_PIN = "unlock_pin", "Unlock PIN"
+        UNLOCK_TOKEN = "unlock_token", "Unlock token"
+        BOOTSTRAP_TOKEN = "bootstrap_token", "Bootstrap token"
         COMMAND_SECRET = "command_secret", "Secret of a queued command"
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="device_secrets")

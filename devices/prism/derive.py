@@ -40,16 +40,18 @@ def store_derived(*, tenant: Tenant, reports: Iterable[DeviceReport], collected_
     """Update the rows that are derived from these reports, in the caller's transaction."""
     found: dict[str, dict[int, Rows]] = defaultdict(dict)
     for report in reports:
-        device = report.device
-        derived = _of_details(device, report.details) if report.details is not None else {}
-        if report.apps is not None:
-            derived["apps"] = [_app(row) for row in report.apps]
-        for category, rows in derived.items():
-            if device.platform in CATEGORIES[category].families:
-                found[category][device.pk] = rows
+        for category, rows in derived_rows(report).items():
+            if report.device.platform in CATEGORIES[category].families:
+                found[category][report.device.pk] = rows
     for category in CATEGORIES:  # always in the same order, so that two calls cannot deadlock
         if category in found:
             store_rows(tenant=tenant, category=category, reports=found[category], collected_at=collected_at)
+
+
+def derived_rows(report: DeviceReport) -> dict[str, Rows]:
+    """The rows that follow from a report, by category."""
+    derived = _of_details(report.device, report.details) if report.details is not None else {}
+    return derived if report.apps is None else {**derived, "apps": [_app(row) for row in report.apps]}
 
 
 def _of_details(device: Device, details: Document) -> dict[str, Rows]:
@@ -140,8 +142,14 @@ def _user(row: Document) -> dict[str, Any]:
         "username": row.get("username"),
         "full_name": row.get("name"),
         "home_directory": row.get("path"),
-        "type": "Administrator" if row.get("admin") == "Yes" else "Standard",
+        "type": _account_type(row.get("admin")),
     }
+
+
+def _account_type(admin: Any) -> str | None:
+    if not admin:  # a Mac without an agent does not say it
+        return None
+    return "Administrator" if admin == "Yes" else "Standard"
 
 
 def _app(row: Document) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from django import template
 
 from access.templatetags.access import breakable
-from devices.commands import COMMANDS
+from devices.commands import EVERY_COMMAND
 from devices.library.kinds import KINDS, kind_of
 from devices.models import Blueprint, Device, DeviceCommand, LibraryItem, Platform, Severity, ThreatSeverity
 from devices.pages import library, vulnerabilities
@@ -38,14 +38,14 @@ PICTURES = {
 @register.filter
 def command_label(command: DeviceCommand) -> str:
     """The label in the menu. Unknown and imported commands keep their type."""
-    known = COMMANDS.get(command.command)
+    known = EVERY_COMMAND.get(command.command)
     return known.title_of(command) if known else command.command_type
 
 
 @register.filter
 def parameters_in_words(command: DeviceCommand) -> list[tuple[str, str]]:
     """The label and the value of each parameter that was sent, without secrets."""
-    known = COMMANDS.get(command.command)
+    known = EVERY_COMMAND.get(command.command)
     return known.parameters_in_words(command) if known and not known.switch else []
 
 

@@ -76,8 +76,8 @@ def test_what_is_no_token_stays() -> None:
     assert redact(line) == line
 
 
-@pytest.mark.parametrize("place", ["invitation", "password/reset"])
-def test_the_key_of_a_mailed_link_is_replaced(place: str) -> None:
+@pytest.mark.parametrize("place", ["invitation", "password/reset", "enroll"])
+def test_the_key_of_a_link_is_replaced(place: str) -> None:
     """Django logs `Internal Server Error: /invitation/<key>/` for an error of ours."""
     key = "1x2-eyJwZXJzb24iOiJmZWU0OTBiOC04ZGVjIn0:2VMGK_lFLzyO5FRXkqnAGp4l7vPs"
     line = redact(f'"message":"Internal Server Error: /{place}/{key}/"')

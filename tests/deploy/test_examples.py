@@ -15,6 +15,7 @@ from django.core.management import get_commands, load_command_class
 
 from access.http.health import HealthMiddleware
 from access.management.serving import Server
+from devices.mdm.door import HANDLERS
 from tests.deploy import NO_PROGRAM, nginx
 
 pytestmark = pytest.mark.sqlite_only  # about files, which are the same on both
@@ -54,10 +55,11 @@ def test_the_limits_of_nginx_are_those_of_the_server() -> None:
     assert int(kept) < DEFAULTS.header_timeout, "nginx would send on a connection that the server closes"
     assert "server 127.0.0.1:8000;" in text
     assert parsed(["serve"]).port == 8000
-    pages, files = sorted(int(size) for size in re.findall(r"client_max_body_size (\d+)m;", text))
+    pages, devices, files = sorted(int(size) for size in re.findall(r"client_max_body_size (\d+)m;", text))
+    assert devices * 1024**2 > HANDLERS["/connect"].maximum
     assert pages * 1024**2 > settings.DATA_UPLOAD_MAX_MEMORY_SIZE, "the server answers 413 itself"
     assert files * 1024**2 > settings.IRU_FILES_MAXIMUM
-    assert text.count("proxy_set_header Host $http_host;") == text.count("proxy_pass http://iru;") == 2
+    assert text.count("proxy_set_header Host $http_host;") == text.count("proxy_pass http://iru;") == 3
 
 
 # --- systemd ----------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from django.db.models import F
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
+from access.sealing import seal
 from devices.fleet import records
 from devices.models import (
     AdeDevice,
@@ -34,6 +35,7 @@ from devices.models import (
     LostMode,
     Platform,
     PrismExport,
+    PushCertificate,
     Severity,
     StoredFile,
     Tag,
@@ -507,3 +509,21 @@ class BehavioralDetectionFactory(DjangoModelFactory[BehavioralDetection]):
     status = BehavioralDetection.Status.BLOCKED
     detected_at = ENROLLED
     target_name = "osascript"
+
+
+class PushCertificateFactory(DjangoModelFactory[PushCertificate]):
+    """With texts in place of a certificate and a key: enrollment profiles need its topic alone."""
+
+    class Meta:
+        model = PushCertificate
+
+    tenant = factory.SubFactory(TenantFactory)
+    topic = factory.Sequence(lambda n: f"com.apple.mgmt.External.{uuid.UUID(int=n)}")
+    certificate = "-----BEGIN CERTIFICATE-----"
+    not_after = factory.LazyFunction(lambda: timezone.now() + timedelta(days=300))
+    uploaded_at = factory.LazyFunction(timezone.now)
+
+    @classmethod
+    def _create(cls, model_class: type[PushCertificate], *args: Any, **fields: Any) -> PushCertificate:
+        number, sealed = seal(b"key", "devices_pushcertificate", "ciphertext", fields["tenant"].pk)
+        return PushCertificate.objects.create(**{"key_number": number, "ciphertext": sealed, **fields})

@@ -31,6 +31,7 @@ def something_of_everything(tenant: Tenant) -> ApiToken:
     factories.AdeDeviceFactory.create(tenant=tenant, integration__blueprint=device.blueprint)
     factories.AssignmentFactory.create(blueprint=device.blueprint, library_item=item)
     WebhookDeliveryFactory.create(webhook__tenant=tenant)
+    factories.PushCertificateFactory.create(tenant=tenant)
     clear_sessions.enqueue()
     store_secret(device=device, kind=DeviceSecret.Kind.FILEVAULT_KEY, value="HUSH-HUSH")
     update_routing(tenant=tenant, actor=Actor.of(owner), enrollment_code="424242", enrollment_code_active=True)

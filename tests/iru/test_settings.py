@@ -54,7 +54,8 @@ def test_no_host_is_allowed_that_is_not_named() -> None:
     names = ["ALLOWED_HOSTS", "IRU_WEB_HOSTS", "IRU_BARE_API_HOSTS", "IRU_DOMAIN"]
     shown = f"from django.conf import settings; print(json.dumps([getattr(settings, n) for n in {names}]))"
     allowed, web, bare, domain = over_https(shown)
-    assert allowed == [*web, *bare, f".api.{domain}"]  # the names of the tenants are below the last one
+    # The names of the tenants, for calls and for devices, are below the last two.
+    assert allowed == [*web, *bare, f".api.{domain}", f".mdm.{domain}"]
     assert not [host for host in (*web, *bare) if host.startswith((".", "*"))]
 
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 from access.audit.events import Actor
 from access.management.serving import (
     Server,
+    beside,
     check_connection,
     check_scheme,
     free_address,
@@ -51,7 +52,15 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=8000, help="port to serve on (default: %(default)s)")
         parser.add_argument("--no-fleet", action="store_true", help="start with a tenant that has no devices")
 
-    def handle(self, *args: Any, host: str, port: int, no_fleet: bool, **options: Any) -> None:
+        parser.add_argument(
+            "--simulate",
+            type=int,
+            default=0,
+            metavar="N",
+            help="enroll N simulated devices, which obey commands within seconds; they are marked as simulated",
+        )
+
+    def handle(self, *args: Any, host: str, port: int, no_fleet: bool, simulate: int, **options: Any) -> None:
         stop_on_signals()
         try:
             check_scheme(None)
@@ -59,7 +68,9 @@ class Command(BaseCommand):
             _tell_settings(host, port)
             self._set_up(host, with_fleet=not no_fleet)
             self._print(f"\nServing on {host} port {port}. Press Ctrl-C to stop.")
-            with workers(1, quiet=True):
+            if simulate:
+                self._print(f"{simulate} simulated devices enroll, in Devices. They obey commands within seconds.")
+            with workers(1, quiet=True), beside(_simulation(simulate, port)):
                 Server(address=address, port=port, quiet=True).run()
         except KeyboardInterrupt:
             pass  # the first set-up is one transaction: unfinished, it is not there, and the next start begins anew
@@ -169,6 +180,12 @@ def _tell_settings(host: str, port: int) -> None:
             names.append(name)
             settings.ALLOWED_HOSTS.append(name)
         os.environ[setting] = ",".join(names)
+
+
+def _simulation(devices: int, port: int) -> list[list[str]]:
+    """The command that simulates so many devices with the server of this port."""
+    options = ["--devices", str(devices), "--tenant", "accuhive", "--url", f"http://127.0.0.1:{port}", "--every", "2"]
+    return [["mdm_simulate", *options, "--verbosity=0"]] if devices else []
 
 
 def _name(host: str) -> str:

@@ -9,18 +9,29 @@ from access.sign_in import authenticators, providers
 from access.webhooks import signing
 from devices.api import idempotency
 from devices.bulk import bodies
-from devices.enrollment import ade_keys
+from devices.enrollment import ade_keys, authorities, push_certificates
 from devices.fleet import secrets
 
 LIMIT = 1000  # of a batch
+PLACES = (
+    secrets,
+    ade_keys,
+    authorities,
+    push_certificates,
+    bodies,
+    idempotency,
+    signing,
+    authenticators,
+    providers,
+)
 
 
 class Command(BaseCommand):
     help = (
         "Re-encrypt device secrets, bodies of bulk commands that still run, keys and server tokens of Automated Device "
-        "Enrollment, answers that are kept for an Idempotency-Key, secrets of webhooks, identity providers and "
-        "authenticator apps, and recovery codes, with the newest of IRU_SECRET_KEYS. Older keys can go afterwards. "
-        "May be interrupted and run again."
+        "Enrollment, private keys of Apple MDM, answers that are kept for an Idempotency-Key, secrets of webhooks, "
+        "identity providers and authenticator apps, and recovery codes, with the newest of IRU_SECRET_KEYS. Older keys "
+        "can go afterwards. May be interrupted and run again."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -30,7 +41,7 @@ class Command(BaseCommand):
         old = sum(counts.values()) - counts[newest_key()]
         try:
             with bars() as progress:
-                for each in (secrets, ade_keys, bodies, idempotency, signing, authenticators, providers):
+                for each in PLACES:
                     while count := each.rewrap(limit=LIMIT):  # each batch is committed
                         total += count
                         progress("Secrets", total, max(old, total))

@@ -16,8 +16,9 @@ from devices.api.operations import ade
 from devices.api.routing import Operation
 from devices.api.schemas.ade import OptionalUUID
 from devices.commands import COMMANDS
+from devices.enrollment.authorities import Purpose, authority
 from devices.fleet import lost_mode
-from devices.models import AdeIntegration, Platform
+from devices.models import AdeIntegration, Platform, PushCertificate
 from tests import apple
 from tests.factories import devices as factories
 from tests.factories.access import ApiTokenFactory
@@ -58,8 +59,16 @@ BEFORE: dict[str, Callable[[dict[str, Any]], object]] = {
     "create_ade_integration": lambda made: _server_of_the_file(made["tenant"], None),
     "renew_ade_integration": lambda made: _server_of_the_file(made["tenant"], made["ade_token"]),
     "get_device_lost_mode": lambda made: factories.LostModeFactory(device=made["device"]),
+    "get_manual_enrollment_profile": lambda made: _ready_for_devices(made["tenant"]),
     "cancel_lost_mode": lambda made: factories.LostModeFactory(device=made["device"], status=lost_mode.ERROR),
 }
+
+
+def _ready_for_devices(tenant: Tenant) -> None:
+    """Give the tenant what an enrollment profile needs; its first one would make the signing certificate."""
+    if not PushCertificate.objects.filter(tenant=tenant).exists():
+        factories.PushCertificateFactory.create(tenant=tenant)
+    authority(tenant, Purpose.SIGNING)
 
 
 def _upload(tenant: Tenant, make: Any) -> object:

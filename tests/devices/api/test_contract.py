@@ -24,6 +24,7 @@ from tests.devices.api import examples
 from tests.devices.api.examples import EVERY_PERMISSION, LIBRARY
 from tests.devices.api.shapes import Mismatch, mismatches
 from tests.factories.access import ApiTokenFactory, TenantFactory
+from tests.factories.devices import PushCertificateFactory
 from tests.types import Call, IssuedApiToken, IssueToken, Response
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
@@ -170,7 +171,9 @@ def loaded_fleet(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> I
 
 @pytest.fixture
 def fleet(loaded_fleet: Tenant, db: None) -> Tenant:
-    return Tenant.objects.get(pk=loaded_fleet.pk)
+    tenant = Tenant.objects.get(pk=loaded_fleet.pk)
+    PushCertificateFactory.create(tenant=tenant)  # no profile enrolls a device without one
+    return tenant
 
 
 @pytest.fixture

@@ -158,7 +158,7 @@ def test_a_file_in_the_package_is_found(package: Path) -> None:
         "from devices.commands.restart import RestartDevice\nfrom somecommands.base import Base\n"
         "class RestartTwice(Base, RestartDevice): id = 'restart_twice'\n"
     )
-    (found,) = declared_commands("somecommands", [str(package)])
+    (found,) = declared_commands("somecommands", [str(package)], Command)
     assert (found.id, found.label) == ("restart_twice", "Restart twice")
 
 
@@ -167,4 +167,4 @@ def test_a_file_that_lacks_an_attribute_stops_the_start(package: Path) -> None:
         "from devices.commands.base import Command\nclass Broken(Command[None]): id = 'broken'\n"
     )
     with pytest.raises(TypeError, match=r"The command somecommands\.broken\.Broken does not declare: about, action,"):
-        list(declared_commands("somecommands", [str(package)]))
+        list(declared_commands("somecommands", [str(package)], Command))

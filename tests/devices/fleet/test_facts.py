@@ -10,7 +10,9 @@ from devices.models import Device
 from devices.pages.forms.devices import DeviceForm
 
 # Fields of the model that are no attributes of a device: keys of the database, and the prepared record with its LABELS.
-NO_FACTS = {"id", "tenant", "record_json", *LABELS}
+# Of an enrollment here: the public API has neither.
+OF_MDM = {"udid", "simulated"}
+NO_FACTS = {"id", "tenant", "record_json", *LABELS, *OF_MDM}
 # Fields of the form that stand for another attribute, under the key of the record.
 FORM_KEYS = {"blueprint": "blueprint_id", "new_tags": "tags"}
 

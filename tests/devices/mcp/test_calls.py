@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from base64 import b64decode
 from typing import Any
 
 import orjson
@@ -12,14 +13,16 @@ from django.test.utils import CaptureQueriesContext
 from access.audit.events import Actor
 from access.models import ApiToken, AuditEvent, Tenant
 from access.tokens.lifecycle import revoke_token
+from devices.api.operations.blueprints import PROFILE
 from devices.mcp import calls
 from devices.mcp.tools import tools
+from devices.wire import cms
 from tests.devices.api import examples
 from tests.devices.api.examples import EVERY_PERMISSION
 from tests.devices.api.test_revoked_meanwhile import CHANGES, after_authentication
 from tests.devices.mcp.conftest import BOTH, Rpc
 from tests.factories.access import ApiTokenFactory
-from tests.factories.devices import BlueprintFactory, DeviceFactory, TagFactory
+from tests.factories.devices import BlueprintFactory, DeviceFactory, PushCertificateFactory, TagFactory
 from tests.types import Call, IssuedApiToken, IssueToken, Response
 
 TOOLS = list(tools())
@@ -78,6 +81,9 @@ def test_a_tool_answers_as_its_operation(name: str, use: Any, api: Call, mcp_tok
     arguments = arguments_for(name, tenant)
     result = use(name, arguments, token)
     assert result["isError"] is False
+    if operation.doc.media_type == PROFILE:  # each has a new ticket, and is no text: the test of resources reads one
+        assert result["content"][0]["resource"]["mimeType"] == PROFILE
+        return
     assert result["content"][0]["type"] == "text"
     if operation.method == "GET":
         ids = {key: arguments[key] for key in examples.parameters(operation)}
@@ -197,11 +203,17 @@ def test_a_repeated_call_with_a_key_creates_nothing(use: Any, mcp_token: IssueTo
     )
 
 
-def test_an_answer_that_is_no_json_is_text(use: Any, mcp_token: IssueToken, tenant: Tenant) -> None:
+def test_an_answer_that_is_no_text_is_a_resource(use: Any, mcp_token: IssueToken, tenant: Tenant) -> None:
+    PushCertificateFactory.create(tenant=tenant)
     blueprint = BlueprintFactory.create(tenant=tenant)
     name = "get_manual_enrollment_profile"
     result = use(name, {"blueprint_id": str(blueprint.uuid)}, mcp_token(name))
-    assert result["content"][0]["text"].startswith("<?xml")
+    assert not result["isError"]
+    [content] = result["content"]
+    assert content["type"] == "resource"
+    assert content["resource"]["mimeType"] == PROFILE
+    signature = cms.parse_attached(b64decode(content["resource"]["blob"]))
+    assert (signature.content or b"").startswith(b"<?xml")
     assert "structuredContent" not in result
 
 

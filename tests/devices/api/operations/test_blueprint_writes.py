@@ -5,11 +5,14 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 import pytest
+from cryptography.x509 import load_der_x509_certificate
 
 from access.models import Tenant
 from devices.blueprints.templates import CATEGORIES
+from devices.enrollment import tickets
 from devices.models import Blueprint
-from tests.factories.devices import BlueprintFactory, DeviceFactory
+from devices.wire import cms
+from tests.factories.devices import BlueprintFactory, DeviceFactory, PushCertificateFactory
 from tests.types import Call, IssuedApiToken, IssueToken, Response
 
 URL = "/api/v1/blueprints"
@@ -267,30 +270,66 @@ def test_ids_of_templates_and_categories_are_used_once() -> None:
     assert [category.weight for category in CATEGORIES] == sorted({category.weight for category in CATEGORIES})
 
 
+def profile_in(content: bytes) -> dict[str, Any]:
+    signature = cms.parse_attached(content)
+    signature.verify(signature.content or b"", load_der_x509_certificate(signature.certificate).public_key())
+    profile: dict[str, Any] = plistlib.loads(signature.content or b"")
+    return profile
+
+
 @pytest.mark.parametrize("query", ["", "?sso=false", "?sso=true"])
 def test_the_enrollment_profile(query: str, api: Call, token: IssuedApiToken, tenant: Tenant) -> None:
-    blueprint = BlueprintFactory.create(tenant=tenant, name="R&D <1>", enrollment_code="41 42")
+    push = PushCertificateFactory.create(tenant=tenant)
+    blueprint = BlueprintFactory.create(tenant=tenant, name="R&D <1>")
     path = f"{URL}/{blueprint.uuid}/ota-enrollment-profile{query}"
     answer = api("GET", path, token)
     assert answer.status_code == 200
     assert answer["Content-Type"] == "application/x-apple-aspen-config"
     assert answer["Content-Disposition"] == "attachment;filename=kandji-enroll.mobileconfig"
-    assert answer.content.startswith(b"<?xml")
-    assert api("GET", path, token).content == answer.content
 
-    profile = plistlib.loads(answer.content)
+    profile = profile_in(answer.content)
     assert profile["PayloadType"] == "Configuration"
     payloads = {payload["PayloadType"]: payload for payload in profile["PayloadContent"]}
     identity, management = payloads["com.apple.security.scep"], payloads["com.apple.mdm"]
     assert management["IdentityCertificateUUID"] == identity["PayloadUUID"]
-    assert identity["PayloadContent"]["Challenge"] == "41 42"
-    assert management["CheckInURL"] == "http://accuhive.api.iru.test/mdm/check-in?enrollment_code=41+42"
-    assert management["ServerURL"].startswith("http://accuhive.api.iru.test/mdm/")
-    assert management["Topic"].startswith("com.apple.mgmt.External.")
+    assert management["CheckInURL"] == "http://accuhive.mdm.iru.test/check-in"
+    assert management["ServerURL"] == "http://accuhive.mdm.iru.test/connect"
+    assert identity["PayloadContent"]["URL"] == "http://accuhive.mdm.iru.test/scep"
+    assert management["Topic"] == push.topic
     every = [profile, *payloads.values()]
     assert len({payload["PayloadIdentifier"] for payload in every}) == 3
     assert len({UUID(payload["PayloadUUID"]) for payload in every}) == 3
     assert {payload["PayloadVersion"] for payload in every} == {1}
+
+    # Devices refuse a longer challenge, and a profile with other identifiers than the one they have.
+    challenge = identity["PayloadContent"]["Challenge"]
+    assert len(challenge) <= 255
+    assert tickets.read(challenge, tenant=tenant).blueprint == blueprint.pk
+    another = BlueprintFactory.create(tenant=tenant)
+    other = profile_in(api("GET", f"{URL}/{another.uuid}/ota-enrollment-profile", token).content)
+    assert [each["PayloadUUID"] for each in (other, *other["PayloadContent"])] == [
+        each["PayloadUUID"] for each in every
+    ]
+
+
+def test_no_profile_without_a_push_certificate(api: Call, token: IssuedApiToken, tenant: Tenant) -> None:
+    blueprint = BlueprintFactory.create(tenant=tenant)
+    answer = api("GET", f"{URL}/{blueprint.uuid}/ota-enrollment-profile", token)
+    assert answer.status_code == 400
+    assert answer.json() == {"detail": "Upload a push certificate first: it is what wakes the devices."}
+
+
+def test_a_changed_code_ends_the_profiles_of_the_former_one(api: Call, token: IssuedApiToken, tenant: Tenant) -> None:
+    PushCertificateFactory.create(tenant=tenant)
+    blueprint = BlueprintFactory.create(tenant=tenant)
+    profile = profile_in(api("GET", f"{URL}/{blueprint.uuid}/ota-enrollment-profile", token).content)
+    ticket = tickets.read(profile["PayloadContent"][0]["PayloadContent"]["Challenge"], tenant=tenant)
+    tickets.check_alive(ticket, tenant=tenant)
+    assert (
+        api("PATCH", f"{URL}/{blueprint.uuid}", token, json={"enrollment_code": {"code": "987654"}}).status_code == 200
+    )
+    with pytest.raises(tickets.TicketRefused):
+        tickets.check_alive(ticket, tenant=tenant)
 
 
 def test_no_profile_for_a_code_that_is_not_active(api: Call, token: IssuedApiToken, tenant: Tenant) -> None:

@@ -1,0 +1,20 @@
+from typing import Any
+
+from devices.commands.base import Request
+from devices.commands.internal import InternalCommand
+from devices.inventory.software import store_certificates
+from devices.models import APPLE, Device, DeviceCommand
+
+
+class CertificateList(InternalCommand):
+    id = "certificate_list"
+    title = "Ask for certificates"
+    platforms = APPLE
+    command_type = "CertificateList"
+    asks_inventory = True
+
+    def request(self, device: Device, body: None) -> Request:
+        return Request(type=self.command_type, parameters={"ManagedOnly": False})
+
+    def take_answer(self, row: DeviceCommand, answer: dict[str, Any]) -> dict[str, Any]:
+        return {"count": store_certificates(row.device, answer)}

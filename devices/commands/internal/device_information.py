@@ -1,0 +1,36 @@
+from typing import Any
+
+from devices.commands.base import Request
+from devices.commands.internal import InternalCommand
+from devices.commands.internal.bypass_code import BypassCode
+from devices.commands.internal.user_list import UserList
+from devices.commands.metadata import small
+from devices.inventory.information import QUERIES, is_supervised, store_information
+from devices.models import APPLE, Device, DeviceCommand
+
+
+class DeviceInformation(InternalCommand):
+    id = "device_information"
+    title = "Ask for information"
+    platforms = APPLE
+    command_type = "DeviceInformation"
+    asks_inventory = True
+
+    def request(self, device: Device, body: None) -> Request:
+        return Request(type=self.command_type, parameters={"Queries": list(QUERIES[device.platform])})
+
+    def take_answer(self, row: DeviceCommand, answer: dict[str, Any]) -> dict[str, Any]:
+        store_information(row.device, answer)
+        return small({"QueryResponses": answer.get("QueryResponses")})
+
+    def followed_by(self, row: DeviceCommand) -> list[str]:
+        return for_supervised(row.device)
+
+
+def for_supervised(device: Device) -> list[str]:
+    """The ids of the questions for a locked device that has just said whether it is supervised."""
+    if not is_supervised(device):
+        return []
+    # A device that has no code, or has it no longer, is not asked again before it enrolls again.
+    asked = device.commands.filter(command=BypassCode.id, date_requested__gte=device.last_enrollment).exists()
+    return [UserList.id] if asked else [UserList.id, BypassCode.id]

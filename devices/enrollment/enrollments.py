@@ -1,0 +1,64 @@
+"""Enrollments as the rest of the product sees them: waking a device, and ending its enrollment.
+
+Every function runs in the caller's transaction. Where it changes the enrollment of one device, the device is locked.
+"""
+
+import re
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.db.models import F
+from django.db.models.functions import Coalesce, Least
+from django.utils import timezone
+
+from devices.models import Device, Enrollment
+
+State = Enrollment.State
+EVICTION = timedelta(days=30)  # that a device has to come and hear that it is deleted
+
+
+def enrollment_of(device: Device) -> Enrollment | None:
+    """The enrollment through which the device is managed now."""
+    return device.enrollments.filter(state=State.ENROLLED).first()
+
+
+def wake(devices: Iterable[int], *, at: datetime | None = None) -> None:
+    """Have the enrolled ones of these devices (primary keys) woken at a moment, now by default.
+
+    One that is to be woken earlier stays so. Hundreds of commands that are sent together cost one push.
+    """
+    at = at or timezone.now()
+    due = Least(Coalesce(F("push_due_at"), at), at)
+    Enrollment.objects.filter(device__in=list(devices), state=State.ENROLLED).update(push_due_at=due)
+
+
+def end(enrollment: Enrollment, *, state: str = State.OUT) -> None:
+    """The device has left, or has to. It is never woken again, unless it still has to be told so."""
+    enrollment.state, enrollment.ended_at = state, timezone.now()
+    enrollment.push_due_at = enrollment.ended_at if state == State.EVICTING else None
+    fields = ["state", "ended_at", "push_due_at"]
+    if state != State.EVICTING:
+        enrollment.token, enrollment.push_magic, enrollment.push_error = None, "", ""
+        fields += ["token", "push_magic", "push_error"]
+    enrollment.save(update_fields=fields)
+
+
+def evict(device: Device) -> None:
+    """Have the device, which is being deleted, told to remove its enrollment profile when it comes next."""
+    for enrollment in device.enrollments.filter(state=State.ENROLLED):
+        end(enrollment, state=State.EVICTING)
+
+
+def product_name(device: Device) -> str:
+    """Apple's name for the hardware, such as `Mac14,2`, as the device said it when it enrolled; empty if unknown."""
+    facts = device.enrollments.order_by("-pk").values_list("facts", flat=True).first() or {}
+    name: str = facts.get("ProductName") or facts.get("Model") or ""
+    return name
+
+
+def has_apple_silicon(product_name: str) -> bool:
+    """Whether a Mac has a processor of Apple's, by its ProductName."""
+    name, numbers = re.match(r"([A-Za-z]*)(\d*)", product_name).groups()  # type: ignore[union-attr] # matches any text
+    number = int(numbers or 0)
+    first = {"Mac": 13, "MacBookAir": 10, "MacBookPro": 17, "Macmini": 9, "iMac": 21, "VirtualMac": 1}
+    return name in first and number >= first[name]

@@ -1,0 +1,136 @@
+import os
+import sys
+from collections.abc import Callable
+from threading import Event, Thread, Timer
+from typing import Any
+from uuid import uuid4
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from access.audit.events import Actor
+from access.management.serving import stop_on_signals
+from access.models import Tenant
+from devices.enrollment.profiles import NoPushCertificate, enrollment_profile
+from devices.enrollment.push_certificates import store_simulated
+from devices.mdm.simulator.authority import Authority
+from devices.mdm.simulator.fleet import Habits, SimulatedFleet
+from devices.mdm.simulator.keys import KeyPool, new_key
+from devices.mdm.simulator.kinds import KINDS
+from devices.models import Blueprint
+from devices.wire.push_certificates import PushIdentity
+
+KEY_BITS = 2048
+
+
+class Command(BaseCommand):
+    help = (
+        "Enroll simulated Apple devices with a running server, and let them connect and answer until Ctrl-C. "
+        "Press Enter to have all of them connect at once."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        add = parser.add_argument
+        add("--devices", type=int, default=4, help="how many (default: %(default)s)")
+        add("--tenant", help="subdomain of the tenant; needed if there are several")
+        add("--blueprint", help="name of the Blueprint; the oldest with an active enrollment code by default")
+        add("--url", default="http://127.0.0.1:8000", help="address of the server (default: %(default)s)")
+        add("--kinds", nargs="+", choices=sorted(KINDS), default=list(KINDS), help="kinds of devices, in turn")
+        add("--series", default="SIM", help="beginning of the serial numbers; the same devices come back with it")
+        add("--every", type=float, default=5, help="seconds between two connections of a device (default: %(default)s)")
+        add("--seconds", type=float, help="stop by itself after so many seconds")
+        add("--threads", type=int, default=8, help="devices that speak at the same time (default: %(default)s)")
+        add("--keys", type=int, default=4, help="RSA keys that the devices share (default: %(default)s)")
+        add("--not-now", type=float, default=0, metavar="SHARE", help="sessions in which a command is postponed")
+        add("--lost-answers", type=float, default=0, metavar="SHARE", help="sessions in which the connection is cut")
+        add("--check-out", type=float, default=0, metavar="SHARE", help="sessions before which a person unenrolls")
+        add("--errors", nargs="*", default=[], metavar="REQUESTTYPE", help="commands that are answered with an error")
+        add("--duplicates", action="store_true", help="send every answer twice")
+        add("--parent", type=int, metavar="PID", help="stop when this process is no longer the parent")
+        add("--stay-erased", action="store_true", help="do not enroll an erased device again")
+
+    def handle(self, *args: Any, verbosity: int, **options: Any) -> None:
+        self.quiet = verbosity == 0
+        tenant = self._tenant(options["tenant"])
+        stop, wake = Event(), Event()
+        fleet = SimulatedFleet(
+            options["devices"],
+            url=options["url"],
+            profile=self._profile(tenant, options["blueprint"]),
+            habits=Habits(
+                not_now=options["not_now"],
+                lost_answers=options["lost_answers"],
+                check_out=options["check_out"],
+                errors=frozenset(options["errors"]),
+                duplicates=options["duplicates"],
+                stay_erased=options["stay_erased"],
+            ),
+            keys=KeyPool(options["keys"]),
+            tell=self._print,
+            kinds=options["kinds"],
+            series=options["series"],
+        )
+        self._print(f"{options['devices']} devices enroll with {tenant.name} at {options['url']}. Ctrl-C ends this.")
+        stop_on_signals()
+
+        def end() -> None:
+            stop.set()
+            wake.set()
+
+        if options["parent"]:
+            Thread(target=self._watch, args=[options["parent"], stop, end], daemon=True).start()
+        elif sys.stdin.isatty():
+            Thread(target=self._read_lines, args=[wake], daemon=True).start()
+        timer = Timer(options["seconds"], end) if options["seconds"] else None
+        try:
+            if timer is not None:
+                timer.start()
+            fleet.run(every=options["every"], threads=options["threads"], stop=stop, wake=wake)
+        except KeyboardInterrupt:
+            stop.set()
+        finally:
+            if timer is not None:
+                timer.cancel()
+        for line in fleet.summary():
+            self._print(line)
+
+    def _tenant(self, subdomain: str | None) -> Tenant:
+        tenants = list(Tenant.objects.filter(**{"subdomain": subdomain} if subdomain else {}).order_by("pk")[:2])
+        if len(tenants) != 1:
+            raise CommandError("There is no such tenant." if subdomain or not tenants else "Name one with --tenant.")
+        return tenants[0]
+
+    def _profile(self, tenant: Tenant, name: str | None) -> bytes:
+        blueprints = tenant.blueprints.filter(enrollment_code_active=True).order_by("pk")
+        blueprint: Blueprint | None = blueprints.filter(**{"name": name} if name else {}).first()
+        if blueprint is None:
+            raise CommandError("There is no such Blueprint with an active enrollment code.")
+        try:
+            return enrollment_profile(blueprint, simulated=True)
+        except NoPushCertificate:
+            store_simulated(tenant=tenant, identity=_push_identity(), actor=Actor.command("mdm_simulate"))
+            self._print("A simulated push certificate was stored: Apple does not know it.")
+            return enrollment_profile(blueprint, simulated=True)
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from None
+
+    def _watch(self, parent: int, stop: Event, end: Callable[[], None]) -> None:
+        while not stop.wait(1):
+            if os.getppid() != parent:
+                end()
+
+    def _read_lines(self, wake: Event) -> None:
+        for _ in sys.stdin:
+            wake.set()
+
+    def _print(self, line: str) -> None:
+        if not self.quiet:
+            self.stdout.write(line)
+            self.stdout.flush()
+
+
+def _push_identity() -> PushIdentity:
+    """A certificate in the form of Apple's, which nothing but a simulated push service accepts."""
+    key, topic = new_key(KEY_BITS), f"com.apple.mgmt.External.{uuid4()}"
+    certificate = Authority().issue(key.public_key(), topic)
+    return PushIdentity(certificate, key, topic, certificate.not_valid_after_utc)

@@ -1,0 +1,189 @@
+"""What a simulated device answers when it is asked about itself, with the keys that Apple has for its system."""
+
+from typing import TYPE_CHECKING, Any
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+if TYPE_CHECKING:
+    from devices.mdm.simulator.device import SimulatedDevice
+
+
+def device_information(device: "SimulatedDevice", command: dict[str, Any]) -> dict[str, Any]:
+    known = _information(device)
+    return {"QueryResponses": {key: known[key] for key in command["Queries"] if key in known}}
+
+
+def security_info(device: "SimulatedDevice", command: dict[str, Any]) -> dict[str, Any]:
+    if not device.kind.mac:
+        has_passcode = device.state.passcode is not None
+        return {
+            "SecurityInfo": {
+                "HardwareEncryptionCaps": 3,
+                "PasscodePresent": has_passcode,
+                "PasscodeCompliant": has_passcode,
+                "PasscodeCompliantWithProfiles": has_passcode,
+                "PasscodeLockGracePeriod": 0,
+                "PasscodeLockGracePeriodEnforced": 0,
+                "ManagementStatus": {"IsUserEnrollment": False},
+            }
+        }
+    return {
+        "SecurityInfo": {
+            "FDE_Enabled": True,
+            "FDE_HasPersonalRecoveryKey": True,
+            "FDE_HasInstitutionalRecoveryKey": False,
+            "SystemIntegrityProtectionEnabled": True,
+            "FirewallSettings": {
+                "FirewallEnabled": True,
+                "BlockAllIncoming": False,
+                "StealthMode": False,
+                "Applications": [],
+            },
+            "FirmwarePasswordStatus": {"PasswordExists": False, "ChangePending": False, "AllowOroms": False},
+            "ManagementStatus": {
+                "EnrolledViaDEP": False,
+                "UserApprovedEnrollment": True,
+                "IsUserEnrollment": False,
+                "IsActivationLockManageable": False,
+            },
+            "SecureBoot": {"SecureBootLevel": "full", "ExternalBootLevel": "not supported"},
+            "RemoteDesktopEnabled": device.state.remote_desktop,
+            "AuthenticatedRootVolumeEnabled": True,
+            "BootstrapTokenAllowedForAuthentication": "allowed",
+            "BootstrapTokenRequiredForSoftwareUpdate": True,
+            "BootstrapTokenRequiredForKernelExtensionApproval": True,
+            "IsRecoveryLockEnabled": False,
+        }
+    }
+
+
+def installed_applications(device: "SimulatedDevice", command: dict[str, Any]) -> dict[str, Any]:
+    state = {"Installing": False, "HasUpdateAvailable": False}
+    if not device.kind.mac:
+        state |= {"AppStoreVendable": True, "DeviceBasedVPP": False, "BetaApp": False, "IsValidated": True}
+    return {"InstalledApplicationList": [{**app, **state} for app in device.state.apps]}
+
+
+def managed_applications(device: "SimulatedDevice", command: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "ManagedApplicationList": {
+            identifier: {
+                "Status": status,
+                "ManagementFlags": 1,
+                "HasConfiguration": False,
+                "HasFeedback": False,
+                "ExternalVersionIdentifier": 0,
+            }
+            for identifier, status in device.state.managed_apps.items()
+        }
+    }
+
+
+def profiles(device: "SimulatedDevice", command: dict[str, Any]) -> dict[str, Any]:
+    keys = ("PayloadUUID", "PayloadIdentifier", "PayloadVersion", "PayloadDisplayName", "PayloadOrganization")
+    parts = ("PayloadType", "PayloadVersion", "PayloadIdentifier", "PayloadUUID", "PayloadDisplayName")
+    return {
+        "ProfileList": [
+            {
+                **{key: profile[key] for key in keys if key in profile},
+                "PayloadRemovalDisallowed": profile.get("PayloadRemovalDisallowed", False),
+                "HasRemovalPasscode": False,
+                "IsEncrypted": False,
+                **({} if device.kind.mac else {"IsManaged": True}),
+                "PayloadContent": [
+                    {key: payload[key] for key in parts if key in payload}
+                    for payload in profile.get("PayloadContent", [])
+                ],
+            }
+            for profile in device.state.profiles.values()
+        ]
+    }
+
+
+def certificates(device: "SimulatedDevice", command: dict[str, Any]) -> dict[str, Any]:
+    if device.identity is None:
+        return {"CertificateList": []}
+    data = device.identity.certificate.public_bytes(Encoding.DER)
+    return {"CertificateList": [{"CommonName": "device", "IsIdentity": True, "Data": data}]}
+
+
+def users(device: "SimulatedDevice", command: dict[str, Any]) -> dict[str, Any]:
+    return {"Users": [dict(user) for user in device.state.users]}
+
+
+def location(device: "SimulatedDevice", command: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "Latitude": 48.137154,
+        "Longitude": 11.576124,
+        "HorizontalAccuracy": 12.5,
+        "VerticalAccuracy": 8.0,
+        "Altitude": 519.0,
+        "Speed": -1.0,
+        "Course": -1.0,
+        "Timestamp": device.now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def _information(device: "SimulatedDevice") -> dict[str, Any]:
+    kind, state = device.kind, device.state
+    known: dict[str, Any] = {
+        "UDID": device.udid,
+        "DeviceName": state.name,
+        "SerialNumber": device.serial_number,
+        "Model": kind.model,
+        "ModelName": kind.model_name,
+        "ProductName": kind.product_name,
+        "OSVersion": kind.os_version,
+        "BuildVersion": kind.build,
+        "SupplementalBuildVersion": kind.build,
+        "IsSupervised": True,
+        "AwaitingConfiguration": False,
+        "WiFiMAC": device.address(1),
+        "BluetoothMAC": device.address(2),
+    }
+    if kind.family != "tvOS":
+        known |= {
+            "DeviceCapacity": kind.capacity,
+            "AvailableDeviceCapacity": kind.capacity / 2,
+            "IsActivationLockEnabled": False,
+        }
+    if kind.battery:
+        known["BatteryLevel"] = 0.83
+    if kind.mac:
+        known |= {
+            "EthernetMAC": device.address(3),
+            "HostName": f"{device.serial_number.lower()}.local",
+            "LocalHostName": device.serial_number,
+            "IsAppleSilicon": True,
+            "HasBattery": kind.battery,
+            "IsActivationLockSupported": True,
+            "SystemIntegrityProtectionEnabled": True,
+            "SupportsiOSAppInstalls": True,
+            "PINRequiredForDeviceLock": False,
+            "PINRequiredForEraseDevice": False,
+        }
+    if kind.mobile:
+        known |= {
+            "IsMDMLostModeEnabled": state.lost_mode is not None,
+            "IsDeviceLocatorServiceEnabled": True,
+            "IsCloudBackupEnabled": False,
+            "PersonalHotspotEnabled": bool(state.settings.get("PersonalHotspot", False)),
+            "DataRoamingEnabled": bool(state.settings.get("DataRoaming", False)),
+            "TimeZone": "Europe/Berlin",
+        }
+    if kind.cellular:
+        known |= {"IMEI": f"35 {device.number:06} 12345 1", "CellularTechnology": 1, "IsRoaming": False}
+        known["ServiceSubscriptions"] = [
+            {
+                "Slot": "CTSubscriptionSlotOne",
+                "IMEI": known["IMEI"],
+                "ICCID": "8949 0000 0000 0000 0001",
+                "PhoneNumber": "+4915100000000",
+                "CurrentCarrierNetwork": "Telekom.de",
+                "IsDataPreferred": True,
+                "IsRoaming": False,
+                "IsVoicePreferred": True,
+                "Label": "Primary",
+            }
+        ]
+    return known

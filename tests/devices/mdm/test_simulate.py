@@ -1,0 +1,86 @@
+"""`manage.py mdm_simulate`, against a server that runs."""
+
+from io import StringIO
+from random import Random
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from pytest_django.live_server_helper import LiveServer
+
+from access.models import Tenant
+from devices.enrollment.profiles import enrollment_profile
+from devices.management.commands import mdm_simulate
+from devices.mdm.simulator.fleet import Habits, SimulatedFleet
+from devices.models import Blueprint, Device, Enrollment, PushCertificate
+from tests.devices.mdm.conftest import KEYS
+from tests.devices.sending import send
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mdm_simulate, "new_key", KEYS)
+    monkeypatch.setattr(mdm_simulate, "stop_on_signals", lambda: None)
+    monkeypatch.setattr("sys.stdin", StringIO())
+
+
+def simulate(**options: Any) -> str:
+    out = StringIO()
+    call_command("mdm_simulate", stdout=out, **{"seconds": 3, "every": 0.1, "keys": 1, **options})
+    return out.getvalue()
+
+
+def test_devices_of_every_kind_enroll_and_answer(live_server: LiveServer, tenant: Tenant, blueprint: Blueprint) -> None:
+    said = simulate(devices=4, url=live_server.url, seconds=6)
+    assert PushCertificate.objects.get().simulated
+    devices = Device.objects.order_by("serial_number")
+    assert [device.platform for device in devices] == ["Mac", "iPhone", "iPad", "AppleTV"]
+    assert all(device.simulated for device in devices)
+    assert "4 of 4 devices are enrolled; 4 enrollments" in said
+    # They come back as themselves.
+    simulate(devices=1, url=live_server.url, seconds=3)
+    assert Enrollment.objects.filter(state="enrolled").count() == 4
+    assert Device.objects.count() == 4
+
+
+def test_devices_that_meet_with_disturbances(live_server: LiveServer, mdm: Tenant, blueprint: Blueprint) -> None:
+    said: list[str] = []
+    fleet = SimulatedFleet(
+        1,
+        url=live_server.url,
+        profile=enrollment_profile(blueprint, simulated=True),
+        habits=Habits(lost_answers=0.4, not_now=0.4, duplicates=True),
+        keys=KEYS,
+        tell=said.append,
+        random=Random(1),
+    )
+    [device] = fleet.devices
+    fleet.live(device)
+    sent: dict[str, dict[str, Any]] = {
+        "set_device_name": {"DeviceName": "Reception"},
+        "erase_device": {"PIN": "123456"},
+    }
+    for command, body in sent.items():
+        row = send(Device.objects.get(), command, **body).command
+        for _ in range(20):
+            fleet.live(device)
+        row.refresh_from_db()
+        assert row.status == row.Status.COMPLETED
+    assert fleet.totals.enrolled == 2
+    assert fleet.totals.problems["a lost answer"] > 3
+    assert "1 of 1 devices are enrolled; 2 enrollments" in fleet.summary()[0]
+
+
+def test_a_tenant_or_a_blueprint_that_is_not_there(tenant: Tenant) -> None:
+    with pytest.raises(CommandError, match="no such tenant"):
+        simulate(tenant="nobody")
+    with pytest.raises(CommandError, match="no such Blueprint"):
+        simulate()
+
+
+def test_a_server_that_is_not_there(tenant: Tenant, blueprint: Blueprint) -> None:
+    said = simulate(devices=1, url="http://127.0.0.1:9", seconds=1)
+    assert "0 of 1 devices are enrolled" in said
+    assert "no connection" in said
