@@ -8,11 +8,13 @@ from access.http.navigation import Item, navigation
 from access.models import Administrator
 from devices.pages import (
     ade,
+    blueprint_enrollment,
     blueprints,
     bulk,
     bulk_actions,
     device_commands,
     devices,
+    enroll,
     exports,
     jump,
     library,
@@ -21,6 +23,7 @@ from devices.pages import (
     notes,
     overview,
     prism,
+    push_certificate,
     reference,
     secrets,
     users,
@@ -45,6 +48,7 @@ navigation[:0] = [
 navigation += [
     Item("Activity", "activity", "activity", belongs_to_a_tenant),
     Item("API reference", "code-xml", "reference", belongs_to_a_tenant),
+    Item("Settings", "settings", "push-certificate", lambda person: person.manages_access),
 ]
 # Behind the pages, and before the objects of other apps: these are looked for most often.
 sources[1:1] = jump.SOURCES
@@ -58,12 +62,17 @@ subjects.update(
         "bulk_action": "Bulk action",
         "device": "Device",
         "library_item": "Library item",
+        "mdm_authority": "MDM certificate",
         "prism_export": "Prism export",
+        "push_certificate": "Push certificate",
         "tag": "Tag",
     }
 )
 
 urlpatterns = [
+    path("enroll/", enroll.enter_code, name="enroll"),
+    path("enroll/<str:key>/", enroll.link, name="enroll-link"),
+    path("enroll/<str:key>/profile/", enroll.download, name="enroll-profile"),
     path("overview/", overview.overview, name="overview"),
     path("devices/", devices.device_list, name="devices"),
     path("devices/export/", exports.devices, name="devices-export"),
@@ -107,6 +116,13 @@ urlpatterns = [
     path("blueprints/<uuid:blueprint_id>/", blueprints.blueprint_page, name="blueprint"),
     path("blueprints/<uuid:blueprint_id>/edit/", blueprints.edit, name="blueprint-edit"),
     path("blueprints/<uuid:blueprint_id>/delete/", blueprints.delete, name="blueprint-delete"),
+    path("blueprints/<uuid:blueprint_id>/link/", blueprint_enrollment.create_link, name="blueprint-link"),
+    path(
+        "blueprints/<uuid:blueprint_id>/link/replace/",
+        blueprint_enrollment.replace_link,
+        name="blueprint-link-replace",
+    ),
+    path("blueprints/<uuid:blueprint_id>/profile/", blueprint_enrollment.download, name="blueprint-profile"),
     path("blueprints/<uuid:blueprint_id>/library/assign/", blueprints.assign, name="blueprint-assign"),
     path(
         "blueprints/<uuid:blueprint_id>/library/<int:assignment_id>/remove/", blueprints.remove, name="blueprint-remove"
@@ -143,6 +159,11 @@ urlpatterns = [
     path("users/<uuid:user_id>/", users.user_page, name="user"),
     path("users/<uuid:user_id>/edit/", users.edit, name="user-edit"),
     path("users/<uuid:user_id>/delete/", users.delete, name="user-delete"),
+    path("settings/push-certificate/", push_certificate.certificate, name="push-certificate"),
+    path("settings/push-certificate/request/", push_certificate.make_request, name="push-certificate-request"),
+    path("settings/push-certificate/sign/", push_certificate.sign, name="push-certificate-sign"),
+    path("settings/push-certificate/upload/", push_certificate.upload, name="push-certificate-upload"),
+    path("settings/push-certificate/import/", push_certificate.import_p12, name="push-certificate-import"),
     path("api-reference/", reference.reference, name="reference"),
     path("api-reference/changes/", reference.changes, name="reference-changes"),
     path("api-reference/openapi.json", reference.download, name="reference-download"),

@@ -19,6 +19,7 @@ from access.roles import Capability
 from devices.blueprints import blueprints as services
 from devices.library.assignment import assign_library_item, remove_library_item
 from devices.models import Assignment, Blueprint
+from devices.pages.blueprint_enrollment import enrollment
 from devices.pages.forms.blueprints import BlueprintFilter, BlueprintForm, LibraryItemForm, NewBlueprintForm
 from devices.pages.forms.devices import TypeToConfirmForm
 from devices.pages.listing import listing
@@ -49,6 +50,7 @@ def blueprint_page(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
         "blueprint": blueprint,
         "assignments": assigned.order_by("library_item__name", "node__name", "pk"),
         "is_map": blueprint.type == Blueprint.Type.MAP,
+        **enrollment(request, blueprint),
     }
     return render(request, "devices/blueprints/page.html", context)
 

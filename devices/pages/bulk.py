@@ -21,7 +21,7 @@ from devices.bulk.changes import Change, SendCommand, by_platform
 from devices.commands import COMMANDS, Command
 from devices.models import Platform
 from devices.pages.command_menu import Group, grouped
-from devices.pages.device_commands import carrier_warning
+from devices.pages.device_commands import carrier_link, carrier_warning
 from devices.pages.forms.bulk import (
     AddTagForm,
     AssignBlueprintForm,
@@ -62,6 +62,7 @@ def choose_command(request: PageRequest) -> HttpResponse:
         "groups": [_offers(group, counts) for group in grouped(offered)],
         "selection": selection,
         "warning": carrier_warning(request.tenant),
+        "link": carrier_link(request.user),
         "selected": devices_in_words(sum(platforms.values())),
     }
     return fragment(request, "devices/bulk/choose_command.html", "choices", context)
@@ -91,6 +92,7 @@ def send(request: PageRequest, action: str) -> HttpResponse:
         about=_consequences(command, platforms),
         danger=command.dangerous,
         warning=carrier_warning(request.tenant),
+        warning_link=carrier_link(request.user),
         facts=_platform_facts(platforms) | _skip_facts(SendCommand(request.tenant, command), selection, count),
     )
     return _ask(request, selection, form, dialog, count)

@@ -12,11 +12,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from access.models import Tenant
+from access.models import Administrator, Tenant
 from access.pages.dialogs import Dialog, DialogLink, refuse, saved, show
 from access.pages.guards import PageRequest, requires
 from access.pages.responses import form_data, no_store
-from access.roles import Capability
+from access.roles import Capability, may
 from access.templatetags.access import relative
 from devices.commands import COMMANDS, Command, CommandRefused
 from devices.commands.carrier import carries_out_commands
@@ -37,6 +37,13 @@ NO_CARRIER = (
 def carrier_warning(tenant: Tenant) -> str:
     """What a person must know before a command is sent; empty where the server can reach devices."""
     return "" if carries_out_commands(tenant) else NO_CARRIER
+
+
+def carrier_link(person: Administrator) -> DialogLink | None:
+    """Where a person who may do something about it goes; shown beside the warning alone."""
+    if not may(person, Capability.MANAGE_ACCESS):
+        return None
+    return DialogLink("Push certificate", reverse("push-certificate"))
 
 
 @requires(Capability.ACT_ON_DEVICES)
@@ -85,6 +92,7 @@ def send(request: PageRequest, device_id: UUID, action: str) -> HttpResponse:
         about=_about(command, device),
         danger=command.dangerous,
         warning=carrier_warning(request.tenant),
+        warning_link=carrier_link(request.user),
         preview="devices/_lock_screen.html" if command.id == "enable_lost_mode" else "",
     )
     return show(request, dialog, form)

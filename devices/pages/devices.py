@@ -18,7 +18,8 @@ from access.pages.selection import marks
 from access.roles import Capability
 from devices.fleet import devices as services
 from devices.inventory import lists as inventory
-from devices.pages.device_commands import carrier_warning
+from devices.pages.device_commands import carrier_link, carrier_warning
+from devices.pages.device_connection import are_live, connection, state_of
 from devices.pages.device_frame import about, fleet_size, in_table, own_device
 from devices.pages.device_history import history
 from devices.pages.device_overview import overview
@@ -57,7 +58,12 @@ def device_list(request: PageRequest) -> HttpResponse:
 def device_page(request: PageRequest, device_id: UUID) -> HttpResponse:
     device = own_device(request, device_id)
     cards, details = overview(device)
-    context = {"cards": cards, "details": details, "lost_mode": getattr(device, "lost_mode", None)}
+    context = {
+        "cards": cards,
+        "details": details,
+        "connection": connection(device),
+        "lost_mode": getattr(device, "lost_mode", None),
+    }
     return render(request, "devices/overview.html", about(request, device, "overview", **context))
 
 
@@ -81,8 +87,13 @@ def apps(request: PageRequest, device_id: UUID) -> HttpResponse:
 def commands(request: PageRequest, device_id: UUID) -> HttpResponse:
     device = own_device(request, device_id)
     page = Paginator(device.commands.newest_first(), PER_PAGE).get_page(request.GET.get("page"))
-    context = about(request, device, "commands", page=page, warning=carrier_warning(request.tenant))
-    return render(request, "devices/commands.html", context)
+    state = state_of(page.object_list)
+    if request.htmx and request.GET.get("state") == state:
+        return HttpResponse(status=204)  # the rows stay, and so does the focus in them
+    warning = {"warning": carrier_warning(request.tenant), "link": carrier_link(request.user)}
+    context = about(request, device, "commands", page=page, **warning)
+    context |= {"state": state, "polls": are_live(page.object_list)}
+    return fragment(request, "devices/commands.html", "rows", context)
 
 
 @requires(Capability.VIEW)

@@ -10,12 +10,14 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from access.pages.bars import Bar, DrawnBar, drawn
+from access.pages.dialogs import DialogLink
 from access.pages.guards import PageRequest, requires
 from access.roles import Capability, may
 from devices.fleet.statistics import FAILED_DAYS
 from devices.fleet.summary import FleetCounts, fleet_counts
 from devices.pages.device_frame import fleet_size
 from devices.pages.forms.devices import PLATFORMS
+from devices.pages.push_certificate import standing
 from devices.pages.vulnerabilities import severity_bars
 
 MOST_SYSTEMS = 8
@@ -54,8 +56,11 @@ class Chart:
 @require_GET
 def overview(request: PageRequest) -> HttpResponse:
     devices = fleet_size(request)
+    warned = {}
+    if may(request.user, Capability.MANAGE_ACCESS) and (warning := standing(request.tenant).warning):
+        warned = {"warning": warning, "link": DialogLink("Open", reverse("push-certificate"))}
     if not devices:
-        return render(request, "devices/overview_page.html", {"steps": True, **_steps(request)})
+        return render(request, "devices/overview_page.html", {"steps": True, **_steps(request), **warned})
     tenant = request.tenant
     counts = fleet_counts(tenant, devices=devices)
     charts = [
@@ -74,6 +79,7 @@ def overview(request: PageRequest) -> HttpResponse:
         "exploited": tenant.vulnerabilities.filter(known_exploited=True, device_count__gt=0).count(),
         "commands": _commands(counts),
         "tokens": _tokens(request),
+        **warned,
     }
     return render(request, "devices/overview_page.html", context)
 

@@ -1,10 +1,12 @@
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 from django.utils import timezone
 
 from access.models import Administrator, Role, Tenant
 from access.sign_in.sessions import AUTHENTICATED_AT
-from devices.models import Device
+from devices.models import Device, PushCertificate
 from tests.devices.pages.browsing import NAME, SignIn
 from tests.factories.access import AdministratorFactory
 from tests.factories.devices import DeviceFactory, UserFactory
@@ -31,3 +33,16 @@ def sign_in(tenant: Tenant) -> SignIn:
 def mac(tenant: Tenant) -> Device:
     user = UserFactory.create(tenant=tenant, name="Ana Ruiz", email="ana@accuhive.test")
     return DeviceFactory.create(tenant=tenant, name=NAME, serial_number="C02XL0GYJG5H", user=user)
+
+
+@pytest.fixture
+def push_certificate(tenant: Tenant) -> PushCertificate:
+    """A certificate without which no device of the tenant could be enrolled. Nothing here opens its key."""
+    return PushCertificate.objects.create(
+        tenant=tenant,
+        topic="com.apple.mgmt.External.test",
+        certificate="-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n",
+        key_number=1,
+        ciphertext=b"x",
+        not_after=timezone.now() + timedelta(days=365),
+    )

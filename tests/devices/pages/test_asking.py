@@ -67,7 +67,7 @@ def test_no_dialog_of_a_command_does(command: Command[Any], tenant: Tenant, sign
 
 
 def test_no_page_for_strangers_does(client: Client) -> None:
-    for path in ("/sign-in/", "/password/reset/", "/sign-in/sso/"):
+    for path in ("/sign-in/", "/password/reset/", "/sign-in/sso/", "/enroll/"):
         answer = client.post(path)
         assert (answer.status_code, REQUIRED in text(answer)) == (422, False), path
 

@@ -1,8 +1,8 @@
 import pytest
 
 from access.models import Role, Tenant
-from devices.models import Blueprint, Device
-from tests.devices.pages.browsing import HTMX, XSS, SignIn, newest, on, text
+from devices.models import Blueprint, Device, PushCertificate
+from tests.devices.pages.browsing import HTMX, XSS, SignIn, newest, on, text, unkept
 from tests.factories.devices import (
     AssignmentFactory,
     AssignmentNodeFactory,
@@ -165,3 +165,52 @@ def test_another_tenants_is_not_found(mac: Device, other_tenant: Tenant, sign_in
     client = sign_in()
     for rest in ("", "edit/", "delete/", "library/assign/"):
         assert client.get(url(theirs, rest)).status_code == 404
+
+
+def test_a_link_is_made_shown_and_replaced(
+    blueprint: Blueprint, tenant: Tenant, push_certificate: PushCertificate, sign_in: SignIn
+) -> None:
+    client = sign_in(Role.STANDARD)
+    assert "Create link" in text(client.get(url(blueprint)))
+    assert client.post(url(blueprint, "link/"))["Location"] == url(blueprint)
+    first = tenant.blueprints.get().link_key
+    content = text(client.get(url(blueprint)))
+    assert f"/enroll/{first}/</code>" in content
+    assert "data:image/svg+xml" in content
+    client.post(url(blueprint, "link/replace/"))
+    content = text(client.get(url(blueprint)))
+    assert first not in content
+    assert tenant.blueprints.get().link_key in content
+    assert newest(tenant).summary == "Enrollment link replaced"
+
+
+def test_a_role_that_only_looks_sees_no_link(
+    blueprint: Blueprint, tenant: Tenant, push_certificate: PushCertificate, sign_in: SignIn
+) -> None:
+    sign_in().post(url(blueprint, "link/"))
+    content = text(sign_in(Role.AUDITOR).get(url(blueprint)))
+    assert "Enroll a device" in content
+    assert tenant.blueprints.get().link_key not in content
+    assert "Replace link" not in content
+    assert "profile/" not in content
+
+
+def test_the_profile_is_downloaded_from_the_page(
+    blueprint: Blueprint, push_certificate: PushCertificate, sign_in: SignIn
+) -> None:
+    response = sign_in().get(url(blueprint, "profile/"))
+    assert response["Content-Type"] == "application/x-apple-aspen-config"
+    assert unkept(response)
+
+
+def test_the_card_says_why_no_device_can_be_enrolled(blueprint: Blueprint, tenant: Tenant, sign_in: SignIn) -> None:
+    client = sign_in()
+    content = text(client.get(url(blueprint)))
+    assert "no push certificate" in content
+    assert "Create link" not in content
+    assert client.get(url(blueprint, "profile/"))["Location"] == url(blueprint)
+    tenant.blueprints.update(enrollment_code_active=False)
+    assert "while the enrollment code is inactive" in text(client.get(url(blueprint)))
+    refused = client.post(url(blueprint, "link/"))
+    assert refused.status_code == 422
+    assert "Activate it first." in text(refused)

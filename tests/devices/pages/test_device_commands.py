@@ -138,11 +138,14 @@ def test_nothing_carries_commands_out_yet_and_every_dialog_says_so(
     selected = f"?id={mac.uuid}"
     urls = [page("device-commands", mac), *(page("device-action", mac, each.action) for each in COMMANDS.values())]
     urls += [reverse("bulk-commands") + selected, reverse("bulk-command", args=["restart"]) + selected]
+    link = f'<a class="button small" href="{reverse("push-certificate")}">'
+    helper = sign_in(Role.HELP_DESK)  # who may not open that page
     for url in urls:
-        assert NO_CARRIER in text(client.get(url)), url
+        assert [each in text(client.get(url)) for each in (NO_CARRIER, link)] == [True, True], url
+        assert [each in text(helper.get(url)) for each in (NO_CARRIER, link)] == [True, False], url
     monkeypatch.setattr("devices.pages.device_commands.carries_out_commands", lambda tenant: True)
     for url in urls:
-        assert NO_CARRIER not in text(client.get(url)), url
+        assert [each in text(client.get(url)) for each in (NO_CARRIER, link)] == [False, False], url
 
 
 def test_a_lock_is_in_the_head_of_the_device(tenant: Tenant, mac: Device, sign_in: SignIn) -> None:

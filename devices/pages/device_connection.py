@@ -1,0 +1,56 @@
+"""The connection of a device that is enrolled over MDM: since when, until when, and how it is woken."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from devices.models import Device, DeviceCommand, Enrollment
+
+# A page that asks for news keeps its session alive, so it stops before an idle session would end.
+LIVE = timedelta(minutes=30)
+
+UNREACHABLE = (
+    "Apple says that this device's push token is no longer valid. It works again when the device comes by itself."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    enrolled_at: datetime | None
+    ended_at: datetime | None
+    certificate_until: datetime | None
+    push_due_at: datetime | None
+    push_sent_at: datetime | None
+    push_problem: str
+
+
+def connection(device: Device) -> Connection | None:
+    """The newest enrollment in words; None for a device that was never enrolled with this server."""
+    enrollment = device.enrollments.order_by("-pk").first()
+    if enrollment is None:
+        return None
+    valid = enrollment.certificates.filter(revoked_at=None, superseded_at=None)
+    return Connection(
+        enrolled_at=enrollment.enrolled_at,
+        ended_at=enrollment.ended_at,
+        certificate_until=valid.order_by("-not_after").values_list("not_after", flat=True).first(),
+        push_due_at=enrollment.push_due_at if enrollment.state in Enrollment.LIVE else None,
+        push_sent_at=enrollment.push_sent_at,
+        push_problem=UNREACHABLE if enrollment.push_error else "",
+    )
+
+
+def are_live(rows: Iterable[DeviceCommand]) -> bool:
+    """Whether one of these commands may end soon: it is unfinished, and was sent or delivered a short time ago."""
+    now = timezone.now()
+    return any(row.status in DeviceCommand.UNFINISHED and now - row.last_pushed < LIVE for row in rows)
+
+
+def state_of(rows: Iterable[DeviceCommand]) -> str:
+    """A short text that changes with every command of these that is sent, delivered, postponed or ended."""
+    facts = "".join(f"{row.uuid}{row.status}{row.attempts}{row.unanswered};" for row in rows)
+    live = are_live(rows)
+    return hashlib.sha256(f"{facts}{live}".encode()).hexdigest()[:16]
