@@ -100,7 +100,7 @@ class QueuedCommand[B]:
     secret_key = ""  # the parameter in which the device receives the request's secret
     rank = 1  # a device gets the commands of a lower rank first: 0 protects it, 3 can wait
     most_deliveries = 20  # without an answer; a restart is delivered twice, because an answer may have been lost
-    in_activity = True  # whether the end of the command is told in the activity of the device
+    in_activity = True  # whether the activity of the device has an event when the command ends
     secret_answers: frozenset[str] = frozenset()  # keys of the answer that are stored elsewhere, if at all
 
     abstract = True
@@ -146,7 +146,7 @@ class QueuedCommand[B]:
         return command | {self.secret_key: secret} if self.secret_key and secret is not None else command
 
     def refusal(self, answer: dict[str, Any]) -> list[dict[str, Any]]:
-        """The errors in an answer that says Acknowledged; empty if the device did what it was told."""
+        """The errors in an answer whose status is Acknowledged. Empty if the device carried the command out."""
         return []
 
     def take_answer(self, row: DeviceCommand, answer: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What is kept of a device's answer with its command: JSON values, and few of them."""
+"""The part of a device's answer that is stored with its command: JSON values of at most 16 KiB."""
 
 import math
 from datetime import UTC, datetime

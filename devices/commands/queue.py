@@ -82,9 +82,7 @@ def send_command[B](*, tenant: Tenant, device_id: UUID, command: Command[B], bod
     return SentCommand(row, request.secret if command.reveals_pin else None)
 
 
-def enqueue(
-    *, device: Device, command: QueuedCommand[Any], subject: str = "", rank: int | None = None
-) -> DeviceCommand | None:
+def enqueue(*, device: Device, command: QueuedCommand[Any], subject: str = "") -> DeviceCommand | None:
     """Put a command of this server into the queue of the locked device; None if the same one waits there already.
 
     What the same command answered before is forgotten: an inventory every day would otherwise fill the table. It wakes
@@ -104,7 +102,7 @@ def enqueue(
         command_type=command.command_type,
         request_type=request.type,
         payload=request.parameters,
-        rank=command.rank if rank is None else rank,
+        rank=command.rank,
         requested_by="",
         date_requested=now,
         last_pushed=now,

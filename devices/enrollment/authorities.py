@@ -122,7 +122,7 @@ def rewrap(*, limit: int) -> int:
 
 def _opened(row: MdmAuthority) -> Authority:
     der = bytes(row.certificate)
-    # The cache holds what is in memory anyway while a request is answered. Its key changes with every re-encryption.
+    # The cached key is looked up by its ciphertext, so a key that was encrypted again is read again.
     return Authority(row, x509.load_der_x509_certificate(der), _key(row.key_number, bytes(row.ciphertext), _place(row)))
 
 

@@ -47,7 +47,7 @@ def end_generation(owner: Blueprint | BlueprintRouting) -> tuple[str, ...]:
 
 
 def new_link_key() -> str:
-    """A key that nobody can guess, for the link that stands for a code."""
+    """A random key of 128 bits, for a link that can be used in place of the code."""
     return secrets.token_urlsafe(LINK_BYTES)
 
 

@@ -33,7 +33,7 @@ def wake(devices: Iterable[int], *, at: datetime | None = None) -> None:
 
 
 def end(enrollment: Enrollment, *, state: str = State.OUT) -> None:
-    """The device has left, or has to. It is never woken again, unless it still has to be told so."""
+    """End an enrollment. With EVICTING the device is woken once more, to be told that it has to leave."""
     enrollment.state, enrollment.ended_at = state, timezone.now()
     enrollment.push_due_at = enrollment.ended_at if state == State.EVICTING else None
     fields = ["state", "ended_at", "push_due_at"]
@@ -44,7 +44,7 @@ def end(enrollment: Enrollment, *, state: str = State.OUT) -> None:
 
 
 def evict(device: Device) -> None:
-    """Have the device, which is being deleted, told to remove its enrollment profile when it comes next."""
+    """For a device that is being deleted: at its next contact it is told to remove its enrollment profile."""
     for enrollment in device.enrollments.filter(state=State.ENROLLED):
         end(enrollment, state=State.EVICTING)
 

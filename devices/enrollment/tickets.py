@@ -28,7 +28,7 @@ RETURN = timedelta(days=7)
 
 class Purpose(StrEnum):
     MANUAL = "manual"  # for any number of devices, as long as the enrollment code is active and not changed
-    RETURN = "return"  # for a device that was told to erase itself and to come back, once
+    RETURN = "return"  # for one device that erases itself and then enrolls again, once
     RENEWAL = "renew"  # for one device that is enrolled, once
 
 

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import logging
 from datetime import timedelta
 from typing import Any
 
@@ -37,7 +36,6 @@ FACTS = ("SerialNumber", "ProductName", "Model", "ModelName", "DeviceName", "OSV
 TEXT = 255
 
 State = Enrollment.State
-logger = logging.getLogger(__name__)
 
 
 def check_in(identity: Identity, message: Message) -> bytes:

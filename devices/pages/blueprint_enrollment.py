@@ -1,5 +1,6 @@
 """Enrolling devices into a Blueprint: the card with the link, its QR code and the profile."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -44,41 +45,28 @@ def enrollment(request: PageRequest, blueprint: Blueprint) -> dict[str, Any]:
 @require_http_methods(["GET", "POST"])
 def create_link(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
     blueprint = get_object_or_404(request.tenant.blueprints, uuid=blueprint_id)
-    form = forms.Form(form_data(request))
-    back = reverse("blueprint", args=[blueprint_id])
-    if form.is_valid():
-        try:
-            links.create_link(tenant=request.tenant, blueprint_id=blueprint_id, actor=request.actor)
-        except ValidationError as error:
-            refuse(form, error)
-        else:
-            return saved(request, back, "blueprints-changed", "The link is created.")
-    about = "Everybody who has it can enroll a device into this Blueprint, until you replace it or change the code."
-    return show(request, Dialog(f"Create a link for “{blueprint.name}”", "Create link", back, about=about), form)
+    dialog = Dialog(
+        f"Create a link for “{blueprint.name}”",
+        "Create link",
+        reverse("blueprint", args=[blueprint_id]),
+        about="Everybody who has it can enroll a device into this Blueprint, until you replace it or change the code.",
+    )
+    return _change_link(request, blueprint, dialog, links.create_link, "The link is created.")
 
 
 @requires(Capability.EDIT_BLUEPRINTS)
 @require_http_methods(["GET", "POST"])
 def replace_link(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
     blueprint = get_object_or_404(request.tenant.blueprints, uuid=blueprint_id)
-    form = forms.Form(form_data(request))
-    back = reverse("blueprint", args=[blueprint_id])
-    if form.is_valid():
-        try:
-            links.replace_link(tenant=request.tenant, blueprint_id=blueprint_id, actor=request.actor)
-        except ValidationError as error:
-            refuse(form, error)
-        else:
-            return saved(request, back, "blueprints-changed", "The old link does not work any more.")
     dialog = Dialog(
         f"Replace the link for “{blueprint.name}”?",
         "Replace link",
-        back,
+        reverse("blueprint", args=[blueprint_id]),
         about="The old link and its QR code stop working at once. Profiles that were downloaded still enroll devices: "
         "to end those too, change the enrollment code.",
         danger=True,
     )
-    return show(request, dialog, form)
+    return _change_link(request, blueprint, dialog, links.replace_link, "The old link does not work any more.")
 
 
 @requires(Capability.EDIT_BLUEPRINTS)
@@ -90,3 +78,18 @@ def download(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
         return profile_file(enrollment_profile(blueprint))
     except ValidationError:
         return redirect("blueprint", blueprint_id)
+
+
+def _change_link(
+    request: PageRequest, blueprint: Blueprint, dialog: Dialog, change: Callable[..., Blueprint], notice: str
+) -> HttpResponse:
+    """Show the dialog; once it is confirmed, change the link and say so."""
+    form = forms.Form(form_data(request))
+    if form.is_valid():
+        try:
+            change(tenant=request.tenant, blueprint_id=blueprint.uuid, actor=request.actor)
+        except ValidationError as error:
+            refuse(form, error)
+        else:
+            return saved(request, reverse("blueprint", args=[blueprint.uuid]), "blueprints-changed", notice)
+    return show(request, dialog, form)
