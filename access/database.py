@@ -18,6 +18,7 @@ from django.db import (
     transaction,
 )
 
+from access.patience import Patience
 from access.postgresql.base import WAITS_LONG
 
 # Classes of SQLSTATE: the connection, deadlocks, resources, an operator or a time limit, the system below.
@@ -114,6 +115,12 @@ def let_go() -> None:
 
 def answers_writes() -> bool:
     """Whether the database would take a change now; it has about a second to say so. Raises django.db.Error."""
+    if connection.vendor == "postgresql" and connection.connection is None:
+        # The driver gives a server that does not answer the 3 seconds of the settings, and no fewer than 2.
+        try:
+            _can_be_opened()
+        except TimeoutError as error:
+            raise OperationalError(str(error)) from error
     connection.ensure_connection()
     if connection.vendor == "sqlite":
         patience = int(connection.settings_dict["OPTIONS"]["timeout"] * 1000)
@@ -127,6 +134,10 @@ def answers_writes() -> bool:
     with limited_waits(1.0), connection.cursor() as cursor:
         cursor.execute("SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean")
         return not cursor.fetchone()[0]
+
+
+# The lambda matters: `connection` is another one in each thread.
+_can_be_opened = Patience(lambda: connection.ensure_connection(), 1.0, name="PostgreSQL")  # noqa: PLW0108
 
 
 @contextmanager

@@ -31,8 +31,8 @@ FLOORS: dict[str, list[set[str]]] = {
         {"smtp"},
         {"outgoing"},
         {"permissions", "addresses", "limits", "checks", "keyrings", "kinds", "labels", "logs", "refusals"},
-        {"tracing", "csv", "database", "disk", "patience", "retention", "schema", "sql", "sqlite3", "search"},
-        {"postgresql", "context", "metrics"},
+        {"tracing", "csv", "database", "disk", "retention", "schema", "sql", "sqlite3", "search"},
+        {"postgresql", "context", "metrics", "patience"},
     ],
     "devices": [
         {"urls", "apps", "management", "templatetags", "admin"},

@@ -1,6 +1,7 @@
 """The answers for those who watch a server process."""
 
 import signal
+import socket
 import sqlite3
 import threading
 import time
@@ -115,6 +116,23 @@ def test_a_lost_database_is_not_ready(probe: Client, monkeypatch: pytest.MonkeyP
         "unreachable",
         "unavailable",
     )
+
+
+@pytest.mark.postgres_only
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_answers_no_new_connection_is_not_ready_within_a_second(
+    probe: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        connection.close()
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setitem(connection.settings_dict, "HOST", "127.0.0.1")
+            elsewhere.setitem(connection.settings_dict, "PORT", str(silent.getsockname()[1]))
+            begun = time.monotonic()
+            answers = [probe.get("/readyz") for _ in range(3)]
+            took = time.monotonic() - begun
+    assert {(answer.status_code, answer.json()["database"]) for answer in answers} == {(503, "unreachable")}
+    assert took < 2.5, "the first of them waits for a second, and the others find it waiting"
 
 
 @pytest.mark.postgres_only
