@@ -15,6 +15,7 @@ from pathlib import Path
 from shutil import copyfile
 from typing import Any
 
+from django.core.management import call_command
 from django.db import connection
 
 from tests.scratch import ROOT, postgres_programs
@@ -32,7 +33,7 @@ def shared() -> Iterator[None]:
     original = creation.create_test_db
 
     def create(*arguments: Any, **fields: Any) -> str:
-        stored = STORED / f"{_version()}.{connection.vendor}"
+        stored = _stored(connection.vendor)
         with _alone(stored):
             copied = stored.exists()
             if copied:
@@ -48,6 +49,29 @@ def shared() -> Iterator[None]:
         yield
     finally:
         creation.create_test_db = original
+
+
+def fill(name: str) -> None:
+    """Give the default database, which is empty and has this name, every migration."""
+    stored = _stored(connection.vendor)
+    if not stored.exists():
+        call_command("migrate", verbosity=0)
+    elif connection.vendor == "sqlite":
+        copyfile(stored, name)
+    else:
+        _load(stored, name)
+
+
+def copied_to(file: Path) -> bool:
+    """Copy SQLite's stored database to a new file; False if there is none yet, and the caller has to migrate."""
+    with suppress(FileNotFoundError):
+        copyfile(_stored("sqlite"), file)
+        return True
+    return False
+
+
+def _stored(vendor: str) -> Path:
+    return STORED / f"{_version()}.{vendor}"
 
 
 @contextmanager
@@ -98,7 +122,11 @@ def _copy(stored: Path) -> None:
         name = f"test_{connection.settings_dict['NAME']}"
         with connection._nodb_cursor() as cursor:
             cursor.execute(f"CREATE DATABASE {name}")
-        _postgres("psql", "--no-psqlrc", "--quiet", "--single-transaction", "-v", "ON_ERROR_STOP=1", name, "-f", stored)
+        _load(stored, name)
+
+
+def _load(stored: Path, name: str) -> None:
+    _postgres("psql", "--no-psqlrc", "--quiet", "--single-transaction", "-v", "ON_ERROR_STOP=1", name, "-f", stored)
 
 
 def _store(stored: Path) -> None:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests import migrated
 from tests.browser.servers import OWN_SETTINGS, free_port
 from tests.clients import NO_PACKAGES
 
@@ -79,7 +80,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
         return run.stdout.strip()
 
-    manage("migrate", "-v0")
+    if not migrated.copied_to(directory / "db.sqlite3"):
+        manage("migrate", "-v0")
     manage("shell", "--no-imports", "-v0", "-c", SET_UP)
     token = manage("api_token", "create", "--tenant", "accuhive", "--name", "client", "--permissions", "all")
     serve = ("serve", "--port", str(port), "--certificate", certificate, "--key", key)

@@ -28,7 +28,7 @@ from access.tokens.authentication import authenticate
 from access.tokens.lifecycle import create_token, revoke_token
 from devices.fleet.secrets import read_secrets, store_secret
 from devices.models import DeviceSecret
-from tests import killing
+from tests import killing, migrated
 from tests.access.audit.test_removal import happen
 from tests.database import elsewhere
 from tests.factories.access import TenantFactory
@@ -157,7 +157,7 @@ def test_an_occupied_place_is_replaced_only_on_request(
     create_token(tenant=tenant, name="In the backup", permissions=[], actor=ACTOR)
     run("backup", place / "it.tar")
     with elsewhere(tmp_path):
-        call_command("migrate", verbosity=0)
+        migrated.fill(connection.settings_dict["NAME"])
         other = TenantFactory.create(subdomain="other")
         for options in ([], ["--replace"]):  # the second time, nobody can be asked
             with pytest.raises(CommandError, match=r"Nothing was changed"):
@@ -174,7 +174,7 @@ def test_a_restore_that_fails_leaves_the_place_as_it_was(
     run("backup", place / "it.tar")
     monkeypatch.setattr(engines, "PAGES", 16)  # a small database is copied in several steps, too
     with elsewhere(tmp_path):
-        call_command("migrate", verbosity=0)
+        migrated.fill(connection.settings_dict["NAME"])
         other = TenantFactory.create(subdomain="other")
 
         def interrupted(step: str, done: int, total: int) -> None:
