@@ -116,7 +116,9 @@ def _turn(
         here.refused_rounds = 0
     waiting = [row for row in waiting if row.status in DeviceCommand.UNFINISHED]
     command = _deliver_next(waiting, here, expired=identity.expired)
-    _set_push(here, report, delivered=command is not None, left=bool(waiting), now=now)
+    # Those that could not be delivered have ended meanwhile.
+    left = any(row.status in DeviceCommand.UNFINISHED for row in waiting)
+    _set_push(here, report, delivered=command is not None, left=left, now=now)
     return command
 
 

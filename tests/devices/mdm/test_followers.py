@@ -1,5 +1,6 @@
 """What an answer leads to within the session of the device."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,8 +10,8 @@ from access.models import Tenant
 from devices.mdm.identity import Identity
 from devices.mdm.messages import Message
 from devices.mdm.questions import QUESTIONS, ask_inventory
-from devices.mdm.sessions import connect
-from devices.models import Device, DeviceCertificate, Enrollment, Platform
+from devices.mdm.sessions import LONGEST, connect
+from devices.models import Device, DeviceCertificate, DeviceCommand, Enrollment, Platform
 from tests.devices.commands.internal.answering import ask, information
 from tests.devices.sending import send
 from tests.factories.devices import DeviceFactory
@@ -65,3 +66,15 @@ def test_a_blank_push_is_never_delivered(tenant: Tenant) -> None:
     send(mac, "send_blankpush")
     assert session.connect("Acknowledged", sent["CommandUUID"]) == {}
     assert set(mac.commands.values_list("status", flat=True)) == {3}
+
+
+def test_a_command_that_is_given_up_leaves_nothing_to_be_woken_for(tenant: Tenant) -> None:
+    mac = DeviceFactory.create(tenant=tenant)
+    session = Session(mac)
+    send(mac, "set_device_name", DeviceName="Reception")
+    session.connect("Idle")
+    mac.commands.update(first_delivered=timezone.now() - LONGEST - timedelta(seconds=1))
+    assert session.connect("Idle") == {}
+    assert mac.commands.get().status == DeviceCommand.Status.FAILED
+    session.enrollment.refresh_from_db()
+    assert session.enrollment.push_due_at is None
