@@ -1,0 +1,291 @@
+"""A fleet of simulated devices in processes of their own, and what has to be done for it in the database.
+
+Run as a script, `enable FILE PASSWORD` stores a push certificate and prints an enrollment profile in base64, and
+`queue` puts the COMMANDS into the queue of every device.
+"""
+
+import base64
+import logging
+import multiprocessing
+import socket
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import django
+
+from devices.mdm.simulator.device import CONNECT, SimulatedDevice
+from devices.mdm.simulator.enrolling import NotEnrolled
+from devices.mdm.simulator.keys import KeyPool
+from devices.mdm.simulator.kinds import KINDS
+from devices.mdm.simulator.transports import Answer, ConnectionCut
+
+COMMANDS: dict[str, dict[str, Any]] = {
+    "set_device_name": {"DeviceName": "Reception"},
+    "restart_device": {},
+    "update_inventory": {},
+}
+FLEET_KINDS = ("mac", "iphone", "ipad")
+PROCESSES, THREADS = 2, 8
+PAUSE = 0.2  # seconds before a device whose connection was cut tries again
+PATIENCE = 120.0  # seconds that a device goes on trying
+
+
+@dataclass
+class Seen:
+    """What the devices have met with."""
+
+    enrolled: int = 0
+    enrolling: float = 0.0  # seconds
+    connects: list[float] = field(default_factory=list)  # seconds of each, from the first byte to the last
+    cuts: int = 0  # connections that ended without an answer, and answers that were 503
+    answers: Counter[tuple[str, str]] = field(default_factory=Counter)
+    again: list[str] = field(default_factory=list)  # commands that came after the server had taken their answer
+    stranded: list[str] = field(default_factory=list)  # devices that gave up
+
+    def add(self, other: "Seen") -> None:
+        self.enrolled += other.enrolled
+        self.enrolling = max(self.enrolling, other.enrolling)
+        self.connects += other.connects
+        self.cuts += other.cuts
+        self.answers += other.answers
+        self.again += other.again
+        self.stranded += other.stranded
+
+
+class Wire:
+    """How the devices of one process reach the server: a connection for each thread, kept for one session."""
+
+    def __init__(self, port: int, seen: Seen) -> None:
+        self._port, self._seen, self._here = port, seen, threading.local()
+
+    def __call__(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
+        connection = getattr(self._here, "connection", None)
+        if connection is None:
+            connection = self._here.connection = HTTPConnection("127.0.0.1", self._port, timeout=30)
+        begun = time.perf_counter()
+        try:
+            connection.request(method, path, body or None, headers)
+            # Head and body of a request are two packets, and the second would wait for the answer to the first.
+            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            response = connection.getresponse()
+            answer = Answer(response.status, dict(response.getheaders()), response.read())
+        except (OSError, HTTPException) as error:
+            self.close()
+            raise ConnectionCut(str(error)) from error
+        if headers.get("Content-Type") == CONNECT:
+            self._seen.connects.append(time.perf_counter() - begun)
+        if answer.status == 503:
+            raise ConnectionCut("503")
+        return answer
+
+    def close(self) -> None:
+        if (connection := getattr(self._here, "connection", None)) is not None:
+            connection.close()
+        self._here.connection = None
+
+
+class Watched(SimulatedDevice):
+    """A device that remembers which answers the server has taken."""
+
+    def __init__(self, *arguments: Any, seen: Seen, **fields: Any) -> None:
+        super().__init__(*arguments, **fields)
+        self._seen, self._taken = seen, set[str]()
+
+    def respond(self, delivery: dict[str, Any]) -> Answer:
+        uuid = delivery["CommandUUID"]
+        if uuid in self._taken:
+            self._seen.again.append(f"{self.serial_number} {delivery['Command']['RequestType']} {uuid}")
+        answer = super().respond(delivery)
+        if answer.status == 200:
+            self._taken.add(uuid)
+        return answer
+
+
+class Part:
+    """The devices of one process."""
+
+    def __init__(self, numbers: Sequence[int], port: int) -> None:
+        self.seen = Seen()
+        self._wire, keys = Wire(port, self.seen), KeyPool(4)
+        self._devices = [
+            Watched(KINDS[FLEET_KINDS[number % 3]], number, transport=self._wire, keys=keys, seen=self.seen)
+            for number in numbers
+        ]
+
+    def enroll(self, profile: bytes) -> None:
+        begun = time.perf_counter()
+        self._each(lambda device: device.enroll(profile))
+        self.seen.enrolling = time.perf_counter() - begun
+        self.seen.enrolled = sum(device.enrolled for device in self._devices)
+
+    def connect(self, _: bytes) -> None:
+        self._each(SimulatedDevice.connect)
+        for device in self._devices:
+            self.seen.answers.update(device.conversation)
+
+    def _each(self, act: Any) -> None:
+        def until_done(device: SimulatedDevice) -> Any:
+            end = time.monotonic() + PATIENCE
+            while True:
+                try:
+                    return act(device)
+                except ConnectionCut:
+                    self.seen.cuts += 1
+                except NotEnrolled as error:
+                    return self.seen.stranded.append(f"{device.serial_number}: {error}")
+                finally:
+                    self._wire.close()
+                if time.monotonic() > end:
+                    return self.seen.stranded.append(device.serial_number)
+                time.sleep(PAUSE)
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(until_done, self._devices))
+
+
+def _live(pipe: Connection, numbers: Sequence[int], port: int) -> None:
+    part = Part(numbers, port)
+    while (order := pipe.recv()) is not None:
+        act, argument = order
+        getattr(part, act)(argument)
+        pipe.send(part.seen)
+
+
+class Fleet:
+    """Devices 1 to `number`, in PROCESSES processes."""
+
+    def __init__(self, number: int, port: int) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        self._pipes: list[Connection] = []
+        for first in range(PROCESSES):
+            here, there = spawn.Pipe()
+            numbers = range(first + 1, number + 1, PROCESSES)
+            spawn.Process(target=_live, args=(there, numbers, port), daemon=True).start()
+            self._pipes.append(here)
+
+    def begin(self, act: str, argument: bytes = b"") -> None:
+        for pipe in self._pipes:
+            pipe.send((act, argument))
+
+    def busy(self) -> bool:
+        return not all(pipe.poll() for pipe in self._pipes)
+
+    def end(self) -> Seen:
+        """Wait for what was begun. Returns what all devices have met with so far."""
+        seen = Seen()
+        for pipe in self._pipes:
+            seen.add(pipe.recv())
+        return seen
+
+    def run(self, act: str, argument: bytes = b"") -> Seen:
+        self.begin(act, argument)
+        return self.end()
+
+    def close(self) -> None:
+        for pipe in self._pipes:
+            pipe.send(None)
+
+
+# --- Apple's push service ---------------------------------------------------------------------------------------------
+
+
+class Pushes:
+    """A simulated push service in a process of its own."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self.port, self.authority, self.certificate = pipe.recv()
+
+    def arrived(self) -> tuple[int, int, float]:
+        """Pushes so far, the devices they were for, and the seconds from the first push to the last new device."""
+        self._pipe.send("count")
+        answer: tuple[int, int, float] = self._pipe.recv()
+        return answer
+
+
+@contextmanager
+def push_service(topic: str, password: str) -> Iterator[Pushes]:
+    spawn = multiprocessing.get_context("spawn")
+    here, there = spawn.Pipe()
+    service = spawn.Process(target=_serve, args=(there, topic, password), daemon=True)
+    service.start()
+    try:
+        yield Pushes(here)
+    finally:
+        service.kill()
+        service.join()
+
+
+def _serve(pipe: Connection, topic: str, password: str) -> None:
+    import asyncio
+
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
+
+    from devices.mdm.simulator.apns import SimulatedApns
+    from devices.mdm.simulator.requests import Received
+
+    tokens: Counter[bytes] = Counter()
+    moments: list[float] = []
+
+    def note(push: Received) -> None:
+        tokens[push.token] += 1
+        if tokens[push.token] == 1:
+            moments.append(time.perf_counter())
+
+    async def run() -> None:
+        async with SimulatedApns(note) as apns:
+            key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+            certificate = apns.authority.issue(key.public_key(), topic)
+            stored = pkcs12.serialize_key_and_certificates(
+                b"push", key, certificate, None, BestAvailableEncryption(password.encode())
+            )
+            pipe.send((apns.port, apns.authority.pem, stored))
+            loop = asyncio.get_running_loop()
+            while await loop.run_in_executor(None, pipe.recv):
+                pipe.send((tokens.total(), len(tokens), moments[-1] - moments[0] if moments else 0.0))
+
+    asyncio.run(run())
+
+
+# --- In the database --------------------------------------------------------------------------------------------------
+
+
+def enable(file: str, password: str) -> None:
+    from access.audit.events import Actor
+    from access.models import Tenant
+    from devices.enrollment.profiles import enrollment_profile
+    from devices.enrollment.push_certificates import import_certificate
+    from devices.models import Blueprint
+
+    tenant = Tenant.objects.get()
+    content = Path(file).read_bytes()
+    actor = Actor.command("test")
+    import_certificate(tenant=tenant, content=content, password=password, apple_account="", actor=actor)
+    Blueprint.objects.update(enrollment_code_active=True)
+    sys.stdout.write(base64.b64encode(enrollment_profile(Blueprint.objects.get())).decode() + "\n")
+
+
+def queue() -> None:
+    from devices.models import Device
+    from tests.devices.sending import send
+
+    for device in Device.objects.filter(mdm_enabled=True, serial_number__startswith="SIM").iterator():
+        for command, body in COMMANDS.items():
+            send(device, command, **body)
+
+
+if __name__ == "__main__":
+    django.setup()
+    logging.disable(logging.CRITICAL)
+    {"enable": enable, "queue": queue}[sys.argv[1]](*sys.argv[2:])
