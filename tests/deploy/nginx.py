@@ -62,6 +62,7 @@ class Nginx:
             (r"server 127\.0\.0\.1:8000;", f"server 127.0.0.1:{upstream};"),
             (r"proxy_read_timeout 60s;", f"proxy_read_timeout {read_timeout}s;"),
             (r"/etc/ssl/iru", str(self.directory)),
+            (r"/var/log/nginx", str(self.directory)),
         ):
             text, count = re.subn(old, new, text, flags=re.MULTILINE)
             assert count, f"{EXAMPLE} has no {old}"
