@@ -1,5 +1,7 @@
 """The nginx of the machine with the product's example, deploy/nginx.conf, on ports of this machine alone."""
 
+import base64
+import hashlib
 import os
 import re
 import shutil
@@ -72,6 +74,15 @@ class Nginx:
     def command(self, *arguments: str) -> list[str]:
         return [str(program()), "-p", str(self.directory), "-c", str(self.directory / "nginx.conf"), *arguments]
 
+    @property
+    def fingerprint(self) -> str:
+        """Of the public key of its certificate, as Chromium takes it for one that it is to accept."""
+        certificate = x509.load_pem_x509_certificate((self.directory / "fullchain.pem").read_bytes())
+        key = certificate.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        return base64.b64encode(hashlib.sha256(key).digest()).decode()
+
     def trust(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(self.directory / "ca.pem"))
 
@@ -128,7 +139,7 @@ def _signed(
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
     if issuer:
-        names = [x509.DNSName(DOMAIN), x509.DNSName(f"*.api.{DOMAIN}")]
+        names = [x509.DNSName(name) for name in (DOMAIN, f"*.api.{DOMAIN}", f"*.mdm.{DOMAIN}")]
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     else:
         usage = x509.KeyUsage(
