@@ -4,30 +4,34 @@ They are simulated, and come when a push wakes them. Each step is looked at thro
 """
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from access.models import Administrator, Role, Tenant
+from access.people.invitations import invitation_link
 from devices.commands import COMMANDS
 from devices.mdm.simulator.authority import Authority
-from devices.mdm.simulator.device import SimulatedDevice
+from devices.mdm.simulator.device import CONNECT, SimulatedDevice
 from devices.mdm.simulator.kinds import KINDS
 from devices.models import DeviceCommand
 from tests.browser.conftest import PATIENCE, QUIET, watched
-from tests.browser.servers import OWNER, PASSWORD
+from tests.browser.servers import OWNER
 from tests.browser.test_devices import choose, tab
+from tests.browser.test_people import PASSWORD, come_in
 from tests.chromium import find
 from tests.deploy import NO_PROGRAM, nginx
 from tests.deploy.site import Site, serving
 from tests.devices.mdm.push.service import upload
 from tests.factories.access import AdministratorFactory
 from tests.factories.devices import BlueprintFactory
+from tests.processes import wait_for
 from tests.types import IssuedApiToken, IssueToken
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -36,12 +40,13 @@ READS = (
     *("list_devices", "get_device_details", "get_device_apps", "get_device_commands", "get_device_lost_mode"),
     *("get_unlock_pin", "list_blueprints", "get_manual_enrollment_profile"),
 )
+DEVICE = 60.0  # seconds for a push and a session
 Status = DeviceCommand.Status
 
 
 @pytest.fixture
 def owner(tenant: Tenant) -> Administrator:
-    return AdministratorFactory.create(tenant=tenant, role=Role.OWNER, email=OWNER, password=PASSWORD)
+    return AdministratorFactory.create(tenant=tenant, role=Role.OWNER, email=OWNER, pending=True)
 
 
 @pytest.fixture
@@ -109,31 +114,26 @@ class Api:
             assert newest["status"] != Status.FAILED, newest
             return bool(newest["status"] == Status.COMPLETED)
 
-        until(completed)
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE / 1000
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+        wait_for(completed, DEVICE)
 
 
 def test_a_mac_and_an_iphone_from_enrollment_to_leaving(
-    site: Site, chromium: Callable[[], Page], issue_token: IssueToken
+    site: Site, chromium: Callable[[], Page], issue_token: IssueToken, owner: Administrator
 ) -> None:
     api = Api(site, issue_token(*READS, *COMMANDS))
     numbered = enumerate(("mac", "iphone"), 1)
     mac, iphone = (SimulatedDevice(KINDS[kind], number, transport=site.transport) for number, kind in numbered)
     site.devices.devices += [mac, iphone]
     page, safari = chromium(), chromium()
-    sign_in(page)
+    invitation = urlsplit(invitation_link(owner, nginx.DOMAIN)).path
+    come_in(page, invitation, owner.email)
     link = create_link(page)
 
     mac.enroll(profile_of_the_api(api))
     iphone.enroll(profile_of_the_link(safari, link))
     for device in (mac, iphone):
         is_enrolled(api, page, device)
+    is_spoken_to_as_devices_need(site, mac)
     pin = lock(api, page, mac)
     lose_and_find(api, page, iphone)
     erase_and_enroll_again(api, page, iphone, lambda: profile_of_the_link(safari, link))
@@ -141,21 +141,14 @@ def test_a_mac_and_an_iphone_from_enrollment_to_leaving(
     leave(api, page, mac)
 
     assert (site.devices.faults, site.apns.complaints) == ([], [])
-    key = link.rstrip("/").rpartition("/")[2]
-    for secret in (key, pin, PASSWORD, api.token.secret, mac.push_token.hex(), iphone.push_token.hex()):
+    keys = (address.rstrip("/").rpartition("/")[2] for address in (invitation, link))
+    for secret in (*keys, pin, PASSWORD, api.token.secret, mac.push_token.hex(), iphone.push_token.hex()):
         assert secret not in site.logs
-    assert "GET /enroll/[key] HTTP/1.1" in site.logs
+    for page_of_a_key in ("invitation", "enroll"):
+        assert f"GET /{page_of_a_key}/[key] HTTP/1.1" in site.logs
 
 
 # --- The steps --------------------------------------------------------------------------------------------------------
-
-
-def sign_in(page: Page) -> None:
-    page.goto("/")
-    page.get_by_label("E-mail").fill(OWNER)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    expect(page).not_to_have_url(re.compile("/sign-in/"))
 
 
 def create_link(page: Page) -> str:
@@ -185,7 +178,7 @@ def profile_of_the_api(api: Api) -> bytes:
 def is_enrolled(api: Api, page: Page, device: SimulatedDevice) -> None:
     """The device is in the fleet, and a push has fetched its inventory."""
     app = device.kind.apps[0]["Name"]
-    until(lambda: app in str(api.call("GET", f"/devices/{api.device(device)['device_id']}/apps")))
+    wait_for(lambda: app in str(api.call("GET", f"/devices/{api.device(device)['device_id']}/apps")), DEVICE)
     assert api.details(device)["mdm"]["mdm_enabled"] == "True"
     assert api.site.devices.pushes[device.serial_number] >= 1
     open_device(page, device)
@@ -195,6 +188,15 @@ def is_enrolled(api: Api, page: Page, device: SimulatedDevice) -> None:
     expect(card).not_to_contain_text("Left")
     tab(page, "Apps")
     expect(page.get_by_role("row").filter(has_text=app)).to_be_visible()
+
+
+def is_spoken_to_as_devices_need(site: Site, mac: SimulatedDevice) -> None:
+    """Messages of megabytes arrive, and http is neither redirected nor answered 401 or 403."""
+    assert mac.profile is not None
+    url = mac.profile.mdm["ServerURL"]
+    assert mac.put(url, CONNECT, b" " * 7 * 1024 * 1024).status == 400  # it is no message, and was not too large
+    plain = httpx.put(f"http://127.0.0.1:{site.proxy.plain}/connect", headers={"Host": urlsplit(url).netloc})
+    assert plain.status_code == 400
 
 
 def lock(api: Api, page: Page, mac: SimulatedDevice) -> str:
@@ -256,7 +258,7 @@ def erase_and_enroll_again(api: Api, page: Page, iphone: SimulatedDevice, profil
     page.locator("dialog[open]").get_by_role("button", name="Erase", exact=True).click()
     expect(row_of(page, "Erase")).to_contain_text("Completed")
     api.ended(iphone, "EraseDevice")
-    until(lambda: iphone.erased)
+    wait_for(lambda: iphone.erased, DEVICE)
 
     iphone.enroll(profile())
     after = api.device(iphone)

@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "deploy" / "nginx.conf"
 DOMAIN = "iru.example.com"  # as in the example
 MAIN = """
+{user}
 daemon off;
 pid {directory}/nginx.pid;
 error_log {directory}/error.log;
@@ -69,7 +70,9 @@ class Nginx:
             text, count = re.subn(old, new, text, flags=re.MULTILINE)
             assert count, f"{EXAMPLE} has no {old}"
         (self.directory / "iru.conf").write_text(text)
-        (self.directory / "nginx.conf").write_text(MAIN.format(directory=self.directory))
+        # Its workers would be another user, who may not open the directories of a test run.
+        user = "user root;" if os.geteuid() == 0 else ""
+        (self.directory / "nginx.conf").write_text(MAIN.format(directory=self.directory, user=user))
 
     def command(self, *arguments: str) -> list[str]:
         return [str(program()), "-p", str(self.directory), "-c", str(self.directory / "nginx.conf"), *arguments]
@@ -89,7 +92,6 @@ class Nginx:
 
 def prepared(directory: Path, upstream: int) -> Nginx:
     """The configuration and the certificate in an empty directory."""
-    directory.chmod(0o755)  # nginx's workers belong to another user if it is started by root
     make_certificate(directory)
     nginx = Nginx(directory, free_port(), free_port())
     nginx.write(upstream)
