@@ -295,7 +295,9 @@ def leave(api: Api, page: Page, mac: SimulatedDevice) -> None:
     assert api.details(mac)["mdm"]["mdm_enabled"] == "False"
     open_device(page, mac)
     expect(page.locator(".page-head .badge").filter(has_text="Removed")).to_be_visible()
-    expect(page.get_by_role("region", name="Connection")).to_contain_text("Left")
+    card = page.get_by_role("region", name="Connection")
+    expect(card).to_contain_text("Left")
+    expect(card).not_to_contain_text("Certificate valid until")
     assert api.site.devices.pushes[mac.serial_number] == pushes
 
 
