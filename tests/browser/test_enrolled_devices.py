@@ -209,13 +209,13 @@ def lock(api: Api, page: Page, mac: SimulatedDevice) -> str:
         page.get_by_role("link", name="Done").click()
         row = row_of(page, "Lock")
         expect(row).to_contain_text("Waiting")
+        expect(page.locator(".page-head").get_by_text("Lock waits", exact=True)).to_be_visible()
         assert mac.state.pin is None
     expect(row).to_contain_text("Completed")  # the page has not been loaded again
+    expect(page.locator(".page-head").get_by_text("Locked", exact=True)).to_be_visible()
     api.ended(mac, "DeviceLock")
     assert mac.state.pin == pin
     assert api.call("GET", f"/devices/{api.device(mac)['device_id']}/secrets/unlockpin") == {"pin": pin}
-    page.reload()
-    expect(page.locator(".page-head").get_by_text("Locked", exact=True)).to_be_visible()
     assert mac.type_pin(pin)
     return pin
 
