@@ -153,6 +153,14 @@ class NewPasswordDone(views.PasswordResetFromKeyDoneView):
 @require_http_methods(["GET", "POST"])
 def invitation(request: HttpRequest, key: str) -> HttpResponse:
     """An invited person chooses a password, and signs in with it afterwards."""
+    response = _invitation(request, key)
+    # The browser names the page in its requests for styles and scripts, and proxies log that. `no-referrer` would also
+    # take the origin from the form, by which CSRF protection knows it.
+    response["Referrer-Policy"] = "strict-origin"
+    return response
+
+
+def _invitation(request: HttpRequest, key: str) -> HttpResponse:
     try:
         person = invited(key)
         form = InvitationForm(form_data(request), person=person)

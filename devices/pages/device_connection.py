@@ -28,16 +28,20 @@ class Connection:
 
 
 def connection(device: Device) -> Connection | None:
-    """The newest enrollment in words; None for a device that was never enrolled with this server."""
+    """The newest enrollment in words; None for a device that was never enrolled with this server.
+
+    One that is over has no certificate: nothing that the device signed with it is carried out any more.
+    """
     enrollment = device.enrollments.order_by("-pk").first()
     if enrollment is None:
         return None
-    valid = enrollment.certificates.filter(revoked_at=None, superseded_at=None)
+    live = enrollment.state in Enrollment.LIVE
+    valid = enrollment.certificates.filter(revoked_at=None, superseded_at=None).order_by("-not_after")
     return Connection(
         enrolled_at=enrollment.enrolled_at,
         ended_at=enrollment.ended_at,
-        certificate_until=valid.order_by("-not_after").values_list("not_after", flat=True).first(),
-        push_due_at=enrollment.push_due_at if enrollment.state in Enrollment.LIVE else None,
+        certificate_until=valid.values_list("not_after", flat=True).first() if live else None,
+        push_due_at=enrollment.push_due_at if live else None,
         push_sent_at=enrollment.push_sent_at,
         push_problem=UNREACHABLE if enrollment.push_error else "",
     )

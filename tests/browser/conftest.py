@@ -76,10 +76,7 @@ def visit(browser: Browser, server: Server, request: pytest.FixtureRequest) -> I
         )
         context.set_default_timeout(PATIENCE)
         contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda message: complaints.extend(_complaint(message)))
-        return page
+        return watched(context.new_page(), complaints)
 
     yield visit
     for context in contexts:
@@ -87,6 +84,13 @@ def visit(browser: Browser, server: Server, request: pytest.FixtureRequest) -> I
     unexpected = [each for each in complaints if not any(fnmatchcase(each, pattern) for pattern in named)]
     missing = [pattern for pattern in named if not any(fnmatchcase(each, pattern) for each in complaints)]
     assert (unexpected, missing) == ([], [])
+
+
+def watched(page: Page, complaints: list[str]) -> Page:
+    """The page, whose complaints are added to the list."""
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.extend(_complaint(message)))
+    return page
 
 
 def _complaint(message: ConsoleMessage) -> Iterator[str]:

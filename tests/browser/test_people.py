@@ -26,7 +26,12 @@ def invite(page: Page, first: str, email: str, level: str = "Standard") -> None:
 
 def join(page: Page, server: Server, email: str) -> None:
     """Come by another invitation, as a visitor, and sign in."""
-    page.goto(urlsplit(server.manage("invite", email, "--print-link").strip()).path)
+    come_in(page, urlsplit(server.manage("invite", email, "--print-link").strip()).path, email)
+
+
+def come_in(page: Page, path: str, email: str) -> None:
+    """Choose a password on the page of an invitation, and sign in."""
+    page.goto(path)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_label("Password, once more").fill(PASSWORD)
     page.get_by_role("button", name="Save password").click()

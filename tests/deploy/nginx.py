@@ -1,5 +1,7 @@
 """The nginx of the machine with the product's example, deploy/nginx.conf, on ports of this machine alone."""
 
+import base64
+import hashlib
 import os
 import re
 import shutil
@@ -24,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "deploy" / "nginx.conf"
 DOMAIN = "iru.example.com"  # as in the example
 MAIN = """
+{user}
 daemon off;
 pid {directory}/nginx.pid;
 error_log {directory}/error.log;
@@ -62,14 +65,26 @@ class Nginx:
             (r"server 127\.0\.0\.1:8000;", f"server 127.0.0.1:{upstream};"),
             (r"proxy_read_timeout 60s;", f"proxy_read_timeout {read_timeout}s;"),
             (r"/etc/ssl/iru", str(self.directory)),
+            (r"/var/log/nginx", str(self.directory)),
         ):
             text, count = re.subn(old, new, text, flags=re.MULTILINE)
             assert count, f"{EXAMPLE} has no {old}"
         (self.directory / "iru.conf").write_text(text)
-        (self.directory / "nginx.conf").write_text(MAIN.format(directory=self.directory))
+        # Its workers would be another user, who may not open the directories of a test run.
+        user = "user root;" if os.geteuid() == 0 else ""
+        (self.directory / "nginx.conf").write_text(MAIN.format(directory=self.directory, user=user))
 
     def command(self, *arguments: str) -> list[str]:
         return [str(program()), "-p", str(self.directory), "-c", str(self.directory / "nginx.conf"), *arguments]
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the public key of its certificate, as Chromium takes it for one that it is to accept."""
+        certificate = x509.load_pem_x509_certificate((self.directory / "fullchain.pem").read_bytes())
+        key = certificate.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        return base64.b64encode(hashlib.sha256(key).digest()).decode()
 
     def trust(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(self.directory / "ca.pem"))
@@ -77,7 +92,6 @@ class Nginx:
 
 def prepared(directory: Path, upstream: int) -> Nginx:
     """The configuration and the certificate in an empty directory."""
-    directory.chmod(0o755)  # nginx's workers belong to another user if it is started by root
     make_certificate(directory)
     nginx = Nginx(directory, free_port(), free_port())
     nginx.write(upstream)
@@ -127,7 +141,7 @@ def _signed(
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
     if issuer:
-        names = [x509.DNSName(DOMAIN), x509.DNSName(f"*.api.{DOMAIN}")]
+        names = [x509.DNSName(name) for name in (DOMAIN, f"*.api.{DOMAIN}", f"*.mdm.{DOMAIN}")]
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     else:
         usage = x509.KeyUsage(

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 from django.conf import settings
@@ -16,6 +17,7 @@ from django.core.management import get_commands, load_command_class
 from access.http.health import HealthMiddleware
 from access.management.serving import Server
 from devices.mdm.door import HANDLERS
+from tests.browser.servers import free_port
 from tests.deploy import NO_PROGRAM, nginx
 
 pytestmark = pytest.mark.sqlite_only  # about files, which are the same on both
@@ -59,7 +61,33 @@ def test_the_limits_of_nginx_are_those_of_the_server() -> None:
     assert devices * 1024**2 > HANDLERS["/connect"].maximum
     assert pages * 1024**2 > settings.DATA_UPLOAD_MAX_MEMORY_SIZE, "the server answers 413 itself"
     assert files * 1024**2 > settings.IRU_FILES_MAXIMUM
-    assert text.count("proxy_set_header Host $http_host;") == text.count("proxy_pass http://iru;") == 3
+    _, *locations = re.split(r"^    location ", text, flags=re.MULTILINE)
+    assert all("proxy_pass http://iru;" in each for each in locations)
+    assert not [each for each in locations if "proxy_set_header" in each], "it would get none of the server's"
+
+
+KEY = "eyJsaW5rIjo1fQ:s3cr3t"
+WITH_A_KEY = [
+    *(f"/enroll/{KEY}", f"/enroll/{KEY}/", f"/enroll/{KEY}/profile/?again=1", f"/%65nroll/{KEY}/", f"//enroll/{KEY}/"),
+    *(f"/invitation/{KEY}/", f"/password/reset/3f-{KEY}/"),
+]
+
+
+@pytest.mark.slow
+def test_the_logs_of_nginx_have_no_key_of_a_link(tmp_path: Path) -> None:
+    """Also while the server is away, when nginx logs the address of each request that it could not pass on."""
+    if nginx.program() is None:
+        pytest.skip(NO_PROGRAM)
+    with nginx.serving(tmp_path, free_port()) as (proxy, _), httpx.Client(verify=proxy.trust()) as client:
+        for path in [*WITH_A_KEY, "/password/reset/sent/", "/devices/?q=mac"]:
+            url, name = f"https://127.0.0.1:{proxy.tls}{path}", {"sni_hostname": nginx.DOMAIN}
+            assert client.get(url, headers={"Host": nginx.DOMAIN}, extensions=name).status_code == 502
+    accesses, errors = ((tmp_path / name).read_text() for name in ("access.log", "error.log"))
+    assert KEY not in accesses + errors
+    assert accesses.count('"GET /enroll/[key] HTTP/1.1" 502') == 5
+    for line in ("/invitation/[key]", "/password/reset/[key]", "/password/reset/sent/", "/devices/?q=mac"):
+        assert f'"GET {line} HTTP/1.1" 502' in accesses
+    assert "/devices/?q=mac" in errors, "other addresses are logged"
 
 
 # --- systemd ----------------------------------------------------------------------------------------------------------

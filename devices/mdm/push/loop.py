@@ -82,13 +82,13 @@ class PushLoop:
                 pks = [due.pk for due in dues]
                 Enrollment.objects.filter(pk__in=pks).update(push_due_at=None, lease_until=None)
                 continue
-            key = self._key(tenant_id)
+            key, sent_at = self._key(tenant_id), timezone.now()
             results: list[Result] = (
                 [key] * len(dues)
                 if isinstance(key, CertificateRefused)
                 else runner.run(self._send(tenant_id, key, dues))
             )
-            self._store(tenant_id, dues, results)
+            self._store(tenant_id, dues, results, sent_at)
         return sum(map(len, taken.values()))
 
     def _reaches_nobody(self, tenant_id: int) -> bool:
@@ -132,15 +132,16 @@ class PushLoop:
             await client.close()
 
     @transaction.atomic
-    def _store(self, tenant_id: int, dues: list[Due], results: Iterable[Result]) -> None:
+    def _store(self, tenant_id: int, dues: list[Due], results: Iterable[Result], sent_at: datetime) -> None:
         now, refused, accepted = timezone.now(), "", False
         for due, result in zip(dues, results, strict=True):
-            fields: dict[str, object] = {"lease_until": None}
+            always: dict[str, object] = {"lease_until": None}
+            fields: dict[str, object] = {}
             match result:
                 case Delivered():
                     pause = AGAIN[min(due.attempts, len(AGAIN) - 1)]
+                    always["push_sent_at"] = sent_at
                     fields |= {
-                        "push_sent_at": now,
                         "push_attempts": min(due.attempts + 1, 1000),
                         "push_due_at": now + pause * random.uniform(1 - JITTER, 1 + JITTER),  # noqa: S311
                     }
@@ -163,8 +164,8 @@ class PushLoop:
             metrics.pushes.inc(type(result).__name__)
             mine = Enrollment.objects.filter(pk=due.pk)
             # A device that came meanwhile, or was told of something new, is due at another moment now.
-            if not mine.filter(push_due_at=due.at).update(**fields):
-                mine.update(lease_until=None)
+            if not mine.filter(push_due_at=due.at).update(**always, **fields):
+                mine.update(**always)
         self._note_certificate(tenant_id, refused, accepted, now)
 
     def _note_certificate(self, tenant_id: int, refused: str, accepted: bool, now: datetime) -> None:

@@ -48,6 +48,7 @@ def test_an_invited_person_comes_by_the_mail(person: Administrator, run_tasks: R
     page = client.get(path)
     assert page.status_code == 200
     assert "no-store" in page["Cache-Control"]
+    assert page["Referrer-Policy"] == "strict-origin"  # no log of a proxy gets the link from the page's own requests
     assert "You are invited to Accuhive as Auditor" in " ".join(page.content.decode().split())
     assert client.post(path, CHOSEN)["Location"] == "/password/reset/done/"
     person.refresh_from_db()

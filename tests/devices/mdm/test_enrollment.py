@@ -11,6 +11,7 @@ from devices.blueprints.blueprints import update_blueprint
 from devices.enrollment.profiles import enrollment_profile
 from devices.mdm.simulator.enrolling import NotEnrolled
 from devices.models import Blueprint, DeviceSecret, Enrollment
+from devices.pages.device_connection import connection
 from tests.devices.mdm.conftest import NewDevice, stored
 from tests.devices.sending import ACTOR, send
 from tests.types import Call
@@ -127,7 +128,11 @@ def test_the_unlock_token_and_the_bootstrap_token_are_kept(new_device: NewDevice
 def test_checking_out(new_device: NewDevice, api: Call, token: ApiToken, tenant: Tenant) -> None:
     device = new_device("iphone")
     row = send(stored(device), "restart_device").command
+    assert (shown := connection(stored(device))) is not None
+    assert shown.certificate_until is not None
     device.unenroll()
+    assert (shown := connection(stored(device))) is not None
+    assert (shown.ended_at is None, shown.certificate_until, shown.push_due_at) == (False, None, None)
     [shown] = listed(api, token)
     assert (shown["mdm_enabled"], shown["is_removed"]) == (False, True)
     row.refresh_from_db()

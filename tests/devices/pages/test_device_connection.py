@@ -49,7 +49,10 @@ def test_a_simulated_device_has_a_badge_in_list_and_page(sign_in: SignIn, mac: D
 
 def test_a_command_is_followed_until_it_has_ended(sign_in: SignIn, mac: Device) -> None:
     client, path, now = sign_in(), page("device-commands", mac), timezone.now()
-    command = DeviceCommandFactory.create(device=mac, status=DeviceCommand.Status.PENDING, last_pushed=now)
+    command = DeviceCommandFactory.create(
+        device=mac, command="lock_device", status=DeviceCommand.Status.PENDING, last_pushed=now
+    )
+    assert "Lock waits" in text(client.get(path))
     asks = re.search(r'hx-get="\?page=1&amp;(state=\w+)" hx-trigger="every', text(client.get(path)))
     assert asks
     assert client.get(f"{path}?{asks[1]}", headers=HTMX).status_code == 204
@@ -59,6 +62,9 @@ def test_a_command_is_followed_until_it_has_ended(sign_in: SignIn, mac: Device) 
     assert ended.status_code == 200
     assert "Completed" in text(ended)
     assert "<html" not in text(ended)
+    # The head of the page says it too.
+    assert 'id="device-head" hx-swap-oob="true"' in text(ended)
+    assert "Lock waits" not in text(ended)
     assert "every" not in text(ended)
 
 

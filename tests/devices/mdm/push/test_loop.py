@@ -3,21 +3,16 @@
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding
 from django.db import connection
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from access.audit.events import Actor
 from access.models import Tenant
 from devices.enrollment.enrollments import wake
-from devices.enrollment.push_certificates import request_certificate, upload_certificate
 from devices.mdm.push import loop
 from devices.mdm.push.loop import PushLoop
 from devices.mdm.simulator.apns import SimulatedApns
@@ -25,32 +20,10 @@ from devices.mdm.simulator.authority import Authority
 from devices.mdm.simulator.requests import Answer, Received
 from devices.models import Device, Enrollment, PushCertificate
 from tests.devices.mdm.push import TOPIC
+from tests.devices.mdm.push.service import Running, upload
 from tests.factories.devices import DeviceFactory
 
-ACTOR = Actor.command("tests")
-
 type Service = Callable[..., SimulatedApns]
-
-
-class Running:
-    """A simulated service on a thread of its own, because the loop under test runs in this one."""
-
-    def __init__(self, service: SimulatedApns) -> None:
-        self.service = service
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-
-    @contextmanager
-    def listening(self) -> Iterator[SimulatedApns]:
-        self._thread.start()
-        try:
-            asyncio.run_coroutine_threadsafe(self.service.start(), self._loop).result(10)
-            yield self.service
-            asyncio.run_coroutine_threadsafe(self.service.close(), self._loop).result(10)
-        finally:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(10)
-            self._loop.close()
 
 
 @pytest.fixture
@@ -65,16 +38,6 @@ def apns(authority: Authority, settings: Settings, tmp_path: Path) -> Iterator[S
 @pytest.fixture
 def certificate(tenant: Tenant, authority: Authority) -> PushCertificate:
     return upload(tenant, authority)
-
-
-def upload(tenant: Tenant, authority: Authority, topic: str = TOPIC) -> PushCertificate:
-    from cryptography import x509
-
-    request = x509.load_pem_x509_csr(request_certificate(tenant=tenant, actor=ACTOR).encode())
-    key = request.public_key()
-    assert isinstance(key, rsa.RSAPublicKey)
-    content = authority.issue(key, topic).public_bytes(Encoding.PEM)
-    return upload_certificate(tenant=tenant, content=content, apple_account="it@accuhive.test", actor=ACTOR)
 
 
 def enrolled(tenant: Tenant, number: int = 1, **fields: object) -> Enrollment:
@@ -155,14 +118,19 @@ def test_a_device_that_comes_while_its_push_is_sent_is_left_alone(
         thread.join(10)
 
     def come() -> None:
+        came.append(timezone.now())
         Enrollment.objects.filter(pk=enrollment.pk).update(push_due_at=None, push_attempts=0)
         connection.close()
 
+    came: list[datetime] = []
     apns.handler = connect
     assert run_once() == 1
     enrollment.refresh_from_db()
     assert enrollment.push_due_at is None
     assert enrollment.lease_until is None
+    # The page shows it, and a device is missing only if it did not come after its last push.
+    assert enrollment.push_sent_at is not None
+    assert enrollment.push_sent_at < came[0]
 
 
 @pytest.mark.django_db(transaction=True)
