@@ -27,6 +27,12 @@ def security_info(device: "SimulatedDevice", command: dict[str, Any]) -> dict[st
                 "ManagementStatus": {"IsUserEnrollment": False},
             }
         }
+    silicon = {
+        "BootstrapTokenAllowedForAuthentication": "allowed",
+        "BootstrapTokenRequiredForSoftwareUpdate": True,
+        "BootstrapTokenRequiredForKernelExtensionApproval": True,
+        "IsRecoveryLockEnabled": False,
+    }
     return {
         "SecurityInfo": {
             "FDE_Enabled": True,
@@ -49,10 +55,7 @@ def security_info(device: "SimulatedDevice", command: dict[str, Any]) -> dict[st
             "SecureBoot": {"SecureBootLevel": "full", "ExternalBootLevel": "not supported"},
             "RemoteDesktopEnabled": device.state.remote_desktop,
             "AuthenticatedRootVolumeEnabled": True,
-            "BootstrapTokenAllowedForAuthentication": "allowed",
-            "BootstrapTokenRequiredForSoftwareUpdate": True,
-            "BootstrapTokenRequiredForKernelExtensionApproval": True,
-            "IsRecoveryLockEnabled": False,
+            **(silicon if device.kind.apple_silicon else {}),
         }
     }
 
@@ -71,8 +74,8 @@ def managed_applications(device: "SimulatedDevice", command: dict[str, Any]) -> 
                 "Status": status,
                 "ManagementFlags": 1,
                 "HasConfiguration": False,
-                "HasFeedback": False,
                 "ExternalVersionIdentifier": 0,
+                **({} if device.kind.mac else {"HasFeedback": False, "IsValidated": True}),
             }
             for identifier, status in device.state.managed_apps.items()
         }
@@ -138,6 +141,7 @@ def _information(device: "SimulatedDevice") -> dict[str, Any]:
         "SupplementalBuildVersion": kind.build,
         "IsSupervised": True,
         "AwaitingConfiguration": False,
+        "MDMOptions": {"ActivationLockAllowedWhileSupervised": False},
         "WiFiMAC": device.address(1),
         "BluetoothMAC": device.address(2),
     }
@@ -154,16 +158,17 @@ def _information(device: "SimulatedDevice") -> dict[str, Any]:
             "EthernetMAC": device.address(3),
             "HostName": f"{device.serial_number.lower()}.local",
             "LocalHostName": device.serial_number,
-            "IsAppleSilicon": True,
+            "IsAppleSilicon": kind.apple_silicon,
             "HasBattery": kind.battery,
             "IsActivationLockSupported": True,
             "SystemIntegrityProtectionEnabled": True,
-            "SupportsiOSAppInstalls": True,
-            "PINRequiredForDeviceLock": False,
-            "PINRequiredForEraseDevice": False,
+            "SupportsiOSAppInstalls": kind.apple_silicon,
+            "PINRequiredForDeviceLock": not kind.apple_silicon,
+            "PINRequiredForEraseDevice": not kind.apple_silicon,
         }
     if kind.mobile:
         known |= {
+            "IsMultiUser": False,
             "IsMDMLostModeEnabled": state.lost_mode is not None,
             "IsDeviceLocatorServiceEnabled": True,
             "IsCloudBackupEnabled": False,
@@ -173,6 +178,7 @@ def _information(device: "SimulatedDevice") -> dict[str, Any]:
         }
     if kind.cellular:
         known |= {"IMEI": f"35 {device.number:06} 12345 1", "CellularTechnology": 1, "IsRoaming": False}
+        known |= {"ModemFirmwareVersion": "2.20.03", "VoiceRoamingEnabled": False}
         known["ServiceSubscriptions"] = [
             {
                 "Slot": "CTSubscriptionSlotOne",
