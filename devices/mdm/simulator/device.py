@@ -106,6 +106,11 @@ class SimulatedDevice:
             return None
         return hashlib.sha512(f"unlock {self.udid} {self.enrollments}".encode()).digest() * 16
 
+    @property
+    def recovery_key(self) -> str:
+        """That of FileVault, on a Mac."""
+        return f"SIMU-LATE-D000-KEYS-{self.number // 10_000:04}-{self.number % 10_000:04}"
+
     def address(self, interface: int) -> str:
         return ":".join(f"{byte:02x}" for byte in (2, 0, interface, *self.number.to_bytes(4)[1:]))
 

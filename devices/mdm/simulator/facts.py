@@ -3,9 +3,14 @@
 from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_der_x509_certificate
+
+from devices.wire.envelopes import seal_envelope
 
 if TYPE_CHECKING:
     from devices.mdm.simulator.device import SimulatedDevice
+
+ESCROW = "com.apple.security.FDERecoveryKeyEscrow"
 
 
 def device_information(device: "SimulatedDevice", command: dict[str, Any]) -> dict[str, Any]:
@@ -56,8 +61,24 @@ def security_info(device: "SimulatedDevice", command: dict[str, Any]) -> dict[st
             "RemoteDesktopEnabled": device.state.remote_desktop,
             "AuthenticatedRootVolumeEnabled": True,
             **(silicon if device.kind.apple_silicon else {}),
+            **_escrowed_key(device),
         }
     }
+
+
+def _escrowed_key(device: "SimulatedDevice") -> dict[str, Any]:
+    """The FileVault key of a Mac, encrypted as a profile says. All simulated disks were encrypted after it came."""
+    for profile in device.state.profiles.values():
+        payloads = {payload["PayloadUUID"]: payload for payload in profile.get("PayloadContent", [])}
+        for payload in payloads.values():
+            if payload["PayloadType"] == ESCROW:
+                der = payloads[payload["EncryptCertPayloadUUID"]]["PayloadContent"]
+                sealed = seal_envelope(device.recovery_key.encode(), load_der_x509_certificate(der))
+                return {
+                    "FDE_PersonalRecoveryKeyCMS": sealed,
+                    "FDE_PersonalRecoveryKeyDeviceKey": payload.get("DeviceKey", device.serial_number),
+                }
+    return {}
 
 
 def installed_applications(device: "SimulatedDevice", command: dict[str, Any]) -> dict[str, Any]:
