@@ -54,7 +54,7 @@ RETURN_TO_SERVICE = {
     "Enabled": Key("flag", EVERY, required=True),
     "WiFiProfileData": Key("data", EVERY),
     "MDMProfileData": Key("data", EVERY),
-    # Newer than the schemas from which this table was made.
+    # Since iOS 26: newer than the schemas from which this table was made.
     "BootstrapToken": Key("data", EVERY),
 }
 SCHEMAS: dict[str, Schema] = {
