@@ -131,6 +131,25 @@ def test_an_answer_that_the_database_refuses_is_dropped(
     assert str(asked.uuid).upper() in caplog.text
 
 
+def test_an_answer_is_kept_for_a_database_that_is_away(new_device: NewDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    device = new_device()
+    device.connect()
+    asked = send(stored(device), "update_inventory").command
+    device.say("Idle")
+    said = {"CommandUUID": str(asked.uuid).upper(), "QueryResponses": {"DeviceName": "Reception"}}
+
+    def away(*_: Any) -> None:
+        raise OperationalError("the connection is lost")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("devices.commands.update_inventory.store_information", away)
+        assert device.say("Acknowledged", **said).status == 503
+    asked.refresh_from_db()
+    assert asked.status == asked.Status.RUNNING
+    assert device.say("Acknowledged", **said).status == 200
+    assert stored(device).name == "Reception"
+
+
 @pytest.mark.parametrize("hook", ["on_completed", "take_answer"])
 def test_a_command_whose_end_the_database_refuses_has_failed(
     new_device: NewDevice, monkeypatch: pytest.MonkeyPatch, hook: str
