@@ -143,6 +143,7 @@ def _return_to_service(row: DeviceCommand, asked: dict[str, Any]) -> dict[str, A
         back["MDMProfileData"] = return_profile(row.device)
     except NoPushCertificate as error:
         raise CannotDeliver(" ".join(error.messages)) from None
+    # Apple has the key since iOS 26, as iPhones and iPads have the token: an older one has stored none here.
     if token := reveal_to_device(device=row.device, kind=DeviceSecret.Kind.BOOTSTRAP_TOKEN):
         back["BootstrapToken"] = base64.b64decode(token)
     return back

@@ -19,7 +19,15 @@ from access.audit.events import Actor, Target, log_event
 from access.models import AuditEvent, Tenant
 from access.sealing import newest_key, seal, unseal
 from devices.models import Enrollment, PushCertificate
-from devices.wire.push_certificates import PushIdentity, check_certificate, make_request, read_p12, wrap_request
+from devices.wire.envelopes import Recipient
+from devices.wire.push_certificates import (
+    PushIdentity,
+    certificate_for_answers,
+    check_certificate,
+    make_request,
+    read_p12,
+    wrap_request,
+)
 
 OTHER_TOPIC = (
     "This certificate has another topic than the one that devices are enrolled with (number of devices: {number}), "
@@ -64,6 +72,20 @@ def request_certificate(*, tenant: Tenant, actor: Actor) -> str:
 def waiting_request(*, tenant: Tenant, actor: Actor) -> str:
     """The request in PEM that waits for Apple's certificate, made now if there is none."""
     return _locked(tenant).pending_request or request_certificate(tenant=tenant, actor=actor)
+
+
+def pending_recipient(tenant: Tenant) -> Recipient:
+    """The key of the request that waits, with a certificate by which others encrypt for it.
+
+    It is the same one each time, as far as an envelope names it. Raises a ValidationError without a request, and
+    SecretUnreadable.
+    """
+    row = push_certificate(tenant)
+    if row.pending_ciphertext is None or row.pending_key_number is None or row.requested_at is None:
+        raise ValidationError(NOT_REQUESTED)
+    key = _key(row.pending_key_number, row.pending_ciphertext, _place(tenant.pk, row.pending_request))
+    request = x509.load_pem_x509_csr(row.pending_request.encode())
+    return Recipient(certificate_for_answers(request, key, now=row.requested_at), key)
 
 
 @transaction.atomic

@@ -165,8 +165,8 @@ def note_location(*, device: Device, status: str, answer: dict[str, Any] | None 
     now = timezone.now()
     changes: dict[str, Any] = {"location_status": status, "location_status_at": now, "imported": False}
     if answer is not None:
-        changes["latitude"] = str(answer.get("Latitude", ""))
-        changes["longitude"] = str(answer.get("Longitude", ""))
+        changes["latitude"] = _degrees(answer.get("Latitude"))
+        changes["longitude"] = _degrees(answer.get("Longitude"))
         changes["location_at"] = _parse_time(answer.get("Timestamp")) or now
     LostMode.objects.filter(device=device).update(**changes)
 
@@ -206,9 +206,15 @@ def _set_device_status(device: Device, status: str) -> None:
     records.refresh([device.pk], locked=True)
 
 
+def _degrees(value: Any) -> str:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return str(value) if is_number and abs(value) <= 180 else ""
+
+
 def _parse_time(value: Any) -> datetime | None:
     try:
         time = parse_datetime(str(value))
     except ValueError:
         return None
-    return time.replace(tzinfo=time.tzinfo or UTC) if time else None
+    # In UTC, a moment at either end may be in a year that Python does not have.
+    return time.replace(tzinfo=time.tzinfo or UTC) if time and 1 < time.year < 9999 else None

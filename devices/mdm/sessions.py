@@ -7,12 +7,13 @@ before the next command leaves: a crash in between repeats one of them and loses
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
-from access.database import failure_of
+from access.database import Failure, failure_of
 from access.models import Tenant
 from access.sealing import SecretUnreadable
 from devices.commands import EVERY_COMMAND, CannotDeliver, queue
@@ -64,6 +65,14 @@ class Report:
         )
 
 
+class Kept(Enum):
+    """What is stored of an answer: all, or less where the database or a mistake of this program does not allow it."""
+
+    ALL = auto()
+    STATUS = auto()  # whether the device carried the command out; the facts in its answer are dropped
+    NOTHING = auto()  # the command has failed
+
+
 _ENVELOPE = {"Status", "CommandUUID", "UDID", "EnrollmentID", "UserID", "EnrollmentUserID", "ErrorChain", "RequestType"}
 KNOWN = {"Idle", "Acknowledged", "Error", "CommandFormatError", "NotNow"}
 
@@ -80,20 +89,23 @@ def connect(identity: Identity, message: Message) -> dict[str, Any] | None:
         return _evict(identity.tenant, enrollment, report)
     if enrollment.state != State.ENROLLED or enrollment.device_id is None:
         raise MdmRefused("The device is not enrolled.")
-    try:
-        return _turn(identity, enrollment, report)
-    except Exception as error:
-        if isinstance(error, MdmRefused) or failure_of(error) is not None:
-            raise
-        # A mistake of this program in one answer must not keep the device from every other command.
-        logger.exception("The answer of a device to %s could not be stored.", report.command)
-        return _turn(identity, enrollment, report, stores_answer=False)
+    for kept in (Kept.ALL, Kept.STATUS):
+        try:
+            return _turn(identity, enrollment, report, kept)
+        except Exception as error:
+            failure = failure_of(error)
+            if isinstance(error, MdmRefused) or failure is Failure.AWAY or report.status == "Idle":
+                raise
+            # The device would repeat the same answer for ever, and get no other command.
+            if failure is Failure.VALUE:
+                logger.warning("The database does not take the answer of a device to %s: %s", report.command, error)
+            else:
+                logger.exception("The answer of a device to %s could not be stored.", report.command)
+    return _turn(identity, enrollment, report, Kept.NOTHING)
 
 
 @transaction.atomic
-def _turn(
-    identity: Identity, enrollment: Enrollment, report: Report, *, stores_answer: bool = True
-) -> dict[str, Any] | None:
+def _turn(identity: Identity, enrollment: Enrollment, report: Report, kept: Kept) -> dict[str, Any] | None:
     tenant, now = identity.tenant, timezone.now()
     devices = tenant.devices.select_for_update().defer("record_json", "search_text")
     device = devices.filter(pk=enrollment.device_id or 0).first()
@@ -112,7 +124,7 @@ def _turn(
         device.is_missing = False
         device.save(update_fields=["is_missing"])
         records.refresh([device.pk], locked=True)
-    if _take(report, waiting, here, stores_answer=stores_answer):
+    if _take(report, waiting, here, kept):
         here.refused_rounds = 0
     waiting = [row for row in waiting if row.status in DeviceCommand.UNFINISHED]
     command = _deliver_next(waiting, here, expired=identity.expired)
@@ -122,7 +134,7 @@ def _turn(
     return command
 
 
-def _take(report: Report, waiting: list[DeviceCommand], here: Enrollment, *, stores_answer: bool) -> bool:
+def _take(report: Report, waiting: list[DeviceCommand], here: Enrollment, kept: Kept) -> bool:
     """Take the answer to one of the commands. Returns whether a command has ended."""
     # Apple has no request of this name: that the device came is all that it was for.
     blank = [row for row in waiting if row.command == SendBlankPush.id]
@@ -134,15 +146,14 @@ def _take(report: Report, waiting: list[DeviceCommand], here: Enrollment, *, sto
     if not found:
         return bool(blank)  # a command that has ended: the device repeats its answer
     row = found[0]
-    if not stores_answer:
-        queue.give_up(row, NOT_STORED)
-        return True
     match report.status:
         case "NotNow":
             queue.take_refusal(row, session=here.session_at)
             return bool(blank)
+        case _ if kept is Kept.NOTHING or (kept is Kept.STATUS and not _carried_out(row, report)):
+            queue.give_up(row, NOT_STORED)
         case "Acknowledged":
-            waiting += queue.take_answer(row, report.answer)
+            waiting += queue.take_answer(row, report.answer if kept is Kept.ALL else {})
             if row.command == EraseDevice.id and row.status == Status.COMPLETED:
                 _erased(row.device, waiting)
         case "CommandFormatError":
@@ -151,6 +162,10 @@ def _take(report: Report, waiting: list[DeviceCommand], here: Enrollment, *, sto
         case _:
             queue.take_error(row, report.errors)
     return True
+
+
+def _carried_out(row: DeviceCommand, report: Report) -> bool:
+    return report.status == "Acknowledged" and not EVERY_COMMAND[row.command].refusal(report.answer)
 
 
 def _erased(device: Device, waiting: list[DeviceCommand]) -> None:

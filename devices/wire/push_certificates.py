@@ -7,7 +7,8 @@ import plistlib
 import re
 from base64 import b64encode
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from hashlib import sha256
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -60,6 +61,23 @@ def make_request(name: str) -> tuple[RSAPrivateKey, x509.CertificateSigningReque
     # X.509 ends a common name after 64 characters.
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64] or "Iru Endpoint")])
     return key, x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, SHA256())
+
+
+def certificate_for_answers(
+    request: x509.CertificateSigningRequest, key: RSAPrivateKey, *, now: datetime
+) -> x509.Certificate:
+    """Return a certificate of its own for the key of a request. Its number follows from the request."""
+    digest = sha256(request.public_bytes(Encoding.DER)).digest()
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(request.subject)
+        .issuer_name(request.subject)
+        .public_key(key.public_key())
+        .serial_number(int.from_bytes(digest[:15]) | 1)
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=365))
+    )
+    return builder.sign(key, SHA256())
 
 
 def wrap_request(

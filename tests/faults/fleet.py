@@ -288,4 +288,7 @@ def queue() -> None:
 if __name__ == "__main__":
     django.setup()
     logging.disable(logging.CRITICAL)
-    {"enable": enable, "queue": queue}[sys.argv[1]](*sys.argv[2:])
+    if sys.argv[1] == "queue":
+        queue()
+    else:
+        enable(*sys.argv[2:])

@@ -2,8 +2,10 @@ from typing import Any
 
 from devices.commands.base import Request
 from devices.commands.internal import InternalCommand
+from devices.commands.internal.escrow_profile import EscrowProfile
+from devices.enrollment.escrow import lacks_escrow
 from devices.inventory.software import store_profiles
-from devices.models import APPLE, Device, DeviceCommand
+from devices.models import APPLE, MACS, Device, DeviceCommand, DeviceInventory
 
 
 class ProfileList(InternalCommand):
@@ -18,3 +20,10 @@ class ProfileList(InternalCommand):
 
     def take_answer(self, row: DeviceCommand, answer: dict[str, Any]) -> dict[str, Any]:
         return {"count": store_profiles(row.device, answer)}
+
+    def followed_by(self, row: DeviceCommand) -> list[str]:
+        if row.device.platform not in MACS or row.metadata.get("count") is None:
+            return []
+        found = DeviceInventory.objects.filter(device=row.device)
+        profiles = found.values_list("details__installed_profiles", flat=True).first() or []
+        return [EscrowProfile.id] if lacks_escrow(row.device.tenant, profiles) else []

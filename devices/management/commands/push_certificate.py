@@ -11,11 +11,13 @@ from access.management.refusals import in_one_line
 from access.management.serving import check_database
 from access.models import Tenant
 from access.sealing import SecretUnreadable
+from devices.enrollment import mdmcert
 from devices.enrollment import push_certificates as services
 from devices.models import Enrollment
 from devices.wire.push_certificates import LARGEST_FILE
 
 ACTOR = Actor.command("push_certificate")
+UPLOAD = "Upload this at https://identity.apple.com/pushcert, and then: push_certificate upload FILE"
 
 
 class Command(BaseCommand):
@@ -34,6 +36,10 @@ class Command(BaseCommand):
             each.add_argument("--tenant", metavar="SUBDOMAIN", help="not needed where there is one tenant alone")
         request.add_argument("--vendor-cert", type=Path, metavar="FILE", help="sign it for identity.apple.com")
         request.add_argument("--vendor-key", type=Path, metavar="FILE", help="the key of the vendor certificate")
+        request.add_argument(
+            "--mdmcert", nargs=2, metavar=("KEY", "EMAIL"), help="have mdmcert.download sign it, and mail it to you"
+        )
+        request.add_argument("--mdmcert-mail", type=Path, metavar="FILE", help="open the file in that mail")
         for each in (upload, importing):
             each.add_argument("file", type=Path)
             each.add_argument("--apple-account", default="", metavar="EMAIL", help="who renews it at Apple; a reminder")
@@ -51,6 +57,18 @@ class Command(BaseCommand):
 
     def _request(self, tenant: Tenant, options: dict[str, Any]) -> None:
         vendor, vendor_key = options["vendor_cert"], options["vendor_key"]
+        if sum(options[name] is not None for name in ("vendor_cert", "mdmcert", "mdmcert_mail")) > 1:
+            raise CommandError("Choose one who signs the request.")
+        if options["mdmcert"]:
+            key, email = options["mdmcert"]
+            mdmcert.ask(tenant=tenant, key=key, email=email, actor=ACTOR)
+            self.stderr.write(f"mdmcert.download sends a mail to {email}. Save the file in it, and then:")
+            self.stderr.write("push_certificate request --mdmcert-mail FILE")
+            return
+        if options["mdmcert_mail"]:
+            self.stdout.write(mdmcert.open_mail(tenant=tenant, content=_read(options["mdmcert_mail"])))
+            self.stderr.write(UPLOAD)
+            return
         if (vendor is None) != (vendor_key is None):
             raise CommandError("Give --vendor-cert and --vendor-key together.")
         if vendor is None or vendor_key is None:
@@ -65,7 +83,7 @@ class Command(BaseCommand):
             request=services.request_certificate,
         )
         self.stdout.write(wrapped.decode())
-        self.stderr.write("Upload this at https://identity.apple.com/pushcert, and then: push_certificate upload FILE")
+        self.stderr.write(UPLOAD)
 
     def _upload(self, tenant: Tenant, options: dict[str, Any]) -> None:
         content = _read(options["file"])

@@ -53,8 +53,29 @@ def _install_profile(device: "SimulatedDevice", command: dict[str, Any]) -> dict
         raise CommandError(MALFORMED_PROFILE, str(error), PROFILE_ERRORS) from None
     if (fresh := enrolling.enrollment_profile(content)) is not None:
         device.replace_enrollment(fresh)
+    _check_escrow(device, content)
     device.state.profiles[content["PayloadIdentifier"]] = content
     return {}
+
+
+def _check_escrow(device: "SimulatedDevice", content: dict[str, Any]) -> None:
+    """The escrow of FileVault keys is for Macs, names a certificate, and is in one profile. Raises CommandError."""
+    payloads = content["PayloadContent"]
+    escrows = [payload for payload in payloads if payload["PayloadType"] == facts.ESCROW]
+    if not escrows:
+        return
+    certificates = {each["PayloadUUID"] for each in payloads if each["PayloadType"] == "com.apple.security.pkcs1"}
+    others = (each for name, each in device.state.profiles.items() if name != content["PayloadIdentifier"])
+    installed = [part for each in others for part in each.get("PayloadContent", [])]
+    if (
+        not device.kind.mac
+        or len(escrows) > 1
+        or not escrows[0].get("Location")
+        or escrows[0].get("EncryptCertPayloadUUID") not in certificates
+        or content.get("PayloadScope") != "System"
+        or any(part["PayloadType"] == facts.ESCROW for part in installed)
+    ):
+        raise CommandError(MALFORMED_PROFILE, "The escrow of FileVault keys cannot be installed.", PROFILE_ERRORS)
 
 
 def _remove_profile(device: "SimulatedDevice", command: dict[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from devices.mdm.simulator.transports import Answer, ConnectionCut, Transport
 from devices.wire import cms, plists
 
 CHECK_IN, CONNECT = "application/x-apple-aspen-mdm-checkin", "application/x-apple-aspen-mdm"
+WITHOUT_TOPIC = {"SetBootstrapToken", "GetBootstrapToken"}
 LONGEST_SESSION = 200  # commands, after which the server is said to send them without end
 # What a device does not do while its passcode has not been typed, and what a Mac in Power Nap does.
 NEEDS_PASSCODE = {"InstallProfile", "RemoveProfile", "InstallApplication", "RemoveApplication", "Settings"}
@@ -105,6 +106,11 @@ class SimulatedDevice:
             return None
         return hashlib.sha512(f"unlock {self.udid} {self.enrollments}".encode()).digest() * 16
 
+    @property
+    def recovery_key(self) -> str:
+        """That of FileVault, on a Mac."""
+        return f"SIMU-LATE-D000-KEYS-{self.number // 10_000:04}-{self.number % 10_000:04}"
+
     def address(self, interface: int) -> str:
         return ":".join(f"{byte:02x}" for byte in (2, 0, interface, *self.number.to_bytes(4)[1:]))
 
@@ -142,8 +148,6 @@ class SimulatedDevice:
         """Tell where the device is woken. `fresh`: with another token than before."""
         self.tokens += fresh
         fields: dict[str, Any] = {"Token": self.push_token, "PushMagic": self.push_magic}
-        if self.kind.mac:
-            fields["NotOnConsole"] = False
         if (token := self.unlock_token) is not None:
             fields["UnlockToken"] = token
         self._must(self.check_in("TokenUpdate", **fields))
@@ -189,7 +193,8 @@ class SimulatedDevice:
     def check_in(self, kind: str, **fields: Any) -> Answer:
         """Send a check-in message."""
         mdm = self._mdm
-        message = {"MessageType": kind, "UDID": self.udid, "Topic": mdm["Topic"], **fields}
+        topic = {} if kind in WITHOUT_TOPIC else {"Topic": mdm["Topic"]}
+        message = {"MessageType": kind, "UDID": self.udid, **topic, **fields}
         return self.put(mdm["CheckInURL"], CHECK_IN, plists.dumps(message))
 
     def say(self, status: str, **fields: Any) -> Answer:

@@ -3,9 +3,14 @@
 from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_der_x509_certificate
+
+from devices.wire.envelopes import seal_envelope
 
 if TYPE_CHECKING:
     from devices.mdm.simulator.device import SimulatedDevice
+
+ESCROW = "com.apple.security.FDERecoveryKeyEscrow"
 
 
 def device_information(device: "SimulatedDevice", command: dict[str, Any]) -> dict[str, Any]:
@@ -27,6 +32,12 @@ def security_info(device: "SimulatedDevice", command: dict[str, Any]) -> dict[st
                 "ManagementStatus": {"IsUserEnrollment": False},
             }
         }
+    silicon = {
+        "BootstrapTokenAllowedForAuthentication": "allowed",
+        "BootstrapTokenRequiredForSoftwareUpdate": True,
+        "BootstrapTokenRequiredForKernelExtensionApproval": True,
+        "IsRecoveryLockEnabled": False,
+    }
     return {
         "SecurityInfo": {
             "FDE_Enabled": True,
@@ -49,12 +60,25 @@ def security_info(device: "SimulatedDevice", command: dict[str, Any]) -> dict[st
             "SecureBoot": {"SecureBootLevel": "full", "ExternalBootLevel": "not supported"},
             "RemoteDesktopEnabled": device.state.remote_desktop,
             "AuthenticatedRootVolumeEnabled": True,
-            "BootstrapTokenAllowedForAuthentication": "allowed",
-            "BootstrapTokenRequiredForSoftwareUpdate": True,
-            "BootstrapTokenRequiredForKernelExtensionApproval": True,
-            "IsRecoveryLockEnabled": False,
+            **(silicon if device.kind.apple_silicon else {}),
+            **_escrowed_key(device),
         }
     }
+
+
+def _escrowed_key(device: "SimulatedDevice") -> dict[str, Any]:
+    """The FileVault key of a Mac, encrypted as a profile says. All simulated disks were encrypted after it came."""
+    for profile in device.state.profiles.values():
+        payloads = {payload["PayloadUUID"]: payload for payload in profile.get("PayloadContent", [])}
+        for payload in payloads.values():
+            if payload["PayloadType"] == ESCROW:
+                der = payloads[payload["EncryptCertPayloadUUID"]]["PayloadContent"]
+                sealed = seal_envelope(device.recovery_key.encode(), load_der_x509_certificate(der))
+                return {
+                    "FDE_PersonalRecoveryKeyCMS": sealed,
+                    "FDE_PersonalRecoveryKeyDeviceKey": payload.get("DeviceKey", device.serial_number),
+                }
+    return {}
 
 
 def installed_applications(device: "SimulatedDevice", command: dict[str, Any]) -> dict[str, Any]:
@@ -71,8 +95,8 @@ def managed_applications(device: "SimulatedDevice", command: dict[str, Any]) -> 
                 "Status": status,
                 "ManagementFlags": 1,
                 "HasConfiguration": False,
-                "HasFeedback": False,
                 "ExternalVersionIdentifier": 0,
+                **({} if device.kind.mac else {"HasFeedback": False, "IsValidated": True}),
             }
             for identifier, status in device.state.managed_apps.items()
         }
@@ -138,6 +162,7 @@ def _information(device: "SimulatedDevice") -> dict[str, Any]:
         "SupplementalBuildVersion": kind.build,
         "IsSupervised": True,
         "AwaitingConfiguration": False,
+        "MDMOptions": {"ActivationLockAllowedWhileSupervised": False},
         "WiFiMAC": device.address(1),
         "BluetoothMAC": device.address(2),
     }
@@ -154,16 +179,17 @@ def _information(device: "SimulatedDevice") -> dict[str, Any]:
             "EthernetMAC": device.address(3),
             "HostName": f"{device.serial_number.lower()}.local",
             "LocalHostName": device.serial_number,
-            "IsAppleSilicon": True,
+            "IsAppleSilicon": kind.apple_silicon,
             "HasBattery": kind.battery,
             "IsActivationLockSupported": True,
             "SystemIntegrityProtectionEnabled": True,
-            "SupportsiOSAppInstalls": True,
-            "PINRequiredForDeviceLock": False,
-            "PINRequiredForEraseDevice": False,
+            "SupportsiOSAppInstalls": kind.apple_silicon,
+            "PINRequiredForDeviceLock": not kind.apple_silicon,
+            "PINRequiredForEraseDevice": not kind.apple_silicon,
         }
     if kind.mobile:
         known |= {
+            "IsMultiUser": False,
             "IsMDMLostModeEnabled": state.lost_mode is not None,
             "IsDeviceLocatorServiceEnabled": True,
             "IsCloudBackupEnabled": False,
@@ -173,6 +199,7 @@ def _information(device: "SimulatedDevice") -> dict[str, Any]:
         }
     if kind.cellular:
         known |= {"IMEI": f"35 {device.number:06} 12345 1", "CellularTechnology": 1, "IsRoaming": False}
+        known |= {"ModemFirmwareVersion": "2.20.03", "VoiceRoamingEnabled": False}
         known["ServiceSubscriptions"] = [
             {
                 "Slot": "CTSubscriptionSlotOne",

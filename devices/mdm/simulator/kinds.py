@@ -16,6 +16,7 @@ class Kind:
     build: str
     capacity: float
     battery: bool = True
+    apple_silicon: bool = True
     cellular: bool = False
     apps: list[dict[str, Any]] = field(default_factory=list)
 
@@ -76,5 +77,16 @@ KINDS = {
         build="22J580",
         capacity=64.0,
         battery=False,
+    ),
+    "intel_mac": Kind(
+        family="macOS",
+        product_name="MacBookPro16,1",
+        model="MVVJ2LL/A",
+        model_name="MacBook Pro",
+        os_version="15.1",
+        build="24B83",
+        capacity=494.38,
+        apple_silicon=False,
+        apps=[_app("Safari", "com.apple.Safari", "18.1", 14_266_368)],
     ),
 }

@@ -3,34 +3,13 @@
 A second opinion on the commands, which say the same in their own way. Families: Macs, iPhones with iPads, Apple TVs.
 """
 
-from collections.abc import Iterator
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from devices.models import Platform
+from tests.devices.mdm.apple_answers import ANSWERS, MAC, PHONE, TV, Key, faults_in
 
-MAC, PHONE, TV = "mac", "phone", "tv"
 EVERY = frozenset({MAC, PHONE, TV})
 FAMILIES = {Platform.MAC: MAC, Platform.IPHONE: PHONE, Platform.IPAD: PHONE, Platform.APPLE_TV: TV}
-TYPES: dict[str, type | tuple[type, ...]] = {
-    "text": str,
-    "flag": bool,
-    "integer": int,
-    "real": (float, int),
-    "data": bytes,
-    "date": datetime,
-    "list": list,
-    "dict": dict,
-}
-
-
-class Key(NamedTuple):
-    """`only` are the values that Apple names, if it names them all."""
-
-    type: str
-    on: frozenset[str] = EVERY
-    required: bool = False
-    only: frozenset[Any] = frozenset()
 
 
 class Schema(NamedTuple):
@@ -38,7 +17,6 @@ class Schema(NamedTuple):
 
     on: frozenset[str]
     keys: dict[str, Key]
-    answer: dict[str, Key]
     supervised: frozenset[str] = frozenset()
 
 
@@ -50,22 +28,8 @@ def _keys(type: str, names: str, *families: str, required: bool = False) -> dict
     return {name: Key(type, frozenset(families) or EVERY, required) for name in names.split()}
 
 
-# The facts that a device may be asked for, with the types of the answers.
-FACTS: dict[str, Key] = {
-    **_keys("text", "UDID DeviceName OSVersion SupplementalOSVersionExtra BuildVersion SupplementalBuildVersion"),
-    **_keys("text", "ModelName Model ModelNumber ProductName SerialNumber BluetoothMAC WiFiMAC"),
-    **_keys("dict", "MDMOptions OrganizationInfo"),
-    **_keys("flag", "IsSupervised AwaitingConfiguration iTunesStoreAccountIsActive"),
-    **_keys("real", "DeviceCapacity AvailableDeviceCapacity BatteryLevel", MAC, PHONE),
-    **_keys("flag", "IsActivationLockEnabled", MAC, PHONE),
-    **_keys("text", "IMEI MEID ModemFirmwareVersion", PHONE),
-    **_keys("integer", "CellularTechnology", PHONE),
-    **_keys("flag", "IsDeviceLocatorServiceEnabled IsMDMLostModeEnabled IsMultiUser DataRoamingEnabled", PHONE),
-    **_keys("flag", "VoiceRoamingEnabled PersonalHotspotEnabled", PHONE),
-    **_keys("list", "ServiceSubscriptions", PHONE),
-    **_keys("text", "EthernetMAC HostName LocalHostName", MAC),
-    **_keys("flag", "IsAppleSilicon HasBattery IsActivationLockSupported SystemIntegrityProtectionEnabled", MAC),
-}
+# The facts that a device may be asked for are those that it answers.
+FACTS = ANSWERS["DeviceInformation"].keys["QueryResponses"].keys
 APP_ITEMS = frozenset(
     _keys(
         "text",
@@ -87,73 +51,63 @@ SETTINGS: dict[str, tuple[frozenset[str], dict[str, Key]]] = {
     ),
 }
 RETURN_TO_SERVICE = {
-    "Enabled": Key("flag", required=True),
-    "WiFiProfileData": Key("data"),
-    "MDMProfileData": Key("data"),
-    # Newer than the schemas from which this table was made.
-    "BootstrapToken": Key("data"),
+    "Enabled": Key("flag", EVERY, required=True),
+    "WiFiProfileData": Key("data", EVERY),
+    "MDMProfileData": Key("data", EVERY),
+    # Since iOS 26: newer than the schemas from which this table was made.
+    "BootstrapToken": Key("data", EVERY),
 }
 SCHEMAS: dict[str, Schema] = {
-    "DeviceInformation": Schema(EVERY, {"Queries": Key("list", required=True)}, {"QueryResponses": Key("dict")}),
-    "SecurityInfo": Schema(EVERY, {}, {"SecurityInfo": Key("dict", required=True)}),
+    "DeviceInformation": Schema(EVERY, {"Queries": Key("list", EVERY, required=True)}),
+    "SecurityInfo": Schema(EVERY, {}),
     "InstalledApplicationList": Schema(
         EVERY,
         {**_keys("list", "Identifiers"), **_keys("flag", "ManagedAppsOnly"), **_keys("list", "Items", PHONE, TV)},
-        {"InstalledApplicationList": Key("list", required=True)},
     ),
-    "ProfileList": Schema(EVERY, _keys("flag", "ManagedOnly"), {"ProfileList": Key("list", required=True)}),
-    "CertificateList": Schema(EVERY, _keys("flag", "ManagedOnly"), {"CertificateList": Key("list", required=True)}),
+    "ProfileList": Schema(EVERY, _keys("flag", "ManagedOnly")),
+    "CertificateList": Schema(EVERY, _keys("flag", "ManagedOnly")),
     # Of iPhones and iPads, only a Shared iPad takes it.
-    "UserList": Schema(_on(MAC, PHONE), {}, {"Users": Key("list", required=True)}, supervised=_on(MAC)),
-    "ManagedApplicationList": Schema(
-        EVERY, _keys("list", "Identifiers"), {"ManagedApplicationList": Key("dict", required=True)}
-    ),
-    "ActivationLockBypassCode": Schema(
-        _on(MAC, PHONE), {}, {"ActivationLockBypassCode": Key("text", required=True)}, supervised=_on(MAC, PHONE)
-    ),
-    "ClearPasscode": Schema(_on(PHONE), _keys("data", "UnlockToken", required=True), {}),
+    "UserList": Schema(_on(MAC, PHONE), {}, supervised=_on(MAC)),
+    "ManagedApplicationList": Schema(EVERY, _keys("list", "Identifiers")),
+    "ActivationLockBypassCode": Schema(_on(MAC, PHONE), {}, supervised=_on(MAC, PHONE)),
+    "ClearPasscode": Schema(_on(PHONE), _keys("data", "UnlockToken", required=True)),
     "DeleteUser": Schema(
         _on(MAC, PHONE),
         {**_keys("text", "UserName"), **_keys("flag", "ForceDeletion DeleteAllUsers", PHONE)},
-        {},
         supervised=_on(MAC),
     ),
     "DeviceLocation": Schema(
         _on(PHONE),
         {},
-        {**_keys("real", "Latitude Longitude", required=True), **_keys("text", "Timestamp")},
         supervised=_on(PHONE),
     ),
     "DeviceLock": Schema(
         _on(MAC, PHONE),
         {**_keys("text", "Message PhoneNumber"), **_keys("text", "PIN", MAC)},
-        {"MessageResult": Key("text")},
     ),
-    "DisableLostMode": Schema(_on(PHONE), {}, {}, supervised=_on(PHONE)),
-    "EnableLostMode": Schema(_on(PHONE), _keys("text", "Message PhoneNumber Footnote"), {}, supervised=_on(PHONE)),
-    "EnableRemoteDesktop": Schema(_on(MAC), {}, {}, supervised=_on(MAC)),
-    "DisableRemoteDesktop": Schema(_on(MAC), {}, {}, supervised=_on(MAC)),
+    "DisableLostMode": Schema(_on(PHONE), {}, supervised=_on(PHONE)),
+    "EnableLostMode": Schema(_on(PHONE), _keys("text", "Message PhoneNumber Footnote"), supervised=_on(PHONE)),
+    "EnableRemoteDesktop": Schema(_on(MAC), {}, supervised=_on(MAC)),
+    "DisableRemoteDesktop": Schema(_on(MAC), {}, supervised=_on(MAC)),
     "EraseDevice": Schema(
         EVERY,
         {
             **_keys("flag", "PreserveDataPlan DisallowProximitySetup", PHONE),
             **_keys("text", "PIN ObliterationBehavior", MAC),
-            **_keys("dict", "ReturnToService", PHONE, TV),
+            "ReturnToService": Key("dict", _on(PHONE, TV), keys=RETURN_TO_SERVICE),
         },
-        {},
     ),
-    "InstallProfile": Schema(EVERY, _keys("data", "Payload", required=True), {}),
-    "PlayLostModeSound": Schema(_on(PHONE), {}, {}, supervised=_on(PHONE)),
-    "RefreshCellularPlans": Schema(_on(PHONE), _keys("text", "eSIMServerURL", required=True), {}),
+    "InstallProfile": Schema(EVERY, _keys("data", "Payload", required=True)),
+    "PlayLostModeSound": Schema(_on(PHONE), {}, supervised=_on(PHONE)),
+    "RefreshCellularPlans": Schema(_on(PHONE), _keys("text", "eSIMServerURL", required=True)),
     "RestartDevice": Schema(
         EVERY,
         {**_keys("flag", "RebuildKernelCache NotifyUser", MAC), **_keys("list", "KextPaths", MAC)},
-        {},
         supervised=_on(PHONE, TV),
     ),
-    "Settings": Schema(EVERY, {"Settings": Key("list", required=True)}, {}),
-    "ShutDownDevice": Schema(_on(MAC, PHONE), {}, {}, supervised=_on(PHONE)),
-    "UnlockUserAccount": Schema(_on(MAC), _keys("text", "UserName", required=True), {}),
+    "Settings": Schema(EVERY, {"Settings": Key("list", EVERY, required=True)}),
+    "ShutDownDevice": Schema(_on(MAC, PHONE), {}, supervised=_on(PHONE)),
+    "UnlockUserAccount": Schema(_on(MAC), _keys("text", "UserName", required=True)),
 }
 
 
@@ -164,7 +118,7 @@ def faults(request: dict[str, Any], platform: Platform) -> list[str]:
     if schema is None:
         return [f"{type} is no request"]
     found = [] if family in schema.on else [f"{type} is not for {platform}"]
-    found += _faults(type, parameters, schema.keys, family)
+    found += faults_in(type, parameters, schema.keys, frozenset({family}))
     match type:
         case "DeviceInformation":
             found += [f"{name} is no fact of {platform}" for name in parameters["Queries"] if not _known(name, family)]
@@ -174,25 +128,9 @@ def faults(request: dict[str, Any], platform: Platform) -> list[str]:
             for item in parameters["Settings"]:
                 families, keys = SETTINGS[item["Item"]]
                 found += [] if family in families else [f"{item['Item']} is not for {platform}"]
-                found += _faults(item["Item"], item, keys, family)
-        case "EraseDevice" if "ReturnToService" in parameters:
-            found += _faults("ReturnToService", parameters["ReturnToService"], RETURN_TO_SERVICE, family)
+                found += faults_in(item["Item"], item, keys, frozenset({family}))
     return found
 
 
 def _known(name: str, family: str) -> bool:
     return name in FACTS and family in FACTS[name].on
-
-
-def _faults(place: str, given: dict[str, Any], keys: dict[str, Key], family: str) -> Iterator[str]:
-    for name, value in given.items():
-        key = keys.get(name)
-        if key is None:
-            yield f"{place} has no {name}"
-        elif family not in key.on:
-            yield f"{name} of {place} is not for {family}"
-        elif not isinstance(value, TYPES[key.type]) or (key.type != "flag" and isinstance(value, bool)):
-            yield f"{name} of {place} is no {key.type}"
-    for name, key in keys.items():
-        if key.required and name not in given:
-            yield f"{place} lacks {name}"

@@ -1,5 +1,6 @@
 """Enrolling through the real host, with a simulated device on the other side."""
 
+import plistlib
 from datetime import timedelta
 from typing import Any
 
@@ -10,8 +11,9 @@ from access.models import ApiToken, Tenant
 from devices.blueprints.blueprints import update_blueprint
 from devices.enrollment.profiles import enrollment_profile
 from devices.mdm.simulator.enrolling import NotEnrolled
-from devices.models import Blueprint, DeviceSecret, Enrollment
+from devices.models import Blueprint, DeviceSecret, Enrollment, Platform
 from devices.pages.device_connection import connection
+from tests.devices.mdm.apple import faults
 from tests.devices.mdm.conftest import NewDevice, stored
 from tests.devices.sending import ACTOR, send
 from tests.types import Call
@@ -171,6 +173,17 @@ def test_an_erased_phone_returns_to_service_by_itself(new_device: NewDevice, ten
     assert device.enrollments == 2
     assert stored(device).pk == before.pk
     assert device.say("Idle").status == 200
+
+
+@pytest.mark.parametrize("token", [None, b"boot" * 20])
+def test_a_phone_takes_its_bootstrap_token_to_its_next_enrollment(new_device: NewDevice, token: bytes | None) -> None:
+    phone = new_device("iphone")
+    if token:
+        phone.set_bootstrap_token(token)
+    send(stored(phone), "erase_device", ReturnToService={"Enabled": True})
+    command = plistlib.loads(phone.say("Idle").body)["Command"]
+    assert command["ReturnToService"].get("BootstrapToken") == token
+    assert faults(command, Platform.IPHONE) == []
 
 
 def test_that_a_device_enrolls_again_proves_that_it_erased_itself(new_device: NewDevice, blueprint: Blueprint) -> None:

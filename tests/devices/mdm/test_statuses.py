@@ -4,12 +4,14 @@ import plistlib
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.test import Client
 
 from access.models import Tenant
+from devices.commands import queue
 from devices.mdm import sessions
 from devices.mdm.simulator.device import CHECK_IN, CONNECT
+from devices.models import DeviceCommand, Enrollment
 from tests.devices.mdm.conftest import NewDevice, stored, transport
 from tests.devices.sending import send
 
@@ -102,6 +104,119 @@ def test_a_mistake_in_an_answer_does_not_keep_the_other_commands_away(
         row.refresh_from_db()
         assert row.status == status
     assert broken.error_chain[0]["localized_description"] == sessions.NOT_STORED
+
+
+def refused_by_the_database(*_: Any) -> None:
+    """SQLite has no limits but those of its driver."""
+    refused: dict[str, Any] = {"push_attempts": 2**64} if connection.vendor == "sqlite" else {"push_error": "x" * 101}
+    Enrollment.objects.update(**refused)
+
+
+def test_an_answer_that_the_database_refuses_is_dropped(
+    new_device: NewDevice, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    device = new_device()
+    device.connect()
+    monkeypatch.setattr(
+        "devices.commands.update_inventory.store_information",
+        lambda device, answer: refused_by_the_database() if answer else None,
+    )
+    asked = send(stored(device), "update_inventory").command
+    after = send(stored(device), "restart_device").command
+    assert [kind for kind, _ in device.connect()][:2] == ["DeviceInformation", "RestartDevice"]
+    for row in (asked, after):
+        row.refresh_from_db()
+        assert (row.status, row.error_chain) == (row.Status.COMPLETED, [])
+    assert asked.metadata == {}
+    assert str(asked.uuid).upper() in caplog.text
+
+
+def test_an_answer_is_kept_for_a_database_that_is_away(new_device: NewDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    device = new_device()
+    device.connect()
+    asked = send(stored(device), "update_inventory").command
+    device.say("Idle")
+    said = {"CommandUUID": str(asked.uuid).upper(), "QueryResponses": {"DeviceName": "Reception"}}
+
+    def away(*_: Any) -> None:
+        raise OperationalError("the connection is lost")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("devices.commands.update_inventory.store_information", away)
+        assert device.say("Acknowledged", **said).status == 503
+    asked.refresh_from_db()
+    assert asked.status == asked.Status.RUNNING
+    assert device.say("Acknowledged", **said).status == 200
+    assert stored(device).name == "Reception"
+
+
+@pytest.mark.parametrize("hook", ["on_completed", "take_answer"])
+def test_a_command_whose_end_the_database_refuses_has_failed(
+    new_device: NewDevice, monkeypatch: pytest.MonkeyPatch, hook: str
+) -> None:
+    device = new_device()
+    device.connect()
+    row = send(stored(device), "set_device_name", DeviceName="Broken").command
+    after = send(stored(device), "restart_device").command
+    monkeypatch.setattr(f"devices.commands.set_device_name.SetDeviceName.{hook}", refused_by_the_database)
+    assert [kind for kind, _ in device.connect()] == ["Settings", "RestartDevice"]
+    for each, status in ((row, 4), (after, 3)):
+        each.refresh_from_db()
+        assert each.status == status
+    assert row.error_chain[0]["localized_description"] == sessions.NOT_STORED
+
+
+def test_the_errors_of_a_device_that_the_database_refuses(
+    new_device: NewDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A setting that was refused is no success, even where the reason cannot be stored."""
+    device = new_device()
+    device.connect()
+    original = queue.take_error
+
+    def take_error(row: DeviceCommand, chain: list[dict[str, Any]]) -> None:
+        if chain[0]["domain"] != "iru":
+            refused_by_the_database()
+        original(row, chain)
+
+    monkeypatch.setattr(queue, "take_error", take_error)
+    name = send(stored(device), "set_device_name", DeviceName="x").command
+    restart = send(stored(device), "restart_device").command
+    device.say("Idle")
+    refused = [{"Item": "DeviceName", "Status": "Error", "ErrorChain": [{"ErrorCode": 1, "ErrorDomain": "d"}]}]
+    device.say("Acknowledged", CommandUUID=str(name.uuid).upper(), Settings=refused)
+    device.say("Error", CommandUUID=str(restart.uuid).upper(), ErrorChain=[{"ErrorCode": 1, "ErrorDomain": "d"}])
+    for row in (name, restart):
+        row.refresh_from_db()
+        assert row.status == row.Status.FAILED
+        assert row.error_chain[0]["localized_description"] == sessions.NOT_STORED
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"Latitude": "9" * 1000, "Longitude": "9" * 1000},
+        {"Latitude": True, "Longitude": 10**18},
+        {"Timestamp": "0001-01-01T00:00:00+14:00"},
+        {"Timestamp": "9999-12-31T23:59:59-14:00"},
+    ],
+)
+def test_a_location_that_is_none(new_device: NewDevice, said: dict[str, Any]) -> None:
+    device = new_device("iphone")
+    device.connect()
+    send(stored(device), "enable_lost_mode", Message="Lost")
+    device.connect()
+    asked = send(stored(device), "update_location").command
+    after = send(stored(device), "restart_device").command
+    device.say("Idle")
+    answer = device.say("Acknowledged", CommandUUID=str(asked.uuid).upper(), **said)
+    assert plistlib.loads(answer.body)["Command"]["RequestType"] == "RestartDevice"
+    asked.refresh_from_db()
+    assert asked.status == asked.Status.COMPLETED
+    lost = stored(device).lost_mode
+    assert (lost.location_status, lost.latitude, lost.longitude) == ("completed", "", "")
+    assert lost.location_at is not None
+    assert after.pk
 
 
 def test_http_is_refused_without_ending_an_enrollment(mdm: Tenant, settings: Any) -> None:

@@ -3,7 +3,9 @@
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,8 @@ from pytest_django.fixtures import Settings
 from access.models import Tenant
 from devices.enrollment.enrollments import wake
 from devices.mdm.push import loop
+from devices.mdm.push.client import PushClient
+from devices.mdm.push.connection import CLOSING
 from devices.mdm.push.loop import PushLoop
 from devices.mdm.simulator.apns import SimulatedApns
 from devices.mdm.simulator.authority import Authority
@@ -107,6 +111,70 @@ def test_a_device_that_does_not_come_is_woken_less_and_less(
 
 
 @pytest.mark.django_db(transaction=True)
+def test_devices_that_were_woken_together_are_not_woken_again_together(
+    tenant: Tenant, certificate: PushCertificate, apns: SimulatedApns
+) -> None:
+    due = [enrolled(tenant, number, push_attempts=4) for number in range(1, 7)]
+    assert run_once() == 6
+    left = [minutes_left(each) for each in due]
+    assert max(left) - min(left) > 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_device_that_was_deleted_here_is_woken_to_hear_of_it(
+    tenant: Tenant, certificate: PushCertificate, apns: SimulatedApns
+) -> None:
+    enrolled(tenant, state=Enrollment.State.EVICTING)
+    assert run_once() == 1
+    assert len(apns.received) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_devices_of_a_suspended_tenant_sleep(
+    tenant: Tenant, certificate: PushCertificate, apns: SimulatedApns
+) -> None:
+    enrolled(tenant)
+    Tenant.objects.update(active=False)
+    assert run_once() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_expired_certificate_is_not_shown_to_apple(
+    tenant: Tenant, certificate: PushCertificate, apns: SimulatedApns
+) -> None:
+    enrollment = enrolled(tenant)
+    PushCertificate.objects.update(not_after=timezone.now() - timedelta(days=1))
+    run_once()
+    assert apns.connections == 0
+    certificate.refresh_from_db()
+    assert "expired" in certificate.error
+    assert 9 < minutes_left(enrollment) < 11
+
+
+@pytest.mark.django_db(transaction=True)
+def test_apple_hears_nothing_of_simulated_devices(
+    tenant: Tenant, certificate: PushCertificate, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enrollment = enrolled(tenant)
+    PushCertificate.objects.update(simulated=True)
+    settings.IRU_APNS_URL = "https://api.push.apple.com"
+    monkeypatch.setattr(loop, "PushClient", None)  # none is made
+    assert run_once() == 1
+    enrollment.refresh_from_db()
+    assert (enrollment.push_due_at, enrollment.lease_until) == (None, None)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_push_for_many_commands(tenant: Tenant, certificate: PushCertificate, apns: SimulatedApns) -> None:
+    enrollment = enrolled(tenant, push_due_at=None)
+    for _ in range(20):
+        wake([enrollment.device_id or 0])
+    assert run_once() == 1
+    assert run_once() == 0
+    assert len(apns.received) == 1
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_device_that_comes_while_its_push_is_sent_is_left_alone(
     tenant: Tenant, certificate: PushCertificate, apns: SimulatedApns
 ) -> None:
@@ -158,6 +226,34 @@ def test_what_apple_does_not_take_now_is_sent_again_soon(
     run_once()
     assert 0 < minutes_left(enrollment) < 0.5
     assert enrollment.push_attempts == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_attempts_that_apple_does_not_take_come_less_often(
+    tenant: Tenant, certificate: PushCertificate, apns: SimulatedApns
+) -> None:
+    due = [enrolled(tenant, number) for number in range(1, 7)]
+    tokens = [bytes(each.token or b"") for each in due]
+    with asyncio.Runner() as runner:
+        push_loop = PushLoop()
+
+        def pauses() -> list[float]:
+            Enrollment.objects.update(push_due_at=timezone.now())
+            assert push_loop.run_once(runner) == len(due)
+            return [60 * minutes_left(each) for each in due]
+
+        apns.faults.answers = dict.fromkeys(tokens, Answer(503, "Shutdown"))
+        for longest in (10, 20, 40, 80, 160, 320, 600, 600):
+            found = pauses()
+            assert all(longest / 2 - 2 < pause <= longest for pause in found)
+            assert max(found) - min(found) > longest / 50  # not all at once
+        apns.faults.answers = dict.fromkeys(tokens, Answer(429, "TooManyRequests", headers=(("retry-after", "900"),)))
+        assert all(890 < pause <= 900 for pause in pauses())
+        apns.faults.answers.clear()
+        pauses()
+        apns.faults.answers = dict.fromkeys(tokens, Answer(503, "Shutdown"))
+        assert all(pause <= 10 for pause in pauses())
+        runner.run(push_loop._close())
 
 
 @pytest.mark.django_db(transaction=True)
@@ -247,6 +343,12 @@ def test_the_loop_runs_until_it_is_stopped(tenant: Tenant, certificate: PushCert
         stop.set()
         thread.join(20)
     assert not thread.is_alive()
+
+
+def test_no_other_worker_takes_a_push_before_the_client_gives_it_up() -> None:
+    options = {name: each.default for name, each in signature(PushClient).parameters.items()}
+    assert options["timeout"] == 10  # seconds for an answer
+    assert options["longest_batch"] + options["timeout"] + CLOSING < loop.LEASE.total_seconds()
 
 
 def test_a_device_is_woken_at_the_earliest_moment(tenant: Tenant) -> None:
