@@ -8,6 +8,7 @@ from access.http.navigation import Item, navigation
 from access.models import Administrator
 from devices.pages import (
     ade,
+    authorities,
     blueprint_enrollment,
     blueprints,
     bulk,
@@ -164,6 +165,7 @@ urlpatterns = [
     path("settings/push-certificate/sign/", push_certificate.sign, name="push-certificate-sign"),
     path("settings/push-certificate/upload/", push_certificate.upload, name="push-certificate-upload"),
     path("settings/push-certificate/import/", push_certificate.import_p12, name="push-certificate-import"),
+    path("settings/authorities/<int:authority_id>/replace/", authorities.replace, name="authority-replace"),
     path("api-reference/", reference.reference, name="reference"),
     path("api-reference/changes/", reference.changes, name="reference-changes"),
     path("api-reference/openapi.json", reference.download, name="reference-download"),

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
@@ -66,12 +67,21 @@ def authorities(tenant: Tenant, purpose: MdmAuthority.Purpose) -> list[Authority
     return [_opened(row) for row in ordered] or [authority(tenant, purpose)]
 
 
-def rotate(*, tenant: Tenant, purpose: MdmAuthority.Purpose, actor: Actor) -> MdmAuthority:
-    """Replace the tenant's certificate for a purpose. What the old one issued stays valid until it expires."""
-    fresh = _fresh(tenant, purpose)
+def replace(*, tenant: Tenant, authority_id: int, actor: Actor) -> MdmAuthority:
+    """Replace a certificate of the tenant. What it issued stays valid until it expires.
+
+    Raises MdmAuthority.DoesNotExist, and ValidationError for one that was replaced before: a request that is sent twice
+    replaces it once.
+    """
+    former = tenant.mdm_authorities.get(pk=authority_id)
+    fresh = _fresh(tenant, Purpose(former.purpose))
     with transaction.atomic():
         _lock(tenant)
-        MdmAuthority.objects.filter(tenant=tenant, purpose=purpose, retired_at=None).update(retired_at=timezone.now())
+        former.refresh_from_db(fields=["retired_at"])
+        if former.retired_at is not None:
+            raise ValidationError("It was replaced already.")
+        former.retired_at = timezone.now()
+        former.save(update_fields=["retired_at"])
         return _store(fresh, actor, "replaced")
 
 

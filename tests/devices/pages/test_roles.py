@@ -183,6 +183,7 @@ ALLOWED = {
     "/users/<uuid:user_id>/": EVERY_ROLE,
     "/users/<uuid:user_id>/edit/": STANDARD,
     "/users/<uuid:user_id>/delete/": STANDARD,
+    "/settings/authorities/<int:authority_id>/replace/": ADMINS,
     "/settings/push-certificate/": ADMINS,
     "/settings/push-certificate/request/": ADMINS,
     "/settings/push-certificate/sign/": ADMINS,
