@@ -7,9 +7,9 @@ import pytest
 from django.utils import timezone
 
 from access.models import Tenant
-from devices.models import Device, DeviceCommand, Enrollment
+from devices.models import Device, DeviceCertificate, DeviceCommand, Enrollment
 from tests.devices.pages.browsing import HTMX, SignIn, page, text
-from tests.factories.devices import DeviceCommandFactory
+from tests.factories.devices import DeviceCommandFactory, MdmAuthorityFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -36,6 +36,36 @@ def test_a_dead_token_is_said_in_plain_words(sign_in: SignIn, mac: Device, enrol
     content = text(client.get(page("device", mac)))
     assert "push token is no longer valid. It works again when the device comes by itself." in content
     assert "Unregistered" not in content
+
+
+def test_an_expired_certificate_is_said(sign_in: SignIn, mac: Device, enrollment: Enrollment) -> None:
+    client, now = sign_in(), timezone.now()
+    certificate = DeviceCertificate.objects.create(
+        tenant=enrollment.tenant,
+        authority=MdmAuthorityFactory.create(tenant=enrollment.tenant),
+        enrollment=enrollment,
+        certificate=b"-",
+        ticket={},
+        not_before=now,
+        not_after=now + timedelta(days=1),
+    )
+    assert "Certificate valid until" in text(client.get(page("device", mac)))
+    certificate.not_after = now - timedelta(days=1)
+    certificate.save()
+    content = text(client.get(page("device", mac)))
+    assert "The device gets a new one when it comes next" in content
+    assert "Certificate valid until" not in content
+
+
+def test_a_device_that_left_has_no_certificate_and_no_pushes(
+    sign_in: SignIn, mac: Device, enrollment: Enrollment
+) -> None:
+    now = timezone.now()
+    Enrollment.objects.update(state="out", ended_at=now, push_sent_at=now, push_error="Unregistered")
+    content = text(sign_in().get(page("device", mac)))
+    assert "<dt>Left</dt>" in content
+    for absent in ("Last push", "Next push", "Certificate"):
+        assert absent not in content
 
 
 def test_a_simulated_device_has_a_badge_in_list_and_page(sign_in: SignIn, mac: Device) -> None:
