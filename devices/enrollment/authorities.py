@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from access.audit.events import Actor, Target, log_event
 from access.models import AuditEvent, Tenant
-from access.sealing import newest_key, seal, unseal
+from access.sealing import newest_key, rewrap_rows, seal, unseal
 from devices.models import MdmAuthority
 
 KEY_BITS = {MdmAuthority.Purpose.DEVICES: 3072}
@@ -117,17 +117,13 @@ def issue(authority: Authority, *, key: RSAPublicKey, tenant_name: str) -> Issue
     return Issued(der, f"{number:x}", sha256, certificate.not_valid_before_utc, certificate.not_valid_after_utc)
 
 
-@transaction.atomic
 def rewrap(*, limit: int) -> int:
-    """Re-encrypt up to `limit` private keys that use an older key. Returns their number.
+    """Re-encrypt up to `limit` private keys that use an older key: see `rewrap_rows`."""
+    return rewrap_rows(MdmAuthority.objects.exclude(key_number=newest_key()), _reseal, limit=limit)
 
-    Raises SecretUnreadable, and changes nothing, if the key of one of them is not configured.
-    """
-    rows = list(MdmAuthority.objects.select_for_update().exclude(key_number=newest_key()).order_by("pk")[:limit])
-    for row in rows:
-        row.key_number, row.ciphertext = seal(unseal(row.key_number, row.ciphertext, *_place(row)), *_place(row))
-        row.save(update_fields=["key_number", "ciphertext"])
-    return len(rows)
+
+def _reseal(row: MdmAuthority) -> None:
+    row.key_number, row.ciphertext = seal(unseal(row.key_number, row.ciphertext, *_place(row)), *_place(row))
 
 
 def _opened(row: MdmAuthority) -> Authority:
