@@ -15,7 +15,7 @@ from devices.mdm.simulator.transports import http_transport
 from tests.browser.keyboard import tab_to
 from tests.browser.servers import Server
 from tests.browser.test_accessibility import Looks, once
-from tests.browser.test_devices import choose
+from tests.browser.test_devices import lock
 
 pytestmark = pytest.mark.browser
 
@@ -109,12 +109,15 @@ def test_a_device_enrolls_by_the_link_and_obeys(
     expect(card).to_contain_text("Last contact")
     look("the connection of a device")
     page.wait_for_load_state("networkidle")
-    choose(page, "Restart")
-    page.locator("dialog[open]").get_by_role("button", name="Restart", exact=True).click()
-    row = page.get_by_role("row").filter(has_text="Restart")
+    lock(page)
+    page.get_by_role("link", name="Done").click()
+    row = page.get_by_role("row").filter(has=page.get_by_text("Lock", exact=True))
     expect(row).to_contain_text("Waiting")
+    expect(page.locator(".page-head")).to_contain_text("Lock waits")
     device.connect()
-    expect(row).to_contain_text("Completed")  # without loading the page again
+    # Without loading the page again.
+    expect(row).to_contain_text("Completed")
+    expect(page.locator(".page-head").get_by_text("Locked", exact=True)).to_be_visible()
 
     page.goto(address)
     page.get_by_role("link", name="Replace link").click()

@@ -535,9 +535,11 @@ class MdmAuthorityFactory(DjangoModelFactory[MdmAuthority]):
 
     class Meta:
         model = MdmAuthority
+        django_get_or_create = ("tenant", "purpose", "retired_at")  # a tenant has one that is not replaced
 
     tenant = factory.SubFactory(TenantFactory)
     purpose = MdmAuthority.Purpose.DEVICES
+    retired_at = None
     certificate = factory.Sequence(lambda n: f"certificate {n}".encode())
     key_number = 1
     ciphertext = b"key"

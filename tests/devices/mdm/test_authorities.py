@@ -2,9 +2,10 @@
 
 import pytest
 from django.core.exceptions import ValidationError
+from pytest_django.fixtures import Settings
 
 from access.models import Tenant
-from devices.enrollment.authorities import Purpose, authority, replace
+from devices.enrollment.authorities import Purpose, authorities, authority, replace, rewrap
 from devices.enrollment.profiles import enrollment_profile
 from devices.mdm.simulator.transports import Answer
 from devices.models import Blueprint, DeviceCertificate, MdmAuthority
@@ -52,16 +53,16 @@ def test_a_request_that_was_made_for_the_former_authority_is_answered(
 ) -> None:
     """The device has read the certificate of the authority, which is replaced before the request arrives."""
     device = new_device(enrolled=False)
-    authorities: list[MdmAuthority] = []
+    both: list[MdmAuthority] = []
 
     def replacing(method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
-        if "PKIOperation" in path and not authorities:
-            authorities.extend(replaced(tenant))
+        if "PKIOperation" in path and not both:
+            both.extend(replaced(tenant))
         return transport(method, path, headers, body)
 
     device.transport = replacing
     device.enroll(enrollment_profile(blueprint))
-    assert newest(tenant).authority == authorities[1]
+    assert newest(tenant).authority == both[1]
     assert device.say("Idle").status == 200
 
 
@@ -82,3 +83,14 @@ def test_the_authority_of_another_organization_is_not_found(mdm: Tenant, other_t
     with pytest.raises(MdmAuthority.DoesNotExist):
         replace(tenant=mdm, authority_id=theirs.pk, actor=ACTOR)
     assert authority(other_tenant, Purpose.DEVICES).row == theirs
+
+
+def test_the_keys_of_both_are_encrypted_again_with_a_newer_key(mdm: Tenant, settings: Settings) -> None:
+    former, fresh = replaced(mdm)
+    before = {each.row.pk: each.key.private_numbers() for each in authorities(mdm, Purpose.DEVICES)}
+    settings.IRU_SECRET_KEYS = ["9:" + "4" * 64, *settings.IRU_SECRET_KEYS]
+    assert [rewrap(limit=10), rewrap(limit=10)] == [2, 0]
+    after = {each.row.pk: each.key.private_numbers() for each in authorities(mdm, Purpose.DEVICES)}
+    assert after == before
+    assert set(before) == {former.pk, fresh.pk}
+    assert set(mdm.mdm_authorities.values_list("key_number", flat=True)) == {9}

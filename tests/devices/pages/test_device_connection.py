@@ -9,6 +9,7 @@ from django.utils import timezone
 from access.models import Tenant
 from devices.models import Device, DeviceCertificate, DeviceCommand, Enrollment
 from tests.devices.pages.browsing import HTMX, SignIn, page, text
+from tests.devices.sending import send
 from tests.factories.devices import DeviceCommandFactory, MdmAuthorityFactory
 
 pytestmark = pytest.mark.django_db
@@ -90,6 +91,19 @@ def test_a_command_is_followed_until_it_has_ended(sign_in: SignIn, mac: Device) 
     assert "Completed" in text(ended)
     assert "<html" not in text(ended)
     assert "every" not in text(ended)
+
+
+def test_the_head_follows_a_lock(sign_in: SignIn, mac: Device) -> None:
+    client, path, now = sign_in(), page("device-commands", mac), timezone.now()
+    command = send(mac, "lock_device").command
+    whole = text(client.get(path))
+    assert "Lock waits" in whole
+    assert "hx-swap-oob" not in whole
+    DeviceCommand.objects.filter(pk=command.pk).update(status=DeviceCommand.Status.COMPLETED, date_completed=now)
+    ended = text(client.get(f"{path}?state=former", headers=HTMX))
+    assert '<div id="device-head" hx-swap-oob="true">' in ended
+    assert ">Locked<" in ended
+    assert "<html" not in ended
 
 
 def test_a_command_that_waits_for_long_is_not_followed(sign_in: SignIn, mac: Device) -> None:
