@@ -12,7 +12,7 @@ from devices.mdm.simulator.device import SimulatedDevice
 from devices.mdm.simulator.keys import KeyPool
 from devices.mdm.simulator.kinds import KINDS
 from devices.mdm.simulator.transports import http_transport
-from tests.browser.keyboard import tab_to
+from tests.browser.keyboard import press
 from tests.browser.servers import Server
 from tests.browser.test_accessibility import Looks, once
 from tests.browser.test_devices import lock
@@ -68,13 +68,9 @@ def new_link(page: Page, blueprint: str) -> str:
     page.goto(f"/blueprints/?q={quote(blueprint)}")
     page.get_by_role("link", name=blueprint, exact=True).click()
     expect(page.get_by_role("link", name="Create link")).to_be_visible()
-    page.wait_for_load_state("networkidle")
-    tab_to(page, "a[href$='/link/']")
-    page.keyboard.press("Enter")
+    press(page, "a[href$='/link/']")
     expect(page.locator("dialog[open] h1")).to_contain_text("Create a link for")
-    page.wait_for_load_state("networkidle")
-    tab_to(page, "dialog button[type=submit]")
-    page.keyboard.press("Enter")
+    press(page, "dialog button[type=submit]")
     expect(page.locator(LINK)).to_be_visible()
     return urlsplit(page.locator(LINK).inner_text()).path
 

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from playwright.sync_api import Page, expect
 
 from devices.mdm.simulator.authority import Authority
-from tests.browser.keyboard import tab_to
+from tests.browser.keyboard import press
 from tests.browser.servers import Server
 from tests.browser.test_accessibility import Looks, once
 
@@ -93,15 +93,11 @@ def test_the_certificate_authority_is_replaced_by_the_keyboard(signed_in: Visit,
     expect(card).to_contain_text("0 devices")
     replace = card.get_by_role("link", name="Replace the certificate authority")
     before = replace.get_attribute("href")
-    page.wait_for_load_state("networkidle")
-    tab_to(page, f"a[href='{before}']")
-    page.keyboard.press("Enter")
+    press(page, f"a[href='{before}']")
     expect(page.locator("dialog[open]")).to_contain_text("Devices that are enrolled stay enrolled")
-    page.wait_for_load_state("networkidle")
     look = Looks(page)
     look("the dialog")
-    tab_to(page, "dialog button[type=submit]")
-    page.keyboard.press("Enter")
+    press(page, "dialog button[type=submit]")
     expect(page.get_by_role("status").filter(has_text="A new certificate authority")).to_be_visible()
     expect(replace).not_to_have_attribute("href", str(before))
     assert not look.found, "\n".join(look.found)
