@@ -2,9 +2,12 @@
 
 import logging
 import os
+from collections.abc import Callable, Collection
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.db import transaction
+from django.db.models import Model, QuerySet
 
 from access.keyrings import keyring
 from access.refusals import Refusal
@@ -52,6 +55,25 @@ def unseal(number: int, sealed: bytes | memoryview, *place: object) -> bytes:
     except (InvalidTag, ValueError):
         logger.critical("A secret of %s does not decrypt under key %s.", " ".join(map(str, place)), number)
         raise SecretUnreadable from None
+
+
+@transaction.atomic
+def rewrap_rows[Row: Model](
+    stale: QuerySet[Row],
+    reseal: Callable[[Row], None],
+    *,
+    limit: int,
+    fields: Collection[str] = ("key_number", "ciphertext"),
+) -> int:
+    """Have `reseal` encrypt the values of up to `limit` rows again, and save these fields. Returns the number of rows.
+
+    Raises SecretUnreadable, and changes nothing, if the key of one of them is not configured.
+    """
+    rows = list(stale.select_for_update(no_key=True).order_by("pk")[:limit])
+    for row in rows:
+        reseal(row)
+        row.save(update_fields=fields)
+    return len(rows)
 
 
 def _associated_data(place: tuple[object, ...]) -> bytes:

@@ -53,8 +53,12 @@ def ceremony(options: dict[str, Any]) -> str:
     return json.dumps(options)
 
 
-def no_store(response: HttpResponse) -> HttpResponse:
-    """Mark a response that holds a secret: no cache stores it, and no other site learns its address."""
+def no_store(response: HttpResponse, *, has_forms: bool = False) -> HttpResponse:
+    """Mark a response that holds a secret: no cache stores it, and no other site learns its address.
+
+    `has_forms`: a person sends forms from this page. Under `no-referrer` a browser would send them with `Origin: null`,
+    which the protection against CSRF refuses.
+    """
     response["Cache-Control"] = "no-store"
-    response["Referrer-Policy"] = "no-referrer"
+    response["Referrer-Policy"] = "same-origin" if has_forms else "no-referrer"
     return response

@@ -24,7 +24,7 @@ from django.utils import timezone
 from access.audit.events import Actor, Target, log_event
 from access.labels import PRODUCT
 from access.models import Administrator, AuditEvent
-from access.sealing import newest_key, seal, unseal
+from access.sealing import newest_key, rewrap_rows, seal, unseal
 from access.sign_in.second_step import is_required
 from access.sign_in.sessions import end_sessions
 
@@ -182,15 +182,14 @@ def label_of(row: Authenticator) -> str:
     return {Type.TOTP: "Authenticator app", Type.WEBAUTHN: "Passkey"}.get(Type(row.type), "Recovery codes")
 
 
-@transaction.atomic
 def rewrap(*, limit: int) -> int:
-    """Re-encrypt up to `limit` secrets that use an older key. Returns their number. Raises SecretUnreadable."""
-    sealed = Authenticator.objects.exclude(type=Type.WEBAUTHN).exclude(data__key=newest_key())
-    rows = list(sealed.select_for_update().order_by("pk")[:limit])
-    for row in rows:
-        row.data = {**row.data, **_closed(row, _opened(row))}
-        row.save(update_fields=["data"])
-    return len(rows)
+    """Re-encrypt up to `limit` secrets that use an older key: see `rewrap_rows`."""
+    stale = Authenticator.objects.exclude(type=Type.WEBAUTHN).exclude(data__key=newest_key())
+    return rewrap_rows(stale, _reseal, limit=limit, fields=["data"])
+
+
+def _reseal(row: Authenticator) -> None:
+    row.data = {**row.data, **_closed(row, _opened(row))}
 
 
 def _remove(person: Administrator, ids: Iterable[int], actor: Actor) -> bool:

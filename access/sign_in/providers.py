@@ -25,7 +25,7 @@ from requests.structures import CaseInsensitiveDict
 
 from access.audit.events import Actor, Target, log_event
 from access.models import Administrator, AuditEvent, IdentityProvider, Role
-from access.sealing import newest_key, seal, unseal
+from access.sealing import newest_key, rewrap_rows, seal, unseal
 from access.webhooks.client import Undelivered, send
 
 WELL_KNOWN = "/.well-known/openid-configuration"
@@ -275,15 +275,10 @@ def put_secret(provider: IdentityProvider, secret: str) -> None:
     provider.key_number, provider.ciphertext = seal(secret.encode(), *_place(provider))
 
 
-@transaction.atomic
 def rewrap(*, limit: int) -> int:
-    """Re-encrypt up to `limit` client secrets that use an older key. Returns their number. Raises SecretUnreadable."""
+    """Re-encrypt up to `limit` client secrets that use an older key: see `rewrap_rows`."""
     stale = IdentityProvider.objects.exclude(key_number=newest_key())
-    providers = list(stale.select_for_update(no_key=True).order_by("pk")[:limit])
-    for provider in providers:
-        put_secret(provider, secret_of(provider))
-        provider.save(update_fields=["key_number", "ciphertext"])
-    return len(providers)
+    return rewrap_rows(stale, lambda provider: put_secret(provider, secret_of(provider)), limit=limit)
 
 
 def check_issuer(text: str) -> str:

@@ -5,12 +5,12 @@ import secrets
 from datetime import UTC, datetime
 
 import standardwebhooks
-from django.db import transaction
 
 from access.models import Webhook
-from access.sealing import newest_key, seal, unseal
+from access.sealing import newest_key, rewrap_rows, seal, unseal
 
 PREFIX = "whsec_"
+KEYS = ("key_number", "ciphertext", "previous_key_number", "previous_ciphertext")
 SECRET_BYTES = 32  # the standard asks for 24 to 64
 
 
@@ -41,24 +41,20 @@ def headers(webhook: Webhook, message_id: str, payload: str, at: datetime) -> di
     }
 
 
-@transaction.atomic
 def rewrap(*, limit: int) -> int:
-    """Re-encrypt the secrets of up to `limit` webhooks that use an older key. Returns their number.
-
-    Raises SecretUnreadable, and changes nothing, if the key of one of them is not configured.
-    """
+    """Re-encrypt the secrets of up to `limit` webhooks that use an older key: see `rewrap_rows`."""
     newest = newest_key()
     stale = Webhook.objects.exclude(key_number=newest) | Webhook.objects.exclude(previous_key_number=None).exclude(
         previous_key_number=newest
     )
-    webhooks = list(stale.select_for_update(no_key=True).order_by("pk")[:limit])
-    for webhook in webhooks:
-        put_secret(webhook, unseal(webhook.key_number, webhook.ciphertext, *_place(webhook, "secret")).decode())
-        if webhook.previous_ciphertext is not None and webhook.previous_key_number is not None:
-            plain = unseal(webhook.previous_key_number, webhook.previous_ciphertext, *_place(webhook, "previous"))
-            webhook.previous_key_number, webhook.previous_ciphertext = seal(plain, *_place(webhook, "previous"))
-        webhook.save(update_fields=["key_number", "ciphertext", "previous_key_number", "previous_ciphertext"])
-    return len(webhooks)
+    return rewrap_rows(stale, _reseal, limit=limit, fields=KEYS)
+
+
+def _reseal(webhook: Webhook) -> None:
+    put_secret(webhook, unseal(webhook.key_number, webhook.ciphertext, *_place(webhook, "secret")).decode())
+    if webhook.previous_ciphertext is not None and webhook.previous_key_number is not None:
+        plain = unseal(webhook.previous_key_number, webhook.previous_ciphertext, *_place(webhook, "previous"))
+        webhook.previous_key_number, webhook.previous_ciphertext = seal(plain, *_place(webhook, "previous"))
 
 
 def _secrets(webhook: Webhook, at: datetime) -> list[str]:

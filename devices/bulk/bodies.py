@@ -1,8 +1,6 @@
 """The body of a bulk command, encrypted while its action runs: it may hold a PIN or a passcode."""
 
-from django.db import transaction
-
-from access.sealing import newest_key, seal, unseal
+from access.sealing import newest_key, rewrap_rows, seal, unseal
 from devices.models import BulkAction
 
 
@@ -18,18 +16,10 @@ def body_of(action: BulkAction) -> bytes | None:
     return unseal(action.key_number, action.ciphertext, *_place(action))
 
 
-@transaction.atomic
 def rewrap(*, limit: int) -> int:
-    """Re-encrypt up to `limit` bodies that use an older key. Returns their number.
-
-    Raises SecretUnreadable, and changes nothing, if the key of one of them is not configured.
-    """
-    stale = BulkAction.objects.select_for_update().exclude(ciphertext=None).exclude(key_number=newest_key())
-    actions = list(stale.order_by("pk")[:limit])
-    for action in actions:
-        put_body(action, body_of(action))
-        action.save(update_fields=["key_number", "ciphertext"])
-    return len(actions)
+    """Re-encrypt up to `limit` bodies that use an older key: see `rewrap_rows`."""
+    stale = BulkAction.objects.exclude(ciphertext=None).exclude(key_number=newest_key())
+    return rewrap_rows(stale, lambda action: put_body(action, body_of(action)), limit=limit)
 
 
 def _place(action: BulkAction) -> tuple[object, ...]:

@@ -16,7 +16,7 @@ from django.db import transaction
 
 from access.audit.events import Actor, Target, log_event
 from access.models import AuditEvent, Tenant
-from access.sealing import newest_key, seal, unseal
+from access.sealing import newest_key, rewrap_rows, seal, unseal
 from devices.enrollment.server_tokens import OTHER_KEY, ServerToken, check_form, read_server_token, refused
 from devices.models import AdeIntegration, AdeKeyPair
 
@@ -61,23 +61,19 @@ def server_token(integration: AdeIntegration) -> ServerToken | None:
 
 @transaction.atomic
 def rewrap(*, limit: int) -> int:
-    """Re-encrypt up to `limit` private keys and up to `limit` tokens that use an older key. Returns their number.
+    """Re-encrypt up to `limit` private keys and up to `limit` tokens that use an older key: see `rewrap_rows`."""
+    pairs = AdeKeyPair.objects.exclude(key_number=newest_key())
+    integrations = AdeIntegration.objects.exclude(ciphertext=None).exclude(key_number=newest_key())
+    return rewrap_rows(pairs, _reseal_key, limit=limit) + rewrap_rows(integrations, _reseal_token, limit=limit)
 
-    Raises SecretUnreadable, and changes nothing, if the key of one of them is not configured.
-    """
-    newest = newest_key()
-    pairs = list(AdeKeyPair.objects.select_for_update().exclude(key_number=newest).order_by("pk")[:limit])
-    for pair in pairs:
-        plain = unseal(pair.key_number, pair.ciphertext, *_place(pair))
-        pair.key_number, pair.ciphertext = seal(plain, *_place(pair))
-        pair.save(update_fields=["key_number", "ciphertext"])
-    stale = AdeIntegration.objects.select_for_update().exclude(ciphertext=None).exclude(key_number=newest)
-    integrations = list(stale.order_by("pk")[:limit])
-    for integration in integrations:
-        if token := server_token(integration):
-            put_server_token(integration, token)
-        integration.save(update_fields=["key_number", "ciphertext"])
-    return len(pairs) + len(integrations)
+
+def _reseal_key(pair: AdeKeyPair) -> None:
+    pair.key_number, pair.ciphertext = seal(unseal(pair.key_number, pair.ciphertext, *_place(pair)), *_place(pair))
+
+
+def _reseal_token(integration: AdeIntegration) -> None:
+    if token := server_token(integration):
+        put_server_token(integration, token)
 
 
 def _make(tenant: Tenant) -> AdeKeyPair:

@@ -14,12 +14,13 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
 from access.audit.events import Actor, Target, log_event
 from access.models import AuditEvent, Tenant
-from access.sealing import newest_key, seal, unseal
+from access.sealing import newest_key, rewrap_rows, seal, unseal
 from devices.models import MdmAuthority
 
 KEY_BITS = {MdmAuthority.Purpose.DEVICES: 3072}
@@ -66,12 +67,21 @@ def authorities(tenant: Tenant, purpose: MdmAuthority.Purpose) -> list[Authority
     return [_opened(row) for row in ordered] or [authority(tenant, purpose)]
 
 
-def rotate(*, tenant: Tenant, purpose: MdmAuthority.Purpose, actor: Actor) -> MdmAuthority:
-    """Replace the tenant's certificate for a purpose. What the old one issued stays valid until it expires."""
-    fresh = _fresh(tenant, purpose)
+def replace(*, tenant: Tenant, authority_id: int, actor: Actor) -> MdmAuthority:
+    """Replace a certificate of the tenant. What it issued stays valid until it expires.
+
+    Raises MdmAuthority.DoesNotExist, and ValidationError for one that was replaced before: a request that is sent twice
+    replaces it once.
+    """
+    former = tenant.mdm_authorities.get(pk=authority_id)
+    fresh = _fresh(tenant, Purpose(former.purpose))
     with transaction.atomic():
         _lock(tenant)
-        MdmAuthority.objects.filter(tenant=tenant, purpose=purpose, retired_at=None).update(retired_at=timezone.now())
+        former.refresh_from_db(fields=["retired_at"])
+        if former.retired_at is not None:
+            raise ValidationError("It was replaced already.")
+        former.retired_at = timezone.now()
+        former.save(update_fields=["retired_at"])
         return _store(fresh, actor, "replaced")
 
 
@@ -107,17 +117,13 @@ def issue(authority: Authority, *, key: RSAPublicKey, tenant_name: str) -> Issue
     return Issued(der, f"{number:x}", sha256, certificate.not_valid_before_utc, certificate.not_valid_after_utc)
 
 
-@transaction.atomic
 def rewrap(*, limit: int) -> int:
-    """Re-encrypt up to `limit` private keys that use an older key. Returns their number.
+    """Re-encrypt up to `limit` private keys that use an older key: see `rewrap_rows`."""
+    return rewrap_rows(MdmAuthority.objects.exclude(key_number=newest_key()), _reseal, limit=limit)
 
-    Raises SecretUnreadable, and changes nothing, if the key of one of them is not configured.
-    """
-    rows = list(MdmAuthority.objects.select_for_update().exclude(key_number=newest_key()).order_by("pk")[:limit])
-    for row in rows:
-        row.key_number, row.ciphertext = seal(unseal(row.key_number, row.ciphertext, *_place(row)), *_place(row))
-        row.save(update_fields=["key_number", "ciphertext"])
-    return len(rows)
+
+def _reseal(row: MdmAuthority) -> None:
+    row.key_number, row.ciphertext = seal(unseal(row.key_number, row.ciphertext, *_place(row)), *_place(row))
 
 
 def _opened(row: MdmAuthority) -> Authority:

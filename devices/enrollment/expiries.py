@@ -8,6 +8,8 @@ from cryptography import x509
 from access.maintenance.expiries import Expiring
 from devices.models import AdeIntegration, AdeKeyPair, MdmAuthority, PushCertificate
 
+REPLACED = "An administrator of the organization replaces it, under Settings."
+
 
 def list_expiring(before: datetime) -> Iterator[Expiring]:
     """Those that expire before that moment, in every active tenant."""
@@ -39,7 +41,7 @@ def list_expiring(before: datetime) -> Iterator[Expiring]:
         yield Expiring(
             f"The MDM certificate of {authority.tenant.subdomain} that {_lower(authority.get_purpose_display())}",
             authority.not_after,
-            "It has to be replaced before then.",
+            REPLACED if authority.purpose == MdmAuthority.Purpose.DEVICES else "It has to be replaced before then.",
         )
 
 

@@ -15,6 +15,7 @@ from django.db import transaction
 from access.audit.events import Actor, Target, log_event
 from access.models import AuditEvent, Tenant
 from devices.enrollment import codes
+from devices.enrollment.routing import routing_of
 from devices.models import Blueprint, BlueprintRouting
 
 type Owner = Blueprint | BlueprintRouting
@@ -22,33 +23,33 @@ type Owner = Blueprint | BlueprintRouting
 LINK_KEY = re.compile(r"[\w-]{22}", re.ASCII)  # of codes.new_link_key
 PASS_KEY = re.compile(r"(?P<kind>blueprint|routing)\.(?P<pk>\d{1,18})\.(?P<generation>\d{1,9})", re.ASCII)
 PASS_LIFE = 3600  # seconds in which a visitor who entered a code can download the profile
-NOT_ACTIVE = "Devices cannot enroll with the code of this Blueprint. Activate it first."
+NOT_ACTIVE = "Devices cannot enroll with this enrollment code. Activate it first."
 ALIVE = {"enrollment_code_active": True, "tenant__active": True}
 
 _passes = signing.TimestampSigner(salt="devices.enrollment.links")
 
 
 @transaction.atomic
-def create_link(*, tenant: Tenant, blueprint_id: UUID, actor: Actor) -> Blueprint:
-    """Give the Blueprint a link for enrollment; one that has a link keeps it.
+def create_link(*, tenant: Tenant, blueprint_id: UUID | None, actor: Actor) -> Owner:
+    """Give the Blueprint a link for enrollment, or the routing without a Blueprint; one that has a link keeps it.
 
     Raises Blueprint.DoesNotExist, and ValidationError if the enrollment code is not active.
     """
-    blueprint = _locked(tenant, blueprint_id)
-    if not blueprint.link_key:
-        _put_link(blueprint, actor, "Enrollment link created")
-    return blueprint
+    owner = _locked(tenant, blueprint_id)
+    if not owner.link_key:
+        _put_link(owner, actor, "Enrollment link created")
+    return owner
 
 
 @transaction.atomic
-def replace_link(*, tenant: Tenant, blueprint_id: UUID, actor: Actor) -> Blueprint:
-    """Give the Blueprint another link; the old one stops working at once. The profiles that it gave stay valid.
+def replace_link(*, tenant: Tenant, blueprint_id: UUID | None, actor: Actor) -> Owner:
+    """Give it another link; the old one stops working at once. The profiles that it gave stay valid.
 
     Raises the same errors as `create_link`.
     """
-    blueprint = _locked(tenant, blueprint_id)
-    _put_link(blueprint, actor, "Enrollment link replaced")
-    return blueprint
+    owner = _locked(tenant, blueprint_id)
+    _put_link(owner, actor, "Enrollment link replaced")
+    return owner
 
 
 def owner_of_code(*, subdomain: str, code: str) -> Owner | None:
@@ -88,21 +89,22 @@ def _routing(**which: Any) -> BlueprintRouting | None:
     return BlueprintRouting.objects.select_related("tenant").filter(**ALIVE, **which).first()
 
 
-def _locked(tenant: Tenant, blueprint_id: UUID) -> Blueprint:
+def _locked(tenant: Tenant, blueprint_id: UUID | None) -> Owner:
     codes.lock(tenant)  # a change of the code ends its link
-    blueprint = tenant.blueprints.select_for_update().get(uuid=blueprint_id)
-    if not blueprint.enrollment_code_active:
+    blueprints = tenant.blueprints.select_for_update()
+    owner = routing_of(tenant) if blueprint_id is None else blueprints.get(uuid=blueprint_id)
+    if not owner.enrollment_code_active:
         raise ValidationError(NOT_ACTIVE)
-    return blueprint
+    return owner
 
 
-def _put_link(blueprint: Blueprint, actor: Actor, summary: str) -> None:
+def _put_link(owner: Owner, actor: Actor, summary: str) -> None:
     # 128 random bits: no key of a Blueprint is that of a routing either.
-    blueprint.link_key = codes.new_link_key()
-    blueprint.save(update_fields=["link_key", "updated_at"])
-    log_event(
-        target=Target(blueprint.tenant, "blueprint", blueprint.uuid, blueprint.name, "enrollment_link"),
-        actor=actor,
-        action=AuditEvent.Action.UPDATE,
-        summary=summary,
-    )
+    owner.link_key = codes.new_link_key()
+    if isinstance(owner, Blueprint):
+        owner.save(update_fields=["link_key", "updated_at"])
+        target = Target(owner.tenant, "blueprint", owner.uuid, owner.name, "enrollment_link")
+    else:
+        owner.save(update_fields=["link_key"])
+        target = Target(owner.tenant, "blueprint_routing", owner.pk, "Blueprint routing", "enrollment_link")
+    log_event(target=target, actor=actor, action=AuditEvent.Action.UPDATE, summary=summary)

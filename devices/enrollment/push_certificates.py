@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from access.audit.events import Actor, Target, log_event
 from access.models import AuditEvent, Tenant
-from access.sealing import newest_key, seal, unseal
+from access.sealing import newest_key, rewrap_rows, seal, unseal
 from devices.models import Enrollment, PushCertificate
 from devices.wire.envelopes import Recipient
 from devices.wire.push_certificates import (
@@ -161,24 +161,22 @@ def push_key(row: PushCertificate) -> PushKey:
 
 @transaction.atomic
 def rewrap(*, limit: int) -> int:
-    """Re-encrypt up to `limit` private keys that use an older key. Returns their number.
+    """Re-encrypt up to `limit` private keys in use, and as many that wait, with the newest key: see `rewrap_rows`."""
+    used = PushCertificate.objects.exclude(ciphertext=None).exclude(key_number=newest_key())
+    waiting = PushCertificate.objects.exclude(pending_ciphertext=None).exclude(pending_key_number=newest_key())
+    fields = ["pending_key_number", "pending_ciphertext"]
+    return rewrap_rows(used, _reseal, limit=limit) + rewrap_rows(waiting, _reseal_waiting, limit=limit, fields=fields)
 
-    Raises SecretUnreadable, and changes nothing, if the key of one of them is not configured.
-    """
-    newest, done = newest_key(), 0
-    rows = PushCertificate.objects.select_for_update().order_by("pk")
-    for row in rows.exclude(ciphertext=None).exclude(key_number=newest)[:limit]:
-        place = _place(row.tenant_id, row.certificate)
-        row.key_number, row.ciphertext = seal(unseal(row.key_number or 0, row.ciphertext or b"", *place), *place)
-        row.save(update_fields=["key_number", "ciphertext"])
-        done += 1
-    for row in rows.exclude(pending_ciphertext=None).exclude(pending_key_number=newest)[:limit]:
-        place = _place(row.tenant_id, row.pending_request)
-        plain = unseal(row.pending_key_number or 0, row.pending_ciphertext or b"", *place)
-        row.pending_key_number, row.pending_ciphertext = seal(plain, *place)
-        row.save(update_fields=["pending_key_number", "pending_ciphertext"])
-        done += 1
-    return done
+
+def _reseal(row: PushCertificate) -> None:
+    place = _place(row.tenant_id, row.certificate)
+    row.key_number, row.ciphertext = seal(unseal(row.key_number or 0, row.ciphertext or b"", *place), *place)
+
+
+def _reseal_waiting(row: PushCertificate) -> None:
+    place = _place(row.tenant_id, row.pending_request)
+    plain = unseal(row.pending_key_number or 0, row.pending_ciphertext or b"", *place)
+    row.pending_key_number, row.pending_ciphertext = seal(plain, *place)
 
 
 def _locked(tenant: Tenant) -> PushCertificate:

@@ -3,10 +3,10 @@
 import base64
 import hashlib
 from datetime import timedelta
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from access.audit.events import log_event
@@ -261,7 +261,7 @@ def _lock_device(tenant: Tenant, enrollment: Enrollment) -> Device | None:
     return devices.filter(pk=enrollment.device_id).first()
 
 
-def _end_former(tenant: Tenant, former: Any, *, simulated: bool) -> None:
+def _end_former(tenant: Tenant, former: QuerySet[Enrollment], *, simulated: bool) -> None:
     """End live enrollments that another one takes the place of. Raises MdmRefused where the settings forbid that."""
     for enrollment in former.filter(state__in=Enrollment.LIVE):
         device = _lock_device(tenant, enrollment)

@@ -19,31 +19,33 @@ UNREACHABLE = (
 
 @dataclass(frozen=True, slots=True)
 class Connection:
+    """What the card shows. An enrollment that is over has no certificate and no pushes."""
+
     enrolled_at: datetime | None
     ended_at: datetime | None
     certificate_until: datetime | None
+    certificate_expired: bool
     push_due_at: datetime | None
     push_sent_at: datetime | None
     push_problem: str
 
 
 def connection(device: Device) -> Connection | None:
-    """The newest enrollment in words; None for a device that was never enrolled with this server.
-
-    One that is over has no certificate: nothing that the device signed with it is carried out any more.
-    """
+    """The newest enrollment in words; None for a device that was never enrolled with this server."""
     enrollment = device.enrollments.order_by("-pk").first()
     if enrollment is None:
         return None
     live = enrollment.state in Enrollment.LIVE
     valid = enrollment.certificates.filter(revoked_at=None, superseded_at=None).order_by("-not_after")
+    until = valid.values_list("not_after", flat=True).first() if live else None
     return Connection(
         enrolled_at=enrollment.enrolled_at,
         ended_at=enrollment.ended_at,
-        certificate_until=valid.values_list("not_after", flat=True).first() if live else None,
+        certificate_until=until,
+        certificate_expired=until is not None and until <= timezone.now(),
         push_due_at=enrollment.push_due_at if live else None,
-        push_sent_at=enrollment.push_sent_at,
-        push_problem=UNREACHABLE if enrollment.push_error else "",
+        push_sent_at=enrollment.push_sent_at if live else None,
+        push_problem=UNREACHABLE if enrollment.push_error and live else "",
     )
 
 

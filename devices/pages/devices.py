@@ -92,7 +92,8 @@ def commands(request: PageRequest, device_id: UUID) -> HttpResponse:
         return HttpResponse(status=204)  # the rows stay, and so does the focus in them
     warning = {"warning": carrier_warning(request.tenant), "link": carrier_link(request.user)}
     context = about(request, device, "commands", page=page, **warning)
-    context |= {"state": state, "polls": are_live(page.object_list)}
+    # The head says as well whether the device is locked, or in Lost Mode.
+    context |= {"state": state, "polls": are_live(page.object_list), "moved": request.htmx and "state" in request.GET}
     return fragment(request, "devices/commands.html", "rows", context)
 
 

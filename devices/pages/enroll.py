@@ -42,7 +42,7 @@ def enter_code(request: HttpRequest) -> HttpResponse:
     form = CodeForm(form_data(request))
     if not form.is_valid():
         status = 422 if form.is_bound else 200
-        return no_store(render(request, "devices/enroll/code.html", {"form": form}, status=status))
+        return no_store(render(request, "devices/enroll/code.html", {"form": form}, status=status), has_forms=True)
     address = client_address(request)
     try:
         counted = attempts.count([attempts.key_of("enrollment", network(address))], ATTEMPTS)

@@ -19,6 +19,7 @@ from access.pages.responses import form_data
 from access.sealing import SecretUnreadable
 from devices.enrollment import push_certificates as services
 from devices.models import Enrollment, PushCertificate
+from devices.pages.authorities import issuers
 from devices.pages.forms.push_certificate import ImportForm, UploadForm, VendorForm
 from devices.wire.push_certificates import LARGEST_FILE
 
@@ -81,6 +82,7 @@ def certificate(request: PageRequest) -> HttpResponse:
     context = {
         "standing": found,
         "certificate": found.row,
+        "issuers": issuers(request.tenant),
         "enrolled": request.tenant.enrollments.filter(state=Enrollment.State.ENROLLED).count(),
         "steps": found.state != "valid" or found.row.pending_request or "renew" in request.GET,
     }

@@ -62,7 +62,7 @@ def read(request: PageRequest, device_id: UUID, kind: str) -> HttpResponse:
             "layout": "shell.html",
         }
         return render(request, "error.html", context, status=503)
-    return no_store(_page(request, device, Row(row.kind, row.stored_at, value=value, read=True)))
+    return no_store(_page(request, device, Row(row.kind, row.stored_at, value=value, read=True)), has_forms=True)
 
 
 def _page(request: PageRequest, device: Device, row: Row, *, status: int = 200) -> HttpResponse:

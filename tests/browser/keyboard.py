@@ -17,6 +17,13 @@ def tab_to(page: Page, selector: str) -> None:
     raise AssertionError(f"{selector} cannot be reached with Tab")
 
 
+def press(page: Page, selector: str) -> None:
+    """Go there with Tab and press Enter, once the page or dialog has loaded."""
+    page.wait_for_load_state("networkidle")
+    tab_to(page, selector)
+    page.keyboard.press("Enter")
+
+
 def tab_to_label(page: Page, label: str) -> None:
     """Press Tab until the focus is on an element whose label begins like this."""
     for _ in range(MOST):

@@ -60,6 +60,21 @@ class Checker:
             self.found.append(f"{state}: the page is {overflow}px wider than the window")
 
 
+class Looks:
+    """A Checker of the same page in both widths. It leaves the page in the wide one."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.found: list[str] = []
+
+    def __call__(self, state: str) -> None:
+        for width in (390, 1280):
+            self.page.set_viewport_size({"width": width, "height": 900})
+            check = Checker(self.page)
+            check(f"{state}, {width} pixels")
+            self.found += check.found
+
+
 def _has_enough_room(violation: dict[str, Any], node: dict[str, Any]) -> bool:
     """Whether the target is a section's box: its ::after, which axe does not measure, makes it 26 px."""
     return violation["id"] == "target-size" and 'class="section-box"' in node["html"]

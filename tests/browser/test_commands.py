@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.keyboard import tab_to
+from tests.browser.keyboard import press
 from tests.browser.test_accessibility import Checker, Visit, both_widths, once
 from tests.browser.test_devices import choose, open_mac, tab
 
@@ -96,13 +96,9 @@ def test_by_the_keyboard_alone(signed_in: Visit, mac: str) -> None:
     open_mac(page, mac)
     send(page, "Restart")
     expect(page.get_by_role("row").filter(has_text="Restart")).to_contain_text("Waiting")
-    page.wait_for_load_state("networkidle")
-    tab_to(page, "tbody .command-state a")
-    page.keyboard.press("Enter")
+    press(page, "tbody .command-state a")
     expect(page.locator("dialog[open] h1")).to_have_text("Cancel “Restart”?")
-    page.wait_for_load_state("networkidle")
-    tab_to(page, "dialog button[type=submit]")
-    page.keyboard.press("Enter")
+    press(page, "dialog button[type=submit]")
     expect(page.get_by_role("row").filter(has_text="Restart")).to_contain_text("Cancelled")
 
 

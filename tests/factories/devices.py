@@ -33,6 +33,7 @@ from devices.models import (
     LibraryItem,
     LibraryStatus,
     LostMode,
+    MdmAuthority,
     Platform,
     PrismExport,
     PushCertificate,
@@ -527,3 +528,19 @@ class PushCertificateFactory(DjangoModelFactory[PushCertificate]):
     def _create(cls, model_class: type[PushCertificate], *args: Any, **fields: Any) -> PushCertificate:
         number, sealed = seal(b"key", "devices_pushcertificate", "ciphertext", fields["tenant"].pk)
         return PushCertificate.objects.create(**{"key_number": number, "ciphertext": sealed, **fields})
+
+
+class MdmAuthorityFactory(DjangoModelFactory[MdmAuthority]):
+    """The certificate authority of a tenant's devices, with bytes in place of a certificate and a key."""
+
+    class Meta:
+        model = MdmAuthority
+        django_get_or_create = ("tenant", "purpose", "retired_at")  # a tenant has one that is not replaced
+
+    tenant = factory.SubFactory(TenantFactory)
+    purpose = MdmAuthority.Purpose.DEVICES
+    retired_at = None
+    certificate = factory.Sequence(lambda n: f"certificate {n}".encode())
+    key_number = 1
+    ciphertext = b"key"
+    not_after = factory.LazyFunction(lambda: timezone.now() + timedelta(days=7000))

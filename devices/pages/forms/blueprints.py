@@ -52,13 +52,9 @@ class BlueprintFilter(ListFilter):
         return blueprints.filter(every(self.search_words, "name"))
 
 
-class BlueprintForm(Form):
-    """The fields of a Blueprint that can be changed."""
+class CodeForm(Form):
+    """An enrollment code, and whether devices can enroll with it."""
 
-    name = forms.CharField(max_length=255, error_messages={"required": "Give the Blueprint a name."})
-    description = forms.CharField(required=False, max_length=5000, widget=forms.Textarea(attrs={"rows": 2}))
-    color = forms.ChoiceField(required=False, label="Color")
-    icon = forms.ChoiceField(required=False)
     enrollment_code = forms.CharField(
         required=False,
         max_length=20,
@@ -67,6 +63,17 @@ class BlueprintForm(Form):
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     enrollment_code_active = forms.BooleanField(required=False, label="Devices can enroll with this code")
+
+
+class BlueprintForm(CodeForm):
+    """The fields of a Blueprint that can be changed."""
+
+    name = forms.CharField(max_length=255, error_messages={"required": "Give the Blueprint a name."})
+    description = forms.CharField(required=False, max_length=5000, widget=forms.Textarea(attrs={"rows": 2}))
+    color = forms.ChoiceField(required=False, label="Color")
+    icon = forms.ChoiceField(required=False)
+
+    field_order = ["name", "description", "color", "icon"]
 
     def __init__(self, data: Any = None, *, initial: dict[str, Any] | None = None) -> None:
         super().__init__(data, initial=initial)
@@ -92,7 +99,7 @@ class NewBlueprintForm(BlueprintForm):
     )
     source = forms.ChoiceField(required=False, label="Start from")
 
-    field_order = ["name", "description", "type", "source"]
+    field_order = ["name", "description", "type", "source", "color", "icon"]
 
     def __init__(self, data: Any = None, *, tenant: Tenant) -> None:
         super().__init__(data, initial={"enrollment_code_active": True})

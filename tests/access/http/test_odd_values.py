@@ -16,6 +16,7 @@ from access.models import Administrator, Tenant
 from access.pages.forms.filters import ListFilter
 from access.pages.forms.permissions import EditorFilter
 from tests.factories.access import AdministratorFactory, AuthenticatorFactory
+from tests.factories.devices import MdmAuthorityFactory
 from tests.factories.everything import something_of_everything
 from tests.markup import elements
 from tests.types import Response
@@ -66,6 +67,7 @@ def ids(tenant: Tenant, owner: Administrator) -> dict[str, Any]:
         "token_id": token.pk,
         "person_id": AdministratorFactory.create(tenant=tenant, is_active=False).pk,
         "authenticator_id": AuthenticatorFactory.create(user=owner).pk,
+        "authority_id": MdmAuthorityFactory.create(tenant=tenant).pk,
         "session_id": "0" * 40,
         "subdomain": "nowhere",
         "webhook_id": tenant.webhooks.get().uuid,

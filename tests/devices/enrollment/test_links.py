@@ -101,6 +101,21 @@ def test_a_code_is_that_of_its_organization(blueprint: Blueprint, tenant: Tenant
     assert links.owner_of_code(subdomain="elsewhere", code="123456") is None
 
 
+def test_a_link_of_the_routing_ends_with_its_code(tenant: Tenant) -> None:
+    with pytest.raises(ValidationError, match="Activate it first"):
+        links.create_link(tenant=tenant, blueprint_id=None, actor=ACTOR)
+    update_routing(tenant=tenant, actor=ACTOR, enrollment_code="777777", enrollment_code_active=True)
+    old = links.create_link(tenant=tenant, blueprint_id=None, actor=ACTOR).link_key
+    assert links.create_link(tenant=tenant, blueprint_id=None, actor=ACTOR).link_key == old
+    key = links.replace_link(tenant=tenant, blueprint_id=None, actor=ACTOR).link_key
+    assert links.owner_of_key(old) is None
+    assert links.owner_of_key(key) == BlueprintRouting.objects.get(tenant=tenant)
+    events = tenant.audit_events.about("blueprint_routing", str(tenant.pk))
+    assert {"Enrollment link created", "Enrollment link replaced"} < {event.summary for event in events}
+    update_routing(tenant=tenant, actor=ACTOR, enrollment_code="888888")
+    assert links.owner_of_key(key) is None
+
+
 @pytest.mark.parametrize("key", ["", "x" * 22, "a\0b", "blueprint.1.0", "blueprint.1.0:1abcde:signature", "é" * 22])
 def test_an_invented_key_stands_for_nothing(key: str, blueprint: Blueprint) -> None:
     assert links.owner_of_key(key) is None

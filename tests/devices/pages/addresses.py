@@ -18,6 +18,7 @@ from tests.factories.devices import (
     CustomProfileFactory,
     DeviceCommandFactory,
     DeviceFactory,
+    MdmAuthorityFactory,
     NoteFactory,
     TagFactory,
     ThreatFactory,
@@ -91,6 +92,7 @@ def examples_of(tenant: Tenant, name: str = "Example") -> Examples:
     app = AuthenticatorFactory.create(user=person)
     return {
         "person_id": person.pk,
+        "authority_id": MdmAuthorityFactory.create(tenant=tenant).pk,
         "authenticator_id": app.pk,
         "device_id": device.uuid,
         "command_id": DeviceCommandFactory.create(device=device, requested_by=f"{name} requester").uuid,

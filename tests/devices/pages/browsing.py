@@ -37,5 +37,5 @@ def newest(tenant: Tenant) -> AuditEvent:
 
 
 def unkept(response: Response) -> bool:
-    """Whether nothing on the way may store the reply or tell where it was."""
-    return "no-store" in response["Cache-Control"] and response["Referrer-Policy"] == "no-referrer"
+    """Whether nothing on the way may store the reply or tell another site where it was."""
+    return "no-store" in response["Cache-Control"] and response["Referrer-Policy"] in ("no-referrer", "same-origin")

@@ -94,6 +94,13 @@ def test_a_code_leads_to_the_same_page(client: Client, link: str, tenant: Tenant
     assert "123456" not in response["Location"]
 
 
+def test_the_form_says_where_it_comes_from(client: Client) -> None:
+    """Under another policy browsers send it with `Origin: null`, and it is refused."""
+    for response in (client.get("/enroll/"), enter(client, code="")):
+        assert unkept(response)
+        assert response["Referrer-Policy"] == "same-origin"
+
+
 def test_a_form_from_another_site_is_refused(link: str) -> None:
     assert enter(Client(enforce_csrf_checks=True)).status_code == 403
 
