@@ -11,7 +11,7 @@ from cryptography import x509
 
 from access.audit.events import Actor
 from access.models import AuditEvent, Tenant
-from devices.enrollment.authorities import Purpose, rotate
+from devices.enrollment.authorities import Purpose, authority, replace
 from devices.enrollment.escrow import ESCROW, escrow_profile, lacks_escrow
 from devices.fleet.secrets import reveal_to_device
 from devices.mdm.questions import ask_inventory
@@ -61,7 +61,8 @@ def test_a_replaced_certificate_replaces_the_profile(new_device: NewDevice, tena
     mac = new_device()
     mac.connect()
     before = set(mac.state.profiles)
-    rotate(tenant=tenant, purpose=Purpose.ESCROW, actor=Actor.command("tests"))
+    former = authority(tenant, Purpose.ESCROW).row.pk
+    replace(tenant=tenant, authority_id=former, actor=Actor.command("tests"))
     assert a_day_later(mac).count("InstallProfile") == 1
     assert set(mac.state.profiles) == before
     assert "InstallProfile" not in a_day_later(mac)
