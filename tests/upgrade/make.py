@@ -28,7 +28,7 @@ from tests.scratch import postgres_programs, scratch
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
 DROPPED = (*OWN_SETTINGS, "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
-DEVICES, THOROUGH = 40, 8
+DEVICES, COMPLETE, SIMULATED = 40, 8, 2
 FLEET = f"""
 try:
     from devices.demo.fleet import load_demo_fleet
@@ -37,7 +37,9 @@ except ImportError:
     from devices.services.demo import load_demo_fleet
     from access.services.audit import Actor
 from access.models import Tenant
-load_demo_fleet(tenant=Tenant.objects.get(), actor=Actor.command("demo"), count={DEVICES}, thorough={THOROUGH})
+from inspect import signature
+named = "complete" if "complete" in signature(load_demo_fleet).parameters else "thorough"
+load_demo_fleet(tenant=Tenant.objects.get(), actor=Actor.command("demo"), count={DEVICES}, **{{named: {COMPLETE}}})
 """
 
 
@@ -104,7 +106,7 @@ def filled(tree: Path, keys: dict[str, str], url: str) -> dict[str, Any]:
         command = [str(tree / ".venv/bin/python"), "manage.py", *arguments]
         return subprocess.check_output(command, cwd=tree, env=environment, text=True).strip()
 
-    with served(tree, environment) as api:
+    with served(tree, environment) as (origin, api):
         manage("shell", "--no-imports", "-c", FLEET)
         create = ("api_token", "create", "--tenant", "accuhive")
         token = manage(*create, "--name", "Inventory", "--permissions", "all")
@@ -119,6 +121,10 @@ def filled(tree: Path, keys: dict[str, str], url: str) -> dict[str, Any]:
         )
         api("PATCH", f"/devices/{device}", token, {"asset_tag": "UPGRADE-1"})
         api("POST", f"/devices/{device}/notes", token, {"content": "Written before the upgrade."})
+        enrolled = SIMULATED if (tree / "devices/management/commands/mdm_simulate.py").exists() else 0
+        if enrolled:
+            simulate = ("mdm_simulate", "--devices", str(enrolled), "--seconds", "40", "--url", origin)
+            assert f"{enrolled} of {enrolled} devices are enrolled" in manage(*simulate)
     return {
         "token": token,
         "revoked_token": gone,
@@ -126,20 +132,22 @@ def filled(tree: Path, keys: dict[str, str], url: str) -> dict[str, Any]:
         "filevault_key": key,
         "asset_tag": "UPGRADE-1",
         "note": "Written before the upgrade.",
-        "devices": len(devices),
+        "devices": len(devices) + enrolled,
+        "enrolled": enrolled,
     }
 
 
 @contextmanager
-def served(tree: Path, environment: dict[str, str]) -> Iterator[Any]:
-    """Inside, the quick start of that version runs without a fleet; the value calls its API."""
+def served(tree: Path, environment: dict[str, str]) -> Iterator[tuple[str, Any]]:
+    """Inside, the quick start of that version runs without a fleet: its address, and a function that calls its API."""
     port = free_port()
+    origin = f"http://127.0.0.1:{port}"
     command = [str(tree / ".venv/bin/python"), "manage.py", "quickstart", "--no-fleet", "--port", str(port)]
     process = subprocess.Popen(command, cwd=tree, env=environment, stdout=subprocess.DEVNULL)
 
     def api(method: str, path: str, token: str, body: Any = None) -> Any:
         request = Request(
-            f"http://127.0.0.1:{port}/api/v1{path}",
+            f"{origin}/api/v1{path}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
@@ -153,7 +161,7 @@ def served(tree: Path, environment: dict[str, str]) -> Iterator[Any]:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit("The quick start of that version did not answer.")
             time.sleep(0.2)
-        yield api
+        yield origin, api
     finally:
         process.send_signal(signal.SIGINT)  # it writes the last use of each token before it ends
         process.wait(60)

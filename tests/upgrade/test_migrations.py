@@ -12,8 +12,9 @@ from access.models import AuditEvent, Tenant
 from access.refusals import Refusal
 from access.tokens.authentication import authenticate
 from access.tokens.lifecycle import create_token
+from devices.enrollment.authorities import Purpose, authority
 from devices.fleet.secrets import read_secrets
-from devices.models import DeviceSecret
+from devices.models import DeviceSecret, Enrollment
 from tests.upgrade import data
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -47,6 +48,10 @@ def test_an_installation_of_an_earlier_version_works_after_migrate(
             expected["filevault_key"]
         ]
         assert tenant.devices.count() == expected["devices"]
+        assert tenant.enrollments.filter(state=Enrollment.State.ENROLLED).count() == expected.get("enrolled", 0)
+        if expected.get("enrolled"):
+            issued = tenant.device_certificates.values_list("authority", flat=True)
+            assert {*issued} == {authority(tenant, Purpose.DEVICES).row.pk}, "the key of the authority is read for this"
 
         create_token(tenant=tenant, name="Later", permissions=[], actor=ACTOR)
         verify(tenant)  # the trail goes on where the earlier version left it
