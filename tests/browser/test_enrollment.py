@@ -26,7 +26,7 @@ from devices.mdm.simulator.authority import Authority
 from devices.mdm.simulator.keys import new_key
 from devices.enrollment.push_certificates import store_simulated
 from devices.wire.push_certificates import PushIdentity
-tenant, actor, key = Tenant.objects.get(), Actor.command("tests"), new_key(2048)
+tenant, actor, key = Tenant.objects.get(subdomain="accuhive"), Actor.command("tests"), new_key(2048)
 topic = "com.apple.mgmt.External.tests"
 certificate = Authority().issue(key.public_key(), topic)
 identity = PushIdentity(certificate=certificate, key=key, topic=topic, not_after=certificate.not_valid_after_utc)
@@ -37,7 +37,7 @@ from access.audit.events import Actor
 from access.models import Tenant
 from devices.blueprints.blueprints import create_blueprint
 create_blueprint(
-    tenant=Tenant.objects.get(),
+    tenant=Tenant.objects.get(subdomain="accuhive"),
     actor=Actor.command("tests"),
     name="{name}",
     enrollment_code="{code}",

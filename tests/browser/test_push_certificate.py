@@ -24,7 +24,7 @@ FORGET = "from devices.models import PushCertificate; PushCertificate.objects.al
 MAKE_AUTHORITY = """
 from access.models import Tenant
 from devices.enrollment.authorities import Purpose, authority
-authority(Tenant.objects.get(), Purpose.DEVICES)
+authority(Tenant.objects.get(subdomain="accuhive"), Purpose.DEVICES)
 """
 
 Visit = Callable[..., Page]
