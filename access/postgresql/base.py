@@ -12,12 +12,15 @@ from typing import Any, ClassVar, cast
 
 import psycopg
 from django.conf import settings
-from django.db.backends.postgresql import base
+from django.db.backends.postgresql import base, operations
+from django.db.utils import DataError
+from psycopg.types.numeric import Int2, Int4, Int8
 
 WAITS = 3.0  # seconds for one statement, like the server's own limit
 WAITS_LONG = 65.0  # seconds, while `allow_long_statements` is in force
 LOOK_AGAIN = 0.5  # seconds after which a wait looks at the clock
 UNLIMITED = "-c statement_timeout=0"
+BITS = {Int2: 15, Int4: 31, Int8: 63}  # of a number, without its sign
 PAUSE = 1.0  # seconds in which no connection is opened to a server that did not answer
 
 
@@ -99,8 +102,19 @@ class Driver:
         return getattr(self._driver, name)
 
 
+class DatabaseOperations(operations.DatabaseOperations):
+    def adapt_integerfield_value(self, value: Any, internal_type: str) -> Any:
+        """Django's. Raises DataError for a number that the column cannot hold: the driver would store its last bits."""
+        adapted = super().adapt_integerfield_value(value, internal_type)
+        bits = BITS.get(type(adapted))
+        if bits is not None and not -(1 << bits) <= adapted < 1 << bits:
+            raise DataError(f"{value} is out of the range of {internal_type}.")
+        return adapted
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     Database = cast("Any", Driver(psycopg))
+    ops_class = DatabaseOperations
 
     def get_connection_params(self) -> dict[str, Any]:
         """Django's. The limits of the settings, or of the role, are for requests alone."""

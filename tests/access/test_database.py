@@ -32,7 +32,7 @@ from pytest_django import Settings
 from access import sql
 from access.database import Failure, allow_long_statements, failure_of
 from access.logs import OutageFilter
-from access.models import Administrator
+from access.models import Administrator, Tenant
 from access.postgresql.base import PAUSE, WAITS, LimitedConnection, Unanswered, connect
 from tests.processes import ROOT, environment, wait_for
 from tests.types import Call, IssueToken
@@ -315,3 +315,16 @@ class TestPostgresql:
         refused = api("POST", "/api/v1/tags", token, json={"name": "Sales"})
         assert (refused.status_code, refused["Retry-After"]) == (503, "5")
         assert api("POST", "/api/v1/tags", token, json={"name": "Sales"}).status_code == 201
+
+
+@pytest.mark.postgres_only
+@pytest.mark.parametrize("number", [2**31, 2**32 + 5, -(2**31) - 1, 2**64])
+def test_a_number_that_a_column_cannot_hold_is_refused(tenant: Tenant, number: int) -> None:
+    """The driver would store its last 32 bits: 5 of the second one."""
+    tenants = Tenant.objects.filter(pk=tenant.pk)
+    with transaction.atomic():
+        error = raised(lambda: tenants.update(calls_per_hour=number))
+        transaction.set_rollback(True)
+    assert failure_of(error) is Failure.VALUE
+    assert tenants.update(calls_per_hour=2**31 - 1) == 1
+    assert not tenants.filter(calls_per_hour=number).exists()
