@@ -54,12 +54,10 @@ def shared() -> Iterator[None]:
 def fill(name: str) -> None:
     """Give the default database, which is empty and has this name, every migration."""
     stored = _stored(connection.vendor)
-    if not stored.exists():
-        call_command("migrate", verbosity=0)
-    elif connection.vendor == "sqlite":
-        copyfile(stored, name)
-    else:
+    if stored.exists():
         _load(stored, name)
+    else:
+        call_command("migrate", verbosity=0)
 
 
 def copied_to(file: Path) -> bool:
@@ -116,17 +114,20 @@ def _imports(path: Path) -> Iterator[Path]:
 
 
 def _copy(stored: Path) -> None:
-    if connection.vendor == "sqlite":
-        copyfile(stored, connection.settings_dict["TEST"]["NAME"])
-    else:
+    name = connection.settings_dict["TEST"]["NAME"]
+    if connection.vendor == "postgresql":
         name = f"test_{connection.settings_dict['NAME']}"
         with connection._nodb_cursor() as cursor:
             cursor.execute(f"CREATE DATABASE {name}")
-        _load(stored, name)
+    _load(stored, name)
 
 
 def _load(stored: Path, name: str) -> None:
-    _postgres("psql", "--no-psqlrc", "--quiet", "--single-transaction", "-v", "ON_ERROR_STOP=1", name, "-f", stored)
+    """Give an empty database, or the name of a new file, what is stored."""
+    if connection.vendor == "sqlite":
+        copyfile(stored, name)
+    else:
+        _postgres("psql", "--no-psqlrc", "--quiet", "--single-transaction", "-v", "ON_ERROR_STOP=1", name, "-f", stored)
 
 
 def _store(stored: Path) -> None:

@@ -68,7 +68,7 @@ def authorities(tenant: Tenant, purpose: MdmAuthority.Purpose) -> list[Authority
 
 
 def replace(*, tenant: Tenant, authority_id: int, actor: Actor) -> MdmAuthority:
-    """Replace a certificate of the tenant. What it issued stays valid until it expires.
+    """Replace a certificate of the tenant. The certificates that it issued stay valid until they expire.
 
     Raises MdmAuthority.DoesNotExist, and ValidationError for one that was replaced before: a request that is sent twice
     replaces it once.

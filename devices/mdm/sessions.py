@@ -66,7 +66,7 @@ class Report:
 
 
 class Kept(Enum):
-    """What is stored of an answer: all, or less where the database or a mistake of this program does not allow it."""
+    """How much of an answer is stored: less than all if the database refuses it, or this program makes a mistake."""
 
     ALL = auto()
     STATUS = auto()  # whether the device carried the command out; the facts in its answer are dropped

@@ -78,7 +78,7 @@ def replace_link(request: PageRequest, blueprint_id: UUID | None = None) -> Http
 @requires(Capability.EDIT_BLUEPRINTS)
 @require_GET
 def download(request: PageRequest, blueprint_id: UUID | None = None) -> HttpResponse:
-    """The profile itself; the page with the card, which says what is missing, if no device can be enrolled."""
+    """Answer the profile. If no device can be enrolled, lead to the page that says what is missing."""
     owner = _owner(request, blueprint_id)
     try:
         return profile_file(enrollment_profile(owner))

@@ -29,7 +29,7 @@ START = 120.0  # seconds for the start of a process on a busy machine
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What was started, and a client of it. Each name of the domain leads to this machine."""
+    """The programs that run, and an HTTP client that finds every name of the domain on this machine."""
 
     directory: Path
     proxy: nginx.Nginx

@@ -12,9 +12,8 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from multiprocessing.connection import Connection
@@ -173,89 +172,18 @@ class Fleet:
             spawn.Process(target=_live, args=(there, numbers, port), daemon=True).start()
             self._pipes.append(here)
 
-    def begin(self, act: str, argument: bytes = b"") -> None:
+    def run(self, act: str, argument: bytes = b"") -> Seen:
+        """Have all devices do this, and return what they have met with so far."""
         for pipe in self._pipes:
             pipe.send((act, argument))
-
-    def busy(self) -> bool:
-        return not all(pipe.poll() for pipe in self._pipes)
-
-    def end(self) -> Seen:
-        """Wait for what was begun. Returns what all devices have met with so far."""
         seen = Seen()
         for pipe in self._pipes:
             seen.add(pipe.recv())
         return seen
 
-    def run(self, act: str, argument: bytes = b"") -> Seen:
-        self.begin(act, argument)
-        return self.end()
-
     def close(self) -> None:
         for pipe in self._pipes:
             pipe.send(None)
-
-
-# --- Apple's push service ---------------------------------------------------------------------------------------------
-
-
-class Pushes:
-    """A simulated push service in a process of its own."""
-
-    def __init__(self, pipe: Connection) -> None:
-        self._pipe = pipe
-        self.port, self.authority, self.certificate = pipe.recv()
-
-    def arrived(self) -> tuple[int, int, float]:
-        """Pushes so far, the devices they were for, and the seconds from the first push to the last new device."""
-        self._pipe.send("count")
-        answer: tuple[int, int, float] = self._pipe.recv()
-        return answer
-
-
-@contextmanager
-def push_service(topic: str, password: str) -> Iterator[Pushes]:
-    spawn = multiprocessing.get_context("spawn")
-    here, there = spawn.Pipe()
-    service = spawn.Process(target=_serve, args=(there, topic, password), daemon=True)
-    service.start()
-    try:
-        yield Pushes(here)
-    finally:
-        service.kill()
-        service.join()
-
-
-def _serve(pipe: Connection, topic: str, password: str) -> None:
-    import asyncio
-
-    from cryptography.hazmat.primitives.asymmetric import rsa
-    from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
-
-    from devices.mdm.simulator.apns import SimulatedApns
-    from devices.mdm.simulator.requests import Received
-
-    tokens: Counter[bytes] = Counter()
-    moments: list[float] = []
-
-    def note(push: Received) -> None:
-        tokens[push.token] += 1
-        if tokens[push.token] == 1:
-            moments.append(time.perf_counter())
-
-    async def run() -> None:
-        async with SimulatedApns(note) as apns:
-            key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-            certificate = apns.authority.issue(key.public_key(), topic)
-            stored = pkcs12.serialize_key_and_certificates(
-                b"push", key, certificate, None, BestAvailableEncryption(password.encode())
-            )
-            pipe.send((apns.port, apns.authority.pem, stored))
-            loop = asyncio.get_running_loop()
-            while await loop.run_in_executor(None, pipe.recv):
-                pipe.send((tokens.total(), len(tokens), moments[-1] - moments[0] if moments else 0.0))
-
-    asyncio.run(run())
 
 
 # --- In the database --------------------------------------------------------------------------------------------------

@@ -7,34 +7,59 @@ tests/devices/mdm/test_killed.py kills the server and the worker meanwhile.
 import base64
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 
+from devices.mdm.simulator.apns import SimulatedApns
+from devices.mdm.simulator.authority import Authority
+from devices.mdm.simulator.requests import Received
+from tests.devices.mdm.push import TOPIC
+from tests.devices.mdm.push.service import Running
 from tests.faults import table
-from tests.faults.fleet import COMMANDS, Fleet, Pushes, Seen, push_service
+from tests.faults.fleet import COMMANDS, Fleet, Seen
 from tests.faults.installation import Installation, children
 from tests.processes import wait_for
 
 pytestmark = pytest.mark.faults
 
 DEVICES = int(os.environ.get("IRU_FLEET", "100"))
-TOPIC = "com.apple.mgmt.External.1b3f2c7e-52f9-4f1d-9d06-6a4f27f1f8a4"
 PASSWORD = "only-for-this-test"
 TICK = os.sysconf("SC_CLK_TCK")
 
 
+class Pushes:
+    """The pushes that have arrived, and a certificate for them as a PKCS#12 file."""
+
+    def __init__(self, authority: Authority) -> None:
+        self.by_device: Counter[bytes] = Counter()
+        self.moments: list[float] = []  # of the first push for each device
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        certificate, sealed = authority.issue(key.public_key(), TOPIC), BestAvailableEncryption(PASSWORD.encode())
+        self.certificate = pkcs12.serialize_key_and_certificates(b"push", key, certificate, None, sealed)
+
+    def __call__(self, push: Received) -> None:
+        self.by_device[push.token] += 1
+        if self.by_device[push.token] == 1:
+            self.moments.append(time.perf_counter())
+
+
 @pytest.fixture
 def pushes(installation: Installation, tmp_path: Path) -> Iterator[Pushes]:
-    with push_service(TOPIC, PASSWORD) as service:
-        (tmp_path / "authority.pem").write_bytes(service.authority)
+    authority = Authority()
+    arrived = Pushes(authority)
+    (tmp_path / "authority.pem").write_bytes(authority.pem)
+    with Running(SimulatedApns(arrived, authority=authority)).listening() as service:
         installation.settings |= {
             "IRU_APNS_URL": f"https://localhost:{service.port}",
             "IRU_CA_FILE": str(tmp_path / "authority.pem"),
         }
-        yield service
+        yield arrived
 
 
 @contextmanager
@@ -82,9 +107,9 @@ def cpu(pids: list[int]) -> float:
 def test_a_fleet_carries_out_its_commands(installation: Installation, pushes: Pushes, tmp_path: Path) -> None:
     with enrolled(installation, pushes, tmp_path) as (fleet, enrolling):
         worker = installation.start_worker()
-        wait_for(lambda: pushes.arrived()[1] == DEVICES, 60 + DEVICES / 50)
-        number, _, pushing = pushes.arrived()
-        assert number == DEVICES, "one push wakes a device for any number of commands"
+        wait_for(lambda: len(pushes.moments) == DEVICES, 60 + DEVICES / 50)
+        assert pushes.by_device.total() == DEVICES, "one push wakes a device for any number of commands"
+        pushing = pushes.moments[-1] - pushes.moments[0]
         installation.stop(worker)
         assert installation.server is not None
         serving = children(installation.server.pid)
@@ -102,6 +127,7 @@ def test_a_fleet_carries_out_its_commands(installation: Installation, pushes: Pu
             f"p50 {1000 * times[len(times) // 2]:.0f} p99 {1000 * times[int(len(times) * 0.99)]:.0f} ms",
             f"{sum(seen.answers.values()):,}/0",
             "-",
-            f"{DEVICES / enrolling.enrolling:.0f} enrollments/s, {DEVICES / max(pushing, 0.001):.0f} pushes/s",
+            f"{DEVICES / enrolling.enrolling:.0f} enrollments/s, {DEVICES / max(pushing, 0.001):.0f} pushes/s, "
+            f"{seen.cuts} connections repeated",
         )
     )
