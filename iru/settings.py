@@ -200,6 +200,10 @@ IRU_APNS_URL = env.str("IRU_APNS_URL", default="https://api.push.apple.com")
 IRU_MDM_TAKE_OVER = env.str("IRU_MDM_TAKE_OVER", default="allow")
 if IRU_MDM_TAKE_OVER not in {"allow", "refuse"}:
     raise ImproperlyConfigured("IRU_MDM_TAKE_OVER is allow or refuse.")
+# Devices that are woken each second after a change of what they are to have. Each of them connects some times then.
+IRU_MDM_WAKE_RATE = env.int("IRU_MDM_WAKE_RATE", default=20)
+if IRU_MDM_WAKE_RATE < 1:
+    raise ImproperlyConfigured("IRU_MDM_WAKE_RATE is at least 1.")
 
 # --- Background work: `manage.py worker` runs these tasks -------------------------------------------------------------
 

@@ -39,7 +39,8 @@ FLOORS: dict[str, list[set[str]]] = {
         {"pages", "mcp", "demo"},
         {"api", "imports", "mdm", "files"},
         {"blueprints", "security", "bulk"},
-        {"library", "commands"},
+        {"commands"},
+        {"library"},
         {"inventory"},
         {"fleet"},
         {"enrollment", "prism"},
@@ -120,6 +121,10 @@ UNSCOPED = {
         "Blueprint": "the key, or the code with its organization, says whose it is; nobody has signed in",
         "BlueprintRouting": "the same",
     },
+    "devices/library/desired/changes.py": {
+        "Enrollment": "of the Blueprints and devices that its caller found in their tenant"
+    },
+    "devices/mdm/rollout.py": {"Enrollment": "the schedule wakes the devices of every tenant"},
     "devices/enrollment/enrollments.py": {"Enrollment": "wakes the devices that its caller found in their tenant"},
     "devices/enrollment/push_certificates.py": {"PushCertificate": "a new key is for the keys of every tenant"},
     "devices/mdm/push/loop.py": {"Enrollment": "wakes the devices of every tenant"},

@@ -14,6 +14,7 @@ from devices.blueprints.templates import Template, template
 from devices.enrollment import codes as enrollment_codes
 from devices.fleet import records
 from devices.library.assignment import library_items
+from devices.library.desired.changes import blueprints_changed
 from devices.library.items import log_activity
 from devices.models import Assignment, AssignmentNode, Blueprint, LibraryActivity
 from devices.references import unknown_reference
@@ -137,6 +138,7 @@ def delete_blueprint(*, tenant: Tenant, blueprint_id: UUID, actor: Actor) -> Non
     log_activity(list(library_items(blueprint)), actor, LibraryActivity.Type.ASSIGNMENT_CHANGED)
     blueprint.assignments.all().delete()
     blueprint.nodes.all().delete()
+    blueprints_changed([blueprint.pk])
     devices = blueprint.devices.update(is_removed=True, mdm_enabled=False)
     records.refresh_sharing(blueprint.devices.values_list("pk", flat=True))
     log_event(

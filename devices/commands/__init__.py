@@ -2,10 +2,19 @@
 
 from typing import Any
 
-from devices.commands.base import CannotDeliver, Command, CommandRefused, QueuedCommand, Request
+from devices.commands.base import CannotDeliver, Command, CommandRefused, QueuedCommand, Request, Superfluous
 from devices.commands.registry import declared_commands, in_editor_order
 
-__all__ = ["COMMANDS", "EVERY_COMMAND", "CannotDeliver", "Command", "CommandRefused", "QueuedCommand", "Request"]
+__all__ = [
+    "COMMANDS",
+    "EVERY_COMMAND",
+    "CannotDeliver",
+    "Command",
+    "CommandRefused",
+    "QueuedCommand",
+    "Request",
+    "Superfluous",
+]
 
 # By id, in the order of the permission editor. The names exist before the commands are found: the search imports every
 # module of this package, and `queue` uses the names.

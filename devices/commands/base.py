@@ -14,7 +14,7 @@ from access.refusals import Refusal
 from devices.commands import words
 from devices.commands.metadata import small
 from devices.inputs import Body
-from devices.models import Device, DeviceCommand, Platform
+from devices.models import Device, DeviceCommand, Order, Platform
 
 
 class CommandRefused(Refusal):
@@ -81,6 +81,10 @@ class FormHint:
 
 class CannotDeliver(Exception):
     """The device can never carry the command out as things are. The message tells people why."""
+
+
+class Superfluous(Exception):
+    """The device does not need the command any more: it is forgotten."""
 
 
 class QueuedCommand[B]:
@@ -156,8 +160,12 @@ class QueuedCommand[B]:
         """
         return small({key: value for key, value in answer.items() if key not in self.secret_answers})
 
-    def followed_by(self, row: DeviceCommand) -> Collection[str]:
-        """The ids of commands of this server that the device gets once it has carried this one out."""
+    def followed_by(self, row: DeviceCommand) -> Collection[Order]:
+        """The commands of this server that the device gets once it has carried this one out."""
+        return ()
+
+    def followed_on_failure(self, row: DeviceCommand) -> Collection[Order]:
+        """The commands of this server that the device gets once it has refused this one."""
         return ()
 
     def on_sent(self, row: DeviceCommand, request: Request) -> None:

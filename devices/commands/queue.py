@@ -1,5 +1,6 @@
 """The queue of commands: people and integrations send commands to it, and devices take them from it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,7 +17,7 @@ from devices.enrollment.enrollments import wake
 from devices.fleet import activity
 from devices.fleet.secrets import delete_secret, store_secret
 from devices.fleet.targets import device_target
-from devices.models import Device, DeviceCommand, DeviceSecret
+from devices.models import Device, DeviceCommand, DeviceSecret, Order
 
 CANCELLED = "The command was cancelled before the device received it."
 NOT_ALLOWED = "Command is not allowed for current device"
@@ -82,28 +83,42 @@ def send_command[B](*, tenant: Tenant, device_id: UUID, command: Command[B], bod
     return SentCommand(row, request.secret if command.reveals_pin else None)
 
 
-def enqueue(*, device: Device, command: QueuedCommand[Any], subject: str = "") -> DeviceCommand | None:
-    """Put a command of this server into the queue of the locked device; None if the same one waits there already.
+def enqueue(*, device: Device, orders: Iterable[Order]) -> list[DeviceCommand]:
+    """Put commands of this server into the queue of the locked device. Returns them without those that wait already.
 
     What the same command answered before is forgotten: an inventory every day would otherwise fill the table. It wakes
     nothing, because many are enqueued while the device is connected.
     """
-    if device.platform not in command.platforms:
-        return None
-    same = device.commands.filter(command=command.id, subject=subject)
-    if same.filter(status__in=DeviceCommand.UNFINISHED).exists():
-        return None
-    same.delete()
+    wanted = [order for order in dict.fromkeys(orders) if device.platform in EVERY_COMMAND[order.command].platforms]
+    if not wanted:
+        return []
+    same = device.commands.filter(
+        command__in={order.command for order in wanted}, subject__in={order.subject for order in wanted}
+    )
+    waiting, ended = set(), []
+    for pk, status, *order in same.values_list("pk", "status", "command", "subject"):
+        if status in DeviceCommand.UNFINISHED:
+            waiting.add(Order(*order))
+        elif Order(*order) in wanted:
+            ended.append(pk)
+    fresh = [_own(device, order) for order in wanted if order not in waiting]
+    if ended and fresh:
+        device.commands.filter(pk__in=ended).delete()
+    return DeviceCommand.objects.bulk_create(fresh)
+
+
+def _own(device: Device, order: Order) -> DeviceCommand:
+    command: QueuedCommand[Any] = EVERY_COMMAND[order.command]
     request, now = command.request(device, None), timezone.now()
-    return device.commands.create(
+    return DeviceCommand(
         tenant_id=device.tenant_id,
+        device=device,
         command=command.id,
-        subject=subject,
+        subject=order.subject,
         command_type=command.command_type,
         request_type=request.type,
         payload=request.parameters,
         rank=command.rank,
-        requested_by="",
         date_requested=now,
         last_pushed=now,
     )
@@ -167,24 +182,28 @@ def take_answer(row: DeviceCommand, answer: dict[str, Any]) -> list[DeviceComman
     """Returns the commands that the answer has led to, which are in the queue now."""
     command = EVERY_COMMAND[row.command]
     if errors := command.refusal(answer):
-        take_error(row, errors)
-        return []
+        return take_error(row, errors)
     row.metadata = command.take_answer(row, answer)
     _end(row, Status.COMPLETED, activity.COMMAND_COMPLETED)
     command.on_completed(row)
-    queued = (enqueue(device=row.device, command=EVERY_COMMAND[id]) for id in command.followed_by(row))
-    return [each for each in queued if each is not None]
+    return enqueue(device=row.device, orders=command.followed_by(row))
 
 
-def take_error(row: DeviceCommand, error_chain: list[dict[str, Any]]) -> None:
-    row.error_chain = error_chain
-    _end(row, Status.FAILED, activity.COMMAND_FAILED)
-    EVERY_COMMAND[row.command].on_failed(row)
+def take_error(row: DeviceCommand, error_chain: list[dict[str, Any]]) -> list[DeviceCommand]:
+    """Returns the commands that the error has led to, which are in the queue now."""
+    _fail(row, error_chain)
+    return enqueue(device=row.device, orders=EVERY_COMMAND[row.command].followed_on_failure(row))
 
 
 def give_up(row: DeviceCommand, reason: str) -> None:
     """End a command of a locked device that was not carried out, and say why."""
-    take_error(row, [own_error(reason)])
+    _fail(row, [own_error(reason)])
+
+
+def drop(row: DeviceCommand) -> None:
+    """Forget a command of this server that the locked device does not need any more."""
+    row.delete()
+    row.status = Status.CANCELLED
 
 
 def abandon(device: Device, reason: str) -> None:
@@ -265,6 +284,12 @@ def _unfinished(command: DeviceCommand) -> DeviceCommand:
     row = device.commands.unfinished().select_for_update().get(pk=command.pk)
     row.device = device
     return row
+
+
+def _fail(row: DeviceCommand, error_chain: list[dict[str, Any]]) -> None:
+    row.error_chain = error_chain
+    _end(row, Status.FAILED, activity.COMMAND_FAILED)
+    EVERY_COMMAND[row.command].on_failed(row)
 
 
 def _end(row: DeviceCommand, status: DeviceCommand.Status, action_type: str) -> None:

@@ -6,7 +6,7 @@ from devices.commands.internal import questions
 from devices.commands.internal.device_information import DeviceInformation, for_supervised
 from devices.commands.metadata import small
 from devices.inventory.information import QUERIES, store_information
-from devices.models import APPLE, Device, DeviceCommand, Platform
+from devices.models import APPLE, Device, DeviceCommand, Order, Platform
 
 
 class UpdateInventory(Command[None]):
@@ -32,7 +32,8 @@ class UpdateInventory(Command[None]):
             store_information(row.device, answer)
         return small(answer)
 
-    def followed_by(self, row: DeviceCommand) -> Collection[str]:
+    def followed_by(self, row: DeviceCommand) -> Collection[Order]:
         if row.device.platform not in APPLE:
             return ()
-        return [*questions(but=DeviceInformation.id), *for_supervised(row.device)]
+        asked = [Order(id) for id in questions(but=DeviceInformation.id)]
+        return [*asked, *for_supervised(row.device)]

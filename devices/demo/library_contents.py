@@ -107,14 +107,14 @@ def add_contents(tenant: Tenant, items: dict[Any, LibraryItem]) -> None:
             row.show_in_self_service = row.self_service_recommended = True
             row.category = categories.get(tenant, offered[name])
         activity += _activity(row)
-    fields = ["created_at", "updated_at", "show_in_self_service", "self_service_recommended", "category"]
-    LibraryItem.objects.bulk_update(items.values(), fields)
     CustomScript.objects.bulk_create(
         [CustomScript(item=items[item.id], **SCRIPTS[item.name]) for item in ITEMS if item.name in SCRIPTS]
     )
     CustomProfile.objects.bulk_create(
         [_profile(item, items[item.id]) for item in ITEMS if item.name in PAYLOADS],
     )
+    shared = ["created_at", "updated_at", "show_in_self_service", "self_service_recommended", "category", "version"]
+    LibraryItem.objects.bulk_update(items.values(), shared)
     LibraryActivity.objects.bulk_create(sorted(activity, key=lambda row: row.activity_time))
 
 
@@ -132,6 +132,7 @@ def _profile(item: Item, row: LibraryItem) -> CustomProfile:
     text = plistlib.dumps(content, sort_keys=True).decode()
     uuid = fixed_id("profile", item.name)
     runs_on = {name: platform in item.platforms for name, platform in RUNS_ON.items()}
+    row.version = str(uuid).upper()
     return CustomProfile(
         item=row, profile=stamped(text, identifier=mdm_identifier(row), name=row.name, uuid=uuid), **runs_on
     )

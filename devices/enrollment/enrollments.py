@@ -7,13 +7,16 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from django.db.models import F
-from django.db.models.functions import Coalesce, Least
+from django.conf import settings
+from django.db.models import Case, DateTimeField, F, QuerySet, Value, When
+from django.db.models.functions import Coalesce, Least, Mod
+from django.db.models.lookups import Exact
 from django.utils import timezone
 
 from devices.models import Device, Enrollment
 
 State = Enrollment.State
+MOST_PARTS = 60  # into which a change divides the devices that it wakes one after the other
 EVICTION = timedelta(days=30)  # that a device has to come and hear that it is deleted
 
 
@@ -30,6 +33,19 @@ def wake(devices: Iterable[int], *, at: datetime | None = None) -> None:
     at = at or timezone.now()
     due = Least(Coalesce(F("push_due_at"), at), at)
     Enrollment.objects.filter(device__in=list(devices), state=State.ENROLLED).update(push_due_at=due)
+
+
+def wake_spread(enrollments: QuerySet[Enrollment]) -> None:
+    """Have the enrolled ones woken, no more than IRU_MDM_WAKE_RATE each second: their answers come about as fast."""
+    enrolled, now = enrollments.filter(state=State.ENROLLED), timezone.now()
+    seconds = enrolled.count() / settings.IRU_MDM_WAKE_RATE
+    parts = min(int(seconds) + 1, MOST_PARTS)
+    moments = [
+        When(Exact(Mod(F("pk"), parts), part), then=Value(now + timedelta(seconds=seconds * part / parts)))
+        for part in range(1, parts)
+    ]
+    at = Case(*moments, default=Value(now), output_field=DateTimeField())
+    enrolled.update(push_due_at=Least(Coalesce(F("push_due_at"), at), at))
 
 
 def end(enrollment: Enrollment, *, state: str = State.OUT) -> None:

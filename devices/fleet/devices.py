@@ -57,6 +57,8 @@ def update_device(
     if not isinstance(asset_tag, Unset):
         device.asset_tag = asset_tag or ""
     device.save(update_fields=["user", "asset_tag", "blueprint"])
+    if new_blueprint is not None:
+        enrollments.wake([device.pk])
     if not isinstance(tags, Unset):
         names = set(tags)
         Tag.objects.bulk_create([Tag(tenant=tenant, name=name) for name in sorted(names)], ignore_conflicts=True)

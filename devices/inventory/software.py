@@ -55,8 +55,8 @@ def store_apps(device: Device, answer: Answer) -> int | None:
     return len(found)
 
 
-def store_profiles(device: Device, answer: Answer) -> int | None:
-    """Store the profiles of a locked device. Returns their number; None for an answer without a list."""
+def store_profiles(device: Device, answer: Answer) -> list[Row] | None:
+    """Store the profiles of a locked device. Returns them in the form of its details; None without a list."""
     said = rows(answer, "ProfileList")
     if said is None:
         return None
@@ -64,14 +64,15 @@ def store_profiles(device: Device, answer: Answer) -> int | None:
         (profile for profile in said if text(profile, "PayloadIdentifier")),
         key=lambda profile: (text(profile, "PayloadIdentifier") or "", text(profile, "PayloadUUID") or ""),
     )
+    profiles = [_profile(profile) for profile in found]
     store_report(
         device,
         Report(
-            details={"installed_profiles": [_profile(profile) for profile in found]},
+            details={"installed_profiles": profiles},
             prism={"installed_profiles": [_profile_row(profile) for profile in found]},
         ),
     )
-    return len(found)
+    return profiles
 
 
 def store_certificates(device: Device, answer: Answer) -> int | None:

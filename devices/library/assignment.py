@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 
 from access.audit.events import Actor, Target, log_event
 from access.models import AuditEvent, Tenant
+from devices.library.desired.changes import blueprints_changed
 from devices.library.items import log_activity
 from devices.library.kinds import kind_of
 from devices.models import Assignment, AssignmentNode, Blueprint, LibraryActivity, LibraryItem
@@ -41,6 +42,7 @@ def assign_library_item(
     if kind_of(item).singleton and here.filter(library_item__type=item.type).exists():
         raise ValidationError("Assignment node can only have one of this Library Item type.")
     Assignment.objects.create(blueprint=blueprint, library_item=item, node=node)
+    blueprints_changed([blueprint.pk])
     _log(blueprint, item, node, actor, "Library Item assigned to Blueprint")
     return blueprint
 
@@ -58,6 +60,7 @@ def remove_library_item(
     if assignment is None or (node_id and node is None):
         raise ValidationError(f"Library Item does not exist {'in Assignment Node' if node_id else 'on Blueprint'}")
     assignment.delete()
+    blueprints_changed([blueprint.pk])
     _log(blueprint, assignment.library_item, node, actor, "Library Item removed from Blueprint")
     return blueprint
 

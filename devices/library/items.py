@@ -14,13 +14,16 @@ from access import retention
 from access.audit.events import Actor, Target, difference, log_event
 from access.models import AuditEvent, Tenant
 from devices.library import app_files, categories
-from devices.library.kinds import Kind, contents_of, kind_of
+from devices.library.desired.changes import item_changed
+from devices.library.kinds import Kind, contents_of, kind_of, version_of
 from devices.models import LibraryActivity, LibraryItem
 from devices.text import as_words
 
 type Changes = dict[str, dict[str, Any]]
 
 ARROW = "→"
+# What devices do not see of an item.
+UNSEEN = {"self_service_category_id", "self_service_recommended"}
 
 retention.register(
     retention.Kind(
@@ -97,6 +100,7 @@ def check_self_service(item: LibraryItem, *, required: bool = False) -> None:
 def insert(item: LibraryItem, actor: Actor) -> None:
     """Save a new item and its contents, and log its creation."""
     contents = contents_of(item)
+    item.version = version_of(item)
     item.save(force_insert=True)
     contents.item = item
     contents.save(force_insert=True)
@@ -111,8 +115,10 @@ def save(item: LibraryItem, before: Mapping[str, Any], actor: Actor) -> Changes:
     columns = {"category" if name == "self_service_category_id" else name for name in changes}
     if of_contents := columns & set(kind.fields):
         contents_of(item).save(update_fields=of_contents)
-    item.updated_at = timezone.now()
-    item.save(update_fields=[*(columns - of_contents), "updated_at"])
+    item.updated_at, item.version = timezone.now(), version_of(item)
+    item.save(update_fields=[*(columns - of_contents), "updated_at", "version"])
+    if changes.keys() - UNSEEN:
+        item_changed(item)
     record(item, actor, LibraryActivity.Type.EDITED, changes=_readable(item, changes))
     return changes
 
@@ -129,6 +135,7 @@ def delete_item(*, tenant: Tenant, item_id: UUID, actor: Actor, kind: Kind | Non
     state = {"name": item.name, "type": item.type}
     if hasattr(contents := contents_of(item), "file_id"):
         app_files.release(contents)
+    item_changed(item)
     item.delete()
     record(item, actor, LibraryActivity.Type.DELETED, metadata={**state, "blueprints": blueprints})
 

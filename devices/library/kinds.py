@@ -37,6 +37,14 @@ def runs_on(contents: Any) -> frozenset[Platform]:
     return frozenset(platform for name, platform in RUNS_ON.items() if getattr(contents, name, False))
 
 
+def _no_version(contents: Any) -> str:
+    return ""
+
+
+def _profile_version(contents: Any) -> str:
+    return str(profile_files.content_of(contents.profile).get(profile_files.PAYLOAD_UUID, "")).upper()[:64]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """A kind of library items. `type` is its name in the API; `label`, `plural` and `icon` are for people.
@@ -59,6 +67,7 @@ class Kind:
     self_service: bool = False
     singleton: bool = False  # a blueprint, or a node of it, has at most one, because two would conflict
     pending: str = "PENDING"
+    version: Callable[[Any], str] = _no_version  # of the contents, as LibraryItem has it
 
 
 CUSTOM_APP = Kind(
@@ -100,6 +109,7 @@ CUSTOM_PROFILE = Kind(
     digested=frozenset({"profile"}),
     describe=profile_files.description,
     pending="pending",
+    version=_profile_version,
 )
 CUSTOM_SCRIPT = Kind(
     type="custom-script",
@@ -139,6 +149,12 @@ def contents_of(item: LibraryItem) -> Any:
     """The row of the item in the table of its kind; None if its contents are not here."""
     name = kind_of(item).contents
     return getattr(item, name, None) if name else None
+
+
+def version_of(item: LibraryItem) -> str:
+    """The version that devices have once they have the item as it is now; "" for an item without contents here."""
+    contents = contents_of(item)
+    return kind_of(item).version(contents) if contents else ""
 
 
 def platforms_of(item: LibraryItem) -> frozenset[Platform]:

@@ -99,7 +99,7 @@ class Listed:
 def rows_of_device(device: Device) -> list[Row]:
     """A row for each item that the device reported on or whose scope it is in, sorted by the name of the item."""
     reported = {row.item_id: row for row in device.library_statuses.all()}
-    on_it = Q(pk__in=reported) | Q(active=True, pk__in=_assigned(device))
+    on_it = Q(pk__in=reported) | Q(active=True, pk__in=assigned_to(device))
     items = device.tenant.library_items.filter(on_it).select_related(*CONTENTS).order_by("name", "pk")
     return [
         Row(item, device, reported.get(item.pk))
@@ -125,7 +125,8 @@ def _in_scope(item: LibraryItem) -> Q:
     return Q(blueprint__in=blueprints, platform__in=platforms_of(item), is_removed=False)
 
 
-def _assigned(device: Device) -> QuerySet[Assignment, Any]:
+def assigned_to(device: Device) -> QuerySet[Assignment, Any]:
+    """The primary keys of the items that the device's Blueprint gives it."""
     if device.is_removed:
         return Assignment.objects.none().values("library_item")
     return _unconditional(device.blueprint.assignments.all()).values("library_item")

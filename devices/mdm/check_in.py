@@ -18,6 +18,7 @@ from devices.fleet import arrivals, lost_mode
 from devices.fleet.contact import newest_contact, note_contact
 from devices.fleet.secrets import delete_secret, reveal_to_device, store_secret
 from devices.fleet.targets import device_target
+from devices.library.desired import plan
 from devices.mdm.identity import Identity
 from devices.mdm.messages import Message
 from devices.mdm.questions import ask_inventory
@@ -284,6 +285,7 @@ def _clean_up(device: Device, reason: str) -> None:
         erased.device = device
         queue.take_answer(erased, {})
     queue.abandon(device, reason)
+    plan.forget(device)
     for kind in (DeviceSecret.Kind.UNLOCK_TOKEN, DeviceSecret.Kind.BOOTSTRAP_TOKEN):
         delete_secret(device=device, kind=kind)
     if LostMode.objects.filter(device=device).exists() or device.lost_mode_status:

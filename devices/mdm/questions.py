@@ -3,15 +3,14 @@
 from django.utils import timezone
 
 from devices.commands import queue
-from devices.commands.internal import INTERNAL_COMMANDS, questions
-from devices.models import Device, Enrollment
+from devices.commands.internal import questions
+from devices.models import Device, Enrollment, Order
 
-QUESTIONS = tuple(questions())
+QUESTIONS = tuple(Order(id) for id in questions())
 
 
 def ask_inventory(device: Device, enrollment: Enrollment) -> None:
     """Queue every question that the locked device takes; those that wait already stay. It wakes nothing."""
-    for id in QUESTIONS:
-        queue.enqueue(device=device, command=INTERNAL_COMMANDS[id])
+    queue.enqueue(device=device, orders=QUESTIONS)
     enrollment.inventory_at = timezone.now()
     enrollment.save(update_fields=["inventory_at"])

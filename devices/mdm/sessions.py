@@ -16,7 +16,7 @@ from django.utils import timezone
 from access.database import Failure, failure_of
 from access.models import Tenant
 from access.sealing import SecretUnreadable
-from devices.commands import EVERY_COMMAND, CannotDeliver, queue
+from devices.commands import EVERY_COMMAND, CannotDeliver, Superfluous, queue
 from devices.commands.erase import EraseDevice
 from devices.commands.renew_mdm_profile import RenewMdmProfile
 from devices.commands.send_blankpush import SendBlankPush
@@ -25,6 +25,7 @@ from devices.enrollment.profiles import IDENTIFIER
 from devices.fleet import records
 from devices.fleet.contact import note_contact
 from devices.fleet.secrets import reveal_command_secret
+from devices.mdm import rollout
 from devices.mdm.identity import Identity
 from devices.mdm.messages import Message
 from devices.mdm.refusals import MdmRefused
@@ -128,6 +129,10 @@ def _turn(identity: Identity, enrollment: Enrollment, report: Report, kept: Kept
         here.refused_rounds = 0
     waiting = [row for row in waiting if row.status in DeviceCommand.UNFINISHED]
     command = _deliver_next(waiting, here, expired=identity.expired)
+    # What is missing is looked for when nothing else is left: a change while the session lasted is not overlooked.
+    if command is None and not identity.expired and (missing := rollout.plan(device, here)):
+        waiting += missing
+        command = _deliver_next(waiting, here, expired=False)
     # Those that could not be delivered have ended meanwhile.
     left = any(row.status in DeviceCommand.UNFINISHED for row in waiting)
     _set_push(here, report, delivered=command is not None, left=left, now=now)
@@ -158,9 +163,11 @@ def _take(report: Report, waiting: list[DeviceCommand], here: Enrollment, kept: 
                 _erased(row.device, waiting)
         case "CommandFormatError":
             logger.critical("A device says that the command %s has a wrong form.", row.request_type)
-            queue.take_error(row, report.errors or [queue.own_error("The device says that the command is malformed.")])
+            waiting += queue.take_error(
+                row, report.errors or [queue.own_error("The device says that the command is malformed.")]
+            )
         case _:
-            queue.take_error(row, report.errors)
+            waiting += queue.take_error(row, report.errors)
     return True
 
 
@@ -194,6 +201,9 @@ def _deliver_next(waiting: list[DeviceCommand], here: Enrollment, *, expired: bo
         try:
             secret = reveal_command_secret(device=row.device, command_uuid=row.uuid) if command.secret_key else None
             request = command.delivered(row, secret)
+        except Superfluous:
+            queue.drop(row)
+            continue
         except CannotDeliver as reason:
             queue.give_up(row, str(reason))
             continue

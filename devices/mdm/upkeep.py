@@ -7,11 +7,11 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from access.tasks.backend import task
-from devices.commands import COMMANDS, queue
+from devices.commands import queue
 from devices.commands.renew_mdm_profile import RenewMdmProfile
 from devices.enrollment import enrollments
 from devices.fleet import records
-from devices.models import Device, DeviceCertificate, Enrollment, UsedTicket
+from devices.models import Device, DeviceCertificate, Enrollment, Order, UsedTicket
 
 RENEWAL = timedelta(days=60)  # before the end of a certificate
 ABANDONED = timedelta(days=1)  # an enrollment that never got beyond its first message
@@ -47,7 +47,7 @@ def renew_certificates() -> int:
     for pk in soon.order_by("not_after").values_list("enrollment__device", flat=True)[:AT_ONCE]:
         with transaction.atomic():
             device = Device.objects.select_for_update().defer("record_json").filter(pk=pk).first()
-            if device and queue.enqueue(device=device, command=COMMANDS[RenewMdmProfile.id], subject=AUTO):
+            if device and queue.enqueue(device=device, orders=[Order(RenewMdmProfile.id, AUTO)]):
                 enrollments.wake([device.pk])
                 queued += 1
     return queued

@@ -3,7 +3,8 @@ from devices.models.apps import CustomApp, IpaApp
 from devices.models.blueprint_routing import BlueprintRouting, RoutingActivity
 from devices.models.blueprints import Blueprint
 from devices.models.bulk import BulkAction, BulkResult
-from devices.models.commands import DeviceCommand
+from devices.models.commands import DeviceCommand, Order
+from devices.models.desired import DeviceItem
 from devices.models.devices import (
     APPLE,
     MACS,
@@ -71,6 +72,7 @@ __all__ = [
     "DeviceCertificate",
     "DeviceCommand",
     "DeviceInventory",
+    "DeviceItem",
     "DeviceNote",
     "DeviceSecret",
     "DeviceSeen",
@@ -86,6 +88,7 @@ __all__ = [
     "LostMode",
     "ManagementState",
     "MdmAuthority",
+    "Order",
     "Platform",
     "PrismExport",
     "PrismReport",

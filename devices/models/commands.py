@@ -1,11 +1,18 @@
 import uuid
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from django.db import models
 from django.db.models import Q
 
 from access.models import Tenant
 from devices.models.devices import Device
+
+
+class Order(NamedTuple):
+    """A command that a device is to get from the server: its id, and its subject."""
+
+    command: str
+    subject: str = ""
 
 
 class DeviceCommandQuerySet(models.QuerySet["DeviceCommand"]):

@@ -48,6 +48,8 @@ class LibraryItem(models.Model):
     self_service_recommended = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
+    # Of the content, as devices have it: the PayloadUUID of a profile, a digest of the file of an app.
+    version = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "uuid"], name="library_item_uuid")]

@@ -9,6 +9,7 @@ from factory.django import DjangoModelFactory
 
 from access.sealing import seal
 from devices.fleet import records
+from devices.library.kinds import version_of
 from devices.models import (
     AdeDevice,
     AdeIntegration,
@@ -118,6 +119,8 @@ class ContentsFactory(LibraryItemFactory):
         columns = {name: fields.pop(name) for name in own & fields.keys()}
         item: LibraryItem = super()._create(model_class, *args, **fields)
         cls.contents.objects.create(item=item, **{**cls.defaults, **columns})
+        item.version = version_of(item)
+        item.save(update_fields=["version"])
         return item
 
 

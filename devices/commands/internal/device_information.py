@@ -6,7 +6,7 @@ from devices.commands.internal.bypass_code import BypassCode
 from devices.commands.internal.user_list import UserList
 from devices.commands.metadata import small
 from devices.inventory.information import QUERIES, is_supervised, store_information
-from devices.models import APPLE, Device, DeviceCommand
+from devices.models import APPLE, Device, DeviceCommand, Order
 
 
 class DeviceInformation(InternalCommand):
@@ -23,14 +23,14 @@ class DeviceInformation(InternalCommand):
         store_information(row.device, answer)
         return small({"QueryResponses": answer.get("QueryResponses")})
 
-    def followed_by(self, row: DeviceCommand) -> list[str]:
+    def followed_by(self, row: DeviceCommand) -> list[Order]:
         return for_supervised(row.device)
 
 
-def for_supervised(device: Device) -> list[str]:
-    """The ids of the questions for a locked device that has just said whether it is supervised."""
+def for_supervised(device: Device) -> list[Order]:
+    """The questions for a locked device that has just said whether it is supervised."""
     if not is_supervised(device):
         return []
     # A device that has no code, or has it no longer, is not asked again before it enrolls again.
     asked = device.commands.filter(command=BypassCode.id, date_requested__gte=device.last_enrollment).exists()
-    return [UserList.id] if asked else [UserList.id, BypassCode.id]
+    return [Order(UserList.id)] if asked else [Order(UserList.id), Order(BypassCode.id)]

@@ -3,7 +3,7 @@ from typing import Any
 from devices.commands.internal import InternalCommand
 from devices.commands.internal.security_info import SecurityInfo
 from devices.enrollment.escrow import escrow_profile
-from devices.models import MACS, DeviceCommand
+from devices.models import MACS, DeviceCommand, Order
 
 
 class EscrowProfile(InternalCommand):
@@ -18,5 +18,5 @@ class EscrowProfile(InternalCommand):
     def delivered(self, row: DeviceCommand, secret: str | None) -> dict[str, Any]:
         return {"RequestType": row.request_type, "Payload": escrow_profile(row.device.tenant)}
 
-    def followed_by(self, row: DeviceCommand) -> list[str]:
-        return [SecurityInfo.id]
+    def followed_by(self, row: DeviceCommand) -> list[Order]:
+        return [Order(SecurityInfo.id)]

@@ -5,7 +5,10 @@ from devices.commands.internal import InternalCommand
 from devices.commands.internal.escrow_profile import EscrowProfile
 from devices.enrollment.escrow import lacks_escrow
 from devices.inventory.software import store_profiles
-from devices.models import APPLE, MACS, Device, DeviceCommand, DeviceInventory
+from devices.library.desired import evidence
+from devices.library.desired.plan import orders
+from devices.library.desired.ways import PROFILES
+from devices.models import APPLE, MACS, Device, DeviceCommand, DeviceInventory, Order
 
 
 class ProfileList(InternalCommand):
@@ -19,11 +22,20 @@ class ProfileList(InternalCommand):
         return Request(type=self.command_type, parameters={"ManagedOnly": False})
 
     def take_answer(self, row: DeviceCommand, answer: dict[str, Any]) -> dict[str, Any]:
-        return {"count": store_profiles(row.device, answer)}
+        profiles = store_profiles(row.device, answer)
+        if profiles is None:
+            return {"count": None}
+        evidence.shown(row.device, PROFILES, {each["identifier"]: each["uuid"].upper() for each in profiles})
+        return {"count": len(profiles)}
 
-    def followed_by(self, row: DeviceCommand) -> list[str]:
-        if row.device.platform not in MACS or row.metadata.get("count") is None:
+    def followed_by(self, row: DeviceCommand) -> list[Order]:
+        if row.metadata.get("count") is None:
+            return []
+        return [*self._escrow(row), *orders(row.device)]
+
+    def _escrow(self, row: DeviceCommand) -> list[Order]:
+        if row.device.platform not in MACS:
             return []
         found = DeviceInventory.objects.filter(device=row.device)
         profiles = found.values_list("details__installed_profiles", flat=True).first() or []
-        return [EscrowProfile.id] if lacks_escrow(row.device.tenant, profiles) else []
+        return [Order(EscrowProfile.id)] if lacks_escrow(row.device.tenant, profiles) else []

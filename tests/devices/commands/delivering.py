@@ -6,7 +6,9 @@ import pytest
 
 from devices.commands import EVERY_COMMAND
 from devices.fleet.secrets import store_secret
-from devices.models import APPLE, Device, DeviceCommand, DeviceSecret
+from devices.library.desired.ways import WAYS
+from devices.models import APPLE, Device, DeviceCommand, DeviceItem, DeviceSecret
+from tests.factories.devices import ContentsFactory, CustomProfileFactory
 
 BODIES: dict[str, list[dict[str, Any]]] = {
     "lock_device": [{}, {"Message": "Call us", "PhoneNumber": "+49 30 1"}],
@@ -31,6 +33,11 @@ SENT = [
     for number, body in enumerate(BODIES.get(id, [{}]))
 ]
 UNLOCK_TOKEN = "dG9rZW4="
+# What a command is about, if it is about a library item: the factory of the item, and whether the device is to have it.
+LIBRARY: dict[str, tuple[type[ContentsFactory], bool]] = {
+    "install_profile": (CustomProfileFactory, True),
+    "remove_profile": (CustomProfileFactory, False),
+}
 
 
 def delivered(device: Device, id: str, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
@@ -41,4 +48,19 @@ def delivered(device: Device, id: str, body: dict[str, Any], monkeypatch: pytest
     command = EVERY_COMMAND[id]
     request = command.request(device, command.body.model_validate(body) if command.body else None)
     row = DeviceCommand(device=device, command=id, request_type=request.type, payload=request.parameters)
+    if id in LIBRARY:
+        row.subject = _planned(device, *LIBRARY[id])
     return command.delivered(row, request.secret)
+
+
+def _planned(device: Device, factory: type[ContentsFactory], wanted: bool) -> str:
+    item = factory.create(tenant=device.tenant)
+    DeviceItem.objects.create(
+        device=device,
+        item=item,
+        item_uuid=item.uuid,
+        type=item.type,
+        identifier=WAYS[item.type].identifier(item),
+        wanted=item.version if wanted else "",
+    )
+    return str(item.uuid)

@@ -98,6 +98,7 @@ SCHEMAS: dict[str, Schema] = {
         },
     ),
     "InstallProfile": Schema(EVERY, _keys("data", "Payload", required=True)),
+    "RemoveProfile": Schema(EVERY, _keys("text", "Identifier", required=True)),
     "PlayLostModeSound": Schema(_on(PHONE), {}, supervised=_on(PHONE)),
     "RefreshCellularPlans": Schema(_on(PHONE), _keys("text", "eSIMServerURL", required=True)),
     "RestartDevice": Schema(

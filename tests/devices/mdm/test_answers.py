@@ -107,6 +107,8 @@ def test_the_answer_to_each_command(
     if request["RequestType"] in {"DisableLostMode", "DeviceLocation", "PlayLostModeSound"}:
         observed.device.state.lost_mode = {"Message": "Lost"}
     request.get("ReturnToService", {}).pop("MDMProfileData", None)  # it would enroll again
+    if request["RequestType"] == "RemoveProfile":
+        observed.device.state.profiles[request["Identifier"]] = {}
     if "UserName" in request:
         observed.device.state.users.append({"UserName": request["UserName"]})
     answer = observed.answers(request)

@@ -45,7 +45,7 @@ def test_a_device_is_asked_a_day_after_the_last_time(tenant: Tenant, other_tenan
     ask_for_inventory.call()
     for each in due:
         each.refresh_from_db()
-        assert waiting(each.device) == {*QUESTIONS}
+        assert waiting(each.device) == {order.command for order in QUESTIONS}
         assert each.push_due_at is not None
         assert each.push_due_at >= before
         assert each.inventory_at is not None

@@ -5,17 +5,15 @@ IRU_DELIVERY_EXAMPLES says how many histories are tried; the default is for ever
 
 import os
 import plistlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from copy import copy, deepcopy
 from dataclasses import dataclass, field
 from datetime import timedelta
-from itertools import count
 from typing import Any
 from unittest.mock import patch
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -28,6 +26,7 @@ from devices.enrollment.profiles import enrollment_profile
 from devices.mdm.simulator.device import CONNECT, SimulatedDevice
 from devices.models import Blueprint, DeviceCommand, Enrollment
 from tests.devices.mdm.conftest import NewDevice
+from tests.devices.mdm.crashes import Crash, crashes, crashing
 from tests.devices.sending import ACTOR, send
 
 pytestmark = pytest.mark.django_db
@@ -46,29 +45,6 @@ SENT: dict[str, dict[str, Any]] = {
     "send_blankpush": {},
 }
 ANSWERS = ["Acknowledged", "Error", "NotNow", "CommandFormatError"]
-# One connect in three ends in a crash of the server at one of its first statements.
-crashes = st.one_of(st.none(), st.none(), st.integers(0, 30))
-
-
-class Crash(BaseException):
-    """The process of the server ends here. Nothing in it can catch that."""
-
-
-@contextmanager
-def crashing(at: int | None) -> Iterator[None]:
-    """Inside, the statement with this number is never carried out, nor any after it."""
-    if at is None:
-        yield
-        return
-    statements = count()
-
-    def execute(run: Callable[..., Any], *arguments: Any) -> Any:
-        if next(statements) == at and not arguments[0].startswith("ROLLBACK"):
-            raise Crash
-        return run(*arguments)
-
-    with connection.execute_wrapper(execute):
-        yield
 
 
 @dataclass

@@ -2,15 +2,14 @@
 
 from typing import Any
 
-from devices.commands import EVERY_COMMAND
 from devices.commands.queue import acknowledge, enqueue
-from devices.models import Device, DeviceCommand, Platform
+from devices.models import Device, DeviceCommand, Order, Platform
 
 GIGABYTES = 494.38
 
 
 def ask(device: Device, id: str) -> DeviceCommand:
-    row = enqueue(device=device, command=EVERY_COMMAND[id])
+    (row,) = enqueue(device=device, orders=[Order(id)])
     assert row is not None
     return row
 

@@ -1,0 +1,116 @@
+"""The plan of a device: compares what its Blueprint gives it with what it has, and says which commands are missing.
+
+The device is locked by the caller in every function here.
+"""
+
+from collections.abc import Iterable
+
+from django.db.models import Q
+from django.utils import timezone
+
+from devices.library.desired.statuses import Statuses
+from devices.library.desired.ways import UNFIT, WAYS, unfit
+from devices.library.kinds import platforms_of
+from devices.library.statuses import CONTENTS, assigned_to
+from devices.models import Device, DeviceItem, LibraryItem, Order
+
+State = DeviceItem.State
+LARGE = (
+    "custom_profile__profile",
+    "custom_script__script",
+    "custom_script__remediation_script",
+    "custom_app__audit_script",
+    "custom_app__preinstall_script",
+    "custom_app__postinstall_script",
+)
+COMPARED = ("item", "identifier", "wanted", "state", "attempts", "next_at", "error")
+
+
+def plan(device: Device) -> list[Order]:
+    """Bring the rows of the device in line with its Blueprint. Returns the commands that it is to get."""
+    rows = {row.item_uuid: row for row in device.items.all()}
+    statuses = Statuses(device)
+    fresh: list[DeviceItem] = []
+    changed: list[DeviceItem] = []
+    for item in _items(device):
+        row = rows.pop(item.uuid, None)
+        if row is None:
+            row = DeviceItem(device=device, item=item, item_uuid=item.uuid, type=item.type)
+            fresh.append(row)
+            _compare(row, item, device, statuses)
+        elif _compare(row, item, device, statuses):
+            changed.append(row)
+    changed += _unassigned(rows.values(), statuses)
+    if fresh:
+        DeviceItem.objects.bulk_create(fresh)
+    if changed:
+        DeviceItem.objects.bulk_update(changed, COMPARED)
+    statuses.store()
+    return orders(device)
+
+
+def orders(device: Device) -> list[Order]:
+    """The commands for what waits, or failed so long ago that it is tried again."""
+    again = Q(state=State.FAILED, next_at__lte=timezone.now())
+    due = device.items.filter(Q(state=State.WAITING) | again, type__in=WAYS)
+    found = list(due.order_by("pk").values_list("pk", "type", "wanted", "item_uuid", "state"))
+    if failed := [pk for pk, *_, state in found if state == State.FAILED]:
+        device.items.filter(pk__in=failed).update(state=State.WAITING, next_at=None)
+    return [Order(WAYS[type].install if wanted else WAYS[type].remove, str(uuid)) for _, type, wanted, uuid, _ in found]
+
+
+def forget(device: Device) -> None:
+    """The device is enrolled anew, or has left: nothing of what it had is known any more."""
+    rows = device.items.all()
+    device.library_statuses.filter(item__in=rows.values("item")).delete()
+    rows.delete()
+
+
+def _items(device: Device) -> list[LibraryItem]:
+    """The active items that the device's Blueprint gives it, without their large contents."""
+    items = device.tenant.library_items.filter(active=True, pk__in=assigned_to(device))
+    items = items.select_related(*CONTENTS).defer(*LARGE).order_by("pk")
+    return [item for item in items if device.platform in platforms_of(item)]
+
+
+def _compare(row: DeviceItem, item: LibraryItem, device: Device, statuses: Statuses) -> bool:
+    """Returns whether the row has changed."""
+    reason = unfit(item, device)
+    if reason and not (row.shown or row.sent):
+        if (row.state, row.error) == (State.UNFIT, reason):
+            return False
+        row.wanted, row.state, row.attempts, row.next_at, row.error = "", State.UNFIT, 0, None, reason
+        statuses.report(item.pk, UNFIT, reason)
+        return True
+    if reason:
+        return _unwant(row)
+    if row.wanted == item.version and row.state != State.UNFIT:
+        return False
+    way = WAYS[item.type]
+    row.identifier, row.wanted = way.identifier(item), item.version
+    row.attempts, row.next_at, row.error = 0, None, ""
+    if row.shown == item.version:
+        row.state = State.DONE
+        statuses.report(item.pk, way.done)
+    else:
+        row.state = State.WAITING
+        statuses.waits(item.pk, way.changing if row.shown else way.pending)
+    return True
+
+
+def _unassigned(rows: Iterable[DeviceItem], statuses: Statuses) -> list[DeviceItem]:
+    """Returns the rows that have changed. Those of items that the device never got are deleted."""
+    never = [row for row in rows if not (row.shown or row.sent)]
+    for row in never:
+        statuses.drop(row.item_id)
+    if never:
+        DeviceItem.objects.filter(pk__in=[row.pk for row in never]).delete()
+    return [row for row in rows if row not in never and _unwant(row)]
+
+
+def _unwant(row: DeviceItem) -> bool:
+    """The device is to remove the item. Returns whether the row has changed."""
+    if not row.wanted and row.state != State.UNFIT:
+        return False
+    row.wanted, row.state, row.attempts, row.next_at, row.error = "", State.WAITING, 0, None, ""
+    return True
