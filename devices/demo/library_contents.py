@@ -12,8 +12,7 @@ from devices.demo.data import DOMAIN
 from devices.demo.library import ITEMS, Item, fixed_id
 from devices.library import categories
 from devices.library.kinds import RUNS_ON
-from devices.library.profile_files import stamped
-from devices.library.profiles import mdm_identifier
+from devices.library.profile_files import mdm_identifier, stamped
 from devices.models import CustomProfile, CustomScript, LibraryActivity, LibraryItem
 
 ADMINISTRATOR, EMAIL = "Ana Ruiz", f"ana.ruiz@{DOMAIN}"

@@ -115,10 +115,11 @@ def save(item: LibraryItem, before: Mapping[str, Any], actor: Actor) -> Changes:
     columns = {"category" if name == "self_service_category_id" else name for name in changes}
     if of_contents := columns & set(kind.fields):
         contents_of(item).save(update_fields=of_contents)
-    item.updated_at, item.version = timezone.now(), version_of(item)
+    former, item.version = item.version, version_of(item)
+    item.updated_at = timezone.now()
     item.save(update_fields=[*(columns - of_contents), "updated_at", "version"])
     if changes.keys() - UNSEEN:
-        item_changed(item)
+        item_changed(item, version=item.version != former)
     record(item, actor, LibraryActivity.Type.EDITED, changes=_readable(item, changes))
     return changes
 

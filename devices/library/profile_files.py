@@ -17,6 +17,8 @@ from xml.sax.saxutils import escape
 
 from django.core.exceptions import ValidationError
 
+from devices.models import LibraryItem
+
 LARGEST = 1_000_000  # bytes: a page's form has room for them; a page of the API's list has 300 profiles
 DEEPEST = 64  # nested elements
 DIGITS = 12
@@ -41,6 +43,11 @@ class Places:
 
     content: int = 0  # just after the start tag of the outermost dictionary
     stamps: list[tuple[str, int, int]] = field(default_factory=list)  # key, and start and end of its value
+
+
+def mdm_identifier(item: LibraryItem) -> str:
+    """The PayloadIdentifier of the item's profile. Devices use it to find the profile that they replace."""
+    return f"com.kandji.profile.custom.{item.uuid}"
 
 
 def checked(data: bytes) -> str:

@@ -10,7 +10,7 @@ from access.audit.events import Actor
 from access.models import Tenant
 from devices.library import items
 from devices.library.kinds import CUSTOM_PROFILE
-from devices.library.profile_files import check_name, checked, stamped
+from devices.library.profile_files import check_name, checked, mdm_identifier, stamped
 from devices.models import LibraryItem
 
 FAMILIES = ("runs_on_mac", "runs_on_iphone", "runs_on_ipad", "runs_on_tv", "runs_on_vision")
@@ -26,11 +26,6 @@ class ProfileFields(TypedDict, total=False):
     runs_on_ipad: bool
     runs_on_tv: bool
     runs_on_vision: bool
-
-
-def mdm_identifier(item: LibraryItem) -> str:
-    """The PayloadIdentifier of the item's profile. Devices use it to find the profile that they replace."""
-    return f"com.kandji.profile.custom.{item.uuid}"
 
 
 @transaction.atomic

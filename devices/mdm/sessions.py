@@ -128,9 +128,12 @@ def _turn(identity: Identity, enrollment: Enrollment, report: Report, kept: Kept
     if _take(report, waiting, here, kept):
         here.refused_rounds = 0
     waiting = [row for row in waiting if row.status in DeviceCommand.UNFINISHED]
+    begins = report.status == "Idle"
+    if begins and not identity.expired:
+        waiting += rollout.plan(device, here)
     command = _deliver_next(waiting, here, expired=identity.expired)
-    # What is missing is looked for when nothing else is left: a change while the session lasted is not overlooked.
-    if command is None and not identity.expired and (missing := rollout.plan(device, here)):
+    # Once more at the end: a change while the session lasted is not overlooked.
+    if command is None and not begins and not identity.expired and (missing := rollout.plan(device, here)):
         waiting += missing
         command = _deliver_next(waiting, here, expired=False)
     # Those that could not be delivered have ended meanwhile.

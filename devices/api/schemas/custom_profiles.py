@@ -5,7 +5,7 @@ from pydantic import BaseModel, Field
 
 from devices.dates import zulu
 from devices.inputs import Body, Name
-from devices.library.profiles import mdm_identifier
+from devices.library.profile_files import mdm_identifier
 from devices.models import LibraryItem
 
 type ProfileName = Annotated[Name, Field(description="The name of the profile in the Library, and of its payload.")]

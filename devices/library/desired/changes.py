@@ -9,7 +9,8 @@ from django.db.models import F
 from django.utils import timezone
 
 from devices.enrollment.enrollments import wake, wake_spread
-from devices.models import Blueprint, Enrollment, LibraryItem
+from devices.library.desired.ways import WAYS
+from devices.models import Blueprint, DeviceItem, Enrollment, LibraryItem
 
 
 def blueprints_changed(blueprints: Iterable[int]) -> None:
@@ -20,8 +21,11 @@ def blueprints_changed(blueprints: Iterable[int]) -> None:
         wake_spread(Enrollment.objects.filter(device__blueprint__in=pks))
 
 
-def item_changed(item: LibraryItem) -> None:
-    """Devices are to get another content of the item, or it is for other devices than before."""
+def item_changed(item: LibraryItem, *, version: bool = False) -> None:
+    """The item is for other devices than before; `version`: devices are to get another content of it."""
+    if version and (way := WAYS.get(item.type)):
+        having = DeviceItem.objects.filter(item=item).exclude(wanted="").values("device")
+        item.statuses.filter(device__in=having).update(status=way.changing, log=None)
     blueprints_changed(item.assignments.values_list("blueprint", flat=True))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from devices.library.kinds import CUSTOM_PROFILE
-from devices.library.profiles import mdm_identifier
+from devices.library.profile_files import mdm_identifier
 from devices.models import Device, LibraryItem
 
 

@@ -24,7 +24,8 @@ from devices.enrollment.profiles import enrollment_profile
 from devices.fleet.devices import update_device
 from devices.library.assignment import assign_library_item, remove_library_item
 from devices.library.items import delete_item
-from devices.library.profiles import create_profile, mdm_identifier, update_profile
+from devices.library.profile_files import mdm_identifier
+from devices.library.profiles import create_profile, update_profile
 from devices.library.statuses import rows_of_device
 from devices.mdm.rollout import wake_due
 from devices.mdm.simulator.device import SimulatedDevice
