@@ -42,6 +42,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"library", "commands"},
         {"inventory"},
         {"fleet"},
+        {"conditions"},
         {"enrollment", "prism"},
         {"storage"},
         {"models", "filters", "inputs", "references"},
