@@ -16,6 +16,7 @@ from devices.conditions.versions import VERSION
 from devices.text import is_storable
 
 MOST_CONDITIONS = 10  # of a branch
+MOST_VALUES = 1000  # of all of them together: a query about a map must fit into what SQLite accepts
 LONGEST_VALUE = 255
 NOBODY = Q(pk__in=[])  # holds for no device
 

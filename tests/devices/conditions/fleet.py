@@ -65,17 +65,23 @@ def conditions(tags: list[Tag]) -> st.SearchStrategy[Condition]:
         "model": ["MAC", "book", "(M2)", "_", "%"],
         "serial_number": ["AB1", "ab2", "aB10", "B1"],
     }
-    return st.one_of(
+
+    def given(id: str, most: int) -> st.SearchStrategy[tuple[str, ...]]:
+        if id not in values:
+            return st.just(())
+        some = st.lists(st.sampled_from(values[id]), min_size=1, max_size=min(3, most), unique=True)
+        return some.map(tuple)
+
+    builds: list[st.SearchStrategy[Condition]] = [
         st.builds(
             Condition,
             st.just(id),
             st.sampled_from([operator.id for operator in attribute.operators]),
-            st.lists(st.sampled_from(values[id]), min_size=1, max_size=min(3, attribute.most), unique=True).map(tuple)
-            if id in values
-            else st.just(()),
+            given(id, attribute.most),
         )
         for id, attribute in ATTRIBUTES.items()
-    )
+    ]
+    return st.one_of(builds)
 
 
 def _version(text: str) -> list[int]:
