@@ -8,6 +8,7 @@ from access.http.navigation import Item, navigation
 from access.models import Administrator
 from devices.pages import (
     ade,
+    assignment_map,
     authorities,
     blueprint_enrollment,
     blueprints,
@@ -130,6 +131,37 @@ urlpatterns = [
         name="blueprint-link-replace",
     ),
     path("blueprints/<uuid:blueprint_id>/profile/", blueprint_enrollment.download, name="blueprint-profile"),
+    path("blueprints/<uuid:blueprint_id>/branches/add/", assignment_map.add_branch, name="branch-add"),
+    path(
+        "blueprints/<uuid:blueprint_id>/branches/<uuid:branch_id>/rename/",
+        assignment_map.rename_branch,
+        name="branch-rename",
+    ),
+    path(
+        "blueprints/<uuid:blueprint_id>/branches/<uuid:branch_id>/move/",
+        assignment_map.move_branch,
+        name="branch-move",
+    ),
+    path(
+        "blueprints/<uuid:blueprint_id>/branches/<uuid:branch_id>/delete/",
+        assignment_map.delete_branch,
+        name="branch-delete",
+    ),
+    path(
+        "blueprints/<uuid:blueprint_id>/branches/<uuid:branch_id>/conditions/<slug:attribute>/add/",
+        assignment_map.add_condition,
+        name="condition-add",
+    ),
+    path(
+        "blueprints/<uuid:blueprint_id>/branches/<uuid:branch_id>/conditions/<slug:condition_key>/edit/",
+        assignment_map.edit_condition,
+        name="condition-edit",
+    ),
+    path(
+        "blueprints/<uuid:blueprint_id>/branches/<uuid:branch_id>/conditions/<slug:condition_key>/remove/",
+        assignment_map.remove_condition,
+        name="condition-remove",
+    ),
     path("blueprints/<uuid:blueprint_id>/library/assign/", blueprints.assign, name="blueprint-assign"),
     path(
         "blueprints/<uuid:blueprint_id>/library/<int:assignment_id>/remove/", blueprints.remove, name="blueprint-remove"

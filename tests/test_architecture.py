@@ -43,6 +43,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"library"},
         {"inventory"},
         {"fleet"},
+        {"conditions"},
         {"enrollment", "prism"},
         {"storage"},
         {"models", "filters", "inputs", "references"},

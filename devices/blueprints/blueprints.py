@@ -175,7 +175,10 @@ def _check_name(blueprint: Blueprint) -> None:
 
 def _copy_library(source: Blueprint, blueprint: Blueprint) -> None:
     nodes = list(source.nodes.order_by("pk"))
-    copies = AssignmentNode.objects.bulk_create(AssignmentNode(blueprint=blueprint, name=node.name) for node in nodes)
+    copied = ("name", "position", "is_default", "conditions")
+    copies = AssignmentNode.objects.bulk_create(
+        AssignmentNode(blueprint=blueprint, **{field: getattr(node, field) for field in copied}) for node in nodes
+    )
     copies_by_pk = {node.pk: copy for node, copy in zip(nodes, copies, strict=True)}
     Assignment.objects.bulk_create(
         Assignment(

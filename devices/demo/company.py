@@ -91,14 +91,22 @@ def _assign_library(tenant: Tenant, blueprints: dict[str, Blueprint]) -> None:
     if library.MAP_BLUEPRINT in blueprints:
         map_ = blueprints[library.MAP_BLUEPRINT]
         rows = AssignmentNode.objects.bulk_create(
-            [AssignmentNode(blueprint=map_, uuid=library.fixed_id("node", name), name=name) for name in library.NODES]
+            AssignmentNode(
+                blueprint=map_,
+                uuid=library.fixed_id("node", name),
+                name=name,
+                position=position,
+                is_default=name == library.DEFAULT_NODE,
+                conditions=[each.stored for each in conditions],
+            )
+            for position, (name, conditions) in enumerate(library.NODES.items())
         )
         nodes = {node.name: node for node in rows}
     Assignment.objects.bulk_create(
         Assignment(
             blueprint=blueprint,
             library_item=items[item.id],
-            node=nodes[item.node or library.NODES[0]] if name == library.MAP_BLUEPRINT else None,
+            node=nodes[item.node or library.DEFAULT_NODE] if name == library.MAP_BLUEPRINT else None,
         )
         for name, blueprint in blueprints.items()
         for item in library.items_of(name)

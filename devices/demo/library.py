@@ -3,6 +3,7 @@
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
+from devices.conditions.conditions import Condition
 from devices.models import APPLE, MACS, MOBILE, Platform
 
 _NAMESPACE = UUID("5b7c1d9e-0c3a-4f6e-9a51-7d2f64c0a3e8")
@@ -58,9 +59,18 @@ BLUEPRINTS = {
     ),
     "Windows & Android": BlueprintStyle("ss-layers", "yellow-500", "Windows PCs and Android devices.", OTHER),
 }
-# The blueprint that is an assignment map, and its nodes.
+# The blueprint that is an assignment map, and its branches with their conditions. The first is the default branch.
 MAP_BLUEPRINT = "Engineering Macs"
-NODES = ("All engineers", "Backend", "Mobile apps")
+NODES = {
+    "All engineers": (),
+    "Backend": (Condition("job_title", "is", ("Software Engineer", "QA Engineer")),),
+    "Mobile apps": (
+        Condition("department", "is", ("Engineering",)),
+        Condition("family", "is", ("Mac",)),
+        Condition("os_version", "at_least", ("15",)),
+    ),
+}
+DEFAULT_NODE = next(iter(NODES))
 MAC_BLUEPRINTS = ("Company Macs", "Engineering Macs", "Design Studio", "Executives")
 ITEMS = (
     Item("Endpoint Agent", "kandji-setup", MACS),

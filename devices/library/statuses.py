@@ -4,14 +4,15 @@ A report of a device is a row of LibraryStatus. A device in the item's scope wit
 computed here, so that an assignment to a hundred thousand devices writes no rows.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q
 
 from access.models import Tenant
 from devices.library.kinds import KINDS, kind_of, platforms_of
-from devices.models import Assignment, Device, LibraryItem, LibraryStatus
+from devices.library.scope import assigned_to, devices_for
+from devices.models import Device, LibraryItem, LibraryStatus
 from devices.models.devices import DeviceQuerySet
 
 DEVICE_BITS = 32  # the lower bits of a row's number
@@ -50,7 +51,7 @@ class Listed:
     def __init__(self, item: LibraryItem, *, status: str = "") -> None:
         self._item = item
         self._reported = item.statuses.all()
-        scope = item.tenant.devices.filter(_in_scope(item))
+        scope = item.tenant.devices.filter(devices_for(item))
         answered = LibraryStatus.objects.filter(item=item, device=OuterRef("pk"))
         self._silent = scope.filter(~Exists(answered))
         self._in_scope = scope
@@ -115,24 +116,3 @@ def counts_of(item: LibraryItem) -> dict[str, int]:
     if silent := Listed(item).silent(sum(counts.values())):
         counts[pending] = counts.get(pending, 0) + silent
     return counts
-
-
-def _in_scope(item: LibraryItem) -> Q:
-    """The item's scope: managed devices of its families, in blueprints that it is assigned to."""
-    if not item.active:
-        return Q(pk__in=[])
-    blueprints = list(_unconditional(item.assignments.all()).values_list("blueprint", flat=True))
-    return Q(blueprint__in=blueprints, platform__in=platforms_of(item), is_removed=False)
-
-
-def assigned_to(device: Device) -> QuerySet[Assignment, Any]:
-    """The primary keys of the items that the device's Blueprint gives it."""
-    if device.is_removed:
-        return Assignment.objects.none().values("library_item")
-    return _unconditional(device.blueprint.assignments.all()).values("library_item")
-
-
-def _unconditional(assignments: QuerySet[Assignment]) -> QuerySet[Assignment]:
-    """The assignments without those to one of several nodes. This server does not know the conditions of a map, which
-    select the devices of a node. An item on such a node is listed only for devices that report it."""
-    return assignments.alias(nodes=Count("blueprint__nodes")).filter(Q(node=None) | Q(nodes__lte=1))

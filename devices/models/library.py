@@ -64,14 +64,28 @@ class LibraryItem(models.Model):
 
 
 class AssignmentNode(models.Model):
-    """A branch of an assignment map blueprint. Library items are assigned to it."""
+    """A branch of an assignment map blueprint. Library items are assigned to it.
+
+    A device of the blueprint gets the items of each branch whose conditions all hold for it. A map has no branch, or it
+    has a default branch, which never has conditions, and any number of others.
+    """
 
     blueprint = models.ForeignKey(Blueprint, on_delete=models.CASCADE, related_name="nodes")
     uuid = models.UUIDField(default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=255)
+    # Its place among the branches of the map: only the order in which they are shown.
+    position = models.PositiveIntegerField(default=0, db_default=0)
+    is_default = models.BooleanField(default=False, db_default=False)
+    # Objects of `devices.conditions.conditions.Condition`. A branch without any is for every device.
+    conditions = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["blueprint", "uuid"], name="node_uuid")]
+        constraints = [
+            models.UniqueConstraint(fields=["blueprint", "uuid"], name="node_uuid"),
+            models.UniqueConstraint(
+                fields=["blueprint"], condition=models.Q(is_default=True), name="one_default_node_of_a_map"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

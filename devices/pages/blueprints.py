@@ -19,6 +19,7 @@ from access.roles import Capability
 from devices.blueprints import blueprints as services
 from devices.library.assignment import assign_library_item, remove_library_item
 from devices.models import Assignment, Blueprint
+from devices.pages.assignment_map import assignment_map
 from devices.pages.blueprint_enrollment import enrollment
 from devices.pages.forms.blueprints import BlueprintFilter, BlueprintForm, LibraryItemForm, NewBlueprintForm
 from devices.pages.forms.devices import TypeToConfirmForm
@@ -45,13 +46,13 @@ def blueprint_list(request: PageRequest) -> HttpResponse:
 @require_GET
 def blueprint_page(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
     blueprint = get_object_or_404(request.tenant.blueprints.counted(), uuid=blueprint_id)
-    assigned = blueprint.assignments.select_related("library_item", "node")
-    context = {
-        "blueprint": blueprint,
-        "assignments": assigned.order_by("library_item__name", "node__name", "pk"),
-        "is_map": blueprint.type == Blueprint.Type.MAP,
-        **enrollment(request, blueprint),
-    }
+    context: dict[str, Any] = {"blueprint": blueprint, **enrollment(request, blueprint)}
+    if blueprint.type == Blueprint.Type.MAP:
+        devices = blueprint.computers_count  # type: ignore[attr-defined]
+        context |= assignment_map(blueprint, device_count=devices, count="count" in request.GET)
+    else:
+        assigned = blueprint.assignments.select_related("library_item")
+        context["assignments"] = assigned.order_by("library_item__name", "pk")
     return render(request, "devices/blueprints/page.html", context)
 
 
@@ -126,7 +127,7 @@ def delete(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def assign(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
     blueprint = get_object_or_404(request.tenant.blueprints.counted(), uuid=blueprint_id)
-    form = LibraryItemForm(form_data(request), blueprint=blueprint)
+    form = LibraryItemForm(form_data(request), blueprint=blueprint, branch=request.GET.get("branch", ""))
     back = reverse("blueprint", args=[blueprint_id])
     if form.is_valid():
         try:
@@ -145,7 +146,11 @@ def assign(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
         f"Assign a library item to “{blueprint.name}”",
         "Assign",
         back,
-        about="Every device in this Blueprint gets it with its next check-in.",
+        about=(
+            "Every device in this Blueprint gets it with its next check-in."
+            if blueprint.type == Blueprint.Type.CLASSIC
+            else "The devices that the branch is for get it with their next check-in."
+        ),
     )
     return show(request, dialog, form)
 

@@ -228,6 +228,9 @@ class AssignmentNodeFactory(DjangoModelFactory[AssignmentNode]):
 
     blueprint = factory.SubFactory(BlueprintFactory, type=Blueprint.Type.MAP)
     name = factory.Sequence(lambda n: f"Node {n}")
+    # As with the product, the first branch of a map is its default.
+    is_default = factory.LazyAttribute(lambda node: not node.blueprint.nodes.exists())
+    position = factory.LazyAttribute(lambda node: node.blueprint.nodes.count())
 
 
 class AssignmentFactory(DjangoModelFactory[Assignment]):

@@ -11,7 +11,8 @@ from django.utils import timezone
 from devices.library.desired.statuses import Statuses
 from devices.library.desired.ways import UNFIT, WAYS, unfit
 from devices.library.kinds import platforms_of
-from devices.library.statuses import CONTENTS, assigned_to
+from devices.library.scope import items_for
+from devices.library.statuses import CONTENTS
 from devices.models import Device, DeviceItem, LibraryItem, Order
 
 State = DeviceItem.State
@@ -68,8 +69,7 @@ def forget(device: Device) -> None:
 
 def _items(device: Device) -> list[LibraryItem]:
     """The active items that the device's Blueprint gives it, without their large contents."""
-    items = device.tenant.library_items.filter(active=True, pk__in=assigned_to(device))
-    items = items.select_related(*CONTENTS).defer(*LARGE).order_by("pk")
+    items = items_for(device).select_related(*CONTENTS).defer(*LARGE).order_by("pk")
     return [item for item in items if device.platform in platforms_of(item)]
 
 

@@ -127,9 +127,10 @@ class LibraryItemForm(Form):
         None, to_field_name="uuid", empty_label="Choose…", label="Branch of the map"
     )
 
-    def __init__(self, data: Any = None, *, blueprint: Blueprint) -> None:
-        super().__init__(data)
-        items, nodes = blueprint.tenant.library_items.order_by("name", "pk"), blueprint.nodes.order_by("name", "pk")
+    def __init__(self, data: Any = None, *, blueprint: Blueprint, branch: str = "") -> None:
+        """`branch` is the id of the one that is chosen at first."""
+        super().__init__(data, initial={"node": branch})
+        items, nodes = blueprint.tenant.library_items.order_by("name", "pk"), blueprint.nodes.order_by("position", "pk")
         self.fields["library_item"].queryset = items  # type: ignore[attr-defined]
         self.fields["node"].queryset = nodes  # type: ignore[attr-defined]
         if not nodes.exists():

@@ -213,7 +213,7 @@ def devices_in_words(count: int) -> str:
 def _places(tenant: Tenant) -> Any:
     """(value of the field, Blueprint and branch) of each place to which items can be assigned."""
     branches: dict[int, list[AssignmentNode | None]] = {}
-    for node in AssignmentNode.objects.filter(blueprint__tenant=tenant).order_by("name", "pk"):
+    for node in AssignmentNode.objects.filter(blueprint__tenant=tenant).order_by("position", "pk"):
         branches.setdefault(node.blueprint_id, []).append(node)
     for blueprint in tenant.blueprints.order_by("name", "pk"):
         for branch in branches.get(blueprint.pk, [None]):

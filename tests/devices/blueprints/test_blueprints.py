@@ -60,7 +60,8 @@ def test_a_save_without_changes_writes_no_event(tenant: Tenant) -> None:
 
 def test_a_copy_has_the_library_of_its_source(tenant: Tenant) -> None:
     node = AssignmentNodeFactory.create(blueprint__tenant=tenant, name="Macs")
-    other = AssignmentNodeFactory.create(blueprint=node.blueprint, name="Others")
+    is_mac = {"attribute": "family", "operator": "is", "values": ["Mac"]}
+    other = AssignmentNodeFactory.create(blueprint=node.blueprint, name="Others", conditions=[is_mac])
     item = LibraryItemFactory.create(tenant=tenant)
     for place in (node, other):
         AssignmentFactory.create(blueprint=node.blueprint, node=place, library_item=item)
@@ -68,6 +69,8 @@ def test_a_copy_has_the_library_of_its_source(tenant: Tenant) -> None:
     assert copy.type == Blueprint.Type.MAP
     assigned = copy.assignments.order_by("pk").values_list("node__name", "node__blueprint", "library_item")
     assert list(assigned) == [("Macs", copy.pk, item.pk), ("Others", copy.pk, item.pk)]
+    branches = copy.nodes.order_by("position").values_list("name", "position", "is_default", "conditions")
+    assert list(branches) == [("Macs", 0, True, []), ("Others", 1, False, [is_mac])]
     assert not {each.uuid for each in copy.nodes.all()} & {node.uuid, other.uuid}
     assert node.blueprint.assignments.count() == 2
 

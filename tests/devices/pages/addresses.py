@@ -8,11 +8,14 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from access.audit.events import Actor
 from access.models import Tenant
 from access.tokens.lifecycle import create_token
+from devices.conditions.conditions import Condition
+from devices.models import Blueprint
 from tests.factories.access import AdministratorFactory, AuthenticatorFactory, WebhookDeliveryFactory
 from tests.factories.devices import (
     AdeDeviceFactory,
     AdeTokenFactory,
     AssignmentFactory,
+    AssignmentNodeFactory,
     BlueprintFactory,
     BulkActionFactory,
     CustomProfileFactory,
@@ -35,6 +38,7 @@ WORDS = {
     "kind": "filevault_key",
     "action": "restart",
     "category": "apps",
+    "attribute": "department",
     "uidb36": "1",
     "key": "nonsense",
     "session_id": "0" * 40,
@@ -71,7 +75,10 @@ def address(route: str, examples: Examples) -> str:
 def examples_of(tenant: Tenant, name: str = "Example") -> Examples:
     """An object of the tenant for each id in a route. Every text that people may write begins with `name`."""
     user = UserFactory.create(tenant=tenant, name=f"{name} person", email=f"{name}@people.test")
-    blueprint = BlueprintFactory.create(tenant=tenant, name=f"{name} Blueprint")
+    blueprint = BlueprintFactory.create(tenant=tenant, name=f"{name} Blueprint", type=Blueprint.Type.MAP)
+    default = AssignmentNodeFactory.create(blueprint=blueprint, name=f"{name} default branch")
+    condition = Condition("department", "is", (f"{name} department",))
+    branch = AssignmentNodeFactory.create(blueprint=blueprint, name=f"{name} branch", conditions=[condition.stored])
     tags = [TagFactory.create(tenant=tenant, name=f"{name} tag")]
     device = DeviceFactory.create(tenant=tenant, name=f"{name} device", user=user, blueprint=blueprint, tags=tags)
     note = NoteFactory.create(tenant=tenant, device=device, content=f"{name} note", author=f"{name} author")
@@ -99,7 +106,9 @@ def examples_of(tenant: Tenant, name: str = "Example") -> Examples:
         "note_id": note.uuid,
         "blueprint_id": blueprint.uuid,
         "item_id": item.uuid,
-        "assignment_id": AssignmentFactory.create(blueprint=blueprint, library_item=item).pk,
+        "assignment_id": AssignmentFactory.create(blueprint=blueprint, library_item=item, node=default).pk,
+        "branch_id": branch.uuid,
+        "condition_key": condition.key,
         "cve_id": vulnerability.cve_id,
         "user_id": user.uuid,
         "ade_token_id": server.uuid,

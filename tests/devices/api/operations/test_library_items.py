@@ -131,17 +131,18 @@ def test_filters_and_pages(statuses: Statuses, item: LibraryItem, blueprint: Blu
     assert statuses.page("?offset=9")["results"] == []
 
 
-def test_conditions_of_a_map_are_not_guessed(api: Call, token: IssuedApiToken, tenant: Tenant) -> None:
+def test_conditions_of_a_map_select_the_devices(api: Call, token: IssuedApiToken, tenant: Tenant) -> None:
     item = CustomScriptFactory.create(tenant=tenant)
-    node = AssignmentNodeFactory.create(blueprint__tenant=tenant)
+    default = AssignmentNodeFactory.create(blueprint__tenant=tenant)
+    is_new = {"attribute": "os_version", "operator": "at_least", "values": ["15"]}
+    node = AssignmentNodeFactory.create(blueprint=default.blueprint, conditions=[is_new])
     AssignmentFactory.create(blueprint=node.blueprint, library_item=item, node=node)
-    device = DeviceFactory.create(tenant=tenant, blueprint=node.blueprint, name="Mac")
+    DeviceFactory.create(tenant=tenant, blueprint=node.blueprint, name="New", os_version="15.1")
+    old = DeviceFactory.create(tenant=tenant, blueprint=node.blueprint, name="Old", os_version="9.9")
     statuses = Statuses(api, token, item)
-    assert statuses.rows() == [("Mac", "PENDING")]
-    AssignmentNodeFactory.create(blueprint=node.blueprint)
-    assert statuses.rows() == []
-    LibraryStatusFactory.create(item=item, device=device)
-    assert statuses.rows() == [("Mac", "PASS")]
+    assert statuses.rows() == [("New", "PENDING")]
+    LibraryStatusFactory.create(item=item, device=old)
+    assert statuses.rows() == [("Old", "PASS"), ("New", "PENDING")]
 
 
 def test_profiles_are_for_the_families_that_they_name(api: Call, token: IssuedApiToken, blueprint: Blueprint) -> None:
