@@ -48,11 +48,11 @@ class Migration(migrations.Migration):
             name="conditions",
             field=models.JSONField(db_default=models.Value([], models.JSONField()), default=list),
         ),
-        migrations.RunPython(place_branches, migrations.RunPython.noop, elidable=True),
         migrations.AddConstraint(
             model_name="assignmentnode",
             constraint=models.UniqueConstraint(
                 condition=models.Q(("is_default", True)), fields=("blueprint",), name="one_default_node_of_a_map"
             ),
         ),
+        migrations.RunPython(place_branches, migrations.RunPython.noop, elidable=True),
     ]

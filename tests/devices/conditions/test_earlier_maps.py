@@ -20,7 +20,7 @@ def test_a_branch_among_several_is_for_no_device_until_its_conditions_are_set(te
     AssignmentNode.objects.update(position=0, is_default=False, conditions=[])  # the values of the new columns
     for node in (only, first, second):
         AssignmentFactory.create(blueprint=node.blueprint, node=node)
-    import_module("devices.migrations.0034_assignment_maps").place_branches(apps, None)
+    import_module("devices.migrations.0029_assignment_maps").place_branches(apps, None)
 
     assert items_for(DeviceFactory.create(tenant=tenant, blueprint=only.blueprint)).exists()
     assert not items_for(DeviceFactory.create(tenant=tenant, blueprint=first.blueprint)).exists()
