@@ -139,6 +139,7 @@ class Enrollment(models.Model):
             models.Index(fields=["push_due_at"], condition=Q(push_due_at__isnull=False), name="enrollment_push_due"),
             models.Index(fields=["tenant", "udid"], name="enrollment_udid"),
             models.Index(fields=["inventory_at"], condition=Q(state="enrolled"), name="enrollment_inventory"),
+            models.Index(fields=["enrolled_at"], condition=Q(awaiting_configuration=True), name="enrollment_setup"),
         ]
         constraints = [
             models.UniqueConstraint(
