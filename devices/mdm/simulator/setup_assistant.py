@@ -47,6 +47,7 @@ def fetch_profile(device: "SimulatedDevice", url: str, identity: Identity) -> by
     answer = device.post(url, MACHINE, signed(machine_information(device), identity))
     if answer.status != 200:
         raise NotEnrolled(f"The server answered {answer.status}.")
-    if answer.headers.get("Content-Type") != PROFILE:
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    if headers.get("content-type") != PROFILE:
         raise NotEnrolled("The answer is no enrollment profile.")
     return answer.body
