@@ -29,6 +29,7 @@ class DevicesConfig(AppConfig):
         from devices.mdm.daily import ask_for_inventory
         from devices.mdm.push.loop import PushLoop
         from devices.mdm.rollout import wake_due
+        from devices.mdm.setup import end_setups
         from devices.mdm.upkeep import tend_enrollments
         from devices.prism.exports import clean_up_exports
         from devices.prism.upkeep import delete_unused_contents
@@ -58,4 +59,5 @@ class DevicesConfig(AppConfig):
         register_schedule("tend-enrollments", tend_enrollments, every=timedelta(hours=1))
         register_schedule("wake-due", wake_due, every=timedelta(minutes=1))
         register_schedule("ask-inventory", ask_for_inventory, every=timedelta(minutes=1))
+        register_schedule("end-setups", end_setups, every=timedelta(minutes=1))
         register_schedule("tend-bulk-actions", tend_bulk_actions, every=timedelta(hours=1))

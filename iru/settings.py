@@ -185,9 +185,11 @@ IRU_POSTGRESQL_PROGRAMS = env.str("IRU_POSTGRESQL_PROGRAMS", default="")
 
 # Apple's service. Use another address only for Apple's simulator and for tests.
 IRU_ADE_URL = env.str("IRU_ADE_URL", default="https://mdmenrollment.apple.com")
-# The URL at which a new device gets its enrollment profile. If it is empty, no profile is assigned at Apple: a device
-# stops in Setup Assistant if the address in its profile does not answer.
+# The URL at which a new device gets its enrollment profile, if not at the tenant's own host for devices. With `off`, no
+# profile is assigned at Apple.
 IRU_ADE_PROFILE_URL = env.str("IRU_ADE_PROFILE_URL", default="")
+# A file with certificates in PEM: more authorities that issue certificates of Apple's devices than those known here.
+IRU_ADE_AUTHORITIES = env.str("IRU_ADE_AUTHORITIES", default="")
 if urlsplit(IRU_ADE_URL).scheme != "https" and urlsplit(IRU_ADE_URL).hostname not in {"localhost", "127.0.0.1"}:
     raise ImproperlyConfigured("IRU_ADE_URL begins with https://: server tokens are sent there.")
 

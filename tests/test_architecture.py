@@ -139,6 +139,11 @@ UNSCOPED = {
         "Enrollment": "the schedule asks the devices of every tenant",
         "Device": "and locks each by its primary key",
     },
+    "devices/mdm/setup.py": {
+        "Enrollment": "the schedule lets the devices of every tenant go",
+        "Device": "and locks each by its primary key",
+        "DeviceCommand": "asks for the commands of the enrollments' own devices",
+    },
     "devices/mdm/identity.py": {"DeviceCertificate": "the host names the tenant, and the query joins it"},
     "devices/enrollment/expiries.py": {
         "AdeKeyPair": "lists for the operator, across tenants",

@@ -101,8 +101,7 @@ def place_arrival(device: Device) -> AdeDevice | None:
     Blueprint (`use_blueprint_routing`, or none was chosen), the Blueprint of `device` stays, and the caller routes the
     device. A device that enrolls again is placed again: it stays routed until someone chooses a Blueprint for it.
     """
-    ade_devices = AdeDevice.objects.filter(tenant=device.tenant).complete().alias(upper=Upper("serial_number"))
-    known = ade_devices.filter(upper=device.serial_number.upper()).first()
+    known = device.tenant.ade_devices.with_serial(device.serial_number).complete().first()
     if known is None:
         return None
     if known.live_blueprint:

@@ -10,13 +10,16 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from access.models import Tenant
 from devices.enrollment.ade_lease import Lease
 from devices.enrollment.apple import PAGE, AppleDevices
+from devices.enrollment.profiles import NoPushCertificate, mdm_url, push_certificate
 from devices.models import AdeDevice, AdeIntegration
 
 SUCCESS, THROTTLED = "SUCCESS", "THROTTLED"
 MOST_ATTEMPTS = 5  # after so many failures in a row, it tries once a day
 PAUSE = timedelta(days=1)
+OFF = "off"  # of IRU_ADE_PROFILE_URL: no profile is assigned
 ASSIGNMENT = (
     "profile_uuid",
     "profile_status",
@@ -30,9 +33,9 @@ ASSIGNMENT = (
 def assign(lease: Lease, apple: AppleDevices) -> None:
     """Assign the integration's profile to each device that has another one or none.
 
-    Does nothing without IRU_ADE_PROFILE_URL, the URL at which devices get their enrollment profile.
+    Does nothing while there is no address at which devices get their enrollment profile.
     """
-    if not settings.IRU_ADE_PROFILE_URL:
+    if profile_url(lease.started_with.tenant) is None:
         return
     profile_uuid, after = _defined(lease, apple), 0
     while True:
@@ -44,16 +47,38 @@ def assign(lease: Lease, apple: AppleDevices) -> None:
         _record(lease, devices, profile_uuid, answers)
 
 
+def profile_url(tenant: Tenant) -> str | None:
+    """The address at which the tenant's devices get their enrollment profile: that of IRU_ADE_PROFILE_URL, or our own.
+
+    None with the setting `off`, and without a push certificate of Apple's: a device that gets no profile at the address
+    stops in Setup Assistant, and one that can never be woken must not enroll.
+    """
+    if setting := settings.IRU_ADE_PROFILE_URL:
+        return None if setting == OFF else setting.replace("{subdomain}", tenant.subdomain)
+    try:
+        certificate = push_certificate(tenant)
+    except NoPushCertificate:
+        return None
+    return None if certificate.simulated else own_url(tenant)
+
+
+def own_url(tenant: Tenant) -> str:
+    return f"{mdm_url(tenant)}/enroll"
+
+
 def profile_of(integration: AdeIntegration) -> dict[str, Any]:
     """Return the profile in the format of Apple's service."""
     tenant = integration.tenant
+    url = profile_url(tenant) or own_url(tenant)
     return {
         "profile_name": f"{tenant.name} enrollment",
-        "url": settings.IRU_ADE_PROFILE_URL.replace("{subdomain}", tenant.subdomain),
+        "url": url,
         "org_magic": str(integration.uuid),
         "is_supervised": True,
         "is_mandatory": True,
         "is_mdm_removable": False,
+        # A server that does not know of it would leave its devices in Setup Assistant for ever.
+        "await_device_configured": url == own_url(tenant),
         "support_phone_number": integration.phone,
         "support_email_address": integration.email,
     }

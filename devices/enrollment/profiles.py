@@ -16,7 +16,7 @@ from access.models import Tenant
 from devices.enrollment import tickets
 from devices.enrollment.authorities import Purpose, authority
 from devices.enrollment.enrollments import enrollment_of
-from devices.models import Blueprint, BlueprintRouting, Device, PushCertificate
+from devices.models import AdeDevice, Blueprint, BlueprintRouting, Device, PushCertificate
 from devices.wire import cms
 
 ALL_ACCESS_RIGHTS = 8191  # the sum of Apple's AccessRights
@@ -42,6 +42,11 @@ def enrollment_profile(owner: Blueprint | BlueprintRouting, *, simulated: bool =
         what = "this Blueprint" if isinstance(owner, Blueprint) else "the Blueprint routing"
         raise ValidationError(f"The enrollment code of {what} is not active.")
     return _signed(owner.tenant, tickets.issue(owner, simulated=simulated))
+
+
+def automatic_profile(ade_device: AdeDevice, *, machine: str, simulated: bool = False) -> bytes:
+    """The profile for a device that Apple has assigned, and that said `machine` of itself. Raises NoPushCertificate."""
+    return _signed(ade_device.tenant, tickets.issue_automatic(ade_device, machine=machine, simulated=simulated))
 
 
 def renewal_profile(device: Device) -> bytes:

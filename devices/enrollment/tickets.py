@@ -17,17 +17,19 @@ from django.utils import timezone
 
 from access.keyrings import derived_keyring
 from access.models import Tenant
-from devices.models import Blueprint, BlueprintRouting, UsedTicket
+from devices.models import AdeDevice, Blueprint, BlueprintRouting, UsedTicket
 
 VERSION = "v1"
 LONGEST = 1000  # characters
 MANUAL = timedelta(days=3650)  # a profile may lie in another management tool for years; its code ends it
 RENEWAL = timedelta(days=45)
 RETURN = timedelta(days=7)
+AUTOMATIC = timedelta(hours=1)
 
 
 class Purpose(StrEnum):
     MANUAL = "manual"  # for any number of devices, as long as the enrollment code is active and not changed
+    AUTOMATIC = "ade"  # for one device that Apple has assigned to the tenant, once
     RETURN = "return"  # for one device that erases itself and then enrolls again, once
     RENEWAL = "renew"  # for one device that is enrolled, once
 
@@ -38,7 +40,10 @@ class TicketRefused(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """`blueprint` is a primary key, None for the routing. `device` is that of a renewal, and `enrollment` its own."""
+    """`blueprint` is a primary key, None for the routing. `device` is that of a renewal, and `enrollment` its own.
+
+    A device that Apple has assigned is known by its `serial`, and by the digest of what it said: `machine`.
+    """
 
     tenant: int
     purpose: Purpose
@@ -49,9 +54,11 @@ class Ticket:
     device: int | None = None
     enrollment: int | None = None
     simulated: bool = False
+    serial: str = ""
+    machine: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        return {
+        fields = {
             "t": self.tenant,
             "p": self.purpose.value,
             "b": self.blueprint,
@@ -62,6 +69,7 @@ class Ticket:
             "e": self.expires,
             "s": self.simulated,
         }
+        return fields | {"u": self.serial, "m": self.machine} if self.purpose == Purpose.AUTOMATIC else fields
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "Ticket":
@@ -75,6 +83,8 @@ class Ticket:
             nonce=fields["n"],
             expires=fields["e"],
             simulated=fields["s"],
+            serial=fields.get("u", ""),
+            machine=fields.get("m", ""),
         )
 
 
@@ -89,6 +99,23 @@ def issue(owner: Blueprint | BlueprintRouting, *, simulated: bool = False) -> st
             nonce=secrets.token_urlsafe(12),
             expires=_after(MANUAL),
             simulated=simulated,
+        )
+    )
+
+
+def issue_automatic(device: AdeDevice, *, machine: str, simulated: bool = False) -> str:
+    """A ticket for a device that Apple has assigned, which has said `machine` of itself."""
+    blueprint = device.live_blueprint
+    return _sign(
+        Ticket(
+            tenant=device.tenant_id,
+            purpose=Purpose.AUTOMATIC,
+            blueprint=blueprint.pk if blueprint else None,
+            nonce=secrets.token_urlsafe(12),
+            expires=_after(AUTOMATIC),
+            simulated=simulated,
+            serial=device.serial_number,
+            machine=machine,
         )
     )
 
@@ -148,6 +175,10 @@ def check_alive(ticket: Ticket, *, tenant: Tenant) -> None:
         known = tenant.enrollments.filter(pk=ticket.enrollment or 0, device=ticket.device, state="enrolled")
         if not known.exists():
             raise TicketRefused("The device that it renews is not enrolled.")
+        return
+    if ticket.purpose == Purpose.AUTOMATIC:
+        if not tenant.ade_devices.with_serial(ticket.serial).exists():
+            raise TicketRefused("Apple does not assign its device to the tenant any more.")
         return
     if ticket.purpose == Purpose.RETURN:
         if not tenant.blueprints.filter(pk=ticket.blueprint or 0).exists():

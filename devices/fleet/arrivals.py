@@ -105,7 +105,12 @@ def arrive(*, tenant: Tenant, arrival: Arrival, blueprint: Blueprint | None) -> 
         actor=SYSTEM,
         action=AuditEvent.Action.CREATE if not returned else AuditEvent.Action.UPDATE,
         summary="Device enrolled again" if returned else "Device enrolled",
-        metadata={"blueprint": blueprint.name, "serial_number": device.serial_number, "simulated": arrival.simulated},
+        metadata={
+            "blueprint": blueprint.name,
+            "serial_number": device.serial_number,
+            "enrollment_type": arrival.enrollment_type,
+            "simulated": arrival.simulated,
+        },
     )
     return device
 

@@ -19,6 +19,7 @@ from devices.fleet.contact import newest_contact, note_contact
 from devices.fleet.secrets import delete_secret, reveal_to_device, store_secret
 from devices.fleet.targets import device_target
 from devices.library.desired import plan
+from devices.mdm import automatic
 from devices.mdm.identity import Identity
 from devices.mdm.messages import Message
 from devices.mdm.questions import ask_inventory
@@ -85,10 +86,14 @@ def _authenticate(identity: Identity, message: Message) -> None:
         tickets.check_alive(ticket, tenant=tenant)
     except tickets.TicketRefused as refused:
         raise MdmRefused(f"The ticket of the certificate is refused: {refused}") from None
+    automated = ticket.purpose == tickets.Purpose.AUTOMATIC
+    if automated:
+        automatic.check_machine(tenant, ticket, facts.get("SerialNumber", ""))
     _end_former(tenant, tenant.enrollments.filter(udid=udid), simulated=ticket.simulated)
     enrollment = Enrollment.objects.create(
         tenant=tenant,
         udid=udid,
+        kind=Enrollment.Kind.ADE if automated else Enrollment.Kind.MANUAL,
         facts=facts,
         topic=message.text("Topic", maximum=TEXT),
         blueprint=tenant.blueprints.filter(pk=ticket.blueprint).first() if ticket.blueprint else None,
@@ -139,6 +144,9 @@ def _enroll(identity: Identity, pk: int, message: Message) -> None:
     if known := arrivals.known_device(tenant=tenant, serial_number=serial_number, udid=enrollment.udid):
         _end_former(tenant, known.enrollments.exclude(pk=pk), simulated=enrollment.simulated)
     blueprint = enrollment.blueprint if enrollment.blueprint and enrollment.blueprint.deleted_at is None else None
+    automated = enrollment.kind == Enrollment.Kind.ADE
+    if automated:  # it may have been placed elsewhere since it asked for its profile
+        blueprint = automatic.assigned_blueprint(tenant, serial_number)
     try:
         device = arrivals.arrive(
             tenant=tenant,
@@ -159,6 +167,8 @@ def _enroll(identity: Identity, pk: int, message: Message) -> None:
         raise MdmRefused(str(error)) from None
     except Blueprint.DoesNotExist:
         raise MdmRefused("The tenant has no Blueprint.") from None
+    if automated:
+        automatic.complete(device)
     now = timezone.now()
     enrollment.device, enrollment.state, enrollment.enrolled_at = device, State.ENROLLED, now
     enrollment.push_due_at = now + FIRST_PUSH

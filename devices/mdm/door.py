@@ -18,7 +18,7 @@ from access.context import note_operation
 from access.database import Failure, drop_if_read_only, failure_of, retried
 from access.http.observing import note_cause
 from access.refusals import Refusal
-from devices.mdm.handlers import check_in, connect, scep
+from devices.mdm.handlers import check_in, connect, enroll, scep
 from devices.mdm.refusals import MdmRefused, Unrecognized
 
 RETRY_AFTER = "30"  # seconds
@@ -43,6 +43,7 @@ HANDLERS = {
         check_in.answer, frozenset({"PUT"}), frozenset({"application/x-apple-aspen-mdm-checkin"}), 1 * MIB
     ),
     "/connect": Handler(connect.answer, frozenset({"PUT"}), frozenset({"application/x-apple-aspen-mdm"}), 8 * MIB),
+    "/enroll": Handler(enroll.answer, frozenset({"POST"}), frozenset({"application/pkcs7-signature"}), 64 * KIB),
     "/scep": Handler(scep.answer, frozenset({"GET", "POST"}), frozenset(), 64 * KIB),
 }
 

@@ -25,7 +25,7 @@ from devices.enrollment.profiles import IDENTIFIER
 from devices.fleet import records
 from devices.fleet.contact import note_contact
 from devices.fleet.secrets import reveal_command_secret
-from devices.mdm import rollout
+from devices.mdm import rollout, setup
 from devices.mdm.identity import Identity
 from devices.mdm.messages import Message
 from devices.mdm.refusals import MdmRefused
@@ -131,6 +131,8 @@ def _turn(identity: Identity, enrollment: Enrollment, report: Report, kept: Kept
     begins = report.status == "Idle"
     if begins and not identity.expired:
         waiting += rollout.plan(device, here)
+    if here.awaiting_configuration:
+        setup.release(device, here, waiting)
     command = _deliver_next(waiting, here, expired=identity.expired)
     # Once more at the end: a change while the session lasted is not overlooked.
     if command is None and not begins and not identity.expired and (missing := rollout.plan(device, here)):

@@ -131,6 +131,10 @@ class AdeDeviceQuerySet(models.QuerySet["AdeDevice"]):
         """Devices that match all of these filters. `blueprint_id` takes primary keys, as in `Device.filtered`."""
         return self.filter(**{self.FILTERS[name]: value for name, value in filters.items()})
 
+    def with_serial(self, serial_number: str) -> "AdeDeviceQuerySet":
+        """The device with this serial number, in capitals or not, by the index of the constraint."""
+        return self.alias(upper=Upper("serial_number")).filter(upper=serial_number.upper())
+
     def complete(self) -> "AdeDeviceQuerySet":
         return self.select_related("blueprint", "user", "integration")
 

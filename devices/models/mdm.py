@@ -148,6 +148,7 @@ class Enrollment(models.Model):
             models.Index(fields=["tenant", "udid"], name="enrollment_udid"),
             models.Index(fields=["plan_due_at"], condition=Q(plan_due_at__isnull=False), name="enrollment_plan_due"),
             models.Index(fields=["inventory_at"], condition=Q(state="enrolled"), name="enrollment_inventory"),
+            models.Index(fields=["enrolled_at"], condition=Q(awaiting_configuration=True), name="enrollment_setup"),
         ]
         constraints = [
             models.UniqueConstraint(

@@ -7,20 +7,25 @@ from uuid import uuid4
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import Case, When
 
 from access.audit.events import Actor
 from access.management.serving import stop_on_signals
 from access.models import Tenant
-from devices.enrollment.profiles import NoPushCertificate, enrollment_profile
+from devices.enrollment.ade_profiles import own_url
+from devices.enrollment.machine_issuers import issue_simulated
+from devices.enrollment.profiles import NoPushCertificate, enrollment_profile, push_certificate
 from devices.enrollment.push_certificates import store_simulated
 from devices.mdm.simulator.authority import Authority
-from devices.mdm.simulator.fleet import Habits, SimulatedFleet
+from devices.mdm.simulator.fleet import Habits, Listed, SimulatedFleet
 from devices.mdm.simulator.keys import KeyPool, new_key
 from devices.mdm.simulator.kinds import KINDS
-from devices.models import Blueprint
+from devices.models import AdeDevice, Blueprint
 from devices.wire.push_certificates import PushIdentity
 
 KEY_BITS = 2048
+# The kinds of simulated devices by the families of Apple's list.
+LISTED_KINDS = {"Mac": "mac", "iPhone": "iphone", "iPad": "ipad", "AppleTV": "apple_tv"}
 
 
 class Command(BaseCommand):
@@ -35,6 +40,7 @@ class Command(BaseCommand):
         add("--tenant", help="subdomain of the tenant; needed if there are several")
         add("--blueprint", help="name of the Blueprint; the oldest with an active enrollment code by default")
         add("--url", default="http://127.0.0.1:8000", help="address of the server (default: %(default)s)")
+        add("--ade", action="store_true", help="those on Apple's list, which enroll by themselves, instead of new ones")
         add("--kinds", nargs="+", choices=sorted(KINDS), default=list(KINDS), help="kinds of devices, in turn")
         add("--series", default="SIM", help="beginning of the serial numbers; the same devices come back with it")
         add("--every", type=float, default=5, help="seconds between two connections of a device (default: %(default)s)")
@@ -56,7 +62,8 @@ class Command(BaseCommand):
         fleet = SimulatedFleet(
             options["devices"],
             url=options["url"],
-            profile=self._profile(tenant, options["blueprint"]),
+            profile=b"" if options["ade"] else self._profile(tenant, options["blueprint"]),
+            listed=self._listed(tenant, options["devices"]) if options["ade"] else None,
             habits=Habits(
                 not_now=options["not_now"],
                 lost_answers=options["lost_answers"],
@@ -108,11 +115,31 @@ class Command(BaseCommand):
         try:
             return enrollment_profile(blueprint, simulated=True)
         except NoPushCertificate:
-            store_simulated(tenant=tenant, identity=_push_identity(), actor=Actor.command("mdm_simulate"))
-            self._print("A simulated push certificate was stored: Apple does not know it.")
+            self._store_push_certificate(tenant)
             return enrollment_profile(blueprint, simulated=True)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
+
+    def _listed(self, tenant: Tenant, number: int) -> Listed:
+        """Devices that Apple's list has and that have not enrolled, and then those that have."""
+        try:
+            simulated = push_certificate(tenant).simulated
+        except NoPushCertificate:
+            self._store_push_certificate(tenant)
+            simulated = True
+        if not simulated:
+            raise CommandError("The tenant has a push certificate of Apple's: the devices on its list are real ones.")
+        rows = tenant.ade_devices.filter(device_family__in=LISTED_KINDS)
+        waiting = Case(When(profile_status=AdeDevice.ProfileStatus.PUSHED, then=1), default=0)
+        found = rows.order_by(waiting, "pk").values_list("device_family", "serial_number")[:number]
+        if not found:
+            raise CommandError("Apple's list has no device of the tenant.")
+        devices = [(LISTED_KINDS[family], serial) for family, serial in found]
+        return Listed(devices=devices, url=own_url(tenant), issue=issue_simulated)
+
+    def _store_push_certificate(self, tenant: Tenant) -> None:
+        store_simulated(tenant=tenant, identity=_push_identity(), actor=Actor.command("mdm_simulate"))
+        self._print("A simulated push certificate was stored: Apple does not know it.")
 
     def _watch(self, parent: int, stop: Event, end: Callable[[], None]) -> None:
         while not stop.wait(1):

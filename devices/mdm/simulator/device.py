@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
-from devices.mdm.simulator import enrolling
+from devices.mdm.simulator import enrolling, setup_assistant
 from devices.mdm.simulator.deeds import CommandError, carry_out
 from devices.mdm.simulator.enrolling import EnrollmentProfile, Identity, NotEnrolled
 from devices.mdm.simulator.keys import KeySource, new_key
@@ -57,11 +57,18 @@ class SimulatedDevice:
     """One device. It does what it is told over its transport, and nothing by itself."""
 
     def __init__(
-        self, kind: Kind, number: int, *, transport: Transport, keys: KeySource = new_key, series: str = "SIM"
+        self,
+        kind: Kind,
+        number: int,
+        *,
+        transport: Transport,
+        keys: KeySource = new_key,
+        series: str = "SIM",
+        serial_number: str = "",
     ) -> None:
-        """`number` and `series` make the serial number and the UDID."""
+        """`number` and `series` make the serial number, if it is not given. The UDID follows from that."""
         self.kind, self.number, self.transport, self.keys = kind, number, transport, keys
-        self.serial_number = f"{series}{number:07}"
+        self.serial_number = serial_number or f"{series}{number:07}"
         self.udid = str(uuid5(NAMESPACE_OID, f"{self.serial_number}.{kind.product_name}")).upper()
         self.switches = Switches()
         self.state = self._new_state()
@@ -69,6 +76,8 @@ class SimulatedDevice:
         self.profile: EnrollmentProfile | None = None
         self.identity: Identity | None = None
         self.former: Identity | None = None  # before the last renewal
+        self.activation: Identity | None = None  # what Apple has certified; it goes when the device is erased
+        self.automatic = False  # whether it was enrolled by Automated Device Enrollment
         self.enrollments = 0
         self.tokens = 0
         self.bootstrap_token: bytes | None = None
@@ -122,6 +131,18 @@ class SimulatedDevice:
         self.authenticate()
         self.update_token()
 
+    def enroll_automatically(self, url: str, issue: setup_assistant.Activation) -> None:
+        """Get the profile in Setup Assistant, and wait there to be let go. Raises NotEnrolled, and ConnectionCut."""
+        if self.activation is None:
+            self.activation = setup_assistant.activate(self, issue)
+        data = setup_assistant.fetch_profile(self, url, self.activation)
+        self.automatic, self.state.configured = True, False
+        self.enroll(data)
+
+    @property
+    def awaits_configuration(self) -> bool:
+        return self.automatic and not self.state.configured
+
     def install(self, data: bytes) -> None:
         """Read the profile and get a certificate: what comes before the first message. Raises NotEnrolled."""
         profile = enrolling.enrollment_profile(enrolling.read_signed(data))
@@ -150,6 +171,8 @@ class SimulatedDevice:
         fields: dict[str, Any] = {"Token": self.push_token, "PushMagic": self.push_magic}
         if (token := self.unlock_token) is not None:
             fields["UnlockToken"] = token
+        if self.awaits_configuration:
+            fields["AwaitingConfiguration"] = True
         self._must(self.check_in("TokenUpdate", **fields))
 
     def set_bootstrap_token(self, token: bytes) -> None:
@@ -201,6 +224,10 @@ class SimulatedDevice:
         """Send one message of a session, and return the answer as it came."""
         message = {"UDID": self.udid, "Status": status, **fields}
         return self.put(self._mdm["ServerURL"], CONNECT, plists.dumps(message))
+
+    def post(self, url: str, content_type: str, body: bytes) -> Answer:
+        """Send a body without `Mdm-Signature`."""
+        return self._send("POST", url, {"Content-Type": content_type}, body)
 
     def put(self, url: str, content_type: str, body: bytes, *, signature: str | None = None) -> Answer:
         """Send a signed body. A device that is told 401, or 403 with Apple's code, removes its enrollment."""
@@ -299,7 +326,7 @@ class SimulatedDevice:
             self._forget()
             self.state = self._new_state()
             self.state.pin = command.get("PIN")
-            self.erased = True
+            self.activation, self.erased = None, True
             back = command.get("ReturnToService", {})
             if back.get("Enabled") and "MDMProfileData" in back:
                 self.enroll(back["MDMProfileData"])
@@ -308,7 +335,7 @@ class SimulatedDevice:
         if self.profile is not None:
             self.state.profiles.pop(self.profile.identifier, None)
         self.profile = self.identity = self.former = self.bootstrap_token = self.erases = None
-        self.leaves = False
+        self.leaves = self.automatic = False
 
     def _new_state(self) -> State:
         return State.factory(self.kind, f"{self.kind.model_name} {self.number}")

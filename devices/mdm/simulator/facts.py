@@ -52,7 +52,7 @@ def security_info(device: "SimulatedDevice", command: dict[str, Any]) -> dict[st
             },
             "FirmwarePasswordStatus": {"PasswordExists": False, "ChangePending": False, "AllowOroms": False},
             "ManagementStatus": {
-                "EnrolledViaDEP": False,
+                "EnrolledViaDEP": device.automatic,
                 "UserApprovedEnrollment": True,
                 "IsUserEnrollment": False,
                 "IsActivationLockManageable": False,
@@ -161,7 +161,7 @@ def _information(device: "SimulatedDevice") -> dict[str, Any]:
         "BuildVersion": kind.build,
         "SupplementalBuildVersion": kind.build,
         "IsSupervised": True,
-        "AwaitingConfiguration": False,
+        "AwaitingConfiguration": device.awaits_configuration,
         "MDMOptions": {"ActivationLockAllowedWhileSupervised": False},
         "WiFiMAC": device.address(1),
         "BluetoothMAC": device.address(2),

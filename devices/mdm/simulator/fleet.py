@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import cycle
+from itertools import cycle, repeat
 from random import Random
 from threading import Event, Lock
 
@@ -13,6 +13,7 @@ from devices.mdm.simulator.device import Cut, SimulatedDevice
 from devices.mdm.simulator.enrolling import NotEnrolled
 from devices.mdm.simulator.keys import KeyPool
 from devices.mdm.simulator.kinds import KINDS
+from devices.mdm.simulator.setup_assistant import Activation
 from devices.mdm.simulator.transports import ConnectionCut, http_transport
 
 
@@ -26,6 +27,15 @@ class Habits:
     duplicates: bool = False
     stay_erased: bool = False  # a person enrolls an erased device again otherwise
     check_out: float = 0  # a person removes the profile
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """Devices that Apple has assigned, and how they enroll by themselves: kinds and serial numbers, and the address."""
+
+    devices: list[tuple[str, str]]
+    url: str
+    issue: Activation
 
 
 @dataclass
@@ -47,22 +57,26 @@ class SimulatedFleet:
         number: int,
         *,
         url: str,
-        profile: bytes,
+        profile: bytes = b"",
         habits: Habits,
         keys: KeyPool,
         tell: Callable[[str], None],
         context: ssl.SSLContext | None = None,
         kinds: Iterable[str] = tuple(KINDS),
         series: str = "SIM",
+        listed: Listed | None = None,
         random: Random | None = None,
     ) -> None:
+        """They install `profile`, or are those that Apple has `listed`, of which there may be fewer than `number`."""
+        self.listed = listed
         self.profile, self.habits, self.tell, self.random = profile, habits, tell, random or Random()  # noqa: S311 - chance, no secret
         self.totals = Totals()
         self._lock = Lock()
         transport = http_transport(url, context=context)
+        each = listed.devices if listed else zip(cycle(kinds), repeat(""))
         self.devices = [
-            SimulatedDevice(KINDS[kind], index, transport=transport, keys=keys, series=series)
-            for index, kind in zip(range(1, number + 1), cycle(kinds), strict=False)
+            SimulatedDevice(KINDS[kind], index, transport=transport, keys=keys, series=series, serial_number=serial)
+            for index, (kind, serial) in zip(range(1, number + 1), each, strict=False)
         ]
         for device in self.devices:
             device.switches.errors = set(habits.errors)
@@ -115,7 +129,10 @@ class SimulatedFleet:
             return
         if device.state.pin is not None:
             device.type_pin(device.state.pin)  # the person who enrolls it knows it
-        device.enroll(self.profile)
+        if self.listed:
+            device.enroll_automatically(self.listed.url, self.listed.issue)
+        else:
+            device.enroll(self.profile)
         with self._lock:
             self.totals.enrolled += 1
         self.tell(f"{device.serial_number} ({device.kind.model_name}) is enrolled.")

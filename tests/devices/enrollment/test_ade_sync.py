@@ -18,7 +18,7 @@ from devices.enrollment.ade_lease import Lease, LeaseLost
 from devices.enrollment.ade_sync import sync_ade_integration, sync_ade_integrations
 from devices.models import AdeDevice, AdeIntegration
 from tests.apple import CREDENTIALS, Apple, device, server_token
-from tests.factories.devices import BlueprintFactory
+from tests.factories.devices import BlueprintFactory, PushCertificateFactory
 from tests.types import RunTasks
 
 pytestmark = pytest.mark.django_db
@@ -268,7 +268,26 @@ def profile_url(settings: Any) -> None:
     settings.IRU_ADE_PROFILE_URL = "https://mdm.test/{subdomain}/enroll"
 
 
-def test_without_an_address_no_profile_is_assigned(apple: Apple, integration: AdeIntegration) -> None:
+def test_a_tenant_that_can_wake_devices_has_them_enroll_at_its_own_host(
+    apple: Apple, integration: AdeIntegration, tenant: Tenant
+) -> None:
+    PushCertificateFactory.create(tenant=tenant)
+    apple.devices = [device("C02A")]
+    sync(integration)
+    (profile,) = apple.profiles
+    assert profile["url"] == "http://accuhive.mdm.iru.test/enroll"
+    assert profile["await_device_configured"] is True
+    assert integration.devices.get().profile_status == "assigned"
+
+
+@pytest.mark.parametrize("why", ["no certificate", "expired", "simulated", "off"])
+def test_no_profile_is_assigned_that_would_lead_nowhere(
+    apple: Apple, integration: AdeIntegration, tenant: Tenant, settings: Any, why: str
+) -> None:
+    if why != "no certificate":
+        expiry = timezone.now() + timedelta(days=-1 if why == "expired" else 1)
+        PushCertificateFactory.create(tenant=tenant, simulated=why == "simulated", not_after=expiry)
+    settings.IRU_ADE_PROFILE_URL = "off" if why == "off" else ""
     apple.devices = [device("C02A")]
     sync(integration)
     assert apple.profiles == []
@@ -281,6 +300,7 @@ def test_a_device_gets_the_profile_once(apple: Apple, integration: AdeIntegratio
     sync(integration)
     (profile,) = apple.profiles
     assert profile["url"] == "https://mdm.test/accuhive/enroll"
+    assert profile["await_device_configured"] is False  # that server may not know of it
     assert profile["support_email_address"] == "it@accuhive.test"
     row = integration.devices.get()
     assert (row.profile_status, row.last_assignment_status, row.failed_assignment_attempts) == (

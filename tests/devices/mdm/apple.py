@@ -76,6 +76,8 @@ SCHEMAS: dict[str, Schema] = {
         {**_keys("text", "UserName"), **_keys("flag", "ForceDeletion DeleteAllUsers", PHONE)},
         supervised=_on(MAC),
     ),
+    # A Mac has to be one that Apple assigned.
+    "DeviceConfigured": Schema(EVERY, {}, supervised=_on(PHONE, TV)),
     "DeviceLocation": Schema(
         _on(PHONE),
         {},

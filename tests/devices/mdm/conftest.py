@@ -12,8 +12,8 @@ from devices.mdm.simulator.device import SimulatedDevice
 from devices.mdm.simulator.keys import KeyPool
 from devices.mdm.simulator.kinds import KINDS
 from devices.mdm.simulator.transports import Answer
-from devices.models import Blueprint, Device
-from tests.factories.devices import BlueprintFactory, PushCertificateFactory
+from devices.models import AdeIntegration, Blueprint, Device, PushCertificate
+from tests.factories.devices import AdeTokenFactory, BlueprintFactory, PushCertificateFactory
 from tests.types import IssueToken
 
 # A key takes a part of a second. The devices and the authorities of a whole run share these.
@@ -62,6 +62,13 @@ def new_device(mdm: Tenant, blueprint: Blueprint) -> NewDevice:
         return device
 
     return new
+
+
+@pytest.fixture
+def listing(mdm: Tenant, blueprint: Blueprint) -> AdeIntegration:
+    """A server at Apple, with no device on its list yet. The devices of the tenant are simulated ones."""
+    PushCertificate.objects.filter(tenant=mdm).update(simulated=True)
+    return AdeTokenFactory.create(tenant=mdm, blueprint=blueprint)
 
 
 @pytest.fixture

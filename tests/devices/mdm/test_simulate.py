@@ -15,6 +15,7 @@ from devices.mdm.simulator.fleet import Habits, SimulatedFleet
 from devices.models import Blueprint, Device, Enrollment, PushCertificate
 from tests.devices.mdm.conftest import KEYS
 from tests.devices.sending import send
+from tests.factories.devices import AdeDeviceFactory, AdeTokenFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -84,3 +85,27 @@ def test_a_server_that_is_not_there(tenant: Tenant, blueprint: Blueprint) -> Non
     said = simulate(devices=1, url="http://127.0.0.1:9", seconds=1)
     assert "0 of 1 devices are enrolled" in said
     assert "no connection" in said
+
+
+def test_devices_of_apples_list_enroll_by_themselves(
+    live_server: LiveServer, tenant: Tenant, blueprint: Blueprint
+) -> None:
+    with pytest.raises(CommandError, match="no device"):
+        simulate(ade=True, url=live_server.url)
+    server = AdeTokenFactory.create(tenant=tenant, blueprint=blueprint)
+    for family, state in (("Mac", "pushed"), ("Vision", "assigned"), ("iPad", "assigned"), ("Mac", "empty")):
+        AdeDeviceFactory.create(tenant=tenant, integration=server, device_family=family, profile_status=state)
+    said = simulate(devices=2, ade=True, url=live_server.url, seconds=6)
+    assert "2 of 2 devices are enrolled; 2 enrollments" in said
+    assert sorted(Device.objects.values_list("platform", "simulated")) == [("Mac", True), ("iPad", True)]
+    assert set(Device.objects.values_list("serial_number")) == set(
+        server.devices.filter(pk__in=server.devices.order_by("pk")[2:]).values_list("serial_number")
+    )
+    assert {*Enrollment.objects.values_list("kind", "awaiting_configuration")} == {("ade", False)}
+    assert "DeviceConfigured, Acknowledged" in said
+
+
+def test_real_devices_of_apples_list_are_not_simulated(tenant: Tenant, mdm: Tenant, blueprint: Blueprint) -> None:
+    AdeDeviceFactory.create(tenant=tenant, integration=AdeTokenFactory.create(tenant=tenant, blueprint=blueprint))
+    with pytest.raises(CommandError, match="real ones"):
+        simulate(ade=True)

@@ -1,0 +1,22 @@
+from devices.commands.internal import InternalCommand
+from devices.models import APPLE, DeviceCommand, Enrollment
+
+
+class DeviceConfigured(InternalCommand):
+    """Lets a device that Apple has assigned go on in Setup Assistant, where it waits for what it has to get first."""
+
+    id = "device_configured"
+    title = "Let the device go on with its setup"
+    platforms = APPLE
+    command_type = "DeviceConfigured"
+
+    def on_completed(self, row: DeviceCommand) -> None:
+        self._forget(row)
+
+    def on_failed(self, row: DeviceCommand) -> None:
+        # It does not wait, or does not know the command. One that does wait says so again with its next token.
+        self._forget(row)
+
+    def _forget(self, row: DeviceCommand) -> None:
+        enrollments = row.device.enrollments.filter(state=Enrollment.State.ENROLLED)
+        enrollments.update(awaiting_configuration=False)
