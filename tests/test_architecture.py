@@ -40,6 +40,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"api", "imports", "mdm", "files"},
         {"blueprints", "security", "bulk"},
         {"library", "commands"},
+        {"declarations"},
         {"inventory"},
         {"fleet"},
         {"enrollment", "prism"},

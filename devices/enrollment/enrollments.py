@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Coalesce, Least
 from django.utils import timezone
 
@@ -27,9 +27,13 @@ def wake(devices: Iterable[int], *, at: datetime | None = None) -> None:
 
     One that is to be woken earlier stays so. Hundreds of commands that are sent together cost one push.
     """
+    wake_enrollments(Enrollment.objects.filter(device__in=list(devices), state=State.ENROLLED), at=at)
+
+
+def wake_enrollments(enrolled: QuerySet[Enrollment], *, at: datetime | None = None) -> None:
+    """`wake` for a query of enrollments, whatever their number."""
     at = at or timezone.now()
-    due = Least(Coalesce(F("push_due_at"), at), at)
-    Enrollment.objects.filter(device__in=list(devices), state=State.ENROLLED).update(push_due_at=due)
+    enrolled.update(push_due_at=Least(Coalesce(F("push_due_at"), at), at))
 
 
 def end(enrollment: Enrollment, *, state: str = State.OUT) -> None:

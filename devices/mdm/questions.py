@@ -14,4 +14,5 @@ def ask_inventory(device: Device, enrollment: Enrollment) -> None:
     for id in QUESTIONS:
         queue.enqueue(device=device, command=INTERNAL_COMMANDS[id])
     enrollment.inventory_at = timezone.now()
-    enrollment.save(update_fields=["inventory_at"])
+    enrollment.declared = ""  # once a day in any case, so that a device that missed a change gets it
+    enrollment.save(update_fields=["inventory_at", "declared"])

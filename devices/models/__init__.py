@@ -4,6 +4,7 @@ from devices.models.blueprint_routing import BlueprintRouting, RoutingActivity
 from devices.models.blueprints import Blueprint
 from devices.models.bulk import BulkAction, BulkResult
 from devices.models.commands import DeviceCommand
+from devices.models.declarations import DeviceDeclarations, RequiredVersion
 from devices.models.devices import (
     APPLE,
     MACS,
@@ -70,6 +71,7 @@ __all__ = [
     "DeviceActivity",
     "DeviceCertificate",
     "DeviceCommand",
+    "DeviceDeclarations",
     "DeviceInventory",
     "DeviceNote",
     "DeviceSecret",
@@ -91,6 +93,7 @@ __all__ = [
     "PrismReport",
     "PrismTotal",
     "PushCertificate",
+    "RequiredVersion",
     "RoutingActivity",
     "SelfServiceCategory",
     "Severity",

@@ -67,6 +67,7 @@ class SimulatedFleet:
         for device in self.devices:
             device.switches.errors = set(habits.errors)
             device.switches.duplicates = habits.duplicates
+            device.switches.updates_early = True  # a rehearsal does not wait for days
 
     def run(self, *, every: float, threads: int, stop: Event, wake: Event) -> None:
         """Have every device connect now, every few seconds, and when `wake` is set, until `stop` is set."""
