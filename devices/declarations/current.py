@@ -58,7 +58,7 @@ def declarations_of(device: Device) -> list[Declaration]:
             "com.apple.configuration.management.status-subscriptions",
             SUBSCRIPTIONS,
             {"StatusItems": names},
-            "Report the status",
+            "Status reports",
         )
     ]
     if update := update_of(device):
@@ -70,7 +70,7 @@ def declarations_of(device: Device) -> list[Declaration]:
         "com.apple.activation.simple",
         ACTIVATION,
         {"StandardConfigurations": configurations},
-        "Activate the configurations",
+        "Activation",
     )
     return [activation, *found]
 

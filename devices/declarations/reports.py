@@ -39,7 +39,7 @@ def take_report(device: Device, enrollment: Enrollment, report: Mapping[str, Any
     row.states = _fitting(_states(device, row, items, tokens, full=full))
     errors = [_error(each) for each in (rows(report, "Errors") or [])[:MOST_ERRORS]]
     if errors or full:
-        row.errors = [each for each in errors if each]
+        row.errors = list(_fitting({each["item"]: each for each in errors if each}).values())
     row.reported_at = timezone.now()
     row.save(update_fields=["status", "states", "errors", "strangers", "reported_at"])
     before = device.os_version
@@ -97,11 +97,11 @@ def _error(said: Mapping[str, Any]) -> dict[str, Any]:
     return {"item": item, "reasons": _reasons(said, "Reasons", "Code", "Description")} if item else {}
 
 
-def _fitting(states: dict[str, Any]) -> dict[str, Any]:
-    """The states without the words of their reasons, if they are too large with them."""
-    if len(orjson.dumps(states)) <= MOST_BYTES:
-        return states
-    short = {name: {**state, "reasons": []} for name, state in states.items()}
+def _fitting(found: dict[str, Any]) -> dict[str, Any]:
+    """The rows; without their reasons if they are too large with them."""
+    if len(orjson.dumps(found)) <= MOST_BYTES:
+        return found
+    short = {name: {**each, "reasons": []} for name, each in found.items()}
     return short if len(orjson.dumps(short)) <= MOST_BYTES else {}
 
 

@@ -23,7 +23,9 @@ class Habits:
     not_now: float = 0
     lost_answers: float = 0
     errors: frozenset[str] = frozenset()  # RequestTypes
+    refused_declarations: frozenset[str] = frozenset()  # types
     duplicates: bool = False
+    waits_for_deadlines: bool = False  # a person installs a required version at once otherwise
     stay_erased: bool = False  # a person enrolls an erased device again otherwise
     check_out: float = 0  # a person removes the profile
 
@@ -67,7 +69,8 @@ class SimulatedFleet:
         for device in self.devices:
             device.switches.errors = set(habits.errors)
             device.switches.duplicates = habits.duplicates
-            device.switches.updates_early = True  # a rehearsal does not wait for days
+            device.switches.refuses_declarations = set(habits.refused_declarations)
+            device.switches.updates_early = not habits.waits_for_deadlines
 
     def run(self, *, every: float, threads: int, stop: Event, wake: Event) -> None:
         """Have every device connect now, every few seconds, and when `wake` is set, until `stop` is set."""
