@@ -4,19 +4,11 @@ Every connect compares what a device was planned for with what it is now, withou
 devices planned anew.
 """
 
-from datetime import timedelta
-
-from django.db.models import F
-from django.utils import timezone
-
 from devices.declarations.current import declarations_of, noted
 from devices.declarations.declaration import declarations_token
 from devices.declarations.support import may_take_declarations
-from devices.enrollment.enrollments import wake_enrollments
+from devices.enrollment.enrollments import wake_spread
 from devices.models import Blueprint, Device, DeviceDeclarations, Enrollment
-
-AT_ONCE = 500  # devices that are woken at the same moment
-STEP = timedelta(seconds=5)  # until the next ones are
 
 
 def is_due(device: Device, enrollment: Enrollment) -> bool:
@@ -43,15 +35,11 @@ def forget_telling(device: Device) -> None:
     DeviceDeclarations.objects.filter(device=device).update(token="")
 
 
-def reconsider(blueprint: Blueprint) -> int:
-    """Have the devices of a Blueprint planned anew, and woken for it: 500 every five seconds. Returns their number."""
+def reconsider(blueprint: Blueprint) -> None:
+    """Have the devices of a Blueprint planned anew, and woken for it one after the other."""
     here = blueprint.tenant.enrollments.filter(state=Enrollment.State.ENROLLED, device__blueprint=blueprint)
-    count = here.update(declared="")
-    now, slots = timezone.now(), count // AT_ONCE + 1
-    for slot in range(slots):
-        part = here.alias(slot=F("pk") % slots).filter(slot=slot) if slots > 1 else here
-        wake_enrollments(part, at=now + slot * STEP)
-    return count
+    here.update(declared="")
+    wake_spread(here)
 
 
 def _situation(device: Device) -> str:

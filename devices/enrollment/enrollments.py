@@ -14,6 +14,8 @@ from django.utils import timezone
 from devices.models import Device, Enrollment
 
 State = Enrollment.State
+AT_ONCE = 500  # devices that a change of many wakes at the same moment
+STEP = timedelta(seconds=5)  # until the next ones are
 EVICTION = timedelta(days=30)  # that a device has to come and hear that it is deleted
 
 
@@ -27,13 +29,19 @@ def wake(devices: Iterable[int], *, at: datetime | None = None) -> None:
 
     One that is to be woken earlier stays so. Hundreds of commands that are sent together cost one push.
     """
-    wake_enrollments(Enrollment.objects.filter(device__in=list(devices), state=State.ENROLLED), at=at)
-
-
-def wake_enrollments(enrolled: QuerySet[Enrollment], *, at: datetime | None = None) -> None:
-    """`wake` for a query of enrollments, whatever their number."""
     at = at or timezone.now()
-    enrolled.update(push_due_at=Least(Coalesce(F("push_due_at"), at), at))
+    due = Least(Coalesce(F("push_due_at"), at), at)
+    Enrollment.objects.filter(device__in=list(devices), state=State.ENROLLED).update(push_due_at=due)
+
+
+def wake_spread(enrollments: QuerySet[Enrollment]) -> None:
+    """`wake` for a query of enrollments, whatever their number: 500 of the enrolled ones every five seconds."""
+    enrolled, now = enrollments.filter(state=State.ENROLLED), timezone.now()
+    parts = enrolled.count() // AT_ONCE + 1
+    for part in range(parts):
+        due = now + part * STEP
+        some = enrolled.alias(part=F("pk") % parts).filter(part=part)
+        some.update(push_due_at=Least(Coalesce(F("push_due_at"), due), due))
 
 
 def end(enrollment: Enrollment, *, state: str = State.OUT) -> None:

@@ -130,7 +130,7 @@ class SimulatedFleet:
         device.switches.not_now = int(self._happens(self.habits.not_now))
         if self._happens(self.habits.lost_answers):
             device.cut = self.random.choice(list(Cut))
-        before = len(device.conversation)
+        before, version = len(device.conversation), device.state.os_version
         try:
             device.connect()
         finally:
@@ -140,6 +140,8 @@ class SimulatedFleet:
                 self.totals.answers.update(answers)
             for kind, status in answers:
                 self.tell(f"{device.serial_number}: {kind}, {status}.")
+            if device.state.os_version != version:
+                self.tell(f"{device.serial_number} has updated itself to {device.state.os_version}.")
             if device.removed_by is not None:
                 self.tell(f"{device.serial_number} was told {device.removed_by} and has removed its profile.")
 
