@@ -48,16 +48,20 @@ class DevicesConfig(AppConfig):
         presets.register()
         register_facts(size_facts)
         register_tenant_facts(tenant_size_facts)
-        register_schedule("clean-up-files", clean_up_files, every=timedelta(hours=1))
-        register_schedule("forget-idempotent-calls", forget_calls, every=timedelta(hours=1))
-        register_schedule("copy-contacts", copy_contacts, every=timedelta(minutes=1))
-        register_schedule("summarize-fleets", summarize_fleets, every=EVERY)
-        register_schedule("sync-ade", sync_ade_integrations, every=timedelta(minutes=30))
-        register_schedule("remind-of-push-certificates", remind_of_push_certificates, every=timedelta(hours=1))
-        register_schedule("clean-up-prism-exports", clean_up_exports, every=timedelta(hours=1))
-        register_schedule("delete-unused-prism-contents", delete_unused_contents, every=timedelta(days=1))
-        register_schedule("tend-enrollments", tend_enrollments, every=timedelta(hours=1))
-        register_schedule("wake-due", wake_due, every=timedelta(minutes=1))
-        register_schedule("ask-inventory", ask_for_inventory, every=timedelta(minutes=1))
-        register_schedule("end-setups", end_setups, every=timedelta(minutes=1))
-        register_schedule("tend-bulk-actions", tend_bulk_actions, every=timedelta(hours=1))
+        schedules = (
+            ("clean-up-files", clean_up_files, timedelta(hours=1)),
+            ("forget-idempotent-calls", forget_calls, timedelta(hours=1)),
+            ("copy-contacts", copy_contacts, timedelta(minutes=1)),
+            ("summarize-fleets", summarize_fleets, EVERY),
+            ("sync-ade", sync_ade_integrations, timedelta(minutes=30)),
+            ("remind-of-push-certificates", remind_of_push_certificates, timedelta(hours=1)),
+            ("clean-up-prism-exports", clean_up_exports, timedelta(hours=1)),
+            ("delete-unused-prism-contents", delete_unused_contents, timedelta(days=1)),
+            ("tend-enrollments", tend_enrollments, timedelta(hours=1)),
+            ("wake-due", wake_due, timedelta(minutes=1)),
+            ("ask-inventory", ask_for_inventory, timedelta(minutes=1)),
+            ("end-setups", end_setups, timedelta(minutes=1)),
+            ("tend-bulk-actions", tend_bulk_actions, timedelta(hours=1)),
+        )
+        for name, work, every in schedules:
+            register_schedule(name, work, every=every)

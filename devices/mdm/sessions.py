@@ -25,7 +25,7 @@ from devices.enrollment.profiles import IDENTIFIER
 from devices.fleet import records
 from devices.fleet.contact import note_contact
 from devices.fleet.secrets import reveal_command_secret
-from devices.mdm import rollout, setup
+from devices.mdm import declarative, rollout, setup
 from devices.mdm.identity import Identity
 from devices.mdm.messages import Message
 from devices.mdm.refusals import MdmRefused
@@ -127,17 +127,13 @@ def _turn(identity: Identity, enrollment: Enrollment, report: Report, kept: Kept
         records.refresh([device.pk], locked=True)
     if _take(report, waiting, here, kept):
         here.refused_rounds = 0
+    waiting += declarative.tell(device, here)
     waiting = [row for row in waiting if row.status in DeviceCommand.UNFINISHED]
-    begins = report.status == "Idle"
-    if begins and not identity.expired:
+    if not identity.expired:
         waiting += rollout.plan(device, here)
     if here.awaiting_configuration:
         setup.release(device, here, waiting)
     command = _deliver_next(waiting, here, expired=identity.expired)
-    # Once more at the end: a change while the session lasted is not overlooked.
-    if command is None and not begins and not identity.expired and (missing := rollout.plan(device, here)):
-        waiting += missing
-        command = _deliver_next(waiting, here, expired=False)
     # Those that could not be delivered have ended meanwhile.
     left = any(row.status in DeviceCommand.UNFINISHED for row in waiting)
     _set_push(here, report, delivered=command is not None, left=left, now=now)

@@ -29,28 +29,14 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.AddField(
-            model_name='blueprint',
-            name='revision',
-            field=models.PositiveBigIntegerField(db_default=0, default=0, editable=False),
-        ),
-        migrations.AddField(
-            model_name='enrollment',
-            name='plan_due_at',
-            field=models.DateTimeField(help_text='It is compared again, whatever the revision.', null=True),
-        ),
-        migrations.AddField(
             model_name='enrollment',
             name='planned',
-            field=models.CharField(blank=True, db_default='', default='', help_text='The Blueprint and its revision that the device was last compared with.', max_length=60),
+            field=models.CharField(blank=True, db_default='', default='', editable=False, max_length=20),
         ),
         migrations.AddField(
             model_name='libraryitem',
             name='version',
             field=models.CharField(blank=True, db_default='', default='', editable=False, max_length=64),
-        ),
-        migrations.AddIndex(
-            model_name='enrollment',
-            index=models.Index(condition=models.Q(('plan_due_at__isnull', False)), fields=['plan_due_at'], name='enrollment_plan_due'),
         ),
         migrations.AddField(
             model_name='deviceitem',

@@ -59,9 +59,6 @@ class Blueprint(models.Model):
     code_generation = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     # The key of the link for enrollment, which stands for the code. Empty: there is no link.
     link_key = models.CharField(max_length=40, blank=True, default="", db_default="", editable=False)
-    # Counts the changes of what its devices are to have. A device whose enrollment was planned with another one is
-    # planned again.
-    revision = models.PositiveBigIntegerField(default=0, db_default=0, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     deleted_at = models.DateTimeField(null=True, editable=False)

@@ -133,20 +133,15 @@ class Enrollment(models.Model):
     push_error = models.CharField(max_length=100, blank=True)
     lease_until = models.DateTimeField(null=True, help_text="A worker sends its push until then.")
     inventory_at = models.DateTimeField(null=True, help_text="When it was last asked for its inventory.")
-    planned = models.CharField(
-        max_length=60,
-        blank=True,
-        default="",
-        db_default="",
-        help_text="The Blueprint and its revision that the device was last compared with.",
-    )
-    plan_due_at = models.DateTimeField(null=True, help_text="It is compared again, whatever the revision.")
+    # The Blueprint whose items it was last compared with: `devices.library.desired`. Empty: it is to be compared.
+    planned = models.CharField(max_length=20, blank=True, default="", db_default="", editable=False)
+    # What its declarations were last planned for: `devices.declarations.planning`. Empty: they are to be planned.
+    declared = models.CharField(max_length=100, blank=True, default="", db_default="", editable=False)
 
     class Meta:
         indexes = [
             models.Index(fields=["push_due_at"], condition=Q(push_due_at__isnull=False), name="enrollment_push_due"),
             models.Index(fields=["tenant", "udid"], name="enrollment_udid"),
-            models.Index(fields=["plan_due_at"], condition=Q(plan_due_at__isnull=False), name="enrollment_plan_due"),
             models.Index(fields=["inventory_at"], condition=Q(state="enrolled"), name="enrollment_inventory"),
             models.Index(fields=["enrolled_at"], condition=Q(awaiting_configuration=True), name="enrollment_setup"),
         ]

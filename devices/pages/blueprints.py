@@ -24,6 +24,7 @@ from devices.pages.blueprint_enrollment import enrollment
 from devices.pages.forms.blueprints import BlueprintFilter, BlueprintForm, LibraryItemForm, NewBlueprintForm
 from devices.pages.forms.devices import TypeToConfirmForm
 from devices.pages.listing import listing
+from devices.pages.required_versions import requirements
 
 
 @requires(Capability.VIEW)
@@ -46,7 +47,11 @@ def blueprint_list(request: PageRequest) -> HttpResponse:
 @require_GET
 def blueprint_page(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
     blueprint = get_object_or_404(request.tenant.blueprints.counted(), uuid=blueprint_id)
-    context: dict[str, Any] = {"blueprint": blueprint, **enrollment(request, blueprint)}
+    context: dict[str, Any] = {
+        "blueprint": blueprint,
+        "requirements": requirements(blueprint),
+        **enrollment(request, blueprint),
+    }
     if blueprint.type == Blueprint.Type.MAP:
         devices = blueprint.computers_count  # type: ignore[attr-defined]
         context |= assignment_map(blueprint, device_count=devices, count="count" in request.GET)

@@ -1,24 +1,23 @@
-"""Changes of what devices are to have: the devices are compared anew, spread over time.
+"""Changes of what devices are to have: the devices are compared anew, when they come next.
 
-Every function runs in the caller's transaction.
+Every function runs in the caller's transaction. A connect locks the enrollment before it reads whether the device is to
+be compared, so no change is overlooked: it waits for the connect, and wakes the device again.
 """
 
 from collections.abc import Iterable
 
-from django.db.models import F
-from django.utils import timezone
-
 from devices.enrollment.enrollments import wake, wake_spread
 from devices.library.desired.ways import WAYS
-from devices.models import Blueprint, DeviceItem, Enrollment, LibraryItem
+from devices.models import DeviceItem, Enrollment, LibraryItem
 
 
 def blueprints_changed(blueprints: Iterable[int]) -> None:
     """Other items, or other conditions, than before belong to these Blueprints (primary keys)."""
-    pks = sorted(set(blueprints))
+    pks = set(blueprints)
     if pks:
-        Blueprint.with_deleted.filter(pk__in=pks).update(revision=F("revision") + 1)
-        wake_spread(Enrollment.objects.filter(device__blueprint__in=pks))
+        enrolled = Enrollment.objects.filter(device__blueprint__in=pks, state=Enrollment.State.ENROLLED)
+        enrolled.update(planned="")
+        wake_spread(enrolled)
 
 
 def item_changed(item: LibraryItem, *, version: bool = False) -> None:
@@ -30,8 +29,7 @@ def item_changed(item: LibraryItem, *, version: bool = False) -> None:
 
 
 def reconsider(devices: Iterable[int]) -> None:
-    """Compare these devices (primary keys) anew: something changed that decides what they are to have."""
+    """Something else changed that decides what these devices (primary keys) are to have."""
     pks = list(devices)
-    enrolled = Enrollment.objects.filter(device__in=pks, state=Enrollment.State.ENROLLED)
-    if enrolled.update(plan_due_at=timezone.now()):
+    if Enrollment.objects.filter(device__in=pks, state=Enrollment.State.ENROLLED).update(planned=""):
         wake(pks)

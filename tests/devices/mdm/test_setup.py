@@ -9,11 +9,10 @@ from django.utils import timezone
 from access.models import Tenant
 from access.tasks.schedules import _schedules
 from devices.commands import COMMANDS, queue
-from devices.commands.internal import INTERNAL_COMMANDS
 from devices.mdm import setup
 from devices.mdm.setup import end_setups
 from devices.mdm.simulator.device import SimulatedDevice
-from devices.models import AdeIntegration, DeviceCommand, Enrollment
+from devices.models import AdeIntegration, DeviceCommand, Enrollment, Order
 from tests.devices.mdm.assigned import assign, enroll
 from tests.devices.mdm.conftest import NewDevice, stored
 from tests.factories.devices import DeviceFactory
@@ -42,8 +41,7 @@ def wait(minutes: int) -> None:
 
 def send_item(device: SimulatedDevice) -> DeviceCommand:
     """A command of the Library's rank, for the device to postpone."""
-    row = queue.enqueue(device=stored(device), command=INTERNAL_COMMANDS["escrow_profile"])
-    assert row is not None
+    (row,) = queue.enqueue(device=stored(device), orders=[Order("escrow_profile")])
     return row
 
 
