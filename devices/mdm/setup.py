@@ -12,12 +12,14 @@ from django.utils import timezone
 
 from access.tasks.backend import task
 from devices.commands import queue
+from devices.commands.internal.declarative_management import DeclarativeManagement
 from devices.commands.internal.device_configured import DeviceConfigured
 from devices.enrollment.enrollments import wake
 from devices.models import Device, DeviceCommand, Enrollment, Order
 
 LONGEST = timedelta(minutes=15)
 ITEMS = 2  # the rank of what comes from the Library: commands of higher ranks are waited for by nobody
+NOT_WAITED_FOR = (DeviceConfigured.id, DeclarativeManagement.id)
 AT_ONCE = 1  # the rank of the release once the time is over: before the Library, after what protects the device
 MOST = 200  # devices in one run
 
@@ -26,7 +28,7 @@ def is_over(device: Device, enrollment: Enrollment) -> bool:
     """Whether a locked device has what it waits for in Setup Assistant, or has waited long enough."""
     if _is_late(enrollment):
         return True
-    others = device.commands.unfinished().filter(rank__lte=ITEMS).exclude(command=DeviceConfigured.id)
+    others = device.commands.unfinished().filter(rank__lte=ITEMS).exclude(command__in=NOT_WAITED_FOR)
     return not others.exists()
 
 
