@@ -1,7 +1,8 @@
 """A fleet of simulated devices in processes of their own, and what has to be done for it in the database.
 
-Run as a script, `enable FILE PASSWORD` stores a push certificate and prints an enrollment profile in base64, and
-`queue` puts the COMMANDS into the queue of every device.
+Run as a script, `enable FILE PASSWORD` stores a push certificate and prints an enrollment profile in base64, `queue`
+puts the COMMANDS into the queue of every device, `quiet` forgets all that waits for the devices, and `assign` gives
+their Blueprint a profile.
 """
 
 import base64
@@ -35,6 +36,7 @@ COMMANDS: dict[str, dict[str, Any]] = {
 }
 FLEET_KINDS = ("mac", "iphone", "ipad")
 PROCESSES, THREADS = 2, 8
+TOKEN = 32  # bytes
 PAUSE = 0.2  # seconds before a device whose connection was cut tries again
 PATIENCE = 120.0  # seconds that a device goes on trying
 
@@ -132,7 +134,12 @@ class Part:
         for device in self._devices:
             self.seen.answers.update(device.conversation)
 
-    def _each(self, act: Any) -> None:
+    def come(self, tokens: bytes) -> None:
+        """The devices with these push tokens, of 32 bytes each, were woken."""
+        woken = {tokens[at : at + TOKEN] for at in range(0, len(tokens), TOKEN)}
+        self._each(SimulatedDevice.connect, [device for device in self._devices if device.push_token in woken])
+
+    def _each(self, act: Any, devices: Sequence[Watched] | None = None) -> None:
         def until_done(device: SimulatedDevice) -> Any:
             end = time.monotonic() + PATIENCE
             while True:
@@ -149,7 +156,7 @@ class Part:
                 time.sleep(PAUSE)
 
         with ThreadPoolExecutor(THREADS) as pool:
-            list(pool.map(until_done, self._devices))
+            list(pool.map(until_done, self._devices if devices is None else devices))
 
 
 def _live(pipe: Connection, numbers: Sequence[int], port: int) -> None:
@@ -213,10 +220,34 @@ def queue() -> None:
             send(device, command, **body)
 
 
+def quiet() -> None:
+    from devices.models import DeviceCommand, Enrollment
+
+    DeviceCommand.objects.all().delete()
+    Enrollment.objects.update(push_due_at=None)
+
+
+def assign() -> None:
+    from access.audit.events import Actor
+    from access.models import Tenant
+    from devices.library.assignment import assign_library_item
+    from devices.library.profiles import create_profile
+    from devices.models import Blueprint
+    from tests.factories.devices import PROFILE
+
+    actor, tenant = Actor.command("test"), Tenant.objects.get()
+    families = dict.fromkeys(("runs_on_mac", "runs_on_iphone", "runs_on_ipad"), True)
+    item = create_profile(tenant=tenant, actor=actor, file=PROFILE.encode(), name="Dock", **families)  # type: ignore[arg-type]
+    assign_library_item(
+        tenant=tenant,
+        blueprint_id=Blueprint.objects.get().uuid,
+        library_item_id=item.uuid,
+        node_id=None,
+        actor=actor,
+    )
+
+
 if __name__ == "__main__":
     django.setup()
     logging.disable(logging.CRITICAL)
-    if sys.argv[1] == "queue":
-        queue()
-    else:
-        enable(*sys.argv[2:])
+    {"enable": enable, "queue": queue, "quiet": quiet, "assign": assign}[sys.argv[1]](*sys.argv[2:])

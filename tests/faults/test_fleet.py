@@ -39,14 +39,21 @@ class Pushes:
     def __init__(self, authority: Authority) -> None:
         self.by_device: Counter[bytes] = Counter()
         self.moments: list[float] = []  # of the first push for each device
+        self.waiting: list[bytes] = []
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         certificate, sealed = authority.issue(key.public_key(), TOPIC), BestAvailableEncryption(PASSWORD.encode())
         self.certificate = pkcs12.serialize_key_and_certificates(b"push", key, certificate, None, sealed)
 
     def __call__(self, push: Received) -> None:
         self.by_device[push.token] += 1
+        self.waiting.append(push.token)
         if self.by_device[push.token] == 1:
             self.moments.append(time.perf_counter())
+
+    def take(self) -> bytes:
+        """The tokens of the devices that were woken since the last call."""
+        taken, self.waiting = self.waiting, []
+        return b"".join(dict.fromkeys(taken))
 
 
 @pytest.fixture
@@ -63,8 +70,10 @@ def pushes(installation: Installation, tmp_path: Path) -> Iterator[Pushes]:
 
 
 @contextmanager
-def enrolled(installation: Installation, pushes: Pushes, tmp_path: Path) -> Iterator[tuple[Fleet, Seen]]:
-    """The fleet, enrolled, with its commands in the queues. A worker is not needed for that."""
+def enrolled(
+    installation: Installation, pushes: Pushes, tmp_path: Path, then: str = "queue"
+) -> Iterator[tuple[Fleet, Seen]]:
+    """The fleet, enrolled, and what the script does then with its queues. A worker is not needed for that."""
     (tmp_path / "push.p12").write_bytes(pushes.certificate)
     printed = installation.run("-m", "tests.faults.fleet", "enable", str(tmp_path / "push.p12"), PASSWORD)
     installation.serve("--processes", "2")
@@ -72,7 +81,7 @@ def enrolled(installation: Installation, pushes: Pushes, tmp_path: Path) -> Iter
     try:
         seen = fleet.run("enroll", base64.b64decode(printed.splitlines()[-1]))
         assert (seen.enrolled, seen.stranded) == (DEVICES, [])
-        installation.run("-m", "tests.faults.fleet", "queue")
+        installation.run("-m", "tests.faults.fleet", then)
         yield fleet, seen
     finally:
         fleet.close()
@@ -129,5 +138,40 @@ def test_a_fleet_carries_out_its_commands(installation: Installation, pushes: Pu
             "-",
             f"{DEVICES / enrolling.enrolling:.0f} enrollments/s, {DEVICES / max(pushing, 0.001):.0f} pushes/s, "
             f"{seen.cuts} connections repeated",
+        )
+    )
+
+
+def test_a_change_of_a_blueprint_reaches_a_fleet(installation: Installation, pushes: Pushes, tmp_path: Path) -> None:
+    installation.settings["IRU_MDM_WAKE_RATE"] = "100"
+    with enrolled(installation, pushes, tmp_path, "quiet") as (fleet, _):
+        worker = installation.start_worker()
+        assert installation.server is not None
+        serving = children(installation.server.pid)
+        before = cpu(serving)
+        installation.run("-m", "tests.faults.fleet", "assign")
+        begun, seen, limit = time.perf_counter(), Seen(), 120 + DEVICES
+        count = "SELECT count(*) FROM devices_librarystatus WHERE status = 'success'"
+        while installation.rows(count) != [(DEVICES,)]:
+            assert time.perf_counter() - begun < limit, installation.rows(count)
+            if woken := pushes.take():
+                seen = fleet.run("come", woken)
+            else:
+                time.sleep(0.2)
+        took, used = time.perf_counter() - begun, cpu(serving) - before
+        installation.stop(worker)
+    assert (seen.stranded, seen.again) == ([], [])
+    pushed = pushes.moments[-1] - pushes.moments[0]
+    times = sorted(seen.connects)
+    table.lines.append(
+        table.Line(
+            f"{DEVICES:,} devices, a profile for their Blueprint",
+            installation.kind,
+            f"{len(times):,}",
+            f"{len(times) / took:.0f} connects/s, {1000 * used / len(times):.1f} ms CPU",
+            f"p50 {1000 * times[len(times) // 2]:.0f} p99 {1000 * times[int(len(times) * 0.99)]:.0f} ms",
+            f"{sum(pushes.by_device.values()):,}/0",
+            "-",
+            f"the last device had it after {took:.1f} s, {DEVICES / max(pushed, 0.001):.0f} pushes/s",
         )
     )
