@@ -1,7 +1,7 @@
 """The assignment map on the page of a Blueprint: its branches, their conditions, and their library items."""
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -236,6 +236,9 @@ def _condition_dialog(
             refuse(form, error)
         else:
             return _saved(request, branch.blueprint, "The condition is saved.")
+    if form.has_no_choice:
+        del form.fields["values"], form.fields["operator"]
+        dialog = replace(dialog, about="There are no tags yet. Give one to a device first.", disabled=True)
     return show(request, dialog, form)
 
 

@@ -150,6 +150,12 @@ def test_an_error_stands_at_its_field(
     assert held(branch) == []
 
 
+def test_without_tags_there_is_no_condition_about_them(branch: AssignmentNode, sign_in: SignIn) -> None:
+    client, add = sign_in(), of(branch, "conditions/tag/add/")
+    assert "There are no tags yet." in text(client.get(add))
+    assert client.post(add, {"operator": "has"}, headers=HTMX).status_code == 422
+
+
 def test_a_condition_about_tags_is_edited_and_removed(branch: AssignmentNode, sign_in: SignIn) -> None:
     kiosk, loaner = (TagFactory.create(tenant=branch.blueprint.tenant, name=name) for name in ("Kiosk", "Loaner"))
     client = sign_in()
