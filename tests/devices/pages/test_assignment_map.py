@@ -166,7 +166,7 @@ def test_a_condition_about_tags_is_edited_and_removed(branch: AssignmentNode, si
     assert client.get(edit).status_code == 404  # it is another condition now
     assert "Tag is not “Loaner”" in text(client.get(url(branch.blueprint)))
     loaner.delete()
-    assert "Tag is not a deleted tag" in text(client.get(url(branch.blueprint)))
+    assert "Tag is not a deleted tag (no device has it)" in text(client.get(url(branch.blueprint)))
     remove = of(branch, f"conditions/{Condition.of(held(branch)[0]).key}/remove/")
     assert "every device of the Blueprint" in text(client.get(remove))
     client.post(remove)
