@@ -90,6 +90,20 @@ def _by_ade(_: Values) -> Q:
 
 _OR_UNKNOWN = " (also when it is not known)"
 
+
+def _of_user(column: str, label: str, values_label: str) -> Attribute:
+    return Attribute(
+        id=column,
+        label=label,
+        kind=Kind.LINES,
+        values_label=values_label,
+        help="One on each line, spelled as in the directory.",
+        operators=_among(_OR_UNKNOWN),
+        most=50,
+        matches=lambda values: Q(**{f"user__{column}__in": values}),
+    )
+
+
 ATTRIBUTES = {
     attribute.id: attribute
     for attribute in (
@@ -139,26 +153,8 @@ ATTRIBUTES = {
             ),
             matches=lambda _: Q(user__isnull=False),
         ),
-        Attribute(
-            id="department",
-            label="Department of the user",
-            kind=Kind.LINES,
-            values_label="Departments",
-            help="One on each line, spelled as in the directory.",
-            operators=_among(_OR_UNKNOWN),
-            most=50,
-            matches=lambda values: Q(user__department__in=values),
-        ),
-        Attribute(
-            id="job_title",
-            label="Job title of the user",
-            kind=Kind.LINES,
-            values_label="Job titles",
-            help="One on each line, spelled as in the directory.",
-            operators=_among(_OR_UNKNOWN),
-            most=50,
-            matches=lambda values: Q(user__job_title__in=values),
-        ),
+        _of_user("department", "Department of the user", "Departments"),
+        _of_user("job_title", "Job title of the user", "Job titles"),
         Attribute(
             id="model",
             label="Model",

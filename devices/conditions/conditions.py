@@ -67,15 +67,18 @@ class Condition:
         operator = attribute.operator(self.operator) if attribute else None
         return attribute.devices(operator, self.values) if attribute and operator else NOBODY
 
-    def words(self, tags: Mapping[str, str]) -> str:
-        """The condition as a sentence without a stop. `tags` are the names of the tenant's tags by their ids."""
+    def words(self, tags: Mapping[str, str], most: int = 0) -> str:
+        """The condition as a sentence without a stop. `tags` are the names of the tenant's tags by their ids; `most`
+        limits the number of values that are named."""
         attribute = self.declared
         operator = attribute.operator(self.operator) if attribute else None
         if attribute is None or operator is None:
             return "A condition that this server does not know. It holds for no device"
-        values = [_shown(attribute, value, tags) for value in self.values]
-        verb = operator.many if len(values) > 1 and operator.many else operator.one
-        return " ".join([attribute.label, verb, _listed(values)]).strip()
+        named = self.values[: most or None]
+        values = ", ".join(_shown(attribute, value, tags) for value in named)
+        more = f" and {len(self.values) - len(named)} more" if len(named) < len(self.values) else ""
+        verb = operator.many if len(self.values) > 1 and operator.many else operator.one
+        return f"{attribute.label} {verb} {values}{more}".strip()
 
 
 def of_branch(stored: Iterable[Any]) -> list[Condition]:
@@ -130,11 +133,7 @@ def _known_tags(tenant: Tenant, values: tuple[str, ...]) -> tuple[str, ...]:
 
 def _shown(attribute: Attribute, value: str, tags: Mapping[str, str]) -> str:
     if attribute.kind == Kind.TAGS:
-        return f"“{tags[value]}”" if value in tags else "a deleted tag"
+        return f"“{tags[value]}”" if value in tags else "a deleted tag (no device has it)"
     if attribute.kind == Kind.LINES:
         return f"“{value}”"
     return attribute.choices.get(value, value)
-
-
-def _listed(values: list[str]) -> str:
-    return ", ".join(values)

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from access.audit.events import Actor, log_event
 from access.models import AuditEvent, Tenant
+from devices.conditions.facts import facts_changed
 from devices.fleet import activity, records
 from devices.fleet.targets import device_target
 from devices.models import AdeDevice, Blueprint, Device, Fleet, Platform, RoutingActivity
@@ -96,6 +97,8 @@ def arrive(*, tenant: Tenant, arrival: Arrival, blueprint: Blueprint | None) -> 
     if not returned:
         Fleet.objects.filter(tenant=tenant).update(device_count=F("device_count") + 1)
     records.refresh([device.pk], locked=True)
+    if returned:
+        facts_changed(tenant.pk, [device.pk])
     details = {"blueprint_name": blueprint.name, "enrollment_type": arrival.enrollment_type}
     activity.log(device=device, action_type=ENROLLMENT, details=details, at=now, blueprint_routing=routed)
     if routed:

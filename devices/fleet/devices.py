@@ -8,6 +8,7 @@ from django.db import transaction
 
 from access.audit.events import Actor, Target, difference, log_event
 from access.models import AuditEvent, Tenant
+from devices.conditions.facts import facts_changed
 from devices.enrollment import enrollments
 from devices.fleet import records, vulnerability_counts
 from devices.fleet.targets import device_target
@@ -66,6 +67,8 @@ def update_device(
     if changes := difference(before, _state(device)):
         records.refresh([device.pk], locked=True)
         device.refresh_from_db(fields=["record_json"])
+        if {"user", "tags"} & changes.keys():
+            facts_changed(tenant.pk, [device.pk])
         log_event(
             target=_target(device),
             actor=actor,

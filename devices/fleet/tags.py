@@ -7,6 +7,7 @@ from django.db import IntegrityError, transaction
 
 from access.audit.events import Actor, Target, difference, log_event
 from access.models import AuditEvent, Tenant
+from devices.conditions.facts import facts_changed
 from devices.fleet import records
 from devices.models import Tag
 
@@ -45,6 +46,7 @@ def delete_tag(*, tenant: Tenant, tag_id: UUID, actor: Actor) -> None:
     devices = list(tag.devices.values_list("pk", flat=True))
     tag.delete()
     records.refresh_sharing(devices)
+    facts_changed(tenant.pk, devices)
     log_event(target=_target(tag), actor=actor, action=AuditEvent.Action.DELETE, summary="Tag deleted")
 
 

@@ -9,12 +9,15 @@ from django.db import transaction
 
 from access.audit.events import Actor, Target, difference, log_event
 from access.models import AuditEvent, Tenant
+from devices.conditions.facts import facts_changed
 from devices.fleet import records
 from devices.fleet.devices import UNSET, Unset
 from devices.models import User
 
 # The fields of a user that are part of the records of their devices.
 DEVICE_RECORD_FIELDS = {"name", "email", "archived"}
+# Those that conditions of assignment maps ask about.
+CONDITION_FIELDS = {"department", "job_title"}
 
 
 @transaction.atomic
@@ -39,6 +42,8 @@ def update_user(
         user.save(update_fields=[*changes, "updated_at"])
         if DEVICE_RECORD_FIELDS & changes.keys():
             records.refresh_sharing(user.devices.values_list("pk", flat=True))
+        if CONDITION_FIELDS & changes.keys():
+            facts_changed(tenant.pk, user.devices.values_list("pk", flat=True))
         log_event(
             target=_target(user), actor=actor, action=AuditEvent.Action.UPDATE, summary="User updated", changes=changes
         )

@@ -11,6 +11,7 @@ from django.db.models.functions import Upper
 from django.utils import timezone
 
 from access.models import Tenant
+from devices.conditions.facts import facts_changed
 from devices.fleet import records
 from devices.fleet.facts import columns_of
 from devices.imports.errors import RowError, UnknownDevice
@@ -140,6 +141,7 @@ class Batch:
         Device.objects.bulk_create(self.created)
         Device.objects.bulk_create(changed, update_conflicts=True, unique_fields=["id"], update_fields=_WRITTEN)
         self._save_tags(written)
+        facts_changed(self._tenant.pk, [device.pk for device in changed])
         self.counts.update(created=len(self.created), updated=len(self.updated))
         self.counts.update(blueprints=blueprints, users=users, tags=tags)
         for name, part in self._parts.items():

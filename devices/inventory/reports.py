@@ -9,6 +9,7 @@ from django.db.models import BooleanField, CharField
 from django.db.models.functions import Upper
 from django.utils import timezone
 
+from devices.conditions.facts import facts_changed
 from devices.fleet import activity, records
 from devices.inventory.detail_shapes import skeleton
 from devices.inventory.lists import EMPTY_APPS
@@ -31,6 +32,7 @@ FACTS = (
     "filevault_enabled",
     "is_missing",
 )
+CONDITION_FACTS = {"model", "serial_number", "os_version"}  # that conditions of assignment maps ask about
 # The keys of sections that a device has only in some states, and of the rows of lists.
 OPEN_SECTIONS = {
     "cellular": ("voice_roaming", "data_roaming", "cellular_technology", "subscriptions"),
@@ -110,6 +112,8 @@ def _store_facts(device: Device, facts: Mapping[str, Any]) -> bool:
         setattr(device, name, given[name])
     device.save(update_fields=changed)
     records.refresh([device.pk], locked=True)
+    if CONDITION_FACTS.intersection(changed):
+        facts_changed(device.tenant_id, [device.pk])
     if "name" in changed:
         activity.log(device=device, action_type=activity.NAME_CHANGED, details={"to": device.name, "from": old_name})
     return True

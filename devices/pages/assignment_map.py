@@ -1,7 +1,7 @@
 """The assignment map on the page of a Blueprint: its branches, their conditions, and their library items."""
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +23,7 @@ from devices.models import Assignment, AssignmentNode, Blueprint
 from devices.pages.forms.assignment_map import BranchForm, ConditionForm
 
 CHANGED = "blueprints-changed"
+NAMED_VALUES = 12  # of a condition, which may have hundreds
 
 
 @dataclass(slots=True)
@@ -61,7 +62,7 @@ def assignment_map(blueprint: Blueprint, *, device_count: int, count: bool) -> d
         Branch(
             name=node.name,
             node=node,
-            conditions=[(each, each.words(names)) for each in conditions[node.pk]],
+            conditions=[(each, each.words(names, NAMED_VALUES)) for each in conditions[node.pk]],
             assignments=items.pop(node.pk, []),
             devices=counts.get(node.pk),
             can_move_up=node in movable[1:],
@@ -206,7 +207,7 @@ def remove_condition(request: PageRequest, blueprint_id: UUID, branch_id: UUID, 
         "Remove",
         _page(blueprint),
         about=_gain(len(branch.conditions) - 1),
-        facts={"Condition": condition.words(tag_names(request.tenant, [condition]))},
+        facts={"Condition": condition.words(tag_names(request.tenant, [condition]), NAMED_VALUES)},
         danger=True,
     )
     return show(request, dialog, form)
@@ -236,6 +237,9 @@ def _condition_dialog(
             refuse(form, error)
         else:
             return _saved(request, branch.blueprint, "The condition is saved.")
+    if form.has_no_choice:
+        del form.fields["values"], form.fields["operator"]
+        dialog = replace(dialog, about="There are no tags yet. Give one to a device first.", disabled=True)
     return show(request, dialog, form)
 
 

@@ -42,6 +42,12 @@ class ConditionForm(Form):
             self.fields["values"] = field
 
     @property
+    def has_no_choice(self) -> bool:
+        """Whether there is nothing to choose from: the tenant has no tags."""
+        field = self.fields.get("values")
+        return isinstance(field, forms.MultipleChoiceField) and not field.choices
+
+    @property
     def values(self) -> list[str]:
         given = self.cleaned_data.get("values", [])
         return given.splitlines() if isinstance(given, str) else given

@@ -73,7 +73,7 @@ def test_a_deleted_tag_is_on_no_device(tenant: Tenant) -> None:
     assert not tenant.devices.filter(has.devices()).exists()
     assert tenant.devices.filter(has_not.devices()).get() == device
     names = tag_names(tenant, [has])
-    assert has.words(names) == f"Tag is one of a deleted tag, “{kept.name}”"
+    assert has.words(names) == f"Tag is one of a deleted tag (no device has it), “{kept.name}”"
 
 
 @pytest.mark.parametrize(
@@ -90,6 +90,12 @@ def test_a_deleted_tag_is_on_no_device(tenant: Tenant) -> None:
 )
 def test_words(condition: Condition, words: str) -> None:
     assert condition.words({}) == words
+
+
+def test_words_name_so_many_values_as_there_is_room_for() -> None:
+    condition = Condition("serial_number", "is", ("A", "B", "C"))
+    assert condition.words({}, 2) == "Serial number is one of “A”, “B” and 1 more"
+    assert condition.words({}, 3) == "Serial number is one of “A”, “B”, “C”"
 
 
 @pytest.mark.parametrize(

@@ -150,6 +150,12 @@ def test_an_error_stands_at_its_field(
     assert held(branch) == []
 
 
+def test_without_tags_there_is_no_condition_about_them(branch: AssignmentNode, sign_in: SignIn) -> None:
+    client, add = sign_in(), of(branch, "conditions/tag/add/")
+    assert "There are no tags yet." in text(client.get(add))
+    assert client.post(add, {"operator": "has"}, headers=HTMX).status_code == 422
+
+
 def test_a_condition_about_tags_is_edited_and_removed(branch: AssignmentNode, sign_in: SignIn) -> None:
     kiosk, loaner = (TagFactory.create(tenant=branch.blueprint.tenant, name=name) for name in ("Kiosk", "Loaner"))
     client = sign_in()
@@ -160,7 +166,7 @@ def test_a_condition_about_tags_is_edited_and_removed(branch: AssignmentNode, si
     assert client.get(edit).status_code == 404  # it is another condition now
     assert "Tag is not “Loaner”" in text(client.get(url(branch.blueprint)))
     loaner.delete()
-    assert "Tag is not a deleted tag" in text(client.get(url(branch.blueprint)))
+    assert "Tag is not a deleted tag (no device has it)" in text(client.get(url(branch.blueprint)))
     remove = of(branch, f"conditions/{Condition.of(held(branch)[0]).key}/remove/")
     assert "every device of the Blueprint" in text(client.get(remove))
     client.post(remove)
