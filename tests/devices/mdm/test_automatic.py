@@ -8,9 +8,11 @@ from django.utils import timezone
 from access.models import Tenant
 from devices.enrollment.ade_profiles import own_url
 from devices.enrollment.machine_issuers import issue_simulated
+from devices.mdm.setup import LONGEST
 from devices.mdm.simulator.enrolling import NotEnrolled
 from devices.mdm.simulator.setup_assistant import activate, fetch_profile
 from devices.models import AdeDevice, AdeIntegration, Blueprint, Device, DeviceInventory, DeviceSeen, Enrollment
+from devices.pages.device_connection import connection
 from tests.devices.mdm.assigned import assign, enroll
 from tests.devices.mdm.conftest import NewDevice, stored
 from tests.devices.sending import send
@@ -38,12 +40,19 @@ def test_an_assigned_device_enrolls_and_is_let_go(
     [event] = tenant.audit_events.filter(summary="Device enrolled")
     assert event.metadata
     assert event.metadata["enrollment_type"] == "Automated Device Enrollment"
+    card = connection(known)
+    assert card
+    assert card.enrolled_by == "Automated Device Enrollment"
+    assert card.waits_until == enrollment.enrolled_at + LONGEST  # type: ignore[operator]
     said = device.connect()
     assert ("DeviceConfigured", "Acknowledged") in said
     assert said.index(("DeviceInformation", "Acknowledged")) < said.index(("DeviceConfigured", "Acknowledged"))
     assert device.state.configured
     enrollment.refresh_from_db()
     assert not enrollment.awaiting_configuration
+    card = connection(known)
+    assert card
+    assert card.waits_until is None
     assert "DeviceConfigured" not in [request for request, _ in device.connect()]
 
 

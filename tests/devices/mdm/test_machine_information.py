@@ -92,9 +92,12 @@ def test_requests_in_another_form(device: SimulatedDevice, tenant: Tenant) -> No
     assert post(device, tenant, words(device)) == 404
 
 
-def test_a_signature_over_other_words(device: SimulatedDevice, tenant: Tenant) -> None:
-    body, serial = words(device), device.serial_number.encode()
-    assert post(device, tenant, body.replace(serial, serial[:-1] + b"9")) == 400
+def test_a_signature_over_other_words(device: SimulatedDevice, tenant: Tenant, listing: AdeIntegration) -> None:
+    """The serial number of another device that Apple has assigned is put into what a device has signed."""
+    other = device.serial_number[:-1] + "9"
+    assign(device, listing, serial_number=other)
+    body = words(device)
+    assert post(device, tenant, body.replace(device.serial_number.encode(), other.encode())) == 400
     assert post(device, tenant, body) == 200
 
 
