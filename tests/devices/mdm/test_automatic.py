@@ -9,8 +9,10 @@ from access.models import Tenant
 from devices.enrollment.ade_profiles import own_url
 from devices.enrollment.machine_issuers import issue_simulated
 from devices.mdm.setup import LONGEST
+from devices.mdm.simulator.device import Cut
 from devices.mdm.simulator.enrolling import NotEnrolled
 from devices.mdm.simulator.setup_assistant import activate, fetch_profile
+from devices.mdm.simulator.transports import ConnectionCut
 from devices.models import AdeDevice, AdeIntegration, Blueprint, Device, DeviceInventory, DeviceSeen, Enrollment
 from devices.pages.device_connection import connection
 from tests.devices.mdm.assigned import assign, enroll
@@ -152,6 +154,22 @@ def test_a_device_that_failed_half_way_tries_again(
     assert [each.state for each in Enrollment.objects.order_by("pk")] == ["out", "enrolled"]
 
 
+def test_a_device_that_did_not_hear_that_it_is_enrolled_tries_again(
+    new_device: NewDevice, listing: AdeIntegration, tenant: Tenant
+) -> None:
+    device = new_device(enrolled=False)
+    assign(device, listing)
+    device.activation = activate(device, issue_simulated)
+    device.install(fetch_profile(device, own_url(tenant), device.activation))
+    device.authenticate()
+    device.cut = Cut.AFTER
+    with pytest.raises(ConnectionCut):
+        device.update_token()
+    assert Enrollment.objects.get().state == "enrolled"
+    enroll(device, tenant)
+    assert ("DeviceConfigured", "Acknowledged") in device.connect()
+
+
 def test_the_same_words_after_the_device_has_left_or_was_silent(
     new_device: NewDevice, listing: AdeIntegration, tenant: Tenant
 ) -> None:
@@ -160,6 +178,7 @@ def test_the_same_words_after_the_device_has_left_or_was_silent(
     enroll(device, tenant)
     device.unenroll()
     enroll(device, tenant)
+    device.connect()
     with pytest.raises(NotEnrolled, match="400"):
         enroll(device, tenant)
     known = stored(device)

@@ -180,8 +180,8 @@ def test_words_that_are_no_property_list(device: SimulatedDevice, tenant: Tenant
 def test_copied_machine_information(device: SimulatedDevice, tenant: Tenant, new_device: NewDevice) -> None:
     body = words(device)
     enroll(device, tenant)
-    assert post(device, tenant, body) == 400
     assert device.connect()
+    assert post(device, tenant, body) == 400
     assert Enrollment.objects.count() == 1
     # What the same device says with another certificate, or of another system, is no copy.
     assert post(device, tenant, words(device, OS_VERSION="27.0")) == 200
@@ -194,6 +194,7 @@ def test_a_profile_that_was_fetched_before_the_device_enrolled(
 ) -> None:
     kept = device.post(own_url(tenant), MACHINE, words(device)).body
     enroll(device, tenant)
+    device.connect()
     thief = new_device(enrolled=False)
     thief.serial_number = device.serial_number
     with pytest.raises(NotEnrolled, match="400"):
