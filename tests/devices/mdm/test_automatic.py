@@ -77,6 +77,9 @@ def test_the_place_that_was_chosen_last_counts(new_device: NewDevice, listing: A
     AdeDevice.objects.filter(pk=row.pk).update(blueprint=later)
     device.update_token()
     assert stored(device).blueprint == later
+    event = tenant.audit_events.get(summary="Device enrolled")
+    assert event.metadata
+    assert event.metadata["blueprint"] == "Later"
 
 
 # --- Release and assignment elsewhere ---------------------------------------------------------------------------------

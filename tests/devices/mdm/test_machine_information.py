@@ -1,5 +1,6 @@
 """Machine information that is forged, copied, or of somebody else: nobody gets an enrollment profile for it."""
 
+import hashlib
 import plistlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
@@ -119,6 +120,17 @@ def test_a_certificate_that_only_names_the_authority(device: SimulatedDevice, te
     issuer = apple_issuer() if whose == "apple" else simulated_issuers()[0]
     forged = issued_by(issuer.name, KEYS(2048), signer=KEYS(3072))
     assert post(device, tenant, signed(machine_information(device), forged)) == 400
+
+
+def test_a_certificate_whose_private_key_is_published(
+    device: SimulatedDevice, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert device.activation is not None
+    key = device.activation.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    monkeypatch.setattr(machine_issuers, "PUBLISHED", {hashlib.sha256(key).hexdigest()})
+    assert post(device, tenant, words(device)) == 400
+    monkeypatch.undo()
+    assert post(device, tenant, words(device)) == 200
 
 
 def test_a_chain_that_the_message_brings_itself(device: SimulatedDevice, tenant: Tenant) -> None:
