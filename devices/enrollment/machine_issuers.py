@@ -1,5 +1,6 @@
 """The authorities that issue the certificates with which new devices sign: Apple's, and that of simulated devices."""
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -19,6 +21,10 @@ from devices.wire.issuers import Issuer, check_chain
 # certificates of every developer, so a chain to it alone would say nothing.
 APPLE = Path(__file__).with_name("apple_certificates") / "devices.pem"
 ROOT = "b0b1730ecbc7ff4505142c49f1295e6eda6bcaed7e2c68c5be91b5a11001f024"  # SHA-256 of Apple Root CA
+
+# SHA-256 of the public keys (SubjectPublicKeyInfo) of certificates of this authority whose private keys are published:
+# anybody could sign with them. This one signs requests for activation, and is in the source of programs that send them.
+PUBLISHED = {"37bb311314dc1c1e58b3e3fd6ea09781495f24710b9643bb678e0e93bf304750"}
 
 _SIMULATED = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Simulated device authority")])
 _CURVE = ec.SECP256R1()
@@ -47,6 +53,12 @@ def _others(path: str) -> tuple[Issuer, ...]:
         return tuple(map(Issuer.of, x509.load_pem_x509_certificates(Path(path).read_bytes())))
     except (OSError, ValueError) as error:
         raise ImproperlyConfigured(f"IRU_ADE_AUTHORITIES names no file with certificates in PEM: {error}") from None
+
+
+def is_published(key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey) -> bool:
+    """Whether the private key of a certificate can be read by anybody, so that its signatures show nothing."""
+    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(spki).hexdigest() in PUBLISHED
 
 
 def simulated_issuers() -> list[Issuer]:

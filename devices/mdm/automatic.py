@@ -62,12 +62,13 @@ def check_machine(tenant: Tenant, ticket: Ticket, serial_number: str) -> None:
 def refuse_replay(tenant: Tenant, serial_number: str, digest: str) -> None:
     """Raise MdmRefused for machine information with which a device is enrolled: somebody has kept a copy.
 
-    A device that was told to erase itself, has left, or is silent for a day may come back with the same words.
+    A device that was told to erase itself, has left, or is silent for a day may come back with the same words; so may
+    one that never connected, because it has not heard that it is enrolled.
     """
     devices = tenant.devices.alias(upper=Upper("serial_number")).filter(upper=serial_number.upper())
     device = devices.defer("record_json").select_related("seen").first()
     enrollment = enrollment_of(device) if device else None
-    if device is None or enrollment is None or enrollment.enrolled_at is None:
+    if device is None or enrollment is None or enrollment.enrolled_at is None or enrollment.session_at is None:
         return
     if not any(ticket.get("m") == digest for ticket in enrollment.certificates.values_list("ticket", flat=True)):
         return

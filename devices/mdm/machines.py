@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from devices.enrollment.machine_issuers import real_issuers, simulated_issuers
+from devices.enrollment.machine_issuers import is_published, real_issuers, simulated_issuers
 from devices.mdm.messages import Message
 from devices.mdm.refusals import MdmRefused
 from devices.wire import cms
@@ -42,13 +42,14 @@ def read_machine(body: bytes) -> Machine:
     simulated = any(issuer.has_issued(certificate) for issuer in simulated_issuers())
     if not simulated and not any(issuer.has_issued(certificate) for issuer in real_issuers()):
         raise MdmRefused(f"No authority of devices has issued the signer's certificate: {_issuer(certificate)}")
-    if isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) and signature.content is not None:
-        try:
-            signature.verify(signature.content, key)
-        except cms.BadSignature:
-            raise MdmRefused("The signature is of other machine information.") from None
-    else:
+    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) or signature.content is None:
         raise MdmRefused("The machine information has no content, or a key that devices do not have.")
+    if is_published(key):
+        raise MdmRefused("The private key of the signer's certificate is published.")
+    try:
+        signature.verify(signature.content, key)
+    except cms.BadSignature:
+        raise MdmRefused("The signature is of other machine information.") from None
     message = Message.read(signature.content)
     machine = Machine(
         serial_number=message.text("SERIAL", maximum=_LONGEST),

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from devices.mdm.setup import LONGEST
 from devices.models import Device, DeviceCommand, Enrollment
 
 # A page that asks for news keeps its session alive, so it stops before an idle session would end.
@@ -19,8 +20,13 @@ UNREACHABLE = (
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """What the card shows. An enrollment that is over has no certificate and no pushes."""
+    """What the card shows. An enrollment that is over has no certificate and no pushes.
 
+    `waits_until` is when a device in Setup Assistant is let go at the latest; None for one that does not wait there.
+    """
+
+    enrolled_by: str
+    waits_until: datetime | None
     enrolled_at: datetime | None
     ended_at: datetime | None
     certificate_until: datetime | None
@@ -38,7 +44,10 @@ def connection(device: Device) -> Connection | None:
     live = enrollment.state in Enrollment.LIVE
     valid = enrollment.certificates.filter(revoked_at=None, superseded_at=None).order_by("-not_after")
     until = valid.values_list("not_after", flat=True).first() if live else None
+    waits_since = enrollment.enrolled_at if live and enrollment.awaiting_configuration else None
     return Connection(
+        enrolled_by=enrollment.get_kind_display(),
+        waits_until=waits_since and waits_since + LONGEST,
         enrolled_at=enrollment.enrolled_at,
         ended_at=enrollment.ended_at,
         certificate_until=until,

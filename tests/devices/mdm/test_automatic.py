@@ -8,9 +8,13 @@ from django.utils import timezone
 from access.models import Tenant
 from devices.enrollment.ade_profiles import own_url
 from devices.enrollment.machine_issuers import issue_simulated
+from devices.mdm.setup import LONGEST
+from devices.mdm.simulator.device import Cut
 from devices.mdm.simulator.enrolling import NotEnrolled
 from devices.mdm.simulator.setup_assistant import activate, fetch_profile
+from devices.mdm.simulator.transports import ConnectionCut
 from devices.models import AdeDevice, AdeIntegration, Blueprint, Device, DeviceInventory, DeviceSeen, Enrollment
+from devices.pages.device_connection import connection
 from tests.devices.mdm.assigned import assign, enroll
 from tests.devices.mdm.conftest import NewDevice, stored
 from tests.devices.sending import send
@@ -38,12 +42,19 @@ def test_an_assigned_device_enrolls_and_is_let_go(
     [event] = tenant.audit_events.filter(summary="Device enrolled")
     assert event.metadata
     assert event.metadata["enrollment_type"] == "Automated Device Enrollment"
+    card = connection(known)
+    assert card
+    assert card.enrolled_by == "Automated Device Enrollment"
+    assert card.waits_until == enrollment.enrolled_at + LONGEST  # type: ignore[operator]
     said = device.connect()
     assert ("DeviceConfigured", "Acknowledged") in said
     assert said.index(("DeviceInformation", "Acknowledged")) < said.index(("DeviceConfigured", "Acknowledged"))
     assert device.state.configured
     enrollment.refresh_from_db()
     assert not enrollment.awaiting_configuration
+    card = connection(known)
+    assert card
+    assert card.waits_until is None
     assert "DeviceConfigured" not in [request for request, _ in device.connect()]
 
 
@@ -66,6 +77,9 @@ def test_the_place_that_was_chosen_last_counts(new_device: NewDevice, listing: A
     AdeDevice.objects.filter(pk=row.pk).update(blueprint=later)
     device.update_token()
     assert stored(device).blueprint == later
+    event = tenant.audit_events.get(summary="Device enrolled")
+    assert event.metadata
+    assert event.metadata["blueprint"] == "Later"
 
 
 # --- Release and assignment elsewhere ---------------------------------------------------------------------------------
@@ -143,6 +157,22 @@ def test_a_device_that_failed_half_way_tries_again(
     assert [each.state for each in Enrollment.objects.order_by("pk")] == ["out", "enrolled"]
 
 
+def test_a_device_that_did_not_hear_that_it_is_enrolled_tries_again(
+    new_device: NewDevice, listing: AdeIntegration, tenant: Tenant
+) -> None:
+    device = new_device(enrolled=False)
+    assign(device, listing)
+    device.activation = activate(device, issue_simulated)
+    device.install(fetch_profile(device, own_url(tenant), device.activation))
+    device.authenticate()
+    device.cut = Cut.AFTER
+    with pytest.raises(ConnectionCut):
+        device.update_token()
+    assert Enrollment.objects.get().state == "enrolled"
+    enroll(device, tenant)
+    assert ("DeviceConfigured", "Acknowledged") in device.connect()
+
+
 def test_the_same_words_after_the_device_has_left_or_was_silent(
     new_device: NewDevice, listing: AdeIntegration, tenant: Tenant
 ) -> None:
@@ -151,6 +181,7 @@ def test_the_same_words_after_the_device_has_left_or_was_silent(
     enroll(device, tenant)
     device.unenroll()
     enroll(device, tenant)
+    device.connect()
     with pytest.raises(NotEnrolled, match="400"):
         enroll(device, tenant)
     known = stored(device)

@@ -1,5 +1,6 @@
 """Machine information that is forged, copied, or of somebody else: nobody gets an enrollment profile for it."""
 
+import hashlib
 import plistlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
@@ -92,9 +93,12 @@ def test_requests_in_another_form(device: SimulatedDevice, tenant: Tenant) -> No
     assert post(device, tenant, words(device)) == 404
 
 
-def test_a_signature_over_other_words(device: SimulatedDevice, tenant: Tenant) -> None:
-    body, serial = words(device), device.serial_number.encode()
-    assert post(device, tenant, body.replace(serial, serial[:-1] + b"9")) == 400
+def test_a_signature_over_other_words(device: SimulatedDevice, tenant: Tenant, listing: AdeIntegration) -> None:
+    """The serial number of another device that Apple has assigned is put into what a device has signed."""
+    other = device.serial_number[:-1] + "9"
+    assign(device, listing, serial_number=other)
+    body = words(device)
+    assert post(device, tenant, body.replace(device.serial_number.encode(), other.encode())) == 400
     assert post(device, tenant, body) == 200
 
 
@@ -116,6 +120,17 @@ def test_a_certificate_that_only_names_the_authority(device: SimulatedDevice, te
     issuer = apple_issuer() if whose == "apple" else simulated_issuers()[0]
     forged = issued_by(issuer.name, KEYS(2048), signer=KEYS(3072))
     assert post(device, tenant, signed(machine_information(device), forged)) == 400
+
+
+def test_a_certificate_whose_private_key_is_published(
+    device: SimulatedDevice, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert device.activation is not None
+    key = device.activation.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    monkeypatch.setattr(machine_issuers, "PUBLISHED", {hashlib.sha256(key).hexdigest()})
+    assert post(device, tenant, words(device)) == 400
+    monkeypatch.undo()
+    assert post(device, tenant, words(device)) == 200
 
 
 def test_a_chain_that_the_message_brings_itself(device: SimulatedDevice, tenant: Tenant) -> None:
@@ -177,8 +192,8 @@ def test_words_that_are_no_property_list(device: SimulatedDevice, tenant: Tenant
 def test_copied_machine_information(device: SimulatedDevice, tenant: Tenant, new_device: NewDevice) -> None:
     body = words(device)
     enroll(device, tenant)
-    assert post(device, tenant, body) == 400
     assert device.connect()
+    assert post(device, tenant, body) == 400
     assert Enrollment.objects.count() == 1
     # What the same device says with another certificate, or of another system, is no copy.
     assert post(device, tenant, words(device, OS_VERSION="27.0")) == 200
@@ -191,6 +206,7 @@ def test_a_profile_that_was_fetched_before_the_device_enrolled(
 ) -> None:
     kept = device.post(own_url(tenant), MACHINE, words(device)).body
     enroll(device, tenant)
+    device.connect()
     thief = new_device(enrolled=False)
     thief.serial_number = device.serial_number
     with pytest.raises(NotEnrolled, match="400"):
