@@ -43,9 +43,6 @@ class Current:
         }
         return {"Declarations": listed, "DeclarationsToken": self.token}
 
-    def declaration(self, kind: str, identifier: str) -> Declaration | None:
-        return next((each for each in self.declarations if (each.kind, each.identifier) == (kind, identifier)), None)
-
 
 def declarations_of(device: Device) -> list[Declaration]:
     """All that the device is to have; empty for one that takes no declarations."""
@@ -75,23 +72,29 @@ def declarations_of(device: Device) -> list[Declaration]:
     return [activation, *found]
 
 
+def declaration_of(device: Device, kind: str, identifier: str) -> Declaration | None:
+    return next((each for each in declarations_of(device) if (each.kind, each.identifier) == (kind, identifier)), None)
+
+
 def current(device: Device, enrollment: Enrollment) -> Current:
-    """The declarations of a locked device. What the device can fetch from now on is noted."""
+    """The declarations of a locked device, which is told of them: their token is noted."""
     declarations = declarations_of(device)
     token = declarations_token(declarations)
-    row = noted(device, enrollment)
-    if row is None or row.token != token:
-        now = timezone.now()
-        fresh = {"token": token, "changed_at": now}
-        if row is None:
-            # What was noted of a former enrollment is over.
-            fresh |= {"enrollment": enrollment, "status": {}, "states": {}, "errors": [], "strangers": []}
-            fresh["reported_at"] = None
-        DeviceDeclarations.objects.update_or_create(device=device, defaults=fresh)
-        return Current(declarations, token, now)
+    row = noted(device, enrollment) or begun(device, enrollment)
+    if row.token != token:
+        row.token, row.changed_at = token, timezone.now()
+        row.save(update_fields=["token", "changed_at"])
     return Current(declarations, token, row.changed_at)
 
 
 def noted(device: Device, enrollment: Enrollment) -> DeviceDeclarations | None:
     """What was noted of the declarations of this enrollment."""
     return DeviceDeclarations.objects.filter(device=device, enrollment=enrollment).first()
+
+
+def begun(device: Device, enrollment: Enrollment) -> DeviceDeclarations:
+    """An empty row for an enrollment of which nothing was noted. That of a former one is over."""
+    row = DeviceDeclarations(device=device, enrollment=enrollment)
+    DeviceDeclarations.objects.filter(device=device).delete()
+    row.save(force_insert=True)
+    return row

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from django.utils import timezone
 
-from devices.declarations.current import current, noted
+from devices.declarations.current import begun, declarations_of, noted
 from devices.declarations.status_items import BUILD, FILEVAULT, OS_VERSION, SUPPLEMENTAL_BUILD, states_in, values_in
 from devices.inventory.answers import flag, given, rows, section, text
 from devices.inventory.reports import Report, store_report
@@ -28,14 +28,11 @@ def take_report(device: Device, enrollment: Enrollment, report: Mapping[str, Any
     declarations, and still keeps the facts of the device that it does not say. What a device says of a declaration
     that it was not given changes nothing.
     """
-    now = current(device, enrollment)
-    row = noted(device, enrollment)
-    if row is None:
-        raise AssertionError("What a device can fetch is noted.")
+    row = noted(device, enrollment) or begun(device, enrollment)
     items, full = section(report, "StatusItems"), flag(report, "FullReport") is True
     said = values_in(items)
     row.status = said if full else {**row.status, **said}
-    tokens = {each.identifier: each.server_token for each in now.declarations}
+    tokens = {each.identifier: each.server_token for each in declarations_of(device)}
     row.states = _fitting(_states(device, row, items, tokens, full=full))
     errors = [_error(each) for each in (rows(report, "Errors") or [])[:MOST_ERRORS]]
     if errors or full:

@@ -12,7 +12,7 @@ from devices.commands import queue
 from devices.commands.internal.declarative_management import DeclarativeManagement
 from devices.commands.internal.device_information import DeviceInformation
 from devices.declarations import planning
-from devices.declarations.current import current
+from devices.declarations.current import current, declaration_of
 from devices.declarations.reports import take_report
 from devices.enrollment.enrollments import wake
 from devices.fleet.contact import note_contact
@@ -66,7 +66,7 @@ def answer(identity: Identity, message: Message) -> dict[str, Any] | None:
         case ["declaration-items"]:
             return current(device, enrollment).items()
         case ["declaration", kind, identifier]:
-            found = current(device, enrollment).declaration(kind, identifier)
+            found = declaration_of(device, kind, identifier)
             if found is None:
                 raise Unknown
             return found.document()

@@ -37,7 +37,7 @@ class DeviceDeclarations(models.Model):
 
     device = models.OneToOneField(Device, on_delete=models.CASCADE, primary_key=True, related_name="declarations")
     enrollment = models.ForeignKey(Enrollment, on_delete=models.CASCADE, related_name="+")
-    # The DeclarationsToken that the device can fetch, and since when it is the same.
+    # The DeclarationsToken that the device was told, and since when it is the same. Empty: it is to be told.
     token = models.CharField(max_length=64, blank=True)
     changed_at = models.DateTimeField(default=timezone.now)
     # The reported values by the names of their status items.

@@ -13,7 +13,7 @@ from devices.blueprints.required_versions import require_no_version, require_ver
 from devices.declarations import planning
 from devices.enrollment.profiles import enrollment_profile
 from devices.mdm.questions import ask_inventory
-from devices.mdm.simulator.declarations import ask, report
+from devices.mdm.simulator.declarations import ask, live, report
 from devices.mdm.simulator.device import SimulatedDevice
 from devices.models import Blueprint, DeviceDeclarations, Enrollment, RequiredVersion
 from tests.devices.mdm.apple_answers import check_in_faults
@@ -207,6 +207,28 @@ def test_a_device_gets_the_newest_token_even_after_it_was_queued(new_device: New
     assert first != second == row_of(device).token
 
 
+@pytest.mark.parametrize("endpoint", ["status", f"declaration/configuration/{UPDATE}"])
+def test_a_device_that_speaks_before_it_is_told_is_told_all_the_same(
+    endpoint: str, new_device: NewDevice, blueprint: Blueprint
+) -> None:
+    device = new_device("mac")
+    sessions(device)
+    require(blueprint)
+    assert ask(device, endpoint, b'{"StatusItems": {}}').status == 200
+    assert sessions(device) == ["DeclarativeManagement"]
+    assert UPDATE in names(device)
+
+
+def test_a_device_that_has_fetched_the_list_by_itself_is_not_told(new_device: NewDevice, blueprint: Blueprint) -> None:
+    device = new_device("mac")
+    sessions(device)
+    require(blueprint)
+    device.state.declared.due = True
+    live(device)
+    assert UPDATE in names(device)
+    assert sessions(device) == []
+
+
 def test_a_requirement_costs_the_same_for_many_devices(new_device: NewDevice, blueprint: Blueprint) -> None:
     for _ in range(3):
         new_device("iphone")
@@ -220,7 +242,7 @@ def test_check_ins_cost_few_statements(new_device: NewDevice, blueprint: Bluepri
     device = new_device("mac")
     require(blueprint)
     sessions(device)
-    with counted(6, "Idle of a device that was planned"):
+    with counted(7, "Idle of a device that was planned"):
         device.say("Idle")
     for endpoint in ("tokens", "declaration-items", f"declaration/configuration/{UPDATE}"):
         with counted(5, endpoint):
