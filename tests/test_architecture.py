@@ -41,6 +41,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"blueprints", "security", "bulk"},
         {"commands"},
         {"library"},
+        {"declarations"},
         {"inventory"},
         {"fleet"},
         {"enrollment", "prism"},

@@ -10,7 +10,9 @@ from django.utils import timezone
 
 from access.audit.events import Actor, Target, difference, log_event
 from access.models import AuditEvent, Tenant
+from devices.blueprints.required_versions import copy_required_versions
 from devices.blueprints.templates import Template, template
+from devices.declarations import planning
 from devices.enrollment import codes as enrollment_codes
 from devices.fleet import records
 from devices.library.assignment import library_items
@@ -44,8 +46,8 @@ def create_blueprint(
     """Create a blueprint. Without an enrollment code it gets a random one of six digits.
 
     From a `source` it copies the params, and the color and icon if none are given. From a blueprint it also copies the
-    library items. Raises BlueprintTypeMismatch if `type` differs from the source blueprint's, and ValidationError for a
-    name or code that the tenant already uses.
+    library items and the required versions. Raises BlueprintTypeMismatch if `type` differs from the source blueprint's,
+    and ValidationError for a name or code that the tenant already uses.
     """
     enrollment_codes.lock(tenant)
     if isinstance(source, Blueprint) and (type := type or source.type) != source.type:
@@ -66,6 +68,7 @@ def create_blueprint(
     blueprint.save(force_insert=True)
     if isinstance(source, Blueprint):
         _copy_library(source, blueprint)
+        copy_required_versions(source, blueprint)
         log_activity(list(library_items(blueprint)), actor, LibraryActivity.Type.ASSIGNMENT_CHANGED)
     log_event(target=_target(blueprint), actor=actor, action=AuditEvent.Action.CREATE, summary="Blueprint created")
     return blueprint
@@ -138,6 +141,8 @@ def delete_blueprint(*, tenant: Tenant, blueprint_id: UUID, actor: Actor) -> Non
     log_activity(list(library_items(blueprint)), actor, LibraryActivity.Type.ASSIGNMENT_CHANGED)
     blueprint.assignments.all().delete()
     blueprint.nodes.all().delete()
+    blueprint.required_versions.all().delete()
+    planning.reconsider(blueprint)
     blueprints_changed([blueprint.pk])
     devices = blueprint.devices.update(is_removed=True, mdm_enabled=False)
     records.refresh_sharing(blueprint.devices.values_list("pk", flat=True))

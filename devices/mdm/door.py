@@ -40,7 +40,7 @@ class Handler:
 
 HANDLERS = {
     "/check-in": Handler(
-        check_in.answer, frozenset({"PUT"}), frozenset({"application/x-apple-aspen-mdm-checkin"}), 1 * MIB
+        check_in.answer, frozenset({"PUT"}), frozenset({"application/x-apple-aspen-mdm-checkin"}), 6 * MIB
     ),
     "/connect": Handler(connect.answer, frozenset({"PUT"}), frozenset({"application/x-apple-aspen-mdm"}), 8 * MIB),
     "/scep": Handler(scep.answer, frozenset({"GET", "POST"}), frozenset(), 64 * KIB),

@@ -13,4 +13,5 @@ def ask_inventory(device: Device, enrollment: Enrollment) -> None:
     """Queue every question that the locked device takes; those that wait already stay. It wakes nothing."""
     queue.enqueue(device=device, orders=QUESTIONS)
     enrollment.inventory_at = timezone.now()
-    enrollment.save(update_fields=["inventory_at"])
+    enrollment.declared = ""  # once a day in any case, so that a device that missed a change gets it
+    enrollment.save(update_fields=["inventory_at", "declared"])

@@ -25,7 +25,7 @@ from devices.enrollment.profiles import IDENTIFIER
 from devices.fleet import records
 from devices.fleet.contact import note_contact
 from devices.fleet.secrets import reveal_command_secret
-from devices.mdm import rollout
+from devices.mdm import declarative, rollout
 from devices.mdm.identity import Identity
 from devices.mdm.messages import Message
 from devices.mdm.refusals import MdmRefused
@@ -127,6 +127,7 @@ def _turn(identity: Identity, enrollment: Enrollment, report: Report, kept: Kept
         records.refresh([device.pk], locked=True)
     if _take(report, waiting, here, kept):
         here.refused_rounds = 0
+    waiting += declarative.tell(device, here)
     waiting = [row for row in waiting if row.status in DeviceCommand.UNFINISHED]
     command = _deliver_next(waiting, here, expired=identity.expired)
     # What is missing is looked for when nothing else is left: a change while the session lasted is not overlooked.

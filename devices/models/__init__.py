@@ -4,6 +4,7 @@ from devices.models.blueprint_routing import BlueprintRouting, RoutingActivity
 from devices.models.blueprints import Blueprint
 from devices.models.bulk import BulkAction, BulkResult
 from devices.models.commands import DeviceCommand, Order
+from devices.models.declarations import DeviceDeclarations, RequiredVersion
 from devices.models.desired import DeviceItem
 from devices.models.devices import (
     APPLE,
@@ -71,6 +72,7 @@ __all__ = [
     "DeviceActivity",
     "DeviceCertificate",
     "DeviceCommand",
+    "DeviceDeclarations",
     "DeviceInventory",
     "DeviceItem",
     "DeviceNote",
@@ -94,6 +96,7 @@ __all__ = [
     "PrismReport",
     "PrismTotal",
     "PushCertificate",
+    "RequiredVersion",
     "RoutingActivity",
     "SelfServiceCategory",
     "Severity",

@@ -2,7 +2,7 @@
 
 import secrets
 import uuid
-from datetime import date
+from datetime import date, time
 from typing import Any
 
 from django.db import models, transaction
@@ -55,6 +55,8 @@ def _value(field: Any, tenant: Tenant) -> Any:
             return timezone.now()
         case models.DateField():
             return date(2026, 1, 1)
+        case models.TimeField():
+            return time(18)
         case models.BinaryField():
             return b"sealed"
         case models.JSONField():

@@ -45,6 +45,8 @@ class Command(BaseCommand):
         add("--lost-answers", type=float, default=0, metavar="SHARE", help="sessions in which the connection is cut")
         add("--check-out", type=float, default=0, metavar="SHARE", help="sessions before which a person unenrolls")
         add("--errors", nargs="*", default=[], metavar="REQUESTTYPE", help="commands that are answered with an error")
+        add("--refuse-declarations", nargs="*", default=[], metavar="TYPE", help="declarations that are found invalid")
+        add("--wait-for-deadlines", action="store_true", help="install a required version at its deadline, not at once")
         add("--duplicates", action="store_true", help="send every answer twice")
         add("--parent", type=int, metavar="PID", help="stop when this process is no longer the parent")
         add("--stay-erased", action="store_true", help="do not enroll an erased device again")
@@ -62,6 +64,8 @@ class Command(BaseCommand):
                 lost_answers=options["lost_answers"],
                 check_out=options["check_out"],
                 errors=frozenset(options["errors"]),
+                refused_declarations=frozenset(options["refuse_declarations"]),
+                waits_for_deadlines=options["wait_for_deadlines"],
                 duplicates=options["duplicates"],
                 stay_erased=options["stay_erased"],
             ),

@@ -196,8 +196,7 @@ def _configured(device: "SimulatedDevice", command: dict[str, Any]) -> dict[str,
 
 
 def _declarations(device: "SimulatedDevice", command: dict[str, Any]) -> dict[str, Any]:
-    if "Data" in command:
-        device.state.settings["SyncTokens"] = bytes(command["Data"])
+    device.state.declared.turn_on()
     return {}
 
 

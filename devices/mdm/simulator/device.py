@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
-from devices.mdm.simulator import enrolling
+from devices.mdm.simulator import declarations, enrolling
 from devices.mdm.simulator.deeds import CommandError, carry_out
 from devices.mdm.simulator.enrolling import EnrollmentProfile, Identity, NotEnrolled
 from devices.mdm.simulator.keys import KeySource, new_key
@@ -19,7 +19,7 @@ from devices.mdm.simulator.transports import Answer, ConnectionCut, Transport
 from devices.wire import cms, plists
 
 CHECK_IN, CONNECT = "application/x-apple-aspen-mdm-checkin", "application/x-apple-aspen-mdm"
-WITHOUT_TOPIC = {"SetBootstrapToken", "GetBootstrapToken"}
+WITHOUT_TOPIC = {"SetBootstrapToken", "GetBootstrapToken", "DeclarativeManagement"}
 LONGEST_SESSION = 200  # commands, after which the server is said to send them without end
 # What a device does not do while its passcode has not been typed, and what a Mac in Power Nap does.
 NEEDS_PASSCODE = {"InstallProfile", "RemoveProfile", "InstallApplication", "RemoveApplication", "Settings"}
@@ -47,6 +47,9 @@ class Switches:
     scep_get: bool = False  # the SCEP request is in the address
     answers_before_renewal: bool = False  # the answer to a renewal is signed with the former certificate
     checks_out: bool = True  # whether it says that it leaves
+    refuses_declarations: set[str] = field(default_factory=set)  # types that are found invalid
+    updates_early: bool = False  # a person does not wait for the deadline of a system update
+    lies: bool = False  # it reports success for a declaration that it was never given
     # The form of signatures. The defaults are what many Macs send.
     digest: str = "sha1"
     attributes: bool = False
@@ -135,8 +138,8 @@ class SimulatedDevice:
 
     def authenticate(self) -> None:
         facts = {
-            "OSVersion": self.kind.os_version,
-            "BuildVersion": self.kind.build,
+            "OSVersion": self.state.os_version,
+            "BuildVersion": self.state.build,
             "ProductName": self.kind.product_name,
             "SerialNumber": self.serial_number,
         }
@@ -247,6 +250,7 @@ class SimulatedDevice:
                 answer = self.respond(plists.loads(answer.body))
             else:
                 raise AssertionError("The server sends commands without end.")
+            declarations.live(self)
         return self.conversation[first:]
 
     def respond(self, delivery: dict[str, Any]) -> Answer:

@@ -23,7 +23,9 @@ class Habits:
     not_now: float = 0
     lost_answers: float = 0
     errors: frozenset[str] = frozenset()  # RequestTypes
+    refused_declarations: frozenset[str] = frozenset()  # types
     duplicates: bool = False
+    waits_for_deadlines: bool = False  # a person installs a required version at once otherwise
     stay_erased: bool = False  # a person enrolls an erased device again otherwise
     check_out: float = 0  # a person removes the profile
 
@@ -67,6 +69,8 @@ class SimulatedFleet:
         for device in self.devices:
             device.switches.errors = set(habits.errors)
             device.switches.duplicates = habits.duplicates
+            device.switches.refuses_declarations = set(habits.refused_declarations)
+            device.switches.updates_early = not habits.waits_for_deadlines
 
     def run(self, *, every: float, threads: int, stop: Event, wake: Event) -> None:
         """Have every device connect now, every few seconds, and when `wake` is set, until `stop` is set."""
@@ -126,7 +130,7 @@ class SimulatedFleet:
         device.switches.not_now = int(self._happens(self.habits.not_now))
         if self._happens(self.habits.lost_answers):
             device.cut = self.random.choice(list(Cut))
-        before = len(device.conversation)
+        before, version = len(device.conversation), device.state.os_version
         try:
             device.connect()
         finally:
@@ -136,6 +140,8 @@ class SimulatedFleet:
                 self.totals.answers.update(answers)
             for kind, status in answers:
                 self.tell(f"{device.serial_number}: {kind}, {status}.")
+            if device.state.os_version != version:
+                self.tell(f"{device.serial_number} has updated itself to {device.state.os_version}.")
             if device.removed_by is not None:
                 self.tell(f"{device.serial_number} was told {device.removed_by} and has removed its profile.")
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from devices.mdm.simulator.declarations import Declared
 from devices.mdm.simulator.kinds import Kind
 
 
@@ -11,6 +12,9 @@ class State:
     """Everything that a person who holds the device could find out, and that erasing it puts back."""
 
     name: str
+    os_version: str
+    build: str
+    declared: Declared = field(default_factory=Declared)
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)  # by identifier
     apps: list[dict[str, Any]] = field(default_factory=list)
     managed_apps: dict[str, str] = field(default_factory=dict)  # Apple's Status by identifier
@@ -41,6 +45,8 @@ class State:
         ]
         return cls(
             name=name,
+            os_version=kind.os_version,
+            build=kind.build,
             apps=[dict(app) for app in kind.apps],
             users=users if kind.mac else [],
             passcode="4711" if kind.mobile else None,

@@ -3,11 +3,12 @@
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from devices.commands import EVERY_COMMAND
 from devices.fleet.secrets import store_secret
 from devices.library.desired.ways import WAYS
-from devices.models import APPLE, Device, DeviceCommand, DeviceItem, DeviceSecret
+from devices.models import APPLE, Device, DeviceCommand, DeviceItem, DeviceSecret, Enrollment
 from tests.factories.devices import ContentsFactory, CustomProfileFactory
 
 BODIES: dict[str, list[dict[str, Any]]] = {
@@ -45,6 +46,9 @@ def delivered(device: Device, id: str, body: dict[str, Any], monkeypatch: pytest
     monkeypatch.setattr("devices.commands.renew_mdm_profile.renewal_profile", lambda device: b"profile")
     monkeypatch.setattr("devices.commands.erase.return_profile", lambda device: b"profile")
     store_secret(device=device, kind=DeviceSecret.Kind.UNLOCK_TOKEN, value=UNLOCK_TOKEN)
+    if id == "declarative_management":
+        enrolled = {"udid": f"UDID-{device.pk}", "state": "enrolled", "created_at": timezone.now()}
+        Enrollment.objects.create(tenant=device.tenant, device=device, **enrolled)
     command = EVERY_COMMAND[id]
     request = command.request(device, command.body.model_validate(body) if command.body else None)
     row = DeviceCommand(device=device, command=id, request_type=request.type, payload=request.parameters)

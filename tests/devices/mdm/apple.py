@@ -70,6 +70,7 @@ SCHEMAS: dict[str, Schema] = {
     "UserList": Schema(_on(MAC, PHONE), {}, supervised=_on(MAC)),
     "ManagedApplicationList": Schema(EVERY, _keys("list", "Identifiers")),
     "ActivationLockBypassCode": Schema(_on(MAC, PHONE), {}, supervised=_on(MAC, PHONE)),
+    "DeclarativeManagement": Schema(EVERY, _keys("data", "Data")),
     "ClearPasscode": Schema(_on(PHONE), _keys("data", "UnlockToken", required=True)),
     "DeleteUser": Schema(
         _on(MAC, PHONE),

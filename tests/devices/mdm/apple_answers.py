@@ -269,6 +269,9 @@ TokenUpdate mpt
   data pt: UnlockToken
 CheckOut mpt
   text: MessageType! Topic! UDID!
+DeclarativeManagement mpt
+  text: MessageType! UDID! Endpoint!
+  data: Data
 SetBootstrapToken m
   text: MessageType! UDID!
   data: BootstrapToken

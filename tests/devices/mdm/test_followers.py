@@ -45,8 +45,8 @@ def test_the_questions_for_a_supervised_device_come_in_the_same_session(tenant: 
         status, uuid = "Acknowledged", sent["CommandUUID"]
         answer = information(Platform.MAC) if asked[-1] == "DeviceInformation" else {}
     assert asked[0] == "DeviceInformation"
-    assert len(asked) == len(QUESTIONS) + 2 - 1  # a Mac is not asked for its managed apps
-    assert {"UserList", "ActivationLockBypassCode"} <= {*asked}
+    assert len(asked) == len(QUESTIONS) + 3 - 1  # a Mac is not asked for its managed apps
+    assert {"UserList", "ActivationLockBypassCode", "DeclarativeManagement"} <= {*asked}
 
 
 def test_what_follows_the_last_question_does_not_wait_for_a_push(tenant: Tenant) -> None:
@@ -55,6 +55,8 @@ def test_what_follows_the_last_question_does_not_wait_for_a_push(tenant: Tenant)
     ask(mac, "device_information")
     sent = session.connect("Idle")
     follower = session.connect("Acknowledged", sent["CommandUUID"], **information(Platform.MAC))
+    assert follower["Command"]["RequestType"] == "DeclarativeManagement"
+    follower = session.connect("Acknowledged", follower["CommandUUID"])
     assert follower["Command"]["RequestType"] == "UserList"
 
 

@@ -15,6 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from access.models import Tenant
+from devices.declarations import planning
 from devices.mdm.simulator.apns import SimulatedApns
 from devices.mdm.simulator.authority import Authority
 from devices.mdm.simulator.device import SimulatedDevice
@@ -95,6 +96,7 @@ def fleet(new_device: NewDevice) -> list[SimulatedDevice]:
     devices = [new_device("iphone") for _ in range(DEVICES)]
     DeviceCommand.objects.all().delete()  # the questions about the inventory
     for device in devices:
+        planning.plan(stored(device), stored(device).enrollments.get())  # it knows of its declarations
         for command, body in SENT.items():
             send(stored(device), command, **body)
     return devices

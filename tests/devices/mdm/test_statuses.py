@@ -50,7 +50,7 @@ def test_a_host_of_no_tenant(mdm: Tenant) -> None:
 
 @pytest.mark.parametrize(
     ("path", "kind", "size"),
-    [("/connect", CONNECT, 8 << 20), ("/check-in", CHECK_IN, 1 << 20), ("/scep?operation=PKIOperation", "", 64 << 10)],
+    [("/connect", CONNECT, 8 << 20), ("/check-in", CHECK_IN, 6 << 20), ("/scep?operation=PKIOperation", "", 64 << 10)],
 )
 def test_a_body_that_is_too_large(mdm: Tenant, path: str, kind: str, size: int) -> None:
     method = "POST" if path.startswith("/scep") else "PUT"
@@ -61,6 +61,13 @@ def test_a_body_that_is_too_large(mdm: Tenant, path: str, kind: str, size: int) 
         method, path, b"x", content_type=kind, headers={"host": HOST}, CONTENT_LENGTH=str(size + 1)
     )
     assert small.status_code == 413
+
+
+def test_only_a_status_report_may_be_large(new_device: NewDevice) -> None:
+    device = new_device()
+    large = bytes(1 << 20)
+    assert device.check_in("SetBootstrapToken", BootstrapToken=large).status == 413
+    assert device.check_in("DeclarativeManagement", Endpoint="tokens", Data=large).status == 200
 
 
 def test_a_body_of_another_type(new_device: NewDevice) -> None:
