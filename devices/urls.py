@@ -26,6 +26,7 @@ from devices.pages import (
     prism,
     push_certificate,
     reference,
+    required_versions,
     routing,
     secrets,
     users,
@@ -123,6 +124,11 @@ urlpatterns = [
     path("blueprints/<uuid:blueprint_id>/", blueprints.blueprint_page, name="blueprint"),
     path("blueprints/<uuid:blueprint_id>/edit/", blueprints.edit, name="blueprint-edit"),
     path("blueprints/<uuid:blueprint_id>/delete/", blueprints.delete, name="blueprint-delete"),
+    path(
+        "blueprints/<uuid:blueprint_id>/required-version/<slug:family>/",
+        required_versions.edit,
+        name="blueprint-required-version",
+    ),
     path("blueprints/<uuid:blueprint_id>/link/", blueprint_enrollment.create_link, name="blueprint-link"),
     path(
         "blueprints/<uuid:blueprint_id>/link/replace/",

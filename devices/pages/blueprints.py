@@ -23,6 +23,7 @@ from devices.pages.blueprint_enrollment import enrollment
 from devices.pages.forms.blueprints import BlueprintFilter, BlueprintForm, LibraryItemForm, NewBlueprintForm
 from devices.pages.forms.devices import TypeToConfirmForm
 from devices.pages.listing import listing
+from devices.pages.required_versions import requirements
 
 
 @requires(Capability.VIEW)
@@ -50,6 +51,7 @@ def blueprint_page(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
         "blueprint": blueprint,
         "assignments": assigned.order_by("library_item__name", "node__name", "pk"),
         "is_map": blueprint.type == Blueprint.Type.MAP,
+        "requirements": requirements(blueprint),
         **enrollment(request, blueprint),
     }
     return render(request, "devices/blueprints/page.html", context)

@@ -20,6 +20,7 @@ from devices.fleet import devices as services
 from devices.inventory import lists as inventory
 from devices.pages.device_commands import carrier_link, carrier_warning
 from devices.pages.device_connection import are_live, connection, state_of
+from devices.pages.device_declarations import declared
 from devices.pages.device_frame import about, fleet_size, in_table, own_device
 from devices.pages.device_history import history
 from devices.pages.device_overview import overview
@@ -62,6 +63,7 @@ def device_page(request: PageRequest, device_id: UUID) -> HttpResponse:
         "cards": cards,
         "details": details,
         "connection": connection(device),
+        "declared": declared(device),
         "lost_mode": getattr(device, "lost_mode", None),
     }
     return render(request, "devices/overview.html", about(request, device, "overview", **context))

@@ -76,6 +76,7 @@ def ids(tenant: Tenant, owner: Administrator) -> dict[str, Any]:
         "command_id": device.commands.exclude(command="").latest("pk").uuid,
         "note_id": device.notes.get().uuid,
         "kind": "filevault_key",
+        "family": "mac",
         "action": "restart",
         "blueprint_id": device.blueprint.uuid,
         "assignment_id": device.blueprint.assignments.get().pk,

@@ -33,6 +33,7 @@ type Examples = dict[str, Any]
 # Parts of a route that name no object of a tenant.
 WORDS = {
     "kind": "filevault_key",
+    "family": "mac",
     "action": "restart",
     "category": "apps",
     "uidb36": "1",

@@ -144,6 +144,7 @@ ALLOWED = {
     "/blueprints/<uuid:blueprint_id>/": EVERY_ROLE,
     "/blueprints/<uuid:blueprint_id>/edit/": STANDARD,
     "/blueprints/<uuid:blueprint_id>/delete/": STANDARD,
+    "/blueprints/<uuid:blueprint_id>/required-version/<slug:family>/": STANDARD,
     "/blueprints/<uuid:blueprint_id>/link/": STANDARD,
     "/blueprints/<uuid:blueprint_id>/link/replace/": STANDARD,
     "/blueprints/<uuid:blueprint_id>/profile/": STANDARD,
