@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from access.audit.events import Actor, log_event
+from access.compiled import Compiled, insert_row, save_fields
 from access.models import AuditEvent, Tenant
 from devices.commands import EVERY_COMMAND, Command, CommandRefused, QueuedCommand
 from devices.dates import zulu
@@ -21,6 +22,12 @@ from devices.models import Device, DeviceCommand, DeviceSecret
 CANCELLED = "The command was cancelled before the device received it."
 NOT_ALLOWED = "Command is not allowed for current device"
 Status = DeviceCommand.Status
+
+_SAME = Compiled(
+    lambda tenant, device, command, subject: DeviceCommand.objects.filter(
+        tenant=tenant, device=device, command=command, subject=subject
+    ).values_list("pk", "status")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +97,15 @@ def enqueue(*, device: Device, command: QueuedCommand[Any], subject: str = "") -
     """
     if device.platform not in command.platforms:
         return None
-    same = device.commands.filter(command=command.id, subject=subject)
-    if same.filter(status__in=DeviceCommand.UNFINISHED).exists():
+    same = _SAME.all(tenant=device.tenant_id, device=device.pk, command=command.id, subject=subject)
+    if any(status in DeviceCommand.UNFINISHED for _, status in same):
         return None
-    same.delete()
+    if same:
+        device.commands.filter(pk__in=[pk for pk, _ in same]).delete()
     request, now = command.request(device, None), timezone.now()
-    return device.commands.create(
+    row = DeviceCommand(
         tenant_id=device.tenant_id,
+        device=device,
         command=command.id,
         subject=subject,
         command_type=command.command_type,
@@ -107,6 +116,8 @@ def enqueue(*, device: Device, command: QueuedCommand[Any], subject: str = "") -
         date_requested=now,
         last_pushed=now,
     )
+    insert_row(row)
+    return row
 
 
 @transaction.atomic
@@ -154,13 +165,13 @@ def take_delivery(row: DeviceCommand) -> None:
     row.unanswered += 1
     row.last_pushed = timezone.now()
     row.first_delivered = row.first_delivered or row.last_pushed
-    row.save(update_fields=["status", "attempts", "unanswered", "last_pushed", "first_delivered"])
+    save_fields(row, "status", "attempts", "unanswered", "last_pushed", "first_delivered")
 
 
 def take_refusal(row: DeviceCommand, *, session: datetime | None) -> None:
     """`session` is that of the device: the command is offered again in the next one."""
     row.status, row.refused_session, row.unanswered = Status.NOT_NOW, session, 0
-    row.save(update_fields=["status", "refused_session", "unanswered"])
+    save_fields(row, "status", "refused_session", "unanswered")
 
 
 def take_answer(row: DeviceCommand, answer: dict[str, Any]) -> list[DeviceCommand]:
@@ -277,6 +288,6 @@ def _close(row: DeviceCommand, status: DeviceCommand.Status) -> None:
     row.status = status
     row.date_completed = timezone.now()
     row.unanswered = 0
-    row.save(update_fields=["status", "date_completed", "metadata", "error_chain", "unanswered"])
+    save_fields(row, "status", "date_completed", "metadata", "error_chain", "unanswered")
     if EVERY_COMMAND[row.command].secret_key:
         delete_secret(device=row.device, kind=DeviceSecret.Kind.COMMAND_SECRET, subject=str(row.uuid))
