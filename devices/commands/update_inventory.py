@@ -29,10 +29,10 @@ class UpdateInventory(Command[None]):
 
     def take_answer(self, row: DeviceCommand, answer: dict[str, Any]) -> dict[str, Any]:
         if row.device.platform in APPLE:
-            store_information(row.device, answer)
+            row.same_answer = store_information(row.device, answer)
         return small(answer)
 
     def followed_by(self, row: DeviceCommand) -> Collection[str]:
         if row.device.platform not in APPLE:
             return ()
-        return [*questions(but=DeviceInformation.id), *for_supervised(row.device)]
+        return [*questions(but=DeviceInformation.id), *for_supervised(row)]

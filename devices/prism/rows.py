@@ -54,19 +54,6 @@ def store_rows(
     return _Writer(tenant, CATEGORIES[category], collected_at or timezone.now()).write(reports, whole=whole)
 
 
-def is_stored(*, tenant: Tenant, category: str, device: Device, rows: Sequence[Reported]) -> bool:
-    """Whether a device reported exactly these rows before. Dates of rows, which change with each report, do not count.
-
-    Costs one query.
-    """
-    declared = CATEGORIES[category]
-    own = [column.key for column in declared.stored("row") if column.kind != "date"]
-    reads = _by_key(declared, rows, {})
-    found = ROWS[category].objects.filter(tenant=tenant, report__device=device, report__category=category)
-    stored = {digest: tuple(values) for digest, *values in found.values_list("content__digest", *own)}
-    return stored == {values.digest: tuple(values.own[key] for key in own) for values in reads.values()}
-
-
 @transaction.atomic
 def forget_device(device: Device) -> None:
     """Delete the rows of a device that is about to be deleted."""

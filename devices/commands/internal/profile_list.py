@@ -4,6 +4,7 @@ from devices.commands.base import Request
 from devices.commands.internal import InternalCommand
 from devices.commands.internal.escrow_profile import EscrowProfile
 from devices.enrollment.escrow import lacks_escrow
+from devices.inventory.known import forget_answer
 from devices.inventory.software import store_profiles
 from devices.models import APPLE, MACS, Device, DeviceCommand, DeviceInventory
 
@@ -19,11 +20,15 @@ class ProfileList(InternalCommand):
         return Request(type=self.command_type, parameters={"ManagedOnly": False})
 
     def take_answer(self, row: DeviceCommand, answer: dict[str, Any]) -> dict[str, Any]:
-        return {"count": store_profiles(row.device, answer)}
+        count, row.same_answer = store_profiles(row.device, answer)
+        return {"count": count}
 
     def followed_by(self, row: DeviceCommand) -> list[str]:
-        if row.device.platform not in MACS or row.metadata.get("count") is None:
+        if row.device.platform not in MACS or row.metadata.get("count") is None or row.same_answer:
             return []
         found = DeviceInventory.objects.filter(device=row.device)
         profiles = found.values_list("details__installed_profiles", flat=True).first() or []
-        return [EscrowProfile.id] if lacks_escrow(row.device.tenant, profiles) else []
+        if not lacks_escrow(row.device.tenant, profiles):
+            return []
+        forget_answer(row.device, "profile_list")  # the same list lacks it the next time, too
+        return [EscrowProfile.id]
