@@ -18,6 +18,7 @@ class DevicesConfig(AppConfig):
         from devices import presets
         from devices.api.idempotency import count_by_key, forget_calls
         from devices.bulk.worker import tend_bulk_actions
+        from devices.conditions import facts
         from devices.enrollment.ade_sync import sync_ade_integrations
         from devices.enrollment.expiries import list_expiring
         from devices.enrollment.push_reminders import remind_of_push_certificates
@@ -26,6 +27,7 @@ class DevicesConfig(AppConfig):
         from devices.fleet.size import size_facts, tenant_size_facts
         from devices.fleet.summary import EVERY, summarize_fleets
         from devices.library import app_files
+        from devices.library.desired.changes import reconsider
         from devices.mdm.daily import ask_for_inventory
         from devices.mdm.push.loop import PushLoop
         from devices.mdm.rollout import wake_due
@@ -45,6 +47,7 @@ class DevicesConfig(AppConfig):
         tenant_export.secrets["device_secrets"] = read_all_secrets
         companions.append(lambda stop: PushLoop().run(stop))
         app_files.register()
+        facts.listeners.append(reconsider)
         presets.register()
         register_facts(size_facts)
         register_tenant_facts(tenant_size_facts)

@@ -30,7 +30,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"models", "presets"},
         {"smtp"},
         {"outgoing"},
-        {"permissions", "addresses", "limits", "checks", "keyrings", "kinds", "labels", "logs", "refusals"},
+        {"permissions", "addresses", "compiled", "limits", "checks", "keyrings", "kinds", "labels", "logs", "refusals"},
         {"tracing", "csv", "database", "disk", "retention", "schema", "sql", "sqlite3", "search"},
         {"postgresql", "context", "metrics", "patience"},
     ],

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from access.audit.events import Actor, log_event
+from access.compiled import save_fields
 from access.models import AuditEvent, Tenant
 from devices.commands import EVERY_COMMAND, Command, CommandRefused, QueuedCommand
 from devices.dates import zulu
@@ -169,13 +170,13 @@ def take_delivery(row: DeviceCommand) -> None:
     row.unanswered += 1
     row.last_pushed = timezone.now()
     row.first_delivered = row.first_delivered or row.last_pushed
-    row.save(update_fields=["status", "attempts", "unanswered", "last_pushed", "first_delivered"])
+    save_fields(row, "status", "attempts", "unanswered", "last_pushed", "first_delivered")
 
 
 def take_refusal(row: DeviceCommand, *, session: datetime | None) -> None:
     """`session` is that of the device: the command is offered again in the next one."""
     row.status, row.refused_session, row.unanswered = Status.NOT_NOW, session, 0
-    row.save(update_fields=["status", "refused_session", "unanswered"])
+    save_fields(row, "status", "refused_session", "unanswered")
 
 
 def take_answer(row: DeviceCommand, answer: dict[str, Any]) -> list[DeviceCommand]:
@@ -302,6 +303,6 @@ def _close(row: DeviceCommand, status: DeviceCommand.Status) -> None:
     row.status = status
     row.date_completed = timezone.now()
     row.unanswered = 0
-    row.save(update_fields=["status", "date_completed", "metadata", "error_chain", "unanswered"])
+    save_fields(row, "status", "date_completed", "metadata", "error_chain", "unanswered")
     if EVERY_COMMAND[row.command].secret_key:
         delete_secret(device=row.device, kind=DeviceSecret.Kind.COMMAND_SECRET, subject=str(row.uuid))

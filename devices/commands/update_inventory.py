@@ -29,11 +29,11 @@ class UpdateInventory(Command[None]):
 
     def take_answer(self, row: DeviceCommand, answer: dict[str, Any]) -> dict[str, Any]:
         if row.device.platform in APPLE:
-            store_information(row.device, answer)
+            row.same_answer = store_information(row.device, answer)
         return small(answer)
 
     def followed_by(self, row: DeviceCommand) -> Collection[Order]:
         if row.device.platform not in APPLE:
             return ()
         asked = [Order(id) for id in questions(but=DeviceInformation.id)]
-        return [*asked, *for_supervised(row.device)]
+        return [*asked, *for_supervised(row)]

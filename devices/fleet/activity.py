@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from access.compiled import insert_row
 from access.retention import Kind, register
 from devices.models import Device, DeviceActivity
 
@@ -35,11 +36,14 @@ def log(
 
     The event names the device's blueprint, unless `blueprint_routing` says that routing still has to choose one.
     """
-    return device.activity.create(
+    row = DeviceActivity(
         tenant_id=device.tenant_id,
+        device=device,
         created_at=at or timezone.now(),
         action_type=action_type,
         blueprint_id=None if blueprint_routing else device.blueprint_id,
         blueprint_routing=blueprint_routing,
         details=details,
     )
+    insert_row(row)
+    return row

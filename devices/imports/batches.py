@@ -20,6 +20,7 @@ from devices.imports.inventory import Inventories, LostModes, Part, Secrets
 from devices.imports.library import LibraryStatuses
 from devices.imports.relations import Blueprints, People, Tags
 from devices.imports.rows import DeviceRow
+from devices.inventory.known import forget_answers
 from devices.models import Device
 from devices.prism.derive import DeviceReport, store_derived
 
@@ -144,6 +145,7 @@ class Batch:
         facts_changed(self._tenant.pk, [device.pk for device in changed])
         self.counts.update(created=len(self.created), updated=len(self.updated))
         self.counts.update(blueprints=blueprints, users=users, tags=tags)
+        forget_answers([device.pk for device in self.updated])
         for name, part in self._parts.items():
             self.counts[name] = part.save(self.created + self.updated)
         self.counts["blueprints"] += self._activity.blueprints

@@ -4,7 +4,7 @@ from typing import Any
 
 from devices.fleet.facts import english
 from devices.inventory.answers import Answer, flag, given, integer, number, rows, section, text
-from devices.inventory.reports import Report, store_report
+from devices.inventory.reports import Report, store_answer
 from devices.models import MACS, MOBILE, Device, DeviceInventory, Platform
 
 _EVERY = (
@@ -60,19 +60,22 @@ _DERIVED = frozenset({"device_information", "activation_lock"})
 
 
 def store_information(device: Device, answer: Answer) -> bool:
-    """Store the answer of a locked device to DeviceInformation. Returns whether it says that it is supervised."""
+    """Store the answer of a locked device to DeviceInformation. Returns whether it is that of the last time."""
     said = section(answer, "QueryResponses")
-    if not said:
-        return False
-    store_report(
+    return bool(said) and store_answer(
         device,
-        Report(facts=_facts(said), details=_details(device, said), prism=_prism(device, said), derived=_DERIVED),
+        "device_information",
+        said,
+        lambda: Report(details=_details(device, said), prism=_prism(device, said), derived=_DERIVED),
+        facts=_facts(said),
     )
-    return flag(said, "IsSupervised") is True
 
 
-def is_supervised(device: Device) -> bool:
-    """Whether the device said so when it last answered."""
+def is_supervised(device: Device, answer: Answer | None = None) -> bool:
+    """Whether the device says so, or said so when it last did. `answer` is to DeviceInformation, and stored."""
+    supervised = flag(section(answer or {}, "QueryResponses"), "IsSupervised")
+    if supervised is not None:
+        return supervised
     mdm = DeviceInventory.objects.filter(device=device).values_list("details__mdm", flat=True).first()
     return isinstance(mdm, dict) and mdm.get("supervised") == "True"
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from devices.inventory.answers import Answer, flag, given, integer, rows, text
-from devices.inventory.reports import Report, store_report
+from devices.inventory.reports import Report, store_answer
 from devices.models import Device
 
 FIRST_PERSON = 500  # macOS gives its own accounts lower numbers
@@ -16,9 +16,11 @@ def store_users(device: Device, answer: Answer) -> int | None:
         return None
     users = sorted((user for user in said if text(user, "UserName", most=255)), key=_name)
     people = [user for user in users if not _is_system(user)]
-    store_report(
+    store_answer(
         device,
-        Report(
+        "user_list",
+        users,
+        lambda: Report(
             details={
                 "users": {
                     "regular_users": [_user(user) for user in people],

@@ -1,7 +1,7 @@
 """The way in for what a device reports of itself: its row, its inventory, and the rows of Prism."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -9,14 +9,16 @@ from django.db.models import BooleanField, CharField
 from django.db.models.functions import Upper
 from django.utils import timezone
 
+from access.compiled import Compiled, save_fields
 from devices.conditions.facts import facts_changed
 from devices.fleet import activity, records
 from devices.inventory.detail_shapes import skeleton
+from devices.inventory.known import digest_of, known_answers
 from devices.inventory.lists import EMPTY_APPS
 from devices.models import Device, DeviceInventory
 from devices.models.prism.categories import CATEGORIES
 from devices.prism.derive import DeviceReport, derived_rows
-from devices.prism.rows import is_stored, store_rows
+from devices.prism.rows import store_rows
 from devices.text import is_storable
 
 type Row = dict[str, Any]
@@ -73,33 +75,68 @@ class Report:
     derived: frozenset[str] = frozenset()
 
 
+_DETAILS = Compiled(lambda device: DeviceInventory.objects.filter(device=device).values_list("details"))
+_APPS = Compiled(lambda device: DeviceInventory.objects.filter(device=device).values_list("apps"))
+
+
 def store_report(device: Device, report: Report) -> bool:
     """Store what a locked device reports, in the caller's transaction. Returns whether that changed anything.
 
     What is stored already is not written again.
     """
     changed = _store_facts(device, report.facts)
-    names = ["details"] if report.details or report.derived else []
-    if report.apps is not None:
-        names.append("apps")
-    stored = DeviceInventory.objects.filter(device=device).only("device", *names).first() if names else None
-    details = stored.details if stored and "details" in names else {}
-    apps = stored.apps if stored and "apps" in names else []
+    return _store(device, report, known_answers(device), {}) or changed
+
+
+def store_answer(
+    device: Device, question: str, said: object, report: Callable[[], Report], *, facts: Mapping[str, Any] | None = None
+) -> bool:
+    """Store what a locked device answers to a question. Returns whether it said the same the last time.
+
+    The report follows from `said` alone, and is made if that is new. `facts`, which others may change, are compared
+    each time.
+    """
+    changed = _store_facts(device, facts or {})
+    known = known_answers(device)
+    # A device that was enrolled again is a new one.
+    digest = digest_of(said, device.last_enrollment, known.escrow if known else None)  # type: ignore[attr-defined]
+    if known is not None and digest and not changed and known.answers.get(question) == digest:
+        return True
+    _store(device, report(), known, {question: digest})
+    return False
+
+
+def _store(device: Device, report: Report, known: DeviceInventory | None, digests: Mapping[str, str]) -> bool:
+    """Store a report without its facts, and the digests. Returns whether that changed more than these."""
+    derived = report.derived - {"apps"}
+    details: Row | None = None
+    apps: list[Row] | None = None
     now: dict[str, Any] = {}
-    merged = _merged(device.platform, details, report.details)
-    if merged != details:
-        now["details"] = merged
+    if report.details or derived:
+        stored = _DETAILS.first(device=device.pk) if known else None
+        before = stored[0] if stored else {}
+        details = _merged(device.platform, before, report.details)
+        if details != before:
+            now["details"] = details
     if report.apps is not None:
-        known = tuple(EMPTY_APPS[device.platform])
-        fresh = _known_again("apps", apps, [_only(known, row) for row in report.apps])
-        if fresh != apps:
-            now["apps"] = fresh
-    if now and stored is not None:
-        DeviceInventory.objects.filter(device=device).update(**now)
-    elif now:
+        stored = _APPS.first(device=device.pk) if known else None
+        listed = stored[0] if stored else []
+        columns = tuple(EMPTY_APPS[device.platform])
+        apps = _known_again("apps", listed, [_only(columns, row) for row in report.apps])
+        if apps != listed:
+            now["apps"] = apps
+    answers = {**(known.answers if known else {}), **digests}
+    in_prism = _store_prism(device, report, DeviceReport(device, details, apps), answers)
+    changed = bool(now) or in_prism
+    if known is None or answers != known.answers:
+        now["answers"] = answers
+    if known is None:
         DeviceInventory.objects.create(device=device, **now)
-    in_prism = _store_prism(device, report, merged, now.get("apps", apps))
-    return changed or bool(now) or in_prism
+    elif now:
+        for name, value in now.items():
+            setattr(known, name, value)
+        save_fields(known, *sorted(now))
+    return changed
 
 
 def _store_facts(device: Device, facts: Mapping[str, Any]) -> bool:
@@ -197,10 +234,10 @@ def _only(keys: tuple[str, ...], row: Mapping[str, Any]) -> Row:
     return {key: row[key] for key in keys if key in row}
 
 
-def _store_prism(device: Device, report: Report, details: Row, apps: list[Row]) -> bool:
+def _store_prism(device: Device, report: Report, whole: DeviceReport, answers: dict[str, str]) -> bool:
+    """Store the rows of Prism, unless `answers` has their digest, which is kept there. Returns whether rows changed."""
     rows = dict(report.prism)
     if report.derived:
-        whole = DeviceReport(device, details, apps if "apps" in report.derived else None)
         for category, derived in derived_rows(whole).items():
             if category in report.derived:
                 own = rows.get(category)
@@ -211,13 +248,13 @@ def _store_prism(device: Device, report: Report, details: Row, apps: list[Row]) 
     for category, declared in CATEGORIES.items():  # always in the same order, so that two devices cannot deadlock
         if category not in rows or device.platform not in declared.families:
             continue
-        if is_stored(tenant=device.tenant, category=category, device=device, rows=rows[category]):
+        dates = {column.key for column in declared.own if column.kind == "date"}  # they change with each report
+        said = [{key: value for key, value in row.items() if key not in dates} for row in rows[category]]
+        name, digest = f"prism.{category}", digest_of(said)
+        if digest and answers.get(name) == digest:
             continue
-        store_rows(
-            tenant=device.tenant,
-            category=category,
-            reports={device.pk: rows[category]},
-            collected_at=timezone.now(),
-        )
-        changed = True
+        reports = {device.pk: rows[category]}
+        written = store_rows(tenant=device.tenant, category=category, reports=reports, collected_at=timezone.now())
+        answers[name] = digest
+        changed |= bool(written)
     return changed

@@ -11,7 +11,7 @@ from devices.fleet.arrivals import SYSTEM
 from devices.fleet.secrets import store_if_new
 from devices.fleet.targets import device_target
 from devices.inventory.answers import Answer, flag, given, section, text
-from devices.inventory.reports import Report, store_report
+from devices.inventory.reports import Report, store_answer
 from devices.models import MACS, Device, DeviceSecret, MdmAuthority
 from devices.wire.envelopes import Recipient, Unopened, open_envelope
 
@@ -27,17 +27,15 @@ def store_security(device: Device, answer: Answer) -> dict[str, Any]:
     said = section(answer, "SecurityInfo")
     if not said:
         return {}
-    is_mac = device.platform in MACS
-    if is_mac:
-        _escrow(device, said.get("FDE_PersonalRecoveryKeyCMS"))
-    report = Report(
-        facts=given(filevault_enabled=flag(said, "FDE_Enabled")) if is_mac else {},
-        details=_details(device, said) if is_mac else {},
-        prism=_prism(said) if is_mac else {},
-        derived=frozenset({"filevault"}) if is_mac else frozenset(),
-    )
-    store_report(device, report)
+    if device.platform in MACS:
+        facts = given(filevault_enabled=flag(said, "FDE_Enabled"))
+        store_answer(device, "security_info", said, lambda: _report(device, said), facts=facts)
     return {key: value for key, value in said.items() if key not in SECRETS}
+
+
+def _report(device: Device, said: Answer) -> Report:
+    _escrow(device, said.get("FDE_PersonalRecoveryKeyCMS"))
+    return Report(details=_details(device, said), prism=_prism(said), derived=frozenset({"filevault"}))
 
 
 def _details(device: Device, said: Answer) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from devices.fleet.facts import english
 from devices.inventory.answers import Answer, flag, given, integer, rows, text
-from devices.inventory.reports import Report, store_report
+from devices.inventory.reports import Report, store_answer
 from devices.models import Device
 
 type Row = dict[str, Any]
@@ -44,9 +44,11 @@ def store_apps(device: Device, answer: Answer) -> int | None:
             text(app, "Version") or "",
         ),
     )
-    store_report(
+    store_answer(
         device,
-        Report(
+        "installed_applications",
+        found,
+        lambda: Report(
             apps=[_app(app) for app in found],
             prism={"apps": [_app_row(app) for app in found]},
             derived=frozenset({"apps"}),
@@ -55,24 +57,32 @@ def store_apps(device: Device, answer: Answer) -> int | None:
     return len(found)
 
 
-def store_profiles(device: Device, answer: Answer) -> list[Row] | None:
-    """Store the profiles of a locked device. Returns them in the form of its details; None without a list."""
+def store_profiles(device: Device, answer: Answer) -> tuple[dict[str, str] | None, bool]:
+    """Store the profiles of a locked device.
+
+    Returns the PayloadUUIDs by the identifiers, None for an answer without a list, and whether the list is that of the
+    last time.
+    """
     said = rows(answer, "ProfileList")
     if said is None:
-        return None
+        return None, False
     found = sorted(
         (profile for profile in said if text(profile, "PayloadIdentifier")),
         key=lambda profile: (text(profile, "PayloadIdentifier") or "", text(profile, "PayloadUUID") or ""),
     )
-    profiles = [_profile(profile) for profile in found]
-    store_report(
+    same = store_answer(
         device,
-        Report(
-            details={"installed_profiles": profiles},
+        "profile_list",
+        found,
+        lambda: Report(
+            details={"installed_profiles": [_profile(profile) for profile in found]},
             prism={"installed_profiles": [_profile_row(profile) for profile in found]},
         ),
     )
-    return profiles
+    versions = {
+        text(each, "PayloadIdentifier") or "": (text(each, "PayloadUUID", most=100) or "").upper() for each in found
+    }
+    return versions, same
 
 
 def store_certificates(device: Device, answer: Answer) -> int | None:
@@ -82,9 +92,11 @@ def store_certificates(device: Device, answer: Answer) -> int | None:
         return None
     # Two certificates of one name are two rows, in an order that does not depend on the answer's.
     found = sorted((name, bool(flag(each, "IsIdentity"))) for each in said if (name := text(each, "CommonName")))
-    store_report(
+    store_answer(
         device,
-        Report(
+        "certificate_list",
+        found,
+        lambda: Report(
             prism={"certificates": [{"common_name": name, "identity_certificate": has_key} for name, has_key in found]}
         ),
     )

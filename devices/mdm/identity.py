@@ -8,6 +8,7 @@ from datetime import timedelta
 from cryptography.x509 import load_der_x509_certificate
 from django.utils import timezone
 
+from access.compiled import Compiled
 from access.models import Tenant
 from devices.mdm.refusals import MdmRefused, Unrecognized
 from devices.models import DeviceCertificate, Enrollment
@@ -17,6 +18,12 @@ from devices.wire.errors import Malformed
 LONGEST_SIGNATURE = 16 * 1024  # characters; a certificate and a signature take some two thousand
 FORMER = timedelta(days=7)  # so long a certificate works beside its successor
 RETURN = timedelta(days=400)  # so long an expired certificate still fetches its successor
+
+_KNOWN = Compiled(
+    lambda label, digest: DeviceCertificate.objects.select_related("tenant", "enrollment").filter(
+        tenant__mdm_label=label, tenant__active=True, sha256=digest
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +60,7 @@ def identify(*, label: str, header: str, body: bytes) -> Identity:
         signature = cms.parse_detached(base64.b64decode(header, validate=True))
     except (binascii.Error, ValueError, Malformed) as error:
         raise MdmRefused(f"The signature cannot be read: {error}") from None
-    digest = signature.fingerprint.hex()
-    known = DeviceCertificate.objects.select_related("tenant", "enrollment").filter(
-        tenant__mdm_label=label, tenant__active=True, sha256=digest
-    )
-    certificate = known.first()
+    certificate = _KNOWN.first(label=label, digest=signature.fingerprint.hex())
     if certificate is None:
         raise MdmRefused("The certificate is unknown.")
     now = timezone.now()

@@ -13,6 +13,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from access.compiled import Compiled, save_fields
 from access.database import Failure, failure_of
 from access.models import Tenant
 from access.sealing import SecretUnreadable
@@ -44,6 +45,22 @@ NOT_STORED = "This server could not store the answer."
 
 State, Status = Enrollment.State, DeviceCommand.Status
 logger = logging.getLogger(__name__)
+
+_DEVICE = Compiled(
+    lambda tenant, device: (
+        Device.objects.filter(tenant=tenant, pk=device).select_for_update().defer("record_json", "search_text")
+    )
+)
+_ENROLLMENT = Compiled(
+    lambda tenant, enrollment: Enrollment.objects.select_for_update().filter(
+        tenant=tenant, pk=enrollment, state=State.ENROLLED
+    )
+)
+_WAITING = Compiled(
+    lambda tenant, device: (
+        DeviceCommand.objects.filter(tenant=tenant, device=device).unfinished().order_by("rank", "id")[:MOST]
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +125,12 @@ def connect(identity: Identity, message: Message) -> dict[str, Any] | None:
 @transaction.atomic
 def _turn(identity: Identity, enrollment: Enrollment, report: Report, kept: Kept) -> dict[str, Any] | None:
     tenant, now = identity.tenant, timezone.now()
-    devices = tenant.devices.select_for_update().defer("record_json", "search_text")
-    device = devices.filter(pk=enrollment.device_id or 0).first()
-    here = Enrollment.objects.select_for_update().filter(tenant=tenant, pk=enrollment.pk, state=State.ENROLLED).first()
+    device = _DEVICE.first(tenant=tenant.pk, device=enrollment.device_id or 0)
+    here = _ENROLLMENT.first(tenant=tenant.pk, enrollment=enrollment.pk)
     if device is None or here is None:
         raise MdmRefused("The device is not enrolled.")
     device.tenant = tenant
-    waiting = list(device.commands.unfinished().order_by("rank", "id")[:MOST])
+    waiting = _WAITING.all(tenant=tenant.pk, device=device.pk)
     for row in waiting:
         row.device = device
     if report.status == "Idle" or here.session_at is None:
@@ -230,7 +246,7 @@ def _set_push(here: Enrollment, report: Report, *, delivered: bool, left: bool, 
         here.refused_rounds += 1
     else:
         here.push_due_at, here.refused_rounds = None, 0
-    here.save(update_fields=["session_at", "last_status", "push_attempts", "push_due_at", "refused_rounds"])
+    save_fields(here, "session_at", "last_status", "push_attempts", "push_due_at", "refused_rounds")
 
 
 @transaction.atomic

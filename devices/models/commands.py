@@ -78,6 +78,8 @@ class DeviceCommand(models.Model):
     last_pushed = models.DateTimeField()
     date_completed = models.DateTimeField(null=True)
 
+    same_answer = False  # as the one before to this question; no column, and known while the answer is taken
+
     objects = DeviceCommandQuerySet.as_manager()
 
     class Meta:

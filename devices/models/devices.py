@@ -246,6 +246,11 @@ class DeviceInventory(models.Model):
     # Rows of GET /devices/{id}/apps and /parameters.
     apps = models.JSONField(default=list)
     parameters = models.JSONField(default=list)
+    answers = models.JSONField(
+        default=dict,
+        db_default=models.Value({}, models.JSONField()),
+        help_text="Digests of what the device said, by question and category of Prism: see devices.inventory.known.",
+    )
 
     def __str__(self) -> str:
         return f"Inventory of {self.device_id}"

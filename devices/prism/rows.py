@@ -3,23 +3,23 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from itertools import batched
 from typing import Any, NamedTuple
 
 import orjson
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F
 from django.utils import timezone
 
+from access.compiled import Compiled
 from access.models import Tenant
 from devices.models import Device, PrismReport, PrismTotal
 from devices.models.prism.categories import CATEGORIES
 from devices.models.prism.columns import Category
 from devices.models.prism.tables import CONTENTS, ROWS
-from devices.prism.statements import insert, update
+from devices.prism.statements import CHUNK, add, insert, insert_one, update
 from devices.prism.values import Values, values_of
-
-CHUNK = 5000  # parameters in one statement
 
 type Reported = Mapping[str, Any]
 
@@ -33,7 +33,7 @@ class Stored(NamedTuple):
     own: tuple[Any, ...]
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)  # a report of a device has its transaction, and many categories
 def store_rows(
     *,
     tenant: Tenant,
@@ -52,19 +52,6 @@ def store_rows(
     if not reports:
         return 0
     return _Writer(tenant, CATEGORIES[category], collected_at or timezone.now()).write(reports, whole=whole)
-
-
-def is_stored(*, tenant: Tenant, category: str, device: Device, rows: Sequence[Reported]) -> bool:
-    """Whether a device reported exactly these rows before. Dates of rows, which change with each report, do not count.
-
-    Costs one query.
-    """
-    declared = CATEGORIES[category]
-    own = [column.key for column in declared.stored("row") if column.kind != "date"]
-    reads = _by_key(declared, rows, {})
-    found = ROWS[category].objects.filter(tenant=tenant, report__device=device, report__category=category)
-    stored = {digest: tuple(values) for digest, *values in found.values_list("content__digest", *own)}
-    return stored == {values.digest: tuple(values.own[key] for key in own) for values in reads.values()}
 
 
 @transaction.atomic
@@ -87,7 +74,7 @@ class _Writer:
 
     def write(self, reports: Mapping[int, Sequence[Reported]], *, whole: bool) -> int:
         reads = {device: self._values(rows) for device, rows in reports.items()}
-        pks = self._save_reports(reads)
+        pks = self._save_reports(reads, whole=whole)
         stored = self._stored(pks.values())
         added: list[tuple[int, Values]] = []
         changed: list[tuple[Stored, Values]] = []
@@ -104,7 +91,6 @@ class _Writer:
                 sizes[pks[device]] += row is None
             if whole:
                 deleted += before.values()
-                sizes[pks[device]] -= len(before)
         contents = self._content_pks([values for _, values in (*added, *changed)])
         insert(
             self._rows,
@@ -115,7 +101,8 @@ class _Writer:
         self._change(changed, contents)
         for part in batched((row.pk for row in deleted), CHUNK, strict=False):
             self._rows.objects.filter(pk__in=part).delete()
-        _add(PrismReport.objects.filter(tenant=self._tenant), sizes)
+        if not whole:
+            add(PrismReport, "row_count", sizes)
         self._count(
             Counter(contents[values.digest] for _, values in (*added, *changed)),
             Counter(row.content for row in (*deleted, *(row for row, _ in changed))),
@@ -125,17 +112,29 @@ class _Writer:
     def _values(self, rows: Sequence[Reported]) -> dict[str, Values]:
         return _by_key(self._category, rows, self._read)
 
-    def _save_reports(self, reads: Mapping[int, Mapping[str, Values]]) -> dict[int, int]:
-        """Save the reports, which are locked until the commit. Returns their primary keys by device."""
-        insert(
-            PrismReport,
-            ["tenant", "device", "category", "row_count", "collected_at"],
+    def _save_reports(self, reads: Mapping[int, Mapping[str, Values]], *, whole: bool) -> dict[int, int]:
+        """Save the reports, which are locked until the commit. Returns their primary keys by device.
+
+        A whole report has the number of its rows at once.
+        """
+        names = ["tenant", "device", "category", "row_count", "collected_at"]
+        conflict = "(device_id, category) DO UPDATE SET collected_at = excluded.collected_at"
+        if whole:
+            conflict += ", row_count = excluded.row_count"
+        rows = [
             (
-                (self._tenant.pk, device, self._category.name, 0, self._collected_at(reads[device].values()))
-                for device in sorted(reads)
-            ),
-            conflict="(device_id, category) DO UPDATE SET collected_at = excluded.collected_at",
-        )
+                self._tenant.pk,
+                device,
+                self._category.name,
+                len(reads[device]) if whole else 0,
+                self._collected_at(reads[device].values()),
+            )
+            for device in sorted(reads)
+        ]
+        if len(rows) == 1:
+            pk = insert_one(PrismReport, names, rows[0], conflict=conflict)
+            return {device: pk for device in reads if pk is not None}
+        insert(PrismReport, names, rows, conflict=conflict)
         saved: dict[int, int] = {}
         for part in batched(reads, CHUNK, strict=False):
             reports = PrismReport.objects.filter(tenant=self._tenant, category=self._category.name, device__in=part)
@@ -148,10 +147,7 @@ class _Writer:
     def _stored(self, reports: Iterable[int]) -> dict[int, dict[str, Stored]]:
         found: dict[int, dict[str, Stored]] = defaultdict(dict)
         for part in batched(reports, CHUNK, strict=False):
-            rows = self._rows.objects.filter(report__in=part)
-            for report, key, pk, content, digest, *own in rows.values_list(
-                "report_id", "content__key", "pk", "content_id", "content__digest", *self._own
-            ):
+            for report, key, pk, content, digest, *own in _rows_of(self._category.name).all(reports=list(part)):
                 found[report][key] = Stored(pk, content, digest, tuple(own))
         return found
 
@@ -159,35 +155,36 @@ class _Writer:
         """Create the missing contents. Returns the primary keys of all by their digests."""
         wanted = {each.digest: each for each in values}
         found: dict[str, int] = {}
+        names = [column.key for column in self._category.stored("content")]
+        columns = ["tenant", "digest", "key", "row_count", "extra", *names]
         for part in batched(sorted(wanted), CHUNK, strict=False):
             found |= self._known(part)
-            missing = [wanted[digest] for digest in part if digest not in found]
-            names = [column.key for column in self._category.stored("content")]
-            insert(
-                self._contents,
-                ["tenant", "digest", "key", "row_count", "extra", *names],
+            missing = [
                 (
-                    (
-                        self._tenant.pk,
-                        each.digest,
-                        each.key,
-                        0,
-                        each.content.get("extra", {}),
-                        *(each.content[name] for name in names),
-                    )
-                    for each in missing
-                ),
-                conflict="DO NOTHING",  # another report may have created it meanwhile
-            )
-            found |= self._known([each.digest for each in missing])
+                    self._tenant.pk,
+                    each.digest,
+                    each.key,
+                    0,
+                    each.content.get("extra", {}),
+                    *(each.content[name] for name in names),
+                )
+                for each in (wanted[digest] for digest in part if digest not in found)
+            ]
+            # Another report may create the same content meanwhile.
+            if len(missing) == 1:
+                made = insert_one(self._contents, columns, missing[0], conflict="DO NOTHING")
+                if made is not None:
+                    found[missing[0][1]] = made
+                    continue
+            else:
+                insert(self._contents, columns, missing, conflict="DO NOTHING")
+            found |= self._known([digest for _, digest, *_ in missing])
         return found
 
     def _known(self, digests: Sequence[str]) -> dict[str, int]:
         if not digests:
             return {}
-        contents = self._contents.objects.filter(tenant=self._tenant, digest__in=digests)
-        # Locked, so that the clean-up does not delete a content that is about to get its first row.
-        return dict(contents.select_for_update().order_by("pk").values_list("digest", "pk"))
+        return dict(_contents_of(self._category.name).all(tenant=self._tenant.pk, digests=list(digests)))
 
     def _row(self, report: int, values: Values, content: int) -> tuple[Any, ...]:
         created_at = values.created_at or self._at
@@ -207,15 +204,46 @@ class _Writer:
     def _count(self, more: Counter[int], fewer: Counter[int]) -> None:
         sizes = more.copy()
         sizes.subtract(fewer)
-        contents = self._contents.objects.filter(tenant=self._tenant)
-        for part in batched(sorted(pk for pk, size in sizes.items() if size), CHUNK, strict=False):
-            list(contents.filter(pk__in=part).select_for_update().order_by("pk").values_list("pk"))
-        _add(contents, sizes)
-        if total := sizes.total():
-            PrismTotal.objects.get_or_create(tenant=self._tenant, category=self._category.name)
-            PrismTotal.objects.filter(tenant=self._tenant, category=self._category.name).update(
-                row_count=F("row_count") + total
+        changed = sorted(pk for pk, size in sizes.items() if size)
+        if len(changed) > 1:
+            contents = self._contents.objects.filter(tenant=self._tenant)
+            for part in batched(changed, CHUNK, strict=False):
+                list(contents.filter(pk__in=part).select_for_update().order_by("pk").values_list("pk"))
+        add(self._contents, "row_count", sizes)
+        total = sizes.total()
+        if total > 0:
+            insert(
+                PrismTotal,
+                ["tenant", "category", "row_count"],
+                [(self._tenant.pk, self._category.name, total)],
+                conflict="(tenant_id, category) DO UPDATE"
+                " SET row_count = devices_prismtotal.row_count + excluded.row_count",
             )
+        elif total:
+            totals = PrismTotal.objects.filter(tenant=self._tenant, category=self._category.name)
+            totals.update(row_count=F("row_count") + total)
+
+
+@cache
+def _rows_of(category: str) -> Compiled[tuple[Any, ...]]:
+    """The rows of reports."""
+    own = [column.key for column in CATEGORIES[category].stored("row")]
+    columns = ["report_id", "content__key", "pk", "content_id", "content__digest", *own]
+    return Compiled(lambda reports: ROWS[category].objects.filter(report__in=reports).values_list(*columns))
+
+
+@cache
+def _contents_of(category: str) -> Compiled[tuple[Any, ...]]:
+    """Contents by their digests. They are locked, so that the clean-up deletes none that is about to get a row."""
+    return Compiled(
+        lambda tenant, digests: (
+            CONTENTS[category]
+            .objects.filter(tenant=tenant, digest__in=digests)
+            .select_for_update()
+            .order_by("pk")
+            .values_list("digest", "pk")
+        )
+    )
 
 
 def _by_key(category: Category, rows: Sequence[Reported], known: dict[bytes, Values]) -> dict[str, Values]:
@@ -241,14 +269,3 @@ def _text_of(row: Reported) -> bytes:
         return orjson.dumps(row, default=str)
     except TypeError:
         return b""
-
-
-def _add(rows: QuerySet[Any], sizes: Counter[int]) -> None:
-    """Add `sizes`, which are by primary key, to the numbers of rows. Objects with the same change share a statement."""
-    alike: dict[int, list[int]] = defaultdict(list)
-    for pk, size in sizes.items():
-        if size:
-            alike[size].append(pk)
-    for size, pks in alike.items():
-        for part in batched(pks, CHUNK, strict=False):
-            rows.filter(pk__in=part).update(row_count=F("row_count") + size)

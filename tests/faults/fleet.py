@@ -237,7 +237,7 @@ def assign() -> None:
 
     actor, tenant = Actor.command("test"), Tenant.objects.get()
     families = dict.fromkeys(("runs_on_mac", "runs_on_iphone", "runs_on_ipad"), True)
-    item = create_profile(tenant=tenant, actor=actor, file=PROFILE.encode(), name="Dock", **families)  # type: ignore[arg-type]
+    item = create_profile(tenant=tenant, actor=actor, file=PROFILE.encode(), name="Dock", **families)
     assign_library_item(
         tenant=tenant,
         blueprint_id=Blueprint.objects.get().uuid,
@@ -250,4 +250,5 @@ def assign() -> None:
 if __name__ == "__main__":
     django.setup()
     logging.disable(logging.CRITICAL)
-    {"enable": enable, "queue": queue, "quiet": quiet, "assign": assign}[sys.argv[1]](*sys.argv[2:])
+    scripts: dict[str, Any] = {"enable": enable, "queue": queue, "quiet": quiet, "assign": assign}
+    scripts[sys.argv[1]](*sys.argv[2:])

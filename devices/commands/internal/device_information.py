@@ -20,17 +20,19 @@ class DeviceInformation(InternalCommand):
         return Request(type=self.command_type, parameters={"Queries": list(QUERIES[device.platform])})
 
     def take_answer(self, row: DeviceCommand, answer: dict[str, Any]) -> dict[str, Any]:
-        store_information(row.device, answer)
+        row.same_answer = store_information(row.device, answer)
         return small({"QueryResponses": answer.get("QueryResponses")})
 
     def followed_by(self, row: DeviceCommand) -> list[Order]:
-        return for_supervised(row.device)
+        return for_supervised(row)
 
 
-def for_supervised(device: Device) -> list[Order]:
-    """The questions for a locked device that has just said whether it is supervised."""
-    if not is_supervised(device):
+def for_supervised(row: DeviceCommand) -> list[Order]:
+    """The questions for a device that has just said whether it is supervised, with this command."""
+    device = row.device
+    if not is_supervised(device, row.metadata):
         return []
     # A device that has no code, or has it no longer, is not asked again before it enrolls again.
-    asked = device.commands.filter(command=BypassCode.id, date_requested__gte=device.last_enrollment).exists()
+    bypass_codes = device.commands.filter(command=BypassCode.id, date_requested__gte=device.last_enrollment)
+    asked = row.same_answer or bypass_codes.exists()
     return [Order(UserList.id)] if asked else [Order(UserList.id), Order(BypassCode.id)]

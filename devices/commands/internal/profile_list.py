@@ -4,6 +4,7 @@ from devices.commands.base import Request
 from devices.commands.internal import InternalCommand
 from devices.commands.internal.escrow_profile import EscrowProfile
 from devices.enrollment.escrow import lacks_escrow
+from devices.inventory.known import forget_answer
 from devices.inventory.software import store_profiles
 from devices.library.desired import evidence
 from devices.library.desired.plan import orders
@@ -22,11 +23,11 @@ class ProfileList(InternalCommand):
         return Request(type=self.command_type, parameters={"ManagedOnly": False})
 
     def take_answer(self, row: DeviceCommand, answer: dict[str, Any]) -> dict[str, Any]:
-        profiles = store_profiles(row.device, answer)
-        if profiles is None:
+        versions, row.same_answer = store_profiles(row.device, answer)
+        if versions is None:
             return {"count": None}
-        evidence.shown(row.device, PROFILES, {each["identifier"]: each["uuid"].upper() for each in profiles})
-        return {"count": len(profiles)}
+        evidence.shown(row.device, PROFILES, versions)
+        return {"count": len(versions)}
 
     def followed_by(self, row: DeviceCommand) -> list[Order]:
         if row.metadata.get("count") is None:
@@ -34,8 +35,11 @@ class ProfileList(InternalCommand):
         return [*self._escrow(row), *orders(row.device)]
 
     def _escrow(self, row: DeviceCommand) -> list[Order]:
-        if row.device.platform not in MACS:
+        if row.device.platform not in MACS or row.same_answer:
             return []
         found = DeviceInventory.objects.filter(device=row.device)
         profiles = found.values_list("details__installed_profiles", flat=True).first() or []
-        return [Order(EscrowProfile.id)] if lacks_escrow(row.device.tenant, profiles) else []
+        if not lacks_escrow(row.device.tenant, profiles):
+            return []
+        forget_answer(row.device, "profile_list")  # the same list lacks it the next time, too
+        return [Order(EscrowProfile.id)]

@@ -73,9 +73,11 @@ def _escrowed_key(device: "SimulatedDevice") -> dict[str, Any]:
         for payload in payloads.values():
             if payload["PayloadType"] == ESCROW:
                 der = payloads[payload["EncryptCertPayloadUUID"]]["PayloadContent"]
-                sealed = seal_envelope(device.recovery_key.encode(), load_der_x509_certificate(der))
+                kept, key = device.state.sealed_keys, (der, device.recovery_key)
+                if key not in kept:
+                    kept[key] = seal_envelope(device.recovery_key.encode(), load_der_x509_certificate(der))
                 return {
-                    "FDE_PersonalRecoveryKeyCMS": sealed,
+                    "FDE_PersonalRecoveryKeyCMS": kept[key],
                     "FDE_PersonalRecoveryKeyDeviceKey": payload.get("DeviceKey", device.serial_number),
                 }
     return {}

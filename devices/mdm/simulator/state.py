@@ -26,6 +26,7 @@ class State:
     pin: str | None = None  # of a Mac that is locked, or was erased
     settings: dict[str, Any] = field(default_factory=dict)
     remote_desktop: bool = False
+    sealed_keys: dict[tuple[bytes, str], bytes] = field(default_factory=dict)  # a Mac keeps what it encrypted once
     configured: bool = False
     done: list[str] = field(default_factory=list)  # RequestTypes that were carried out, in their order
 

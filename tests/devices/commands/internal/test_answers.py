@@ -36,7 +36,7 @@ from tests.types import Call, IssuedApiToken, IssueToken
 pytestmark = pytest.mark.django_db
 
 KEY = "AB12-CD34-EF56-GH78-IJ90-KL12"
-CHANGED, UNCHANGED = 64, 6  # statements of one answer, without those of the queue
+CHANGED, UNCHANGED = 40, 1  # statements of one answer, without those of the queue
 
 
 @pytest.fixture
