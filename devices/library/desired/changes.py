@@ -31,3 +31,10 @@ def reconsider(devices: Iterable[int]) -> None:
     enrolled = Enrollment.objects.filter(device__in=pks, state=Enrollment.State.ENROLLED)
     if enrolled.update(plan_due_at=timezone.now()):
         wake(pks)
+
+
+def reconsider_spread(devices: Iterable[int]) -> None:
+    """The same for many devices (primary keys, thousands at most), which come one after the other."""
+    enrolled = Enrollment.objects.filter(device__in=list(devices), state=Enrollment.State.ENROLLED)
+    enrolled.update(plan_due_at=timezone.now())
+    wake_spread(enrolled)
