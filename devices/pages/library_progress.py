@@ -30,6 +30,14 @@ DELETED = "Deleted item"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """So many devices have an item in one status."""
+
+    status: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """An item on a device. `item` is None for a deleted one that the device still has to remove; `type` is that of it.
 
@@ -105,6 +113,12 @@ def state_of(lines: Iterable[Line], *, live: bool) -> str:
     """A short text that changes with everything that the lines show."""
     facts = "".join(f"{each.item_uuid}{each.status}{each.reported_at}{each.next}{each.message};" for each in lines)
     return hashlib.sha256(f"{facts}{live}".encode()).hexdigest()[:16]
+
+
+def shares(counts: dict[str, int]) -> list[Share]:
+    """The most frequent status first."""
+    order = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+    return [Share(status=status, count=count) for status, count in order]
 
 
 def _removal(device: Device, row: DeviceItem, enrollment: Enrollment | None) -> Line:

@@ -13,7 +13,7 @@ from devices.fleet.targets import device_target
 from devices.library.desired import changes
 from devices.library.desired.statuses import Statuses, again
 from devices.library.desired.ways import WAYS
-from devices.models import Device, DeviceItem, LibraryItem
+from devices.models import DeviceItem, LibraryItem
 
 State = DeviceItem.State
 AT_ONCE = 10_000  # devices; a person may ask again for the others
@@ -90,7 +90,5 @@ def retry_failed(*, tenant: Tenant, item_id: UUID, actor: Actor) -> int:
 def _locked(tenant: Tenant, item: LibraryItem) -> list[int]:
     """The devices on which the item failed, locked in the order of their numbers."""
     failed = item.device_items.filter(state=State.FAILED).values("device")
-    devices: list[Device] = list(
-        tenant.devices.filter(pk__in=failed).only("pk").order_by("pk").select_for_update()[:AT_ONCE]
-    )
-    return [device.pk for device in devices]
+    devices = tenant.devices.filter(pk__in=failed).order_by("pk").select_for_update()
+    return list(devices.values_list("pk", flat=True)[:AT_ONCE])
