@@ -14,6 +14,7 @@ from django.db.models import Count
 from access.audit.events import Actor, Target, log_event
 from access.models import AuditEvent, Tenant
 from devices.conditions.conditions import MOST_CONDITIONS, MOST_VALUES, Condition, hold, of_branch, tag_names
+from devices.library.desired.changes import blueprints_changed
 from devices.library.items import log_activity
 from devices.models import AssignmentNode, Blueprint, LibraryActivity
 
@@ -95,6 +96,7 @@ def delete_branch(*, tenant: Tenant, blueprint_id: UUID, branch_id: UUID, actor:
         raise ValidationError("The default branch of a map cannot be deleted.")
     items = list(tenant.library_items.filter(assignments__node=branch).order_by("name", "pk"))
     branch.delete()
+    blueprints_changed([blueprint.pk])
     log_activity(items, actor, LibraryActivity.Type.ASSIGNMENT_CHANGED)
     metadata = {"library_items": [item.name for item in items]} if items else {}
     _log(blueprint, branch, actor, "Branch deleted from Assignment Map", metadata=metadata)
@@ -170,6 +172,7 @@ def _set_conditions(
         raise ValidationError(f"The conditions of a branch have at most {MOST_VALUES:,} values together.")
     branch.conditions = [condition.stored for condition in after]
     branch.save(update_fields=["conditions"])
+    blueprints_changed([blueprint.pk])
     names = tag_names(tenant, [*before, *after])
     words = {key: [each.words(names) for each in side] for key, side in (("old", before), ("new", after))}
     _log(blueprint, branch, actor, "Conditions of a branch changed", {"conditions": words})

@@ -7,6 +7,7 @@ takes a device from `DeviceQuerySet.reported`. `devices.library.statuses` has th
 from typing import Any, TypedDict
 from uuid import UUID
 
+from devices.enrollment.enrollments import enrollment_of
 from devices.models import Device, Platform
 
 
@@ -61,6 +62,7 @@ EMPTY_APPS: dict[str, dict[str, Any]] = {
         "sha1_hashes": [],
     },
 }
+NO_AGENT = "INCOMPATIBLE"  # an agent on the Mac checks parameters, and this server has none
 PARAMETER = {"status": "", "item_id": None, "name": "", "category": "", "subcategory": ""}
 
 
@@ -69,7 +71,11 @@ def apps(device: Device) -> DeviceApps:
 
 
 def parameters(device: Device) -> DeviceParameters:
-    return {"device_id": device.uuid, "parameters": _rows(device, "parameters", PARAMETER)}
+    """Those of a device that is enrolled here are incompatible, whatever it reported where it had an agent before."""
+    rows = _rows(device, "parameters", PARAMETER)
+    if rows and enrollment_of(device):
+        rows = [{**row, "status": NO_AGENT} for row in rows]
+    return {"device_id": device.uuid, "parameters": rows}
 
 
 def _rows(device: Device, name: str, empty: dict[str, Any]) -> list[dict[str, Any]]:

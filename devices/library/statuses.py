@@ -4,6 +4,7 @@ A report of a device is a row of LibraryStatus. A device in the item's scope wit
 computed here, so that an assignment to a hundred thousand devices writes no rows.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 from uuid import UUID
 
@@ -12,11 +13,20 @@ from django.db.models import Count, Exists, OuterRef, Q
 from access.models import Tenant
 from devices.library.kinds import KINDS, kind_of, platforms_of
 from devices.library.scope import assigned_to, devices_for
-from devices.models import Device, LibraryItem, LibraryStatus
+from devices.models import Blueprint, Device, LibraryItem, LibraryStatus
 from devices.models.devices import DeviceQuerySet
 
 DEVICE_BITS = 32  # the lower bits of a row's number
 CONTENTS = tuple(kind.contents for kind in KINDS.values() if kind.contents)
+
+LARGE = (
+    "custom_profile__profile",
+    "custom_script__script",
+    "custom_script__remediation_script",
+    "custom_app__audit_script",
+    "custom_app__preinstall_script",
+    "custom_app__postinstall_script",
+)
 
 
 class Row(NamedTuple):
@@ -39,6 +49,11 @@ class Row(NamedTuple):
 def item_with_contents(tenant: Tenant, item_id: UUID) -> LibraryItem:
     """The item of any kind with its contents, for the functions below. Raises LibraryItem.DoesNotExist."""
     return tenant.library_items.select_related("tenant", *CONTENTS).get(uuid=item_id)
+
+
+def light(tenant: Tenant) -> QuerySet[LibraryItem]:
+    """The items with their contents, without what is large in these."""
+    return tenant.library_items.select_related(*CONTENTS).defer(*LARGE)
 
 
 class Listed:
@@ -115,4 +130,29 @@ def counts_of(item: LibraryItem) -> dict[str, int]:
     pending = kind_of(item).pending
     if silent := Listed(item).silent(sum(counts.values())):
         counts[pending] = counts.get(pending, 0) + silent
+    return counts
+
+
+def counts_in(blueprint: Blueprint, items: Iterable[LibraryItem]) -> dict[int, dict[str, int]]:
+    """The number of devices of a classic Blueprint in each status of each item (primary keys), in three queries.
+
+    The items have their contents.
+    """
+    here = blueprint.devices.filter(is_removed=False)
+    sizes = dict(here.values_list("platform").annotate(n=Count("*")).order_by())
+    by_item = {item.pk: item for item in items}
+    reported = LibraryStatus.objects.filter(item__in=by_item, device__blueprint=blueprint, device__is_removed=False)
+    groups = reported.values_list("item", "status", "device__platform").annotate(n=Count("*")).order_by()
+    counts: dict[int, dict[str, int]] = {pk: {} for pk in by_item}
+    told = dict.fromkeys(by_item, 0)
+    for pk, status, platform, number in groups:
+        counts[pk][status] = counts[pk].get(status, 0) + number
+        told[pk] += number if platform in platforms_of(by_item[pk]) else 0
+    given = set(blueprint.assignments.values_list("library_item", flat=True))
+    for pk, item in by_item.items():
+        if item.active and pk in given:
+            silent = sum(sizes.get(platform, 0) for platform in platforms_of(item)) - told[pk]
+            pending = kind_of(item).pending
+            if silent > 0:
+                counts[pk][pending] = counts[pk].get(pending, 0) + silent
     return counts

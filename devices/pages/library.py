@@ -18,10 +18,12 @@ from access.pages.selection import marks
 from access.roles import Capability, may
 from devices.api.operations.blueprints import PROFILE
 from devices.library import icons, items, statuses
+from devices.library.desired import retries
 from devices.library.kinds import CUSTOM_APP, CUSTOM_PROFILE, IPA_APP, Kind, contents_of, kind_of
 from devices.library.profile_view import payloads_of
 from devices.models import Assignment, LibraryItem
 from devices.pages.forms.library import FAMILY_LABELS, LibraryFilter
+from devices.pages.library_progress import lines_of_item
 from devices.pages.listing import PER_PAGE, listing
 from devices.text import as_words
 
@@ -95,7 +97,8 @@ def item_devices(request: PageRequest, item_id: UUID) -> HttpResponse:
     ]
     context = {
         "page": page,
-        "rows": rows,
+        "rows": lines_of_item(item, rows),
+        "any_failed": retries.failures(item) > 0,
         "bars": drawn(bars),
         "chosen": chosen,
         "query": urlencode({"status": chosen}) if chosen else "",

@@ -33,3 +33,10 @@ def reconsider(devices: Iterable[int]) -> None:
     pks = list(devices)
     if Enrollment.objects.filter(device__in=pks, state=Enrollment.State.ENROLLED).update(planned=""):
         wake(pks)
+
+
+def reconsider_spread(devices: Iterable[int]) -> None:
+    """The same for many devices (primary keys, thousands at most), which come one after the other."""
+    enrolled = Enrollment.objects.filter(device__in=list(devices), state=Enrollment.State.ENROLLED)
+    enrolled.update(plan_due_at=timezone.now())
+    wake_spread(enrolled)

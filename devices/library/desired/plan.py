@@ -9,21 +9,13 @@ from django.db.models import Q
 from django.utils import timezone
 
 from devices.library.desired.statuses import Statuses
-from devices.library.desired.ways import UNFIT, WAYS, unfit
+from devices.library.desired.ways import WAYS, unfit, unfit_status
 from devices.library.kinds import platforms_of
-from devices.library.scope import items_for
-from devices.library.statuses import CONTENTS
+from devices.library.scope import assigned_to
+from devices.library.statuses import light
 from devices.models import Device, DeviceItem, LibraryItem, Order
 
 State = DeviceItem.State
-LARGE = (
-    "custom_profile__profile",
-    "custom_script__script",
-    "custom_script__remediation_script",
-    "custom_app__audit_script",
-    "custom_app__preinstall_script",
-    "custom_app__postinstall_script",
-)
 COMPARED = ("item", "identifier", "wanted", "state", "attempts", "next_at", "error")
 
 
@@ -69,8 +61,8 @@ def forget(device: Device) -> None:
 
 def _items(device: Device) -> list[LibraryItem]:
     """The active items that the device's Blueprint gives it, without their large contents."""
-    items = items_for(device).select_related(*CONTENTS).defer(*LARGE).order_by("pk")
-    return [item for item in items if device.platform in platforms_of(item)]
+    items = light(device.tenant).filter(active=True, pk__in=assigned_to(device))
+    return [item for item in items.order_by("pk") if device.platform in platforms_of(item)]
 
 
 def _compare(row: DeviceItem, item: LibraryItem, device: Device, statuses: Statuses) -> bool:
@@ -80,7 +72,7 @@ def _compare(row: DeviceItem, item: LibraryItem, device: Device, statuses: Statu
         if (row.state, row.error) == (State.UNFIT, reason):
             return False
         row.wanted, row.state, row.attempts, row.next_at, row.error = "", State.UNFIT, 0, None, reason
-        statuses.report(item.pk, UNFIT, reason)
+        statuses.report(item.pk, unfit_status(item), reason)
         return True
     if reason:
         return _unwant(row)

@@ -1,8 +1,11 @@
 """The statuses that the API and the pages show, as they follow from the plan and from what a device shows."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from django.utils import timezone
 
-from devices.models import Device, LibraryStatus
+from devices.models import Device, LibraryItem, LibraryStatus
 
 
 class Statuses:
@@ -34,7 +37,7 @@ class Statuses:
     def store(self) -> None:
         rows = self._device.library_statuses
         for status, items in self._waiting.items():
-            rows.filter(item__in=items).update(status=status, log=None)
+            rows.filter(item__in=items).update(**_waiting(status))
         if self._gone:
             rows.filter(item__in=self._gone).delete()
         if self._reported:
@@ -44,3 +47,14 @@ class Statuses:
                 unique_fields=["item", "device"],
                 update_fields=["status", "log", "reported_at"],
             )
+
+
+def again(item: LibraryItem, devices: Iterable[int], status: str) -> None:
+    """The item is on its way to these devices (primary keys) again."""
+    item.statuses.filter(device__in=list(devices)).update(**_waiting(status))
+
+
+def _waiting(status: str) -> dict[str, Any]:
+    """A pending item has no report, as one that was never reported has none: the API says so."""
+    never = {"reported_at": None} if status.upper() == "PENDING" else {}
+    return {"status": status, "log": None, **never}

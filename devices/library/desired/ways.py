@@ -32,6 +32,7 @@ class Way:
     sent: str = "INSTALLING"
     done: str = "PASS"
     failed: str = "ERROR"
+    unfit_status: str = "INCOMPATIBLE"
 
 
 PROFILES = Way(
@@ -45,12 +46,19 @@ PROFILES = Way(
     sent="pending",
     done="success",
     failed="failed",
+    unfit_status="failed",  # profiles have three words in the API
 )
 WAYS = {way.type: way for way in (PROFILES,)}
 
 UNFIT = "INCOMPATIBLE"
 NEEDS_AGENT = "This needs an agent on the Mac, which this server does not have."
 NOT_HERE = "This server does not have the contents of the item."
+
+
+def unfit_status(item: LibraryItem) -> str:
+    """The status of an item that is not possible on a device."""
+    way = WAYS.get(item.type)
+    return way.unfit_status if way else UNFIT
 
 
 def unfit(item: LibraryItem, device: Device) -> str:

@@ -7,9 +7,12 @@ from tests.factories.devices import (
     AssignmentFactory,
     AssignmentNodeFactory,
     BlueprintFactory,
+    CustomProfileFactory,
     DeviceFactory,
     LibraryItemFactory,
+    LibraryStatusFactory,
 )
+from tests.markup import elements
 
 pytestmark = pytest.mark.django_db
 LIST = "/blueprints/"
@@ -214,3 +217,15 @@ def test_the_card_says_why_no_device_can_be_enrolled(blueprint: Blueprint, tenan
     refused = client.post(url(blueprint, "link/"))
     assert refused.status_code == 422
     assert "Activate it first." in text(refused)
+
+
+def test_each_item_says_how_it_is_on_the_devices(tenant: Tenant, sign_in: SignIn) -> None:
+    blueprint = BlueprintFactory.create(tenant=tenant)
+    item = CustomProfileFactory.create(tenant=tenant)
+    AssignmentFactory.create(blueprint=blueprint, library_item=item)
+    failed, _ = (DeviceFactory.create(tenant=tenant, blueprint=blueprint) for _ in range(2))
+    LibraryStatusFactory.create(item=item, device=failed, status="failed")
+    page = sign_in().get(f"/blueprints/{blueprint.uuid}/")
+    links = {element.get("href") for element in elements(page.content.decode(), "a")}
+    assert {f"/library/{item.uuid}/devices/?status={status}" for status in ("FAILED", "PENDING")} <= links
+    assert "1 Failed" in text(page)
