@@ -38,5 +38,5 @@ def reconsider(devices: Iterable[int]) -> None:
 def reconsider_spread(devices: Iterable[int]) -> None:
     """The same for many devices (primary keys, thousands at most), which come one after the other."""
     enrolled = Enrollment.objects.filter(device__in=list(devices), state=Enrollment.State.ENROLLED)
-    enrolled.update(plan_due_at=timezone.now())
+    enrolled.update(planned="")
     wake_spread(enrolled)
