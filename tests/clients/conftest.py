@@ -52,6 +52,7 @@ class Service:
     url: str
     certificate: Path
     token: str
+    environment: dict[str, str]  # of the server, for management commands beside it
 
 
 @pytest.fixture(scope="session")
@@ -93,7 +94,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     try:
         url = f"https://localhost:{port}"
         _wait(url, certificate)
-        yield Service(url, certificate, token)
+        yield Service(url, certificate, token, environment)
     finally:
         for process in processes:
             process.terminate()

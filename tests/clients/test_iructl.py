@@ -4,10 +4,14 @@ A call or a command that is not run fails the test.
 """
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from tests.clients.conftest import ROOT, Service
 
 pytestmark = [pytest.mark.slow, pytest.mark.sqlite_only]  # the tests of the operations run on both databases
 
@@ -166,6 +170,38 @@ every = set(leaves(typer.main.get_command(app)))
 print(json.dumps({"seen": seen, "not run": sorted(every - ran), "ran": sorted(ran)}))
 '''
 
+ROLL_OUT = """
+import time
+from iructl.api import BlueprintsResource, CustomProfilesResource
+
+def ask(path):
+    with BlueprintsResource(config) as any_resource:
+        return any_resource.client.get(f"/api/v1/{path}").json()
+
+def wait(look):
+    for _ in range(240):
+        if (found := look()):
+            return found
+        time.sleep(0.5)
+    sys.exit("It did not happen.")
+
+def status(item):
+    listed = ask(f"devices/{mac['device_id']}/library-items")["library_items"]
+    return next((each["status"] for each in listed if each["item_id"] == item), None)
+
+(mac,) = wait(lambda: ask("devices?serial_number=CTL"))
+with CustomProfilesResource(config) as profiles, BlueprintsResource(config) as blueprints:
+    pushed = profiles.create(name="From the command line", file=PROFILE, runs_on_mac=True)
+    before = status(pushed.id)
+    blueprints.assign(mac["blueprint_id"], library_item_id=pushed.id)
+    wait(lambda: status(pushed.id) == "success")
+    details = ask(f"devices/{mac['device_id']}/details")
+    names = [each["name"] for each in details["installed_profiles"]]
+    profiles.delete(id=pushed.id)
+    wait(lambda: "From the command line" not in str(ask(f"devices/{mac['device_id']}/details")["installed_profiles"]))
+print(json.dumps({"before": before, "there": "From the command line" in names}))
+"""
+
 
 def result(client_script: Callable[..., str], code: str) -> dict[str, Any]:
     answer: dict[str, Any] = json.loads(client_script(PACKAGE, SET_UP + code).splitlines()[-1])
@@ -202,3 +238,17 @@ def test_every_command(client_script: Callable[..., str]) -> None:
         **{f"{kind} shown": True for kind in ("app", "profile", "script")},
         **{f"{kind} deleted": True for kind in ("app", "profile", "script")},
     }
+
+
+def test_a_profile_that_it_pushes_reaches_a_mac(service: Service, client_script: Callable[..., str]) -> None:
+    simulate = ["mdm_simulate", "--devices", "1", "--kinds", "mac", "--series", "CTL", "--every", "1"]
+    mac = subprocess.Popen(
+        [sys.executable, "manage.py", *simulate, "--url", service.url],
+        cwd=ROOT,
+        env=service.environment | {"SSL_CERT_FILE": str(service.certificate)},
+    )
+    try:
+        assert result(client_script, ROLL_OUT) == {"before": None, "there": True}
+    finally:
+        mac.terminate()
+        mac.wait(20)

@@ -11,7 +11,8 @@ from access.models import AuditEvent, Tenant
 from devices.library.desired import retries
 from devices.library.desired.retries import NotFailed, retry, retry_failed
 from devices.library.items import delete_item
-from devices.library.profiles import create_profile, mdm_identifier
+from devices.library.profile_files import mdm_identifier
+from devices.library.profiles import create_profile
 from devices.mdm.simulator.device import SimulatedDevice
 from devices.models import Blueprint, Device, DeviceItem, Enrollment, LibraryItem
 from tests.devices.mdm.conftest import NewDevice, stored
