@@ -101,12 +101,12 @@ def line(row: statuses.Row, wanted: DeviceItem | None, enrollment: Enrollment | 
 
 
 def is_live(lines: Iterable[Line], device: Device) -> bool:
-    """Whether one of these may change soon: it is on its way, and the device was woken or came a short time ago."""
+    """Whether one of these may change soon: it is on its way, and the device came, was woken or is to be, about now."""
     enrollment = enrollment_of(device)
     if enrollment is None or not any(each.on_its_way for each in lines):
         return False
     moments = (device.last_check_in, enrollment.push_sent_at, enrollment.push_due_at)
-    return any(moment is not None and timezone.now() - moment < LIVE for moment in moments)
+    return any(moment is not None and abs(timezone.now() - moment) < LIVE for moment in moments)
 
 
 def state_of(lines: Iterable[Line], *, live: bool) -> str:

@@ -159,7 +159,8 @@ def test_the_page_follows_what_is_on_its_way_until_it_is_there(
 def test_a_page_is_not_loaded_again_for_a_device_that_does_not_come(
     sign_in: SignIn, mac: Device, profile: LibraryItem, enrollment: Enrollment
 ) -> None:
-    Enrollment.objects.update(push_sent_at=timezone.now() - timedelta(hours=1))
+    now = timezone.now()
+    Enrollment.objects.update(push_sent_at=now - timedelta(hours=1), push_due_at=now + timedelta(days=1))
     assert "every 4s" not in text(sign_in().get(url(mac)))
 
 
