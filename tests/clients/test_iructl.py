@@ -241,9 +241,9 @@ def test_every_command(client_script: Callable[..., str]) -> None:
 
 
 def test_a_profile_that_it_pushes_reaches_a_mac(service: Service, client_script: Callable[..., str]) -> None:
-    simulate = ["mdm_simulate", "--devices", "1", "--kinds", "mac", "--series", "CTL", "--every", "1"]
+    chosen = ["--devices", "1", "--kinds", "mac", "--series", "CTL", "--blueprint", "Company Macs"]
     mac = subprocess.Popen(
-        [sys.executable, "manage.py", *simulate, "--url", service.url],
+        [sys.executable, "manage.py", "mdm_simulate", *chosen, "--every", "1", "--url", service.url],
         cwd=ROOT,
         env=service.environment | {"SSL_CERT_FILE": str(service.certificate)},
     )
