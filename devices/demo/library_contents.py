@@ -19,7 +19,6 @@ ADMINISTRATOR, EMAIL = "Ana Ruiz", f"ana.ruiz@{DOMAIN}"
 PAYLOADS: dict[str, list[dict[str, Any]]] = {
     "FileVault": [
         {"PayloadType": "com.apple.MCX.FileVault2", "Enable": "On", "Defer": True, "ShowRecoveryKey": False},
-        {"PayloadType": "com.apple.security.FDERecoveryKeyEscrow", "Location": "Accuhive IT keeps the recovery key."},
     ],
     "Firewall": [{"PayloadType": "com.apple.security.firewall", "EnableFirewall": True, "EnableStealthMode": True}],
     "Login Window Banner": [

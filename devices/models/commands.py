@@ -79,6 +79,8 @@ class DeviceCommand(models.Model):
     date_completed = models.DateTimeField(null=True)
 
     same_answer = False  # as the one before to this question; no column, and known while the answer is taken
+    # Whether its answer shows that the device does not have what the Library gives it. No column.
+    lacks_items = False
 
     objects = DeviceCommandQuerySet.as_manager()
 

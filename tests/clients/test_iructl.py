@@ -183,13 +183,15 @@ def wait(look):
         if (found := look()):
             return found
         time.sleep(0.5)
-    sys.exit("It did not happen.")
+    sys.exit(f"It did not happen: {[(r['name'], r['status'], r['log']) for r in ask(shown)['library_items'] if r['type'] == 'profile']}")
 
 def status(item):
-    listed = ask(f"devices/{mac['device_id']}/library-items")["library_items"]
-    return next((each["status"] for each in listed if each["item_id"] == item), None)
+    listed = ask(shown)["library_items"]
+    return next((each["status"] for each in listed if each["item_id"] == str(item)), None)
 
-(mac,) = wait(lambda: ask("devices?serial_number=CTL"))
+shown = "devices?serial_number=CTL"
+(mac,) = wait(lambda: ask(shown))
+shown = f"devices/{mac['device_id']}/library-items"
 with CustomProfilesResource(config) as profiles, BlueprintsResource(config) as blueprints:
     pushed = profiles.create(name="From the command line", file=PROFILE, runs_on_mac=True)
     before = status(pushed.id)

@@ -26,13 +26,13 @@ class ProfileList(InternalCommand):
         versions, row.same_answer = store_profiles(row.device, answer)
         if versions is None:
             return {"count": None}
-        evidence.shown(row.device, PROFILES, versions)
+        row.lacks_items = evidence.shown(row.device, PROFILES, versions)
         return {"count": len(versions)}
 
     def followed_by(self, row: DeviceCommand) -> list[Order]:
         if row.metadata.get("count") is None:
             return []
-        return [*self._escrow(row), *orders(row.device)]
+        return [*self._escrow(row), *(orders(row.device) if row.lacks_items else ())]
 
     def _escrow(self, row: DeviceCommand) -> list[Order]:
         if row.device.platform not in MACS or row.same_answer:

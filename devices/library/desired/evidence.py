@@ -63,10 +63,13 @@ def refused(device: Device, subject: str, errors: list[dict[str, Any]], *, insta
     statuses.store()
 
 
-def shown(device: Device, way: Way, versions: Mapping[str, str]) -> None:
-    """Compare with a list of the device: the version of each item that it has, by the name of the item there."""
+def shown(device: Device, way: Way, versions: Mapping[str, str]) -> bool:
+    """Compare with a list of the device: the version of each item that it has, by the name of the item there.
+
+    Returns whether a command to the device is missing: see `orders`.
+    """
     statuses = Statuses(device)
-    changed, gone = [], []
+    changed, gone, missing = [], [], False
     for row in device.items.filter(type=way.type).exclude(state=State.UNFIT):
         there = versions.get(row.identifier, "")
         before = _cells(row)
@@ -84,6 +87,7 @@ def shown(device: Device, way: Way, versions: Mapping[str, str]) -> None:
         elif row.state == State.DONE:  # somebody removed or replaced it on the device
             row.state = State.WAITING
             statuses.waits(row.item_id, way.changing)
+        missing = missing or row.state == State.WAITING or (row.next_at is not None and row.next_at <= timezone.now())
         if before != _cells(row):
             changed.append(row)
     if gone:
@@ -91,6 +95,7 @@ def shown(device: Device, way: Way, versions: Mapping[str, str]) -> None:
     if changed:
         DeviceItem.objects.bulk_update(changed, REPORTED)
     statuses.store()
+    return missing
 
 
 def text_of(errors: list[dict[str, Any]]) -> str:

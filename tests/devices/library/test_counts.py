@@ -8,7 +8,6 @@ from devices.library.statuses import counts_in, counts_of, light
 from devices.models import Blueprint, LibraryItem, Platform
 from tests.factories.devices import (
     AssignmentFactory,
-    AssignmentNodeFactory,
     BlueprintFactory,
     CustomProfileFactory,
     CustomScriptFactory,
@@ -63,14 +62,3 @@ def test_devices_without_a_report_are_pending(
     items = list(light(tenant))
     with django_assert_num_queries(3):
         counts_in(blueprint, items)
-
-
-def test_an_item_of_one_of_several_nodes_counts_the_devices_that_report_it(
-    tenant: Tenant, blueprint: Blueprint
-) -> None:
-    nodes = [AssignmentNodeFactory.create(blueprint=blueprint) for _ in range(2)]
-    script = CustomScriptFactory.create(tenant=tenant, name="Script")
-    AssignmentFactory.create(blueprint=blueprint, library_item=script, node=nodes[0])
-    assert counts(blueprint) == {"Script": {}}
-    LibraryStatusFactory.create(item=script, device=blueprint.devices.earliest("pk"), status="PASS")
-    assert counts(blueprint) == {"Script": {"PASS": 1}}

@@ -19,13 +19,20 @@ from tests.devices.sending import send
 pytestmark = pytest.mark.django_db
 MOST = 8
 FRAME = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE SAVEPOINT")
-# Of an answer that says what the last one said. A supervised Mac is asked for its users after its information.
-MOST_AGAIN = {"mac": {"DeviceInformation": 11}}
-# Of the first answer of the first device to each question. It is stored in up to three categories of Prism.
+# Of an answer that says what the last one said. A supervised Mac is asked for its users after its information. Once a day
+# the declarations of a device are planned anew.
+MOST_AGAIN = {
+    "mac": {"Idle": 11, "DeviceInformation": 11, "ProfileList": 9},
+    "iphone": {"Idle": 10, "ProfileList": 9},
+    "apple_tv": {"Idle": 9, "ProfileList": 9},
+}
+# Of the first answer of the first device to each question. It is stored in up to three categories of Prism. At its first
+# contact a device is compared with its Blueprint, and its declarations are planned.
 MOST_AT_FIRST = {
     "mac": {
-        "DeviceInformation": 31,
-        "ProfileList": 32,
+        "Idle": 14,
+        "DeviceInformation": 42,
+        "ProfileList": 34,
         "CertificateList": 16,
         "InstalledApplicationList": 19,
         "SecurityInfo": 43,
@@ -33,15 +40,17 @@ MOST_AT_FIRST = {
         "ActivationLockBypassCode": 17,
     },
     "iphone": {
-        "DeviceInformation": 38,
-        "ProfileList": 17,
+        "Idle": 23,
+        "DeviceInformation": 39,
+        "ProfileList": 19,
         "CertificateList": 16,
         "InstalledApplicationList": 17,
         "ActivationLockBypassCode": 17,
     },
     "apple_tv": {
-        "DeviceInformation": 29,
-        "ProfileList": 17,
+        "Idle": 21,
+        "DeviceInformation": 30,
+        "ProfileList": 19,
         "CertificateList": 16,
         "InstalledApplicationList": 12,
     },
@@ -89,6 +98,8 @@ class Counting:
         device.transport = self
 
     def __call__(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
+        if path != "/connect":
+            return self._send(method, path, headers, body)
         with CaptureQueriesContext(connection) as captured:
             answer = self._send(method, path, headers, body)
         answered, self._given = self._given or "Idle", ""

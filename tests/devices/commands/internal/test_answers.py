@@ -37,6 +37,7 @@ pytestmark = pytest.mark.django_db
 
 KEY = "AB12-CD34-EF56-GH78-IJ90-KL12"
 CHANGED, UNCHANGED = 40, 1  # statements of one answer, without those of the queue
+LIBRARY = {"profile_list"}  # these are compared with the items of the device each time, in one statement more
 
 
 @pytest.fixture
@@ -381,4 +382,4 @@ def test_an_answer_that_says_nothing_new_writes_nothing(id: str, mac: Device) ->
     first, again = reports(mac, id)
     assert [sql for sql in again if sql.startswith(WRITES)] == []
     assert len(first) <= CHANGED, len(first)
-    assert len(again) <= UNCHANGED, len(again)
+    assert len(again) <= UNCHANGED + (id in LIBRARY), len(again)
