@@ -183,7 +183,7 @@ def wait(look):
         if (found := look()):
             return found
         time.sleep(0.5)
-    sys.exit(f"It did not happen: {[(r['name'], r['status'], r['log']) for r in ask(shown)['library_items'] if r['type'] == 'profile']}")
+    sys.exit(f"It did not happen: {ask(shown)}")
 
 def status(item):
     listed = ask(shown)["library_items"]
@@ -193,7 +193,7 @@ shown = "devices?serial_number=CTL"
 (mac,) = wait(lambda: ask(shown))
 shown = f"devices/{mac['device_id']}/library-items"
 with CustomProfilesResource(config) as profiles, BlueprintsResource(config) as blueprints:
-    pushed = profiles.create(name="From the command line", file=PROFILE, runs_on_mac=True)
+    pushed = profiles.create(name="From the command line", file=PROFILE, runs_on_mac=True, active=True)
     before = status(pushed.id)
     blueprints.assign(mac["blueprint_id"], library_item_id=pushed.id)
     wait(lambda: status(pushed.id) == "success")

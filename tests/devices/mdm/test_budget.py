@@ -19,15 +19,15 @@ from tests.devices.sending import send
 pytestmark = pytest.mark.django_db
 MOST = 8
 FRAME = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE SAVEPOINT")
-# Of an answer that says what the last one said. A supervised Mac is asked for its users after its information. Once a day
-# the declarations of a device are planned anew.
+# Of an answer that says what the last one said. A supervised Mac is asked for its users after its information. Once a
+# day the declarations of a device are planned anew.
 MOST_AGAIN = {
     "mac": {"Idle": 11, "DeviceInformation": 11, "ProfileList": 9},
     "iphone": {"Idle": 10, "ProfileList": 9},
     "apple_tv": {"Idle": 9, "ProfileList": 9},
 }
-# Of the first answer of the first device to each question. It is stored in up to three categories of Prism. At its first
-# contact a device is compared with its Blueprint, and its declarations are planned.
+# Of the first answer of the first device to each question. It is stored in up to three categories of Prism. At its
+# first contact a device is compared with its Blueprint, and its declarations are planned.
 MOST_AT_FIRST = {
     "mac": {
         "Idle": 14,
