@@ -10,6 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from access.models import Tenant
+from devices.commands.queue import enqueue
 from devices.enrollment.profiles import enrollment_profile
 from devices.fleet.devices import update_device
 from devices.library.assignment import assign_library_item, remove_library_item
@@ -24,11 +25,18 @@ from devices.mdm import sessions
 from devices.mdm.rollout import wake_due
 from devices.mdm.simulator.deeds import carry_out
 from devices.mdm.simulator.device import SimulatedDevice
-from devices.models import Blueprint, DeviceItem, Enrollment, LibraryItem
+from devices.models import Blueprint, DeviceItem, Enrollment, LibraryItem, Order
 from tests.database import repeated
 from tests.devices.mdm.conftest import NewDevice, stored
 from tests.devices.sending import ACTOR, send
-from tests.factories.devices import PROFILE, BlueprintFactory, CustomScriptFactory, DeviceFactory
+from tests.factories.devices import (
+    PROFILE,
+    AssignmentFactory,
+    AssignmentNodeFactory,
+    BlueprintFactory,
+    CustomScriptFactory,
+    DeviceFactory,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -286,4 +294,22 @@ def test_a_change_during_a_connect_wakes_the_device(
     monkeypatch.undo()
     assert due(device)
     device.connect()
+    assert status(device, profile) == "success"
+
+
+def test_what_a_device_says_of_itself_decides_at_once_what_it_gets(
+    tenant: Tenant, blueprint: Blueprint, new_device: NewDevice, profile: LibraryItem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Blueprint.objects.update(type=Blueprint.Type.MAP)
+    branch = AssignmentNodeFactory.create(
+        blueprint=blueprint, conditions=[{"attribute": "os_version", "operator": "at_least", "values": ["99"]}]
+    )
+    AssignmentFactory.create(blueprint=blueprint, library_item=profile, node=branch)
+    update_profile(tenant=tenant, item_id=profile.uuid, actor=ACTOR, runs_on_iphone=True)
+    device = new_device("iphone")  # it is asked for nothing further then
+    device.connect()
+    assert status(device, profile) is None
+    device.state.os_version = "99.1"
+    enqueue(device=stored(device), orders=[Order("device_information")])
+    assert ("InstallProfile", "Acknowledged") in device.connect()
     assert status(device, profile) == "success"
