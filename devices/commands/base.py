@@ -104,7 +104,7 @@ class QueuedCommand[B]:
     secret_key = ""  # the parameter in which the device receives the request's secret
     rank = 1  # a device gets the commands of a lower rank first: 0 protects it, 3 can wait
     most_deliveries = 20  # without an answer; a restart is delivered twice, because an answer may have been lost
-    asks_inventory = False  # whether the answer changes facts, on which it depends what the device is to have
+    tells_facts = False  # whether what the device is to have may depend on the answer
     in_activity = True  # whether the activity of the device has an event when the command ends
     secret_answers: frozenset[str] = frozenset()  # keys of the answer that are stored elsewhere, if at all
 

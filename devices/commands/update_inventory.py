@@ -21,7 +21,7 @@ class UpdateInventory(Command[None]):
     consequence = "The device reports its hardware, system and apps again. Its user does not notice."
     platforms = APPLE | {Platform.WINDOWS}
     command_type = "DeviceInformation"
-    asks_inventory = True
+    tells_facts = True
 
     def request(self, device: Device, body: None) -> Request:
         if device.platform == Platform.WINDOWS:

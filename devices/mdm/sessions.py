@@ -176,7 +176,7 @@ def _take(report: Report, waiting: list[DeviceCommand], here: Enrollment, kept: 
             queue.give_up(row, NOT_STORED)
         case "Acknowledged":
             waiting += queue.take_answer(row, report.answer if kept is Kept.ALL else {})
-            if EVERY_COMMAND[row.command].asks_inventory and not row.same_answer:
+            if EVERY_COMMAND[row.command].tells_facts and not row.same_answer:
                 here.refresh_from_db(fields=["planned"])  # the new facts may decide what the device is to have
             if row.command == EraseDevice.id and row.status == Status.COMPLETED:
                 _erased(row.device, waiting)

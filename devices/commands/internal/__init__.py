@@ -14,7 +14,7 @@ class InternalCommand(QueuedCommand[None], abstract=True):
 
     rank = 3
     in_activity = False
-    asks_inventory = False  # whether the server asks it of every device once a day, and stores the answer as facts
+    asks_inventory = False  # whether the server asks it of every device once a day
     only_supervised = False  # then it follows DeviceInformation, which says whether the device is
 
     def parameters_in_words(self, row: Any) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ class DeviceInformation(InternalCommand):
     title = "Ask for information"
     platforms = APPLE
     command_type = "DeviceInformation"
-    asks_inventory = True
+    asks_inventory = tells_facts = True
 
     def request(self, device: Device, body: None) -> Request:
         return Request(type=self.command_type, parameters={"Queries": list(QUERIES[device.platform])})

@@ -31,7 +31,7 @@ MOST_AGAIN = {
 MOST_AT_FIRST = {
     "mac": {
         "Idle": 14,
-        "DeviceInformation": 42,
+        "DeviceInformation": 43,
         "ProfileList": 34,
         "CertificateList": 16,
         "InstalledApplicationList": 19,
@@ -41,7 +41,7 @@ MOST_AT_FIRST = {
     },
     "iphone": {
         "Idle": 23,
-        "DeviceInformation": 39,
+        "DeviceInformation": 40,
         "ProfileList": 19,
         "CertificateList": 16,
         "InstalledApplicationList": 17,
@@ -49,7 +49,7 @@ MOST_AT_FIRST = {
     },
     "apple_tv": {
         "Idle": 21,
-        "DeviceInformation": 30,
+        "DeviceInformation": 31,
         "ProfileList": 19,
         "CertificateList": 16,
         "InstalledApplicationList": 12,
