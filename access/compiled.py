@@ -63,7 +63,7 @@ class _Statement:
         self._database = database
         self._sql, parameters = compiler.as_sql()
         places = {each: (name, place) for name, found in stand_ins.items() for place, each in enumerate(found)}
-        # The driver is told the type of a number, which is that of its column.
+        # The type of each value in the query is kept: the driver sends a value with its type.
         self._parameters = [(places.get(each), type(each), each) for each in parameters]
         if missing := places.keys() - set(parameters):
             raise ValueError(f"The query has no place for {len(missing)} of its values.")

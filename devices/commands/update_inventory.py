@@ -36,5 +36,4 @@ class UpdateInventory(Command[None]):
     def followed_by(self, row: DeviceCommand) -> Collection[Order]:
         if row.device.platform not in APPLE:
             return ()
-        asked = [Order(id) for id in questions(but=DeviceInformation.id)]
-        return [*asked, *for_supervised(row)]
+        return [*questions(but=DeviceInformation.id), *for_supervised(row)]

@@ -1,1 +1,1 @@
-"""Declarative management: the declarations that a device is to have, and what it reports of itself and of them."""
+"""Declarative management: the declarations that a device is to have, and its reports on them and on its status."""

@@ -77,7 +77,7 @@ def declaration_of(device: Device, kind: str, identifier: str) -> Declaration | 
 
 
 def current(device: Device, enrollment: Enrollment) -> Current:
-    """The declarations of a locked device, which is told of them: their token is noted."""
+    """The declarations of a locked device. Their token is stored, because the device is told of it now."""
     declarations = declarations_of(device)
     token = declarations_token(declarations)
     row = noted(device, enrollment) or begun(device, enrollment)
@@ -88,7 +88,7 @@ def current(device: Device, enrollment: Enrollment) -> Current:
 
 
 def noted(device: Device, enrollment: Enrollment) -> DeviceDeclarations | None:
-    """What was noted of the declarations of this enrollment."""
+    """What is stored of the declarations of this enrollment; None before the device was told of any."""
     return DeviceDeclarations.objects.filter(device=device, enrollment=enrollment).first()
 
 

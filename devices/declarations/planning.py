@@ -1,4 +1,4 @@
-"""When a device has to be told that its declarations have changed.
+"""Decides when a device is told that its declarations have changed.
 
 Every connect compares what a device was planned for with what it is now, without a query. A change elsewhere has the
 devices planned anew.

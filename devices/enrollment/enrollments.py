@@ -16,7 +16,7 @@ from django.utils import timezone
 from devices.models import Device, Enrollment
 
 State = Enrollment.State
-MOST_PARTS = 60  # into which a change divides the devices that it wakes one after the other
+MOST_PARTS = 60  # the devices of one part are woken at the same moment
 EVICTION = timedelta(days=30)  # that a device has to come and hear that it is deleted
 
 
@@ -36,7 +36,7 @@ def wake(devices: Iterable[int], *, at: datetime | None = None) -> None:
 
 
 def wake_spread(enrollments: QuerySet[Enrollment]) -> None:
-    """Have the enrolled ones woken, no more than IRU_MDM_WAKE_RATE each second: their answers come about as fast."""
+    """Have the enrolled ones woken one after the other, IRU_MDM_WAKE_RATE a second on average, in 60 parts at most."""
     enrolled, now = enrollments.filter(state=State.ENROLLED), timezone.now()
     seconds = enrolled.count() / settings.IRU_MDM_WAKE_RATE
     parts = min(int(seconds) + 1, MOST_PARTS)

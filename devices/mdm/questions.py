@@ -4,9 +4,9 @@ from django.utils import timezone
 
 from devices.commands import queue
 from devices.commands.internal import questions
-from devices.models import Device, Enrollment, Order
+from devices.models import Device, Enrollment
 
-QUESTIONS = tuple(Order(id) for id in questions())
+QUESTIONS = tuple(questions())
 
 
 def ask_inventory(device: Device, enrollment: Enrollment) -> None:

@@ -21,7 +21,7 @@ from access.roles import Capability
 from devices.blueprints import blueprints as services
 from devices.library.assignment import assign_library_item, remove_library_item
 from devices.library.statuses import counts_in, light
-from devices.models import Assignment, AssignmentNode, Blueprint, LibraryItem
+from devices.models import Assignment, Blueprint, LibraryItem
 from devices.pages.assignment_map import assignment_map
 from devices.pages.blueprint_enrollment import enrollment
 from devices.pages.forms.blueprints import BlueprintFilter, BlueprintForm, LibraryItemForm, NewBlueprintForm
@@ -35,11 +35,10 @@ COUNTED = 100_000
 
 
 class Assigned(NamedTuple):
-    """A library item that is assigned to a Blueprint or to a node of it, and how it is on the Blueprint's devices."""
+    """A library item that is assigned to a classic Blueprint, and how it is on the Blueprint's devices."""
 
     pk: int
     library_item: LibraryItem
-    node: AssignmentNode | None
     shares: list[Share]
 
 
@@ -200,11 +199,10 @@ def remove(request: PageRequest, blueprint_id: UUID, assignment_id: int) -> Http
 
 def _assigned(tenant: Tenant, blueprint: Blueprint, *, devices: int) -> list[Assigned]:
     of_items = Prefetch("library_item", light(tenant))
-    assigned = blueprint.assignments.select_related("node").prefetch_related(of_items)
-    rows = list(assigned.order_by("library_item__name", "node__name", "pk"))
+    rows = list(blueprint.assignments.prefetch_related(of_items).order_by("library_item__name", "pk"))
     given = {row.library_item_id: row.library_item for row in rows}
     counts = counts_in(blueprint, given.values()) if len(given) * devices <= COUNTED else {}
-    return [Assigned(row.pk, row.library_item, row.node, shares(counts.get(row.library_item_id, {}))) for row in rows]
+    return [Assigned(row.pk, row.library_item, shares(counts.get(row.library_item_id, {}))) for row in rows]
 
 
 def _removal(blueprint: Blueprint, assignment: Assignment, back: str) -> Dialog:

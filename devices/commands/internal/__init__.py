@@ -7,6 +7,7 @@ from typing import Any
 
 from devices.commands.base import QueuedCommand
 from devices.commands.registry import declared_commands
+from devices.models import Order
 
 
 class InternalCommand(QueuedCommand[None], abstract=True):
@@ -21,14 +22,15 @@ class InternalCommand(QueuedCommand[None], abstract=True):
         return []
 
 
-def questions(*, but: str = "") -> list[str]:
-    """The ids of the questions that the server asks every device once a day; not those that follow from an answer.
+def questions(*, but: str = "") -> list[Order]:
+    """The questions that the server asks every device once a day; not those that follow from an answer.
 
     Those that lead to others come first.
     """
     asked = {id: command for id, command in INTERNAL_COMMANDS.items() if command.asks_inventory and id != but}
     found = (id for id, command in asked.items() if not command.only_supervised)
-    return sorted(found, key=lambda each: (type(asked[each]).followed_by is QueuedCommand.followed_by, each))
+    ordered = sorted(found, key=lambda each: (type(asked[each]).followed_by is QueuedCommand.followed_by, each))
+    return [Order(id) for id in ordered]
 
 
 INTERNAL_COMMANDS: dict[str, InternalCommand] = {}

@@ -3,7 +3,7 @@ from devices.models import APPLE, DeviceCommand, Enrollment
 
 
 class DeviceConfigured(InternalCommand):
-    """Lets a device that Apple has assigned go on in Setup Assistant, where it waits for what it has to get first."""
+    """Ends the wait in Setup Assistant: the device has what it was to get first. It enrolled by Apple's assignment."""
 
     id = "device_configured"
     title = "Let the device go on with its setup"

@@ -6,6 +6,8 @@ be compared, so no change is overlooked: it waits for the connect, and wakes the
 
 from collections.abc import Iterable
 
+from django.db.models import QuerySet
+
 from devices.enrollment.enrollments import wake, wake_spread
 from devices.library.desired.ways import WAYS
 from devices.models import DeviceItem, Enrollment, LibraryItem
@@ -15,9 +17,7 @@ def blueprints_changed(blueprints: Iterable[int]) -> None:
     """Other items, or other conditions, than before belong to these Blueprints (primary keys)."""
     pks = set(blueprints)
     if pks:
-        enrolled = Enrollment.objects.filter(device__blueprint__in=pks, state=Enrollment.State.ENROLLED)
-        enrolled.update(planned="")
-        wake_spread(enrolled)
+        _compare_anew(Enrollment.objects.filter(device__blueprint__in=pks))
 
 
 def item_changed(item: LibraryItem, *, version: bool = False) -> None:
@@ -37,6 +37,10 @@ def reconsider(devices: Iterable[int]) -> None:
 
 def reconsider_spread(devices: Iterable[int]) -> None:
     """The same for many devices (primary keys, thousands at most), which come one after the other."""
-    enrolled = Enrollment.objects.filter(device__in=list(devices), state=Enrollment.State.ENROLLED)
+    _compare_anew(Enrollment.objects.filter(device__in=list(devices)))
+
+
+def _compare_anew(enrollments: QuerySet[Enrollment]) -> None:
+    enrolled = enrollments.filter(state=Enrollment.State.ENROLLED)
     enrolled.update(planned="")
     wake_spread(enrolled)

@@ -92,12 +92,13 @@ def _compare(row: DeviceItem, item: LibraryItem, device: Device, statuses: Statu
 
 def _unassigned(rows: Iterable[DeviceItem], statuses: Statuses) -> list[DeviceItem]:
     """Returns the rows that have changed. Those of items that the device never got are deleted."""
+    there = [row for row in rows if row.shown or row.sent]
     never = [row for row in rows if not (row.shown or row.sent)]
     for row in never:
         statuses.drop(row.item_id)
     if never:
         DeviceItem.objects.filter(pk__in=[row.pk for row in never]).delete()
-    return [row for row in rows if row not in never and _unwant(row)]
+    return [row for row in there if _unwant(row)]
 
 
 def _unwant(row: DeviceItem) -> bool:
