@@ -95,7 +95,7 @@ def line(row: statuses.Row, wanted: DeviceItem | None, enrollment: Enrollment | 
         message=(wanted.error if wanted else "") or said,
         next=next,
         next_at=next_at,
-        failed=wanted is not None and wanted.state == State.FAILED,
+        failed=wanted is not None and wanted.state == State.FAILED and not waiting,
         on_its_way=_on_its_way(wanted, enrollment, waiting=waiting),
     )
 
@@ -124,7 +124,7 @@ def shares(counts: dict[str, int]) -> list[Share]:
 def _removal(device: Device, row: DeviceItem, enrollment: Enrollment | None) -> Line:
     """An item that no list of the API names any more, and that the device may still have."""
     way = WAYS.get(row.type)
-    next, next_at = _next(row, enrollment, waiting=True)
+    next, next_at = _next(row, enrollment, waiting=False)
     failed = row.state == State.FAILED
     return Line(
         item=row.item,
@@ -138,21 +138,26 @@ def _removal(device: Device, row: DeviceItem, enrollment: Enrollment | None) -> 
         next=next,
         next_at=next_at,
         failed=failed,
-        on_its_way=_on_its_way(row, enrollment, waiting=True),
+        on_its_way=_on_its_way(row, enrollment, waiting=False),
     )
 
 
 def _on_its_way(row: DeviceItem | None, enrollment: Enrollment | None, *, waiting: bool) -> bool:
     if enrollment is None:
         return False
-    return waiting if row is None else row.state in {State.WAITING, State.SENT}
+    return waiting if row is None else row.state in {State.WAITING, State.SENT} or _is_out_of_date(row, waiting=waiting)
+
+
+def _is_out_of_date(row: DeviceItem, *, waiting: bool) -> bool:
+    """Whether the item has changed since the device was compared with it. Its status says so before its row does."""
+    return waiting and row.state in {State.DONE, State.FAILED}
 
 
 def _next(row: DeviceItem | None, enrollment: Enrollment | None, *, waiting: bool) -> tuple[str, datetime | None]:
     """What happens next, and when, if that is known. `waiting`: the device has not reported on the item."""
     if enrollment is None:
         return (NOT_ENROLLED if waiting else ""), None
-    if row is None:
+    if row is None or _is_out_of_date(row, waiting=waiting):
         return _connects(enrollment) if waiting else ("", None)
     match row.state:
         case State.SENT:

@@ -68,7 +68,6 @@ def visit(browser: Browser, server: Server, request: pytest.FixtureRequest) -> I
     """
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
-    named = [pattern for marker in request.node.iter_markers("complaints") for pattern in marker.args]
 
     def visit(*, width: int = 1280, height: int = 900, **options: Any) -> Page:
         context = browser.new_context(
@@ -81,9 +80,7 @@ def visit(browser: Browser, server: Server, request: pytest.FixtureRequest) -> I
     yield visit
     for context in contexts:
         context.close()
-    unexpected = [each for each in complaints if not any(fnmatchcase(each, pattern) for pattern in named)]
-    missing = [pattern for pattern in named if not any(fnmatchcase(each, pattern) for each in complaints)]
-    assert (unexpected, missing) == ([], [])
+    assert unexplained(request, complaints) == ([], [])
 
 
 def watched(page: Page, complaints: list[str]) -> Page:
@@ -91,6 +88,14 @@ def watched(page: Page, complaints: list[str]) -> Page:
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda message: complaints.extend(_complaint(message)))
     return page
+
+
+def unexplained(request: pytest.FixtureRequest, complaints: list[str]) -> tuple[list[str], list[str]]:
+    """The complaints that the test does not name, and those that it names and that did not come."""
+    named = [pattern for marker in request.node.iter_markers("complaints") for pattern in marker.args]
+    unexpected = [each for each in complaints if not any(fnmatchcase(each, pattern) for pattern in named)]
+    missing = [pattern for pattern in named if not any(fnmatchcase(each, pattern) for each in complaints)]
+    return unexpected, missing
 
 
 def _complaint(message: ConsoleMessage) -> Iterator[str]:

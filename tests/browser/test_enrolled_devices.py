@@ -21,7 +21,7 @@ from devices.mdm.simulator.authority import Authority
 from devices.mdm.simulator.device import CONNECT, SimulatedDevice
 from devices.mdm.simulator.kinds import KINDS
 from devices.models import DeviceCommand
-from tests.browser.conftest import PATIENCE, QUIET, watched
+from tests.browser.conftest import PATIENCE, QUIET, unexplained, watched
 from tests.browser.servers import OWNER
 from tests.browser.test_devices import choose, tab
 from tests.browser.test_people import PASSWORD, come_in
@@ -61,7 +61,7 @@ def site(tenant: Tenant, owner: Administrator, tmp_path: Path) -> Iterator[Site]
 
 
 @pytest.fixture
-def chromium(browser: Browser, site: Site) -> Iterator[Callable[[], Page]]:
+def chromium(browser: Browser, site: Site, request: pytest.FixtureRequest) -> Iterator[Callable[[], Page]]:
     """`chromium()`: a page of a fresh visitor, for whom all names of the domain lead to nginx on this machine."""
     rules = f"--host-resolver-rules=MAP {nginx.DOMAIN} 127.0.0.1, MAP *.{nginx.DOMAIN} 127.0.0.1"
     trusted = f"--ignore-certificate-errors-spki-list={site.proxy.fingerprint}"
@@ -75,7 +75,7 @@ def chromium(browser: Browser, site: Site) -> Iterator[Callable[[], Page]]:
 
     yield visit
     started.close()
-    assert complaints == []
+    assert unexplained(request, complaints) == ([], [])
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,12 @@ from django.test import Client
 from django.utils import timezone
 
 from access.models import AuditEvent, Role, Tenant
+from devices.library.profiles import update_profile
 from devices.models import Device, DeviceItem, Enrollment, LibraryItem
 from tests.devices.pages.browsing import HTMX, SignIn, text
+from tests.devices.sending import ACTOR
 from tests.factories.devices import (
+    PROFILE,
     AssignmentFactory,
     CustomProfileFactory,
     CustomScriptFactory,
@@ -98,7 +101,23 @@ def test_each_state_says_what_happens_next(
     enrollment: Enrollment,
 ) -> None:
     of(mac, profile, state, **fields)
+    if state == State.FAILED:  # with its status: without it, the item would be waiting
+        LibraryStatusFactory.create(item=profile, device=mac, status="failed")
     assert words in text(sign_in().get(url(mac)))
+
+
+@pytest.mark.parametrize("state", [State.DONE, State.FAILED])
+def test_an_item_that_was_edited_waits_before_the_device_is_compared_with_it(
+    state: str, sign_in: SignIn, tenant: Tenant, mac: Device, profile: LibraryItem, enrollment: Enrollment
+) -> None:
+    of(mac, profile, state, wanted=profile.version, shown=profile.version)
+    LibraryStatusFactory.create(item=profile, device=mac, status="success" if state == State.DONE else "failed")
+    another = PROFILE.replace("<integer>48<", "<integer>64<").encode()
+    update_profile(tenant=tenant, item_id=profile.uuid, actor=ACTOR, file=another)
+    response = sign_in().get(url(mac))
+    assert "Waits until the device connects" in text(response) or "It is woken" in text(response)
+    assert "Retry now" not in text(response)
+    assert response.context["polls"]
 
 
 def test_the_push_of_the_device_says_when_it_comes(
