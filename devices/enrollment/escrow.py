@@ -56,12 +56,22 @@ def escrow_profile(tenant: Tenant) -> bytes:
     return cms.sign(plistlib.dumps(profile), signer.certificate, signer.key)
 
 
+def identifier_of(tenant: Tenant) -> str:
+    """The identifier of the profile on a Mac."""
+    return IDENTIFIER.format(host=tenant.mdm_host)
+
+
+def has_escrow(tenant: Tenant, profiles: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether the escrow profile of this server is among the profiles of a Mac."""
+    return any(profile.get("identifier") == identifier_of(tenant) for profile in profiles)
+
+
 def lacks_escrow(tenant: Tenant, profiles: Iterable[Mapping[str, Any]]) -> bool:
     """Whether a Mac with these profiles, as the details of a device have them, is to install the escrow profile.
 
     Not if another profile has such a payload: a Mac takes one alone.
     """
-    identifier = IDENTIFIER.format(host=tenant.mdm_host)
+    identifier = identifier_of(tenant)
     escrows = [profile for profile in profiles if ESCROW in (profile.get("payload_types") or ())]
     if any(profile.get("identifier") != identifier for profile in escrows):
         return False
@@ -72,7 +82,7 @@ def lacks_escrow(tenant: Tenant, profiles: Iterable[Mapping[str, Any]]) -> bool:
 def _payload(tenant: Tenant, der: bytes, part: str, **content: Any) -> dict[str, Any]:
     return {
         "PayloadVersion": 1,
-        "PayloadIdentifier": IDENTIFIER.format(host=tenant.mdm_host) + (part and f".{part}"),
+        "PayloadIdentifier": identifier_of(tenant) + (part and f".{part}"),
         "PayloadUUID": _uuid(tenant, der, part),
         **content,
     }

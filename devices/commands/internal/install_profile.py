@@ -4,8 +4,10 @@ from typing import Any
 from devices.commands.base import Superfluous
 from devices.commands.internal import InternalCommand
 from devices.commands.internal.profile_list import ProfileList
+from devices.inventory.known import forget_answer
 from devices.library.desired import evidence, payloads
-from devices.models import APPLE, DeviceCommand, Order
+from devices.library.desired.escrows import brings_escrow
+from devices.models import APPLE, MACS, DeviceCommand, Order
 
 
 class InstallProfile(InternalCommand):
@@ -28,6 +30,11 @@ class InstallProfile(InternalCommand):
 
     def on_failed(self, row: DeviceCommand) -> None:
         evidence.refused(row.device, row.subject, row.error_chain, installing=True)
+        if row.device.platform in MACS and brings_escrow(row.device):
+            forget_answer(row.device, ProfileList.id)  # the same list may have what stands in its way
 
     def followed_by(self, row: DeviceCommand) -> Collection[Order]:
         return [Order(ProfileList.id)]
+
+    def followed_on_failure(self, row: DeviceCommand) -> Collection[Order]:
+        return self.followed_by(row) if row.device.platform in MACS and brings_escrow(row.device) else []

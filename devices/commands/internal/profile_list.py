@@ -3,10 +3,12 @@ from typing import Any
 from devices.commands.base import Request
 from devices.commands.internal import InternalCommand
 from devices.commands.internal.escrow_profile import EscrowProfile
-from devices.enrollment.escrow import lacks_escrow
+from devices.commands.internal.remove_escrow_profile import RemoveEscrowProfile
+from devices.enrollment.escrow import has_escrow, lacks_escrow
 from devices.inventory.known import forget_answer
 from devices.inventory.software import store_profiles
 from devices.library.desired import evidence
+from devices.library.desired.escrows import brings_escrow
 from devices.library.desired.plan import orders
 from devices.library.desired.ways import PROFILES
 from devices.models import APPLE, MACS, Device, DeviceCommand, DeviceInventory, Order
@@ -39,7 +41,9 @@ class ProfileList(InternalCommand):
             return []
         found = DeviceInventory.objects.filter(device=row.device)
         profiles = found.values_list("details__installed_profiles", flat=True).first() or []
+        if brings_escrow(row.device):
+            return [Order(RemoveEscrowProfile.id)] if has_escrow(row.device.tenant, profiles) else []
         if not lacks_escrow(row.device.tenant, profiles):
             return []
-        forget_answer(row.device, "profile_list")  # the same list lacks it the next time, too
+        forget_answer(row.device, self.id)  # the same list lacks it the next time, too
         return [Order(EscrowProfile.id)]

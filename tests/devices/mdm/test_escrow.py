@@ -14,11 +14,15 @@ from access.models import AuditEvent, Tenant
 from devices.enrollment.authorities import Purpose, authority, replace
 from devices.enrollment.escrow import ESCROW, escrow_profile, lacks_escrow
 from devices.fleet.secrets import reveal_to_device
+from devices.library.profile_files import mdm_identifier
+from devices.library.profiles import create_profile
 from devices.mdm.questions import ask_inventory
 from devices.mdm.simulator.device import SimulatedDevice
 from devices.mdm.simulator.enrolling import read_signed
-from devices.models import DeviceCommand, DeviceSecret
+from devices.models import Blueprint, DeviceCommand, DeviceItem, DeviceSecret
 from tests.devices.mdm.conftest import NewDevice, stored
+from tests.devices.mdm.test_rollout import assign, remove
+from tests.devices.sending import ACTOR
 
 pytestmark = pytest.mark.django_db
 OPENSSL = shutil.which("openssl")
@@ -76,6 +80,49 @@ def test_the_escrow_of_another_profile_stays(new_device: NewDevice) -> None:
         "PayloadUUID": "F4A2B1C0-0000-4000-8000-000000000001",
     }
     assert "InstallProfile" not in [kind for kind, _ in mac.connect()]
+
+
+def with_escrow(tenant: Tenant) -> bytes:
+    """An organization's own profile, which has the key sent elsewhere."""
+    return plistlib.dumps(read_signed(escrow_profile(tenant)))
+
+
+def escrows_on(mac: SimulatedDevice) -> list[str]:
+    return [
+        name
+        for name, each in mac.state.profiles.items()
+        if any(part["PayloadType"] == ESCROW for part in each.get("PayloadContent", []))
+    ]
+
+
+def test_a_profile_of_the_library_with_an_escrow_takes_the_place_of_ours(
+    new_device: NewDevice, tenant: Tenant, blueprint: Blueprint
+) -> None:
+    mac = new_device()
+    mac.connect()
+    (ours,) = escrows_on(mac)
+    item = create_profile(tenant=tenant, actor=ACTOR, file=with_escrow(tenant), name="Vault")
+    assign(blueprint, item)
+    mac.connect()
+    assert escrows_on(mac) == [mdm_identifier(item)]
+    assert stored(mac).items.get().state == DeviceItem.State.DONE
+    assert "InstallProfile" not in a_day_later(mac)
+    assert "RemoveProfile" not in a_day_later(mac)
+
+    remove(blueprint, item)
+    mac.connect()
+    assert escrows_on(mac) == [ours]
+
+
+def test_a_mac_that_enrolls_with_such_a_profile_gets_ours_at_no_time(
+    new_device: NewDevice, tenant: Tenant, blueprint: Blueprint
+) -> None:
+    mac = new_device()
+    item = create_profile(tenant=tenant, actor=ACTOR, file=with_escrow(tenant), name="Vault")
+    assign(blueprint, item)
+    assert [kind for kind, _ in mac.connect()].count("InstallProfile") == 1
+    assert escrows_on(mac) == [mdm_identifier(item)]
+    assert not stored(mac).commands.filter(status=DeviceCommand.Status.FAILED).exists()
 
 
 @pytest.mark.parametrize("kind", ["iphone", "ipad", "apple_tv"])
