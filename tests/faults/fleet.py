@@ -1,8 +1,7 @@
 """A fleet of simulated devices in processes of their own, and what has to be done for it in the database.
 
 Run as a script, `enable FILE PASSWORD` stores a push certificate and prints an enrollment profile in base64, `queue`
-puts the COMMANDS into the queue of every device, `quiet` forgets all that waits for the devices, and `assign` gives
-their Blueprint a profile.
+puts the COMMANDS into the queue of every device, and `assign` gives their Blueprint a profile.
 """
 
 import base64
@@ -134,6 +133,9 @@ class Part:
         for device in self._devices:
             self.seen.answers.update(device.conversation)
 
+    def rest(self, _: bytes) -> None:
+        """Nothing: what was seen so far is asked for."""
+
     def come(self, tokens: bytes) -> None:
         """The devices with these push tokens, of 32 bytes each, were woken."""
         woken = {tokens[at : at + TOKEN] for at in range(0, len(tokens), TOKEN)}
@@ -220,13 +222,6 @@ def queue() -> None:
             send(device, command, **body)
 
 
-def quiet() -> None:
-    from devices.models import DeviceCommand, Enrollment
-
-    DeviceCommand.objects.all().delete()
-    Enrollment.objects.update(push_due_at=None)
-
-
 def assign() -> None:
     from access.audit.events import Actor
     from access.models import Tenant
@@ -250,5 +245,5 @@ def assign() -> None:
 if __name__ == "__main__":
     django.setup()
     logging.disable(logging.CRITICAL)
-    scripts: dict[str, Any] = {"enable": enable, "queue": queue, "quiet": quiet, "assign": assign}
+    scripts: dict[str, Any] = {"enable": enable, "queue": queue, "assign": assign}
     scripts[sys.argv[1]](*sys.argv[2:])

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,16 @@ class Pushes:
         if self.by_device[push.token] == 1:
             self.moments.append(time.perf_counter())
 
+    def rate(self) -> float:
+        """Devices a second that were woken."""
+        return len(self.moments) / max(self.moments[-1] - self.moments[0], 0.001)
+
+    def forget(self) -> None:
+        """Count from here on."""
+        self.by_device.clear()
+        self.moments.clear()
+        self.waiting.clear()
+
     def take(self) -> bytes:
         """The tokens of the devices that were woken since the last call."""
         taken, self.waiting = self.waiting, []
@@ -67,24 +78,6 @@ def pushes(installation: Installation, tmp_path: Path) -> Iterator[Pushes]:
             "IRU_CA_FILE": str(tmp_path / "authority.pem"),
         }
         yield arrived
-
-
-@contextmanager
-def enrolled(
-    installation: Installation, pushes: Pushes, tmp_path: Path, then: str = "queue"
-) -> Iterator[tuple[Fleet, Seen]]:
-    """The fleet, enrolled, and what the script does then with its queues. A worker is not needed for that."""
-    (tmp_path / "push.p12").write_bytes(pushes.certificate)
-    printed = installation.run("-m", "tests.faults.fleet", "enable", str(tmp_path / "push.p12"), PASSWORD)
-    installation.serve("--processes", "2")
-    fleet = Fleet(DEVICES, installation.port)
-    try:
-        seen = fleet.run("enroll", base64.b64decode(printed.splitlines()[-1]))
-        assert (seen.enrolled, seen.stranded) == (DEVICES, [])
-        installation.run("-m", "tests.faults.fleet", then)
-        yield fleet, seen
-    finally:
-        fleet.close()
 
 
 def check(installation: Installation, seen: Seen) -> None:
@@ -113,65 +106,97 @@ def cpu(pids: list[int]) -> float:
     return total / TICK
 
 
-def test_a_fleet_carries_out_its_commands(installation: Installation, pushes: Pushes, tmp_path: Path) -> None:
-    with enrolled(installation, pushes, tmp_path) as (fleet, enrolling):
-        worker = installation.start_worker()
-        wait_for(lambda: len(pushes.moments) == DEVICES, 60 + DEVICES / 50)
-        assert pushes.by_device.total() == DEVICES, "one push wakes a device for any number of commands"
-        pushing = pushes.moments[-1] - pushes.moments[0]
-        installation.stop(worker)
-        assert installation.server is not None
-        serving = children(installation.server.pid)
-        before, begun = cpu(serving), time.perf_counter()
-        seen = fleet.run("connect")
-        took, used = time.perf_counter() - begun, cpu(serving) - before
-    check(installation, seen)
-    times = sorted(seen.connects)
-    table.lines.append(
-        table.Line(
-            f"{DEVICES:,} devices, {len(COMMANDS)} commands each",
-            installation.kind,
-            f"{len(times):,}",
-            f"{len(times) / took:.0f} connects/s, {1000 * used / len(times):.1f} ms CPU",
-            f"p50 {1000 * times[len(times) // 2]:.0f} p99 {1000 * times[int(len(times) * 0.99)]:.0f} ms",
-            f"{sum(seen.answers.values()):,}/0",
-            "-",
-            f"{DEVICES / enrolling.enrolling:.0f} enrollments/s, {DEVICES / max(pushing, 0.001):.0f} pushes/s, "
-            f"{seen.cuts} connections repeated",
-        )
+def test_a_fleet_carries_out_its_commands_and_gets_what_its_blueprint_gives(
+    installation: Installation, pushes: Pushes, tmp_path: Path
+) -> None:
+    (tmp_path / "push.p12").write_bytes(pushes.certificate)
+    printed = installation.run("-m", "tests.faults.fleet", "enable", str(tmp_path / "push.p12"), PASSWORD)
+    installation.settings["IRU_MDM_WAKE_RATE"] = "100"
+    installation.serve("--processes", "2")
+    fleet = Fleet(DEVICES, installation.port)
+    try:
+        enrolling = fleet.run("enroll", base64.b64decode(printed.splitlines()[-1]))
+        assert (enrolling.enrolled, enrolling.stranded) == (DEVICES, [])
+        carry_out_commands(installation, pushes, fleet, enrolling)
+        get_a_profile(installation, pushes, fleet)
+    finally:
+        fleet.close()
+
+
+def carry_out_commands(installation: Installation, pushes: Pushes, fleet: Fleet, enrolling: Seen) -> None:
+    installation.run("-m", "tests.faults.fleet", "queue")
+    worker = installation.start_worker()
+    wait_for(lambda: len(pushes.moments) == DEVICES, 60 + DEVICES / 50)
+    assert pushes.by_device.total() == DEVICES, "one push wakes a device for any number of commands"
+    pushing = pushes.rate()
+    installation.stop(worker)
+    with measured(installation, fleet) as phase:
+        phase.seen = fleet.run("connect")
+    check(installation, phase.seen)
+    phase.report(
+        f"{DEVICES:,} devices, {len(COMMANDS)} commands each",
+        sum(phase.seen.answers.values()),
+        f"{DEVICES / enrolling.enrolling:.0f} enrollments/s, {pushing:.0f} pushes/s, "
+        f"{phase.seen.cuts} connections repeated",
     )
 
 
-def test_a_change_of_a_blueprint_reaches_a_fleet(installation: Installation, pushes: Pushes, tmp_path: Path) -> None:
-    installation.settings["IRU_MDM_WAKE_RATE"] = "100"
-    with enrolled(installation, pushes, tmp_path, "quiet") as (fleet, _):
-        worker = installation.start_worker()
-        assert installation.server is not None
-        serving = children(installation.server.pid)
-        before = cpu(serving)
+def get_a_profile(installation: Installation, pushes: Pushes, fleet: Fleet) -> None:
+    """One change of the Blueprint of all devices. They come when they are woken, until each has shown the profile."""
+    count = "SELECT count(*) FROM devices_librarystatus WHERE status = 'success'"
+    pushes.forget()
+    worker = installation.start_worker()
+    with measured(installation, fleet) as phase:
         installation.run("-m", "tests.faults.fleet", "assign")
-        begun, seen, limit = time.perf_counter(), Seen(), 120 + DEVICES
-        count = "SELECT count(*) FROM devices_librarystatus WHERE status = 'success'"
+        begun, limit = time.perf_counter(), 120 + DEVICES
         while installation.rows(count) != [(DEVICES,)]:
             assert time.perf_counter() - begun < limit, installation.rows(count)
             if woken := pushes.take():
-                seen = fleet.run("come", woken)
+                phase.seen = fleet.run("come", woken)
             else:
                 time.sleep(0.2)
-        took, used = time.perf_counter() - begun, cpu(serving) - before
-        installation.stop(worker)
-    assert (seen.stranded, seen.again) == ([], [])
-    pushed = pushes.moments[-1] - pushes.moments[0]
-    times = sorted(seen.connects)
-    table.lines.append(
-        table.Line(
-            f"{DEVICES:,} devices, a profile for their Blueprint",
-            installation.kind,
-            f"{len(times):,}",
-            f"{len(times) / took:.0f} connects/s, {1000 * used / len(times):.1f} ms CPU",
-            f"p50 {1000 * times[len(times) // 2]:.0f} p99 {1000 * times[int(len(times) * 0.99)]:.0f} ms",
-            f"{sum(pushes.by_device.values()):,}/0",
-            "-",
-            f"the last device had it after {took:.1f} s, {DEVICES / max(pushed, 0.001):.0f} pushes/s",
-        )
+    installation.stop(worker)
+    check(installation, phase.seen)
+    phase.report(
+        f"{DEVICES:,} devices, a profile for their Blueprint",
+        pushes.by_device.total(),
+        f"the last device had it after {phase.took:.1f} s, {pushes.rate():.0f} pushes/s",
     )
+
+
+@dataclass
+class Phase:
+    """The connections of a part of the run, and what they cost."""
+
+    kind: str  # of the database
+    first: int  # connections before it
+    seen: Seen
+    took: float = 0.0  # seconds
+    used: float = 0.0  # seconds of processor time of the server
+
+    def report(self, scenario: str, answers: int, more: str) -> None:
+        """A line for the table, without connections of before."""
+        times = sorted(self.seen.connects[self.first :])
+        table.lines.append(
+            table.Line(
+                scenario,
+                self.kind,
+                f"{len(times):,}",
+                f"{len(times) / self.took:.0f} connects/s, {1000 * self.used / len(times):.1f} ms CPU",
+                f"p50 {1000 * times[len(times) // 2]:.0f} p99 {1000 * times[int(len(times) * 0.99)]:.0f} ms",
+                f"{answers:,}/0",
+                "-",
+                more,
+            )
+        )
+
+
+@contextmanager
+def measured(installation: Installation, fleet: Fleet) -> Iterator[Phase]:
+    assert installation.server is not None
+    serving = children(installation.server.pid)
+    seen = fleet.run("rest")
+    phase = Phase(installation.kind, len(seen.connects), seen)
+    before, begun = cpu(serving), time.perf_counter()
+    yield phase
+    phase.took, phase.used = time.perf_counter() - begun, cpu(serving) - before
