@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
 from access.models import Administrator, Tenant
 from access.people.invitations import invitation_link
@@ -115,11 +115,11 @@ def test_a_profile_arrives_changes_and_leaves(
     with site.devices.asleep():
         page.goto(f"/library/{item.uuid}/")
         page.get_by_role("link", name="Edit", exact=True).click()
-        larger = {
-            "name": "dock.mobileconfig",
-            "mimeType": "application/xml",
-            "buffer": PROFILE.replace("<integer>48<", "<integer>64<").encode(),
-        }
+        larger = FilePayload(
+            name="dock.mobileconfig",
+            mimeType="application/xml",
+            buffer=PROFILE.replace("<integer>48<", "<integer>64<").encode(),
+        )
         page.get_by_label("Another profile").set_input_files(larger)
         page.locator("dialog[open]").get_by_role("button", name="Save").click()
         expect(page.locator("dialog[open]")).to_have_count(0)
