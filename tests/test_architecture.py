@@ -49,7 +49,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"storage"},
         {"models", "filters", "inputs", "references"},
         {"wire"},
-        {"dates", "text", "retries", "presets"},
+        {"dates", "text", "retries", "presets", "versions"},
     ],
 }
 LONGEST = 400  # lines: past that, a file is usually two subjects
