@@ -37,7 +37,8 @@ FLOORS: dict[str, list[set[str]]] = {
     "devices": [
         {"urls", "apps", "management", "templatetags", "admin"},
         {"pages", "mcp", "demo"},
-        {"api", "imports", "mdm", "files"},
+        {"api", "imports", "mdm"},
+        {"files"},
         {"blueprints", "security", "bulk"},
         {"commands"},
         {"library"},
