@@ -196,6 +196,22 @@ def test_a_device_is_asked_a_few_times_until_there_is_no_patience_left(
     assert status(phone, app) == "PASS"
 
 
+def test_a_device_that_does_not_answer_is_not_asked_without_end(
+    blueprint: Blueprint, phone: SimulatedDevice, app: LibraryItem, clock: Clock
+) -> None:
+    assign(blueprint, app)
+    phone.switches.errors = {"ManagedApplicationList"}
+    phone.connect()
+    begun, asked = clock.now, []
+    for _ in range(60 * 5 - 1):
+        clock.passes(minutes=1)
+        if due(phone):
+            asked += [(clock.now - begun).total_seconds() / 60 for _ in phone.connect()]
+        assert not due(phone)
+    assert asked == [1, 5, 15, 60, 120, 180, 240]
+    assert (status(phone, app), log(phone, app)) == ("ERROR", evidence.NOT_SHOWN)
+
+
 def test_a_success_needs_the_lists_of_the_device(
     blueprint: Blueprint, phone: SimulatedDevice, app: LibraryItem, clock: Clock
 ) -> None:
@@ -287,8 +303,14 @@ def test_an_app_that_is_removed_while_it_is_installed_does_not_stay(
     assign(blueprint, app)
     delivery = plistlib.loads(phone.say("Idle").body)
     phone.respond(delivery)
+    apps.live(phone)
+    phone.state.managed_apps[IDENTIFIER] = "Installing"  # it has the file, and is not ready yet
     remove(blueprint, app)
-    phone.connect()
+    phone.switches.not_now = 1
+    assert phone.connect() == [("RemoveApplication", "NotNow"), ("ManagedApplicationList", "Acknowledged")]
+    assert there(phone) == "3.2.1"
+    clock.passes(minutes=15)
+    assert phone.connect() == [("RemoveApplication", "Acknowledged"), ("ManagedApplicationList", "Acknowledged")]
     assert there(phone) is None
     assert not DeviceItem.objects.exists()
 
