@@ -16,7 +16,7 @@ from devices.library.items import delete_item
 from devices.library.statuses import rows_of_device
 from devices.mdm.simulator import apps, deeds
 from devices.mdm.simulator.device import SimulatedDevice
-from devices.models import Blueprint, DeviceItem, LibraryItem, Order, StoredFile
+from devices.models import Blueprint, DeviceItem, Enrollment, LibraryItem, Order, StoredFile
 from tests.devices.mdm.conftest import NewDevice, stored
 from tests.devices.mdm.in_house import IDENTIFIER, Clock, upload
 from tests.devices.mdm.test_budget import Counting
@@ -210,6 +210,38 @@ def test_a_device_that_does_not_answer_is_not_asked_without_end(
         assert not due(phone)
     assert asked == [1, 5, 15, 60, 120, 180, 240]
     assert (status(phone, app), log(phone, app)) == ("ERROR", evidence.NOT_SHOWN)
+
+
+@pytest.mark.parametrize("answer", [{}, {"ManagedApplicationList": "none"}])
+def test_an_answer_without_a_list_says_nothing(
+    answer: dict[str, Any],
+    blueprint: Blueprint,
+    phone: SimulatedDevice,
+    app: LibraryItem,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(deeds.DEEDS, "ManagedApplicationList", (deeds.ALL, lambda device, command: answer))
+    assign(blueprint, app)
+    assert phone.connect() == ARRIVES
+    clock.passes(minutes=1)
+    assert (status(phone, app), due(phone)) == ("INSTALLING", True)
+
+
+def test_a_device_that_postpones_the_question_is_not_woken_all_the_time(
+    blueprint: Blueprint, phone: SimulatedDevice, app: LibraryItem, clock: Clock
+) -> None:
+    assign(blueprint, app)
+    phone.connect()
+    phone.switches.not_now = 1000
+    woken = 0
+    for _ in range(60):
+        clock.passes(minutes=1)
+        if Enrollment.objects.filter(push_due_at__lte=clock.now).exists():
+            woken += 1
+            phone.connect()
+    assert woken <= 6
+    assert stored(phone).commands.unfinished().count() == 1
 
 
 def test_a_success_needs_the_lists_of_the_device(
