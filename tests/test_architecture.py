@@ -37,7 +37,8 @@ FLOORS: dict[str, list[set[str]]] = {
     "devices": [
         {"urls", "apps", "management", "templatetags", "admin"},
         {"pages", "mcp", "demo"},
-        {"api", "imports", "mdm", "files"},
+        {"api", "imports", "mdm"},
+        {"files"},
         {"blueprints", "security", "bulk"},
         {"commands"},
         {"library"},
@@ -49,7 +50,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"storage"},
         {"models", "filters", "inputs", "references"},
         {"wire"},
-        {"dates", "text", "retries", "presets"},
+        {"dates", "text", "retries", "presets", "versions"},
     ],
 }
 LONGEST = 400  # lines: past that, a file is usually two subjects

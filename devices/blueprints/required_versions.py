@@ -14,8 +14,8 @@ from access.audit.events import Actor, Target, log_event
 from access.models import AuditEvent, Tenant
 from devices.declarations import planning
 from devices.declarations.support import SOFTWARE_UPDATES
-from devices.declarations.versions import version_of
 from devices.models import Blueprint, Platform, RequiredVersion
+from devices.versions import version_of
 
 Family = RequiredVersion.Family
 _VERSION = re.compile(r"\d{1,3}(\.\d{1,3}){0,2}", re.ASCII)

@@ -15,8 +15,8 @@ from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Upper
 from django.db.models.lookups import In
 
-from devices.conditions.versions import at_least
 from devices.models import Device, Enrollment, Platform
+from devices.versions import at_least
 
 type Values = Sequence[str]
 

@@ -12,8 +12,8 @@ from django.db.models import Q
 
 from access.models import Tenant
 from devices.conditions.attributes import ATTRIBUTES, Attribute, Kind
-from devices.conditions.versions import VERSION
 from devices.text import is_storable
+from devices.versions import VERSION
 
 MOST_CONDITIONS = 10  # of a branch
 MOST_VALUES = 1000  # of all of them together: a query about a map must fit into what SQLite accepts

@@ -12,7 +12,7 @@ from devices.models import Blueprint, Device, DeviceDeclarations, Enrollment
 
 
 def is_due(device: Device, enrollment: Enrollment) -> bool:
-    return enrollment.declared != _situation(device)
+    return enrollment.declared != situation(device)
 
 
 def plan(device: Device, enrollment: Enrollment) -> bool:
@@ -22,7 +22,7 @@ def plan(device: Device, enrollment: Enrollment) -> bool:
     """
     declarations = declarations_of(device)
     if declarations or not may_take_declarations(device):
-        enrollment.declared = _situation(device)
+        enrollment.declared = situation(device)
         enrollment.save(update_fields=["declared"])
     row = noted(device, enrollment)
     if row is None:
@@ -42,6 +42,6 @@ def reconsider(blueprint: Blueprint) -> None:
     wake_spread(here)
 
 
-def _situation(device: Device) -> str:
-    """What the declarations of a device depend on, as far as its own row has it."""
+def situation(device: Device) -> str:
+    """What the declarations and the library items of a device depend on, as far as its own row has it."""
     return f"{device.blueprint_id}.{device.os_version}"

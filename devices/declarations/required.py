@@ -4,8 +4,8 @@ from datetime import datetime
 
 from devices.declarations.declaration import Declaration, Kind
 from devices.declarations.support import SOFTWARE_UPDATES, knows
-from devices.declarations.versions import version_of
 from devices.models import MACS, Device, RequiredVersion
+from devices.versions import version_of
 
 IDENTIFIER = "iru.softwareupdate"
 TYPE = "com.apple.configuration.softwareupdate.enforcement.specific"

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from devices.declarations.versions import Version, version_of
 from devices.inventory.information import is_supervised
 from devices.models import MACS, Device, Platform
+from devices.versions import Version, version_of
 
 type Since = Mapping[str, Version]
 

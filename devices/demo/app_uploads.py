@@ -39,6 +39,8 @@ def add_apps(tenant: Tenant) -> None:
             runs_on_iphone=True,
             runs_on_ipad=True,
         )
+        item.version = stored.sha256
+        item.save(update_fields=["version"])
 
 
 def _without_contents(tenant: Tenant, name: str, contents: str) -> LibraryItem | None:

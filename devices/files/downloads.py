@@ -14,7 +14,7 @@ from access.http.slow_clients import stream_answer
 from devices.files import errors
 from devices.models import StoredFile
 from devices.storage.backends import CHUNK, files_storage
-from devices.storage.signatures import Link, LinkRefused, check_link
+from devices.storage.signatures import LinkRefused, check_link
 
 RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 ELSEWHERE = timedelta(minutes=5)  # for the client to follow the redirect to S3
@@ -32,22 +32,23 @@ def download(request: HttpRequest) -> Response:
     file = StoredFile.objects.filter(key=key, tenant__active=True).exclude(state__in=UNREADABLE).first()
     if file is None:
         raise errors.no_such_key()
+    return send(request, file, link.filename)
+
+
+def send(request: HttpRequest, file: StoredFile, filename: str) -> Response:
+    """The file, or a range of it, from here; a redirect to the bucket that it is in. Raises FileError."""
     storage = files_storage()
     if not storage.embedded:
         origin = request.build_absolute_uri("/").rstrip("/")
-        return HttpResponseRedirect(storage.signed_url(key, origin=origin, lifetime=ELSEWHERE, filename=link.filename))
-    return _answer(request, file, link)
-
-
-def _answer(request: HttpRequest, file: StoredFile, link: Link) -> Response:
+        return HttpResponseRedirect(storage.signed_url(file.key, origin=origin, lifetime=ELSEWHERE, filename=filename))
     headers = {
         "Accept-Ranges": "bytes",
         "ETag": f'"{file.md5}"',
-        "Content-Disposition": content_disposition_header(True, link.filename) or "attachment",
+        "Content-Disposition": content_disposition_header(True, filename) or "attachment",
     }
     with ExitStack() as stack:
         try:
-            content = stack.enter_context(files_storage().local(file.key))
+            content = stack.enter_context(storage.local(file.key))
         except FileNotFoundError:
             raise errors.no_such_key() from None
         size = content.seek(0, 2)

@@ -53,6 +53,7 @@ def check_ipa(content: BinaryIO, file: StoredFile) -> Findings:
         "app_identifier": app.identifier,
         "app_name": app.name,
         "app_version": app.version,
+        "app_build": app.build,
         **{name: beside(file.key, ending) if ending in images else "" for name, ending in ICONS.items()},
         "icon_path": app.icon_path,
         "ipad_icon_path": app.ipad_icon_path,

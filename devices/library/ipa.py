@@ -45,6 +45,7 @@ class App:
     identifier: str
     name: str
     version: str
+    build: str
     minimum_os_version: str
     families: list[str]
     icon_path: str
@@ -94,6 +95,7 @@ def _app(archive: zipfile.ZipFile) -> App:
         identifier=_identifier(info),
         name=_text(info, "CFBundleDisplayName") or _text(info, "CFBundleName") or PurePosixPath(folder).stem,
         version=_text(info, "CFBundleShortVersionString") or _text(info, "CFBundleVersion"),
+        build=_text(info, "CFBundleVersion"),
         minimum_os_version=_text(info, "MinimumOSVersion"),
         families=_families(info),
         icon_path=icon_path,

@@ -45,6 +45,11 @@ def _profile_version(contents: Any) -> str:
     return str(profile_files.content_of(contents.profile).get(profile_files.PAYLOAD_UUID, "")).upper()[:64]
 
 
+def _file_version(contents: Any) -> str:
+    """The digest of its file; "" for a file in a bucket that was not read yet."""
+    return str(contents.file.sha256)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """A kind of library items. `type` is its name in the API; `label`, `plural` and `icon` are for people.
@@ -97,6 +102,7 @@ IPA_APP = Kind(
     platforms=runs_on,
     contents="ipa_app",
     fields=("file_key", "runs_on_iphone", "runs_on_ipad", "runs_on_tv"),
+    version=_file_version,
 )
 CUSTOM_PROFILE = Kind(
     type="profile",

@@ -1,6 +1,7 @@
 """The entry point of devices: the hosts `<label>.mdm.<IRU_DOMAIN>`, on which they enroll and fetch their commands.
 
-HostMiddleware calls it. It reads no cookie and no token: the signature of a message says whose it is. A device takes
+HostMiddleware calls it. It reads no cookie and no token: the signature of a message says whose it is, and a signed link
+which app a device may fetch. A device takes
 401 as the end of its enrollment, so that is never answered, and 403 only to a device that was deleted here.
 """
 
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.request import UnreadablePostError
+from django.http.response import HttpResponseBase
 
 from access.addresses import client_address
 from access.audit.security import SecurityEvent, report
@@ -18,7 +20,7 @@ from access.context import note_operation
 from access.database import Failure, drop_if_read_only, failure_of, retried
 from access.http.observing import note_cause
 from access.refusals import Refusal
-from devices.mdm.handlers import check_in, connect, enroll, scep
+from devices.mdm.handlers import app_files, check_in, connect, enroll, scep
 from devices.mdm.refusals import MdmRefused, Unrecognized
 
 RETRY_AFTER = "30"  # seconds
@@ -32,7 +34,7 @@ logger = logging.getLogger(__name__)
 class Handler:
     """`types` are the media types of the body that are accepted; empty for any. `maximum` is in bytes."""
 
-    answer: Callable[[HttpRequest, str, bytes], HttpResponse]
+    answer: Callable[[HttpRequest, str, bytes], HttpResponseBase]
     methods: frozenset[str]
     types: frozenset[str]
     maximum: int
@@ -44,16 +46,18 @@ HANDLERS = {
     ),
     "/connect": Handler(connect.answer, frozenset({"PUT"}), frozenset({"application/x-apple-aspen-mdm"}), 8 * MIB),
     "/enroll": Handler(enroll.answer, frozenset({"POST"}), frozenset({"application/pkcs7-signature"}), 64 * KIB),
+    "/files": Handler(app_files.answer, frozenset({"GET", "HEAD"}), frozenset(), 0),
     "/scep": Handler(scep.answer, frozenset({"GET", "POST"}), frozenset(), 64 * KIB),
 }
 
 
-def mdm(request: HttpRequest, label: str, path: str) -> HttpResponse:
+def mdm(request: HttpRequest, label: str, path: str) -> HttpResponseBase:
     """Answer a request to the host of the tenant with this label. Every error has an answer that devices understand."""
-    handler = HANDLERS.get(path.rstrip("/"))
+    path = "/files" if path.startswith("/files/") else path.rstrip("/")  # a link belongs into no log
+    handler = HANDLERS.get(path)
     if handler is None or request.method not in handler.methods:
         return HttpResponse(status=404 if handler is None else 405)
-    note_operation(f"mdm{path.rstrip('/')}")
+    note_operation(f"mdm{path}")
     try:
         body = _body(request, handler)
         return retried(lambda: handler.answer(request, label, body))
@@ -69,7 +73,7 @@ def mdm(request: HttpRequest, label: str, path: str) -> HttpResponse:
 
 
 def _body(request: HttpRequest, handler: Handler) -> bytes:
-    if request.method == "GET":
+    if request.method in {"GET", "HEAD"}:
         return b""
     if handler.types and request.content_type not in handler.types:
         raise MdmRefused("The body is of another type.")

@@ -8,6 +8,7 @@ from django.utils import timezone
 from access.database import failure_of
 from access.tasks.backend import task
 from devices.commands import queue
+from devices.declarations.planning import situation
 from devices.library.desired import plan as desired
 from devices.library.desired.changes import reconsider
 from devices.models import Device, DeviceCommand, DeviceItem, Enrollment
@@ -23,7 +24,7 @@ def plan(device: Device, here: Enrollment) -> list[DeviceCommand]:
     An error of ours is logged, and the device gets what people sent it; it is compared again when it comes next. Costs
     no query for a device that was compared as it is.
     """
-    if here.planned == str(device.blueprint_id):
+    if here.planned == (now := situation(device)):
         return []
     try:
         with transaction.atomic():
@@ -33,7 +34,7 @@ def plan(device: Device, here: Enrollment) -> list[DeviceCommand]:
             raise
         logger.exception("What the device %s is to have could not be compared.", device.uuid)
         return []
-    here.planned = str(device.blueprint_id)
+    here.planned = now
     here.save(update_fields=["planned"])
     return queued
 
@@ -42,7 +43,8 @@ def plan(device: Device, here: Enrollment) -> list[DeviceCommand]:
 def wake_due() -> None:
     """Wake the devices with items that are to be tried again, or looked at. Harmless when it runs twice."""
     due = DeviceItem.objects.filter(next_at__lte=timezone.now()).order_by("next_at")
-    devices = set(due.values_list("device", flat=True)[:AT_ONCE])
-    # Those that are to be compared already were woken for it.
-    planned = Enrollment.objects.filter(device__in=devices, state=Enrollment.State.ENROLLED).exclude(planned="")
-    reconsider(planned.values_list("device", flat=True))
+    # Those that are to be compared already were woken for it. Without this they would be all that is found, if they
+    # are many and away.
+    planned = Enrollment.objects.filter(state=Enrollment.State.ENROLLED).exclude(planned="")
+    due = due.filter(device__in=planned.values("device"))
+    reconsider(set(due.values_list("device", flat=True)[:AT_ONCE]))

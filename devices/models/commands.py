@@ -81,6 +81,7 @@ class DeviceCommand(models.Model):
     same_answer = False  # as the one before to this question; no column, and known while the answer is taken
     # Whether its answer shows that the device does not have what the Library gives it. No column.
     lacks_items = False
+    unproven = False  # whether its answer names an item whose version another answer has to show; no column
 
     objects = DeviceCommandQuerySet.as_manager()
 

@@ -29,6 +29,7 @@ class DeviceItem(models.Model):
     identifier = models.CharField(max_length=255, blank=True, help_text="By which the device knows it.")
     wanted = models.CharField(max_length=64, blank=True)
     sent = models.CharField(max_length=64, blank=True, help_text="The version that was last delivered.")
+    sent_at = models.DateTimeField(null=True, help_text="When the device took it, or its removal.")
     shown = models.CharField(max_length=64, blank=True)
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
     attempts = models.PositiveSmallIntegerField(default=0, help_text="Failures in a row.")

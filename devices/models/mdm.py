@@ -133,8 +133,9 @@ class Enrollment(models.Model):
     push_error = models.CharField(max_length=100, blank=True)
     lease_until = models.DateTimeField(null=True, help_text="A worker sends its push until then.")
     inventory_at = models.DateTimeField(null=True, help_text="When it was last asked for its inventory.")
-    # The Blueprint whose items it was last compared with: `devices.library.desired`. Empty: it is to be compared.
-    planned = models.CharField(max_length=20, blank=True, default="", db_default="", editable=False)
+    # The Blueprint whose items it was last compared with, and its system then: `devices.library.desired`. Empty: it is
+    # to be compared.
+    planned = models.CharField(max_length=100, blank=True, default="", db_default="", editable=False)
     # What its declarations were last planned for: `devices.declarations.planning`. Empty: they are to be planned.
     declared = models.CharField(max_length=100, blank=True, default="", db_default="", editable=False)
 

@@ -1,17 +1,20 @@
 from typing import Any
 
 from devices.commands.internal import InternalCommand
+from devices.commands.internal.managed_versions import ManagedVersions
 from devices.commands.metadata import small
 from devices.inventory.answers import MOST_ROWS, section, text
-from devices.models import MOBILE, DeviceCommand
+from devices.library.desired import managed_apps
+from devices.library.desired.plan import orders
+from devices.models import APPLE, MACS, DeviceCommand, Order
 
 
 class ManagedApplications(InternalCommand):
-    """The states of the apps that this server installed: what the device makes of each is kept with the command."""
+    """The states of the apps that this server installed: proof of an in-house app, together with their versions."""
 
     id = "managed_applications"
     title = "Ask for managed applications"
-    platforms = MOBILE
+    platforms = APPLE - MACS
     command_type = "ManagedApplicationList"
     asks_inventory = True
 
@@ -22,4 +25,10 @@ class ManagedApplications(InternalCommand):
             for identifier in list(apps)[:MOST_ROWS]
             if isinstance(identifier, str) and (state := text(section(apps, identifier), "Status", most=50))
         }
+        if isinstance(answer.get("ManagedApplicationList"), dict):
+            row.lacks_items, row.unproven = managed_apps.take_states(row.device, states)
         return small({"ManagedApplicationList": states})
+
+    def followed_by(self, row: DeviceCommand) -> list[Order]:
+        versions = [Order(ManagedVersions.id)] if row.unproven else []
+        return [*versions, *(orders(row.device) if row.lacks_items else ())]

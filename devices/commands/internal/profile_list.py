@@ -7,6 +7,7 @@ from devices.enrollment.escrow import lacks_escrow
 from devices.inventory.known import forget_answer
 from devices.inventory.software import store_profiles
 from devices.library.desired import evidence
+from devices.library.desired.evidence import Sighting
 from devices.library.desired.plan import orders
 from devices.library.desired.ways import PROFILES
 from devices.models import APPLE, MACS, Device, DeviceCommand, DeviceInventory, Order
@@ -26,7 +27,9 @@ class ProfileList(InternalCommand):
         versions, row.same_answer = store_profiles(row.device, answer)
         if versions is None:
             return {"count": None}
-        row.lacks_items = evidence.shown(row.device, PROFILES, versions)
+        row.lacks_items = evidence.shown(
+            row.device, PROFILES, lambda item: Sighting(version=versions.get(item.identifier, ""))
+        )
         return {"count": len(versions)}
 
     def followed_by(self, row: DeviceCommand) -> list[Order]:

@@ -3,8 +3,9 @@
 The device is locked by the caller in every function here.
 """
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -14,11 +15,29 @@ from devices.library.desired.ways import WAYS, Way
 from devices.models import Device, DeviceItem
 
 State = DeviceItem.State
-AGAIN = tuple(timedelta(hours=hours) for hours in (1, 6, 24))  # after a failure; then only a new version is tried
+# After the device took an item, until its list is asked for again; then once an hour as long as there is patience.
+LOOKS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15))
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOT_SHOWN = "The device took it, and its list does not show it."
 STILL_SHOWN = "The device took the removal, and its list still shows it."
 REPORTED = ("shown", "state", "attempts", "next_at", "error")
 TEXT = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """An item in a list of the device. `version` is the one that it has, "" if it has none; None if the list does not
+    say which.
+
+    `undecided`: another list says it. `failure` says why the device gave up. For an item on its way, `status` is that
+    of the API, if the list knows more than the way, and `words` are for people.
+    """
+
+    version: str | None
+    undecided: bool = False
+    failure: str = ""
+    status: str = ""
+    words: str = ""
 
 
 def to_install(device: Device, subject: str) -> DeviceItem | None:
@@ -27,8 +46,8 @@ def to_install(device: Device, subject: str) -> DeviceItem | None:
     if row is None or row.item is None or not row.wanted or row.state in {State.DONE, State.UNFIT}:
         return None
     # The contents may be newer than the plan: this is the version that the device gets.
-    row.sent = row.item.version
-    row.save(update_fields=["sent"])
+    row.sent, row.sent_at = row.item.version, None
+    row.save(update_fields=["sent", "sent_at"])
     return row
 
 
@@ -44,11 +63,13 @@ def taken(device: Device, subject: str, *, installed: bool) -> None:
     # If another version, or none, is wanted meanwhile, the next command is still missing.
     if row is None or bool(row.wanted) != installed or (installed and row.sent != row.wanted):
         return
-    row.state = State.SENT
-    row.save(update_fields=["state"])
+    way = WAYS[row.type]
+    row.state, row.sent_at, row.error = State.SENT, timezone.now(), ""
+    row.next_at = next_look(row.sent_at, way) if way.patience else None
+    row.save(update_fields=["state", "sent_at", "next_at", "error"])
     if installed:
         statuses = Statuses(device)
-        statuses.waits(row.item_id, WAYS[row.type].sent)
+        statuses.goes(row.item_id, way, way.sent)
         statuses.store()
 
 
@@ -63,31 +84,33 @@ def refused(device: Device, subject: str, errors: list[dict[str, Any]], *, insta
     statuses.store()
 
 
-def shown(device: Device, way: Way, versions: Mapping[str, str]) -> bool:
-    """Compare with a list of the device: the version of each item that it has, by the name of the item there.
+def shown(device: Device, way: Way, see: Callable[[DeviceItem], Sighting], *related: str) -> bool:
+    """Compare with a list of the device: `see` finds an item there. `related` is what it reads of the row.
 
     Returns whether a command to the device is missing: see `orders`.
     """
-    statuses = Statuses(device)
+    statuses, now = Statuses(device), timezone.now()
     changed, gone, missing = [], [], False
-    for row in device.items.filter(type=way.type).exclude(state=State.UNFIT):
-        there = versions.get(row.identifier, "")
+    rows = device.items.filter(type=way.type).exclude(state=State.UNFIT)
+    for row in rows.select_related(*related) if related else rows:
+        sighting = see(row)
         before = _cells(row)
-        row.shown = there
-        if not row.wanted and not there:
+        if sighting.version is not None:
+            row.shown = sighting.version
+        if not row.wanted and sighting.version == "":
             gone.append(row.pk)
             statuses.drop(row.item_id)
             continue
-        if row.wanted and there == row.wanted:
+        if row.wanted and row.shown == row.wanted and sighting.version is not None:
             row.state, row.attempts, row.next_at, row.error = State.DONE, 0, None, ""
             if before != _cells(row):
                 statuses.report(row.item_id, way.done)
         elif row.state == State.SENT:
-            _fail(row, NOT_SHOWN if row.wanted else STILL_SHOWN, statuses)
-        elif row.state == State.DONE:  # somebody removed or replaced it on the device
+            _look(row, sighting, way, statuses, now)
+        elif row.state == State.DONE and sighting.version is not None:  # somebody removed or replaced it on the device
             row.state = State.WAITING
             statuses.waits(row.item_id, way.changing)
-        missing = missing or row.state == State.WAITING or (row.next_at is not None and row.next_at <= timezone.now())
+        missing = missing or row.state == State.WAITING or (row.next_at is not None and row.next_at <= now)
         if before != _cells(row):
             changed.append(row)
     if gone:
@@ -96,6 +119,16 @@ def shown(device: Device, way: Way, versions: Mapping[str, str]) -> bool:
         DeviceItem.objects.bulk_update(changed, REPORTED)
     statuses.store()
     return missing
+
+
+def next_look(sent_at: datetime, way: Way) -> datetime:
+    """When the device is asked again for what it took: a few times soon, then hourly, and daily without patience."""
+    now, end = timezone.now(), sent_at + way.patience
+    if now >= end:
+        return now + DAY  # the device has not answered, which would have ended it
+    moments = [sent_at + look for look in LOOKS]
+    hourly = sent_at + HOUR * ((now - sent_at) // HOUR + 1)
+    return min(*(moment for moment in moments if moment > now), hourly, end)
 
 
 def text_of(errors: list[dict[str, Any]]) -> str:
@@ -108,11 +141,26 @@ def text_of(errors: list[dict[str, Any]]) -> str:
     return "\n".join(texts)[:TEXT] or "The device gives no reason."
 
 
+def _look(row: DeviceItem, sighting: Sighting, way: Way, statuses: Statuses, now: datetime) -> None:
+    """The device took the item, or its removal, and its list does not prove that it was carried out."""
+    if sighting.failure and row.wanted:
+        _fail(row, sighting.failure, statuses)
+    elif not sighting.undecided and (row.sent_at is None or now >= row.sent_at + way.patience):
+        reason = NOT_SHOWN if row.wanted else STILL_SHOWN
+        _fail(row, f"{reason} {sighting.words}".strip(), statuses)
+    else:
+        row.next_at = next_look(row.sent_at or now, way)
+        if row.wanted and row.error != sighting.words:
+            row.error = sighting.words
+            statuses.goes(row.item_id, way, sighting.status or way.sent, sighting.words)
+
+
 def _fail(row: DeviceItem, reason: str, statuses: Statuses) -> None:
+    way = WAYS[row.type]
     row.state, row.error = State.FAILED, reason
-    row.next_at = timezone.now() + AGAIN[row.attempts] if row.attempts < len(AGAIN) else None
+    row.next_at = timezone.now() + way.again[row.attempts] if row.attempts < len(way.again) else None
     row.attempts = min(row.attempts + 1, 32767)
-    statuses.report(row.item_id, WAYS[row.type].failed, reason)
+    statuses.report(row.item_id, way.failed, reason)
 
 
 def _row(device: Device, subject: str) -> DeviceItem | None:

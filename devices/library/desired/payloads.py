@@ -1,12 +1,14 @@
 """What devices install: the content of library items in the form that Apple's commands take."""
 
 from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
 from access.models import Tenant
 from devices.enrollment.authorities import Purpose, authority
-from devices.models import CustomProfile, LibraryItem
-from devices.wire import cms
+from devices.library.desired import ipa_files
+from devices.models import CustomProfile, LibraryItem, StoredFile
+from devices.wire import cms, plists
 
 
 def profile(tenant: Tenant, item: LibraryItem) -> bytes:
@@ -19,3 +21,18 @@ def _signed(tenant: Tenant, item: UUID, version: str) -> bytes:
     text = CustomProfile.objects.values_list("profile", flat=True).get(item__tenant=tenant, item__uuid=item)
     signer = authority(tenant, Purpose.SIGNING)
     return cms.sign(text.encode(), signer.certificate, signer.key)
+
+
+def manifest(item: LibraryItem, file: StoredFile, url: str) -> bytes:
+    """The manifest that tells a device where the file of an item is, and what is in it."""
+    asset: dict[str, Any] = {"kind": "software-package", "url": url}
+    if file.sha256:
+        asset |= {"sha256-size": file.size, "sha256s": [file.sha256]}  # the whole file is one piece
+    read = ipa_files.metadata(item)
+    metadata = {
+        "kind": "software",
+        "bundle-identifier": read["app_identifier"],
+        "bundle-version": read["app_version"],
+        "title": read["app_name"] or item.name,
+    }
+    return plists.dumps({"items": [{"assets": [asset], "metadata": metadata}]})

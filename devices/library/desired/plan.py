@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from django.db.models import Q
 from django.utils import timezone
 
+from devices.library.desired.evidence import next_look
 from devices.library.desired.statuses import Statuses
 from devices.library.desired.ways import WAYS, unfit, unfit_status
 from devices.library.kinds import platforms_of
@@ -43,13 +44,25 @@ def plan(device: Device) -> list[Order]:
 
 
 def orders(device: Device) -> list[Order]:
-    """The commands for what waits, or failed so long ago that it is tried again."""
-    again = Q(state=State.FAILED, next_at__lte=timezone.now())
+    """The commands for what waits, or failed so long ago that it is tried again, and the questions for what the device
+    took and has not shown for a while."""
+    again = Q(state__in=[State.FAILED, State.SENT], next_at__lte=timezone.now())
     due = device.items.filter(Q(state=State.WAITING) | again, type__in=WAYS)
-    found = list(due.order_by("pk").values_list("pk", "type", "wanted", "item_uuid", "state"))
-    if failed := [pk for pk, *_, state in found if state == State.FAILED]:
-        device.items.filter(pk__in=failed).update(state=State.WAITING, next_at=None)
-    return [Order(WAYS[type].install if wanted else WAYS[type].remove, str(uuid)) for _, type, wanted, uuid, _ in found]
+    found: list[Order] = []
+    changed: list[DeviceItem] = []
+    for row in due.order_by("pk"):
+        way = WAYS[row.type]
+        if row.state != State.WAITING:
+            changed.append(row)
+        if row.state == State.SENT:
+            row.next_at = next_look(row.sent_at or timezone.now(), way)
+            found += [Order(question) for question in way.asks]
+        else:
+            row.state, row.next_at = State.WAITING, None
+            found.append(Order(way.install if row.wanted else way.remove, str(row.item_uuid)))
+    if changed:
+        DeviceItem.objects.bulk_update(changed, ["state", "next_at"])
+    return found
 
 
 def forget(device: Device) -> None:
@@ -61,7 +74,7 @@ def forget(device: Device) -> None:
 
 def _items(device: Device) -> list[LibraryItem]:
     """The active items that the device's Blueprint gives it, without their large contents."""
-    items = light(device.tenant).filter(active=True, pk__in=assigned_to(device))
+    items = light(device.tenant).select_related("ipa_app__file").filter(active=True, pk__in=assigned_to(device))
     return [item for item in items.order_by("pk") if device.platform in platforms_of(item)]
 
 

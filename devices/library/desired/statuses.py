@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from devices.library.desired.ways import Way
 from devices.models import Device, LibraryItem, LibraryStatus
 
 
@@ -28,6 +29,13 @@ class Statuses:
         """The item is on its way. Without a row that is what the lists say anyway."""
         if item is not None:
             self._waiting.setdefault(status, []).append(item)
+
+    def goes(self, item: int | None, way: Way, status: str, words: str = "") -> None:
+        """The device has taken the item, and may have said how far it is."""
+        if status == way.pending:
+            self.waits(item, status)
+        else:
+            self.report(item, status, words or None)
 
     def drop(self, item: int | None) -> None:
         """The device does not have the item any more, and is not to have it."""

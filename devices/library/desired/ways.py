@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 
-from devices.library.kinds import CUSTOM_PROFILE
+from devices.library.desired import ipa_files
+from devices.library.kinds import CUSTOM_PROFILE, IPA_APP
 from devices.library.profile_files import mdm_identifier
 from devices.models import Device, LibraryItem
 
@@ -16,17 +18,20 @@ def _fits(item: LibraryItem, device: Device) -> str:
 class Way:
     """How items of a type get to a device and from it.
 
-    `install`, `remove` and `ask` are ids of commands; `ask` has the answer that shows what the device has. `identifier`
-    is the name of the item there. `unfit` says why an item is not possible on a device; "" where it is. The others are
-    the statuses of the API.
+    `install`, `remove` and `asks` are ids of commands; the answers to `asks` show what the device has. `identifier` is
+    the name of the item there. `unfit` says why an item is not possible on a device; "" where it is. An item that the
+    device took, and that no list shows, has failed after `patience`. It is tried again after each time of `again`, and
+    then with each new version. The others are the statuses of the API.
     """
 
     type: str
     install: str
     remove: str
-    ask: str
+    asks: tuple[str, ...]
     identifier: Callable[[LibraryItem], str]
     unfit: Callable[[LibraryItem, Device], str] = field(default=_fits)
+    patience: timedelta = timedelta(0)
+    again: tuple[timedelta, ...] = (timedelta(hours=1), timedelta(hours=6), timedelta(hours=24))
     pending: str = "PENDING"
     changing: str = "CHANGE_PENDING"
     sent: str = "INSTALLING"
@@ -39,7 +44,7 @@ PROFILES = Way(
     type=CUSTOM_PROFILE.type,
     install="install_profile",
     remove="remove_profile",
-    ask="profile_list",
+    asks=("profile_list",),
     identifier=mdm_identifier,
     pending="pending",
     changing="pending",
@@ -48,7 +53,16 @@ PROFILES = Way(
     failed="failed",
     unfit_status="failed",  # profiles have three words in the API
 )
-WAYS = {way.type: way for way in (PROFILES,)}
+IPA_APPS = Way(
+    type=IPA_APP.type,
+    install="install_application",
+    remove="remove_application",
+    asks=("managed_applications",),
+    identifier=ipa_files.identifier,
+    unfit=ipa_files.unfit,
+    patience=timedelta(hours=4),  # the device fetches the app when it likes, and may wait for its user
+)
+WAYS = {way.type: way for way in (PROFILES, IPA_APPS)}
 
 UNFIT = "INCOMPATIBLE"
 NEEDS_AGENT = "This needs an agent on the Mac, which this server does not have."

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from devices.mdm.simulator import enrolling, facts
+from devices.mdm.simulator import apps, enrolling, facts
+from devices.mdm.simulator.refusing import PROFILE_ERRORS, CommandError
 from devices.wire.errors import Malformed
 
 if TYPE_CHECKING:
     from devices.mdm.simulator.device import SimulatedDevice
 
-MDM_ERRORS, PROFILE_ERRORS = "MCMDMErrorDomain", "MCInstallationErrorDomain"
 UNKNOWN_COMMAND, NOT_INSTALLED, MALFORMED_PROFILE, WRONG_TOKEN, NOT_LOST, NO_USER = (
     12021,
     12075,
@@ -23,16 +23,6 @@ MAC, IOS, TV = "macOS", "iOS", "tvOS"
 ALL = frozenset({MAC, IOS, TV})
 
 type Deed = Callable[["SimulatedDevice", dict[str, Any]], dict[str, Any]]
-
-
-class CommandError(Exception):
-    """The device does not do what the command says."""
-
-    def __init__(self, code: int, text: str, domain: str = MDM_ERRORS) -> None:
-        super().__init__(text)
-        self.chain = [
-            {"ErrorCode": code, "ErrorDomain": domain, "LocalizedDescription": text, "USEnglishDescription": text}
-        ]
 
 
 def carry_out(device: "SimulatedDevice", command: dict[str, Any]) -> dict[str, Any]:
@@ -171,17 +161,6 @@ def _unlock_user(device: "SimulatedDevice", command: dict[str, Any]) -> dict[str
     return {}
 
 
-def _install_application(device: "SimulatedDevice", command: dict[str, Any]) -> dict[str, Any]:
-    identifier = command.get("Identifier") or f"com.example.app{len(device.state.managed_apps)}"
-    device.state.managed_apps[identifier] = "Managed"
-    return {"Identifier": identifier, "State": "Installing"}
-
-
-def _remove_application(device: "SimulatedDevice", command: dict[str, Any]) -> dict[str, Any]:
-    device.state.managed_apps.pop(command.get("Identifier", ""), None)
-    return {}
-
-
 def _remote_desktop(on: bool) -> Deed:
     def switch(device: "SimulatedDevice", command: dict[str, Any]) -> dict[str, Any]:
         device.state.remote_desktop = on
@@ -220,8 +199,8 @@ DEEDS: dict[str, tuple[frozenset[str], Deed]] = {
     "ActivationLockBypassCode": (frozenset({MAC, IOS}), _bypass_code),
     "InstallProfile": (ALL, _install_profile),
     "RemoveProfile": (ALL, _remove_profile),
-    "InstallApplication": (ALL, _install_application),
-    "RemoveApplication": (ALL, _remove_application),
+    "InstallApplication": (ALL, apps.install),
+    "RemoveApplication": (ALL, apps.remove),
     "InstallEnterpriseApplication": (frozenset({MAC}), _nothing),
     "DeviceLock": (frozenset({MAC, IOS}), _lock),
     "EraseDevice": (ALL, _erase),

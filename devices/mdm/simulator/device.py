@@ -9,11 +9,12 @@ from enum import StrEnum
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
-from devices.mdm.simulator import declarations, enrolling, setup_assistant
-from devices.mdm.simulator.deeds import CommandError, carry_out
+from devices.mdm.simulator import apps, declarations, enrolling, setup_assistant
+from devices.mdm.simulator.deeds import carry_out
 from devices.mdm.simulator.enrolling import EnrollmentProfile, Identity, NotEnrolled
 from devices.mdm.simulator.keys import KeySource, new_key
 from devices.mdm.simulator.kinds import Kind
+from devices.mdm.simulator.refusing import CommandError
 from devices.mdm.simulator.state import State
 from devices.mdm.simulator.transports import Answer, ConnectionCut, Transport
 from devices.wire import cms, plists
@@ -49,6 +50,7 @@ class Switches:
     checks_out: bool = True  # whether it says that it leaves
     refuses_declarations: set[str] = field(default_factory=set)  # types that are found invalid
     updates_early: bool = False  # a person does not wait for the deadline of a system update
+    app_state: str = ""  # Apple's Status in which installations of apps end, instead of `Managed`
     lies: bool = False  # it reports success for a declaration that it was never given
     # The form of signatures. The defaults are what many Macs send.
     digest: str = "sha1"
@@ -228,6 +230,10 @@ class SimulatedDevice:
         message = {"UDID": self.udid, "Status": status, **fields}
         return self.put(self._mdm["ServerURL"], CONNECT, plists.dumps(message))
 
+    def get(self, url: str) -> Answer:
+        """Fetch a file, as the installer of apps does: without a signature."""
+        return self._send("GET", url, {}, b"")
+
     def post(self, url: str, content_type: str, body: bytes) -> Answer:
         """Send a body without `Mdm-Signature`."""
         return self._send("POST", url, {"Content-Type": content_type}, body)
@@ -278,6 +284,7 @@ class SimulatedDevice:
             else:
                 raise AssertionError("The server sends commands without end.")
             declarations.live(self)
+            apps.live(self)
         return self.conversation[first:]
 
     def respond(self, delivery: dict[str, Any]) -> Answer:
@@ -338,6 +345,7 @@ class SimulatedDevice:
     def _forget(self) -> None:
         if self.profile is not None:
             self.state.profiles.pop(self.profile.identifier, None)
+            apps.forget(self)
         self.profile = self.identity = self.former = self.bootstrap_token = self.erases = None
         self.leaves = self.automatic = False
 

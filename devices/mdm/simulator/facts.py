@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_der_x509_certificate
 
+from devices.mdm.simulator import apps
 from devices.wire.envelopes import seal_envelope
 
 if TYPE_CHECKING:
@@ -87,7 +88,13 @@ def installed_applications(device: "SimulatedDevice", command: dict[str, Any]) -
     state = {"Installing": False, "HasUpdateAvailable": False}
     if not device.kind.mac:
         state |= {"AppStoreVendable": True, "DeviceBasedVPP": False, "BetaApp": False, "IsValidated": True}
-    return {"InstalledApplicationList": [{**app, **state} for app in device.state.apps]}
+    listed = device.state.apps
+    if command.get("ManagedAppsOnly"):
+        listed = [app for app in listed if app["Identifier"] in device.state.managed_apps]
+    found = [{**app, **state} for app in listed]
+    if items := command.get("Items"):
+        found = [{key: value for key, value in app.items() if key in items} for app in found]
+    return {"InstalledApplicationList": found}
 
 
 def managed_applications(device: "SimulatedDevice", command: dict[str, Any]) -> dict[str, Any]:
@@ -100,7 +107,7 @@ def managed_applications(device: "SimulatedDevice", command: dict[str, Any]) -> 
                 "ExternalVersionIdentifier": 0,
                 **({} if device.kind.mac else {"HasFeedback": False, "IsValidated": True}),
             }
-            for identifier, status in device.state.managed_apps.items()
+            for identifier, status in apps.states(device).items()
         }
     }
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from devices.mdm.simulator.apps import Pending
 from devices.mdm.simulator.declarations import Declared
 from devices.mdm.simulator.kinds import Kind
 
@@ -18,6 +19,7 @@ class State:
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)  # by identifier
     apps: list[dict[str, Any]] = field(default_factory=list)
     managed_apps: dict[str, str] = field(default_factory=dict)  # Apple's Status by identifier
+    pending_apps: dict[str, Pending] = field(default_factory=dict)  # that were taken, and are not there yet
     users: list[dict[str, Any]] = field(default_factory=list)
     passcode: str | None = None
     passcode_asleep: bool = False  # the screen is locked by the passcode, so some commands have to wait

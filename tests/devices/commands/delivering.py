@@ -9,7 +9,7 @@ from devices.commands import EVERY_COMMAND
 from devices.fleet.secrets import store_secret
 from devices.library.desired.ways import WAYS
 from devices.models import APPLE, Device, DeviceCommand, DeviceItem, DeviceSecret, Enrollment
-from tests.factories.devices import ContentsFactory, CustomProfileFactory
+from tests.factories.devices import ContentsFactory, CustomProfileFactory, IpaAppFactory
 
 BODIES: dict[str, list[dict[str, Any]]] = {
     "lock_device": [{}, {"Message": "Call us", "PhoneNumber": "+49 30 1"}],
@@ -38,6 +38,8 @@ UNLOCK_TOKEN = "dG9rZW4="
 LIBRARY: dict[str, tuple[type[ContentsFactory], bool]] = {
     "install_profile": (CustomProfileFactory, True),
     "remove_profile": (CustomProfileFactory, False),
+    "install_application": (IpaAppFactory, True),
+    "remove_application": (IpaAppFactory, False),
 }
 
 
@@ -46,7 +48,7 @@ def delivered(device: Device, id: str, body: dict[str, Any], monkeypatch: pytest
     monkeypatch.setattr("devices.commands.renew_mdm_profile.renewal_profile", lambda device: b"profile")
     monkeypatch.setattr("devices.commands.erase.return_profile", lambda device: b"profile")
     store_secret(device=device, kind=DeviceSecret.Kind.UNLOCK_TOKEN, value=UNLOCK_TOKEN)
-    if id == "declarative_management":
+    if id in {"declarative_management", "install_application"}:
         enrolled = {"udid": f"UDID-{device.pk}", "state": "enrolled", "created_at": timezone.now()}
         Enrollment.objects.create(tenant=device.tenant, device=device, **enrolled)
     command = EVERY_COMMAND[id]

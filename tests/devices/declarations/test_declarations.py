@@ -10,8 +10,8 @@ from access.models import Tenant
 from devices.declarations import current as module
 from devices.declarations.current import current, declarations_of
 from devices.declarations.declaration import Declaration, Kind, declarations_token
-from devices.declarations.versions import version_of
 from devices.models import Device, DeviceInventory, Enrollment, Platform, RequiredVersion
+from devices.versions import version_of
 from tests.devices.mdm.apple_declarations import declaration_faults
 from tests.factories.devices import DeviceFactory
 

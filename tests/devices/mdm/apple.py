@@ -100,6 +100,17 @@ SCHEMAS: dict[str, Schema] = {
             "ReturnToService": Key("dict", _on(PHONE, TV), keys=RETURN_TO_SERVICE),
         },
     ),
+    "InstallApplication": Schema(
+        EVERY,
+        {
+            **_keys("integer", "iTunesStoreID ManagementFlags"),
+            **_keys("text", "Identifier ManifestURL ChangeManagementState"),
+            **_keys("dict", "Options Configuration"),
+            **_keys("dict", "Attributes", PHONE, TV),
+            **_keys("flag", "InstallAsManaged iOSApp", MAC),
+        },
+    ),
+    "RemoveApplication": Schema(EVERY, _keys("text", "Identifier", required=True)),
     "InstallProfile": Schema(EVERY, _keys("data", "Payload", required=True)),
     "RemoveProfile": Schema(EVERY, _keys("text", "Identifier", required=True)),
     "PlayLostModeSound": Schema(_on(PHONE), {}, supervised=_on(PHONE)),

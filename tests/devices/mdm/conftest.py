@@ -27,7 +27,8 @@ def transport(method: str, path: str, headers: dict[str, str], body: bytes) -> A
     content_type = headers.pop("Content-Type", "")
     client = Client(raise_request_exception=False)
     response = client.generic(method, path, body, content_type=content_type, headers=headers)
-    return Answer(response.status_code, response.headers, response.content)
+    content = b"".join(response.streaming_content) if response.streaming else response.content
+    return Answer(response.status_code, response.headers, content)
 
 
 @pytest.fixture(autouse=True)

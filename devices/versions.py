@@ -1,7 +1,6 @@
-"""Versions of operating systems in queries. A column with the text of a version is compared by its numbers.
+"""Versions of operating systems, compared by their numbers: as texts, `9.3` would be later than `15.2`.
 
-A regular expression does that, because both databases have them: as texts, `9.3` would be later than `15.2`, and no
-column has the numbers.
+In a query a regular expression does that, because both databases have them, and no column has the numbers.
 """
 
 import re
@@ -9,14 +8,26 @@ import re
 # As people write it. `15` means the same as `15.0` and `15.0.0`.
 VERSION = re.compile(r"[0-9]{1,5}(\.[0-9]{1,5}){0,4}")
 
+type Version = tuple[int, ...]
+
+
+def version_of(text: str) -> Version | None:
+    """The numbers of a version without zeros at its end: `15.1.0` and `15.1` are the same. None for another text."""
+    match = VERSION.match(text)  # a rapid security response ends in a letter: `16.4.1 (a)`
+    return None if match is None else _numbers(match[0])
+
 
 def at_least(version: str) -> str:
     """The expression that texts match which begin with a version that is `version` or later. A text that begins with
     no number, such as an empty one, has no version and does not match."""
+    return f"^{_from(list(_numbers(version)))}"
+
+
+def _numbers(version: str) -> Version:
     numbers = [int(number) for number in version.split(".")]
     while len(numbers) > 1 and not numbers[-1]:
         numbers.pop()  # a missing number is 0
-    return f"^{_from(numbers)}"
+    return tuple(numbers)
 
 
 def _from(numbers: list[int]) -> str:

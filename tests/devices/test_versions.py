@@ -4,9 +4,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from devices.conditions.versions import VERSION, at_least
+from devices.versions import VERSION, at_least, version_of
 
-pytestmark = pytest.mark.sqlite_only  # about an expression; test_conditions.py has both databases compare with it
+pytestmark = pytest.mark.sqlite_only  # about texts; test_conditions.py has both databases compare with it
 
 NUMBERS = st.one_of(st.integers(0, 12), st.sampled_from([9, 10, 19, 20, 99, 100, 101, 999, 1000, 26100, 99999]))
 VERSIONS = st.lists(NUMBERS, min_size=1, max_size=5).map(lambda numbers: ".".join(map(str, numbers)))
@@ -20,7 +20,9 @@ def numbers(version: str) -> list[int]:
 @given(VERSIONS, VERSIONS)
 def test_versions_are_compared_number_by_number(reported: str, version: str) -> None:
     assert VERSION.fullmatch(version)
-    assert bool(re.search(at_least(version), reported)) == (numbers(reported) >= numbers(version))
+    later = numbers(reported) >= numbers(version)
+    assert bool(re.search(at_least(version), reported)) == later
+    assert ((version_of(reported) or ()) >= (version_of(version) or ())) == later
 
 
 @pytest.mark.parametrize(
