@@ -1,0 +1,47 @@
+"""What Macs show of the packages that they were told to install: their list of apps.
+
+The device is locked by the caller in every function here.
+"""
+
+from devices.library.desired import evidence, package_files
+from devices.library.desired.evidence import Sighting
+from devices.library.desired.package_files import Versions, is_there
+from devices.library.desired.ways import CUSTOM_APPS
+from devices.models import Device, DeviceItem
+
+State = DeviceItem.State
+UNKNOWN = Sighting(version=None)
+
+
+def take_apps(device: Device, installed: Versions) -> bool:
+    """Compare with the apps of a Mac. Returns whether a command to it is missing."""
+
+    def see(row: DeviceItem) -> Sighting:
+        # A package is installed once: a person may delete the app, and the Mac is not told to install it again.
+        if row.state == State.DONE:
+            return Sighting(version=row.wanted)
+        package = package_files.package_of(row.item) if row.item is not None and _is_current(row) else None
+        if package is None:
+            return UNKNOWN
+        there = [is_there(app, installed) for app in package.apps]
+        # An app that several packages bring along, such as an updater, may have been there before. Which of them a
+        # package installs may depend on the Mac, so after it took the package, one is enough.
+        if any(there) if _took(row) else all(there):
+            return Sighting(version=row.wanted)
+        return Sighting(version=None, words=_older(package.apps[0].identifier, installed))
+
+    return evidence.shown(device, CUSTOM_APPS, see, "item__custom_app__file")
+
+
+def _is_current(row: DeviceItem) -> bool:
+    """Whether the contents of the item are those that were planned for the device."""
+    return row.item is not None and bool(row.wanted) and row.wanted == row.item.version
+
+
+def _took(row: DeviceItem) -> bool:
+    return row.state in {State.SENT, State.FAILED} and row.sent == row.wanted and row.sent_at is not None
+
+
+def _older(identifier: str, installed: Versions) -> str:
+    found = installed.get(identifier)
+    return f"It has version {(found[0][0] or found[0][1])[:60]} of {identifier}." if found else ""
