@@ -1,18 +1,24 @@
 from collections.abc import Callable
 from itertools import count
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from access.models import ApiToken, Tenant
 from devices.commands import COMMANDS
 from devices.enrollment import authorities
 from devices.enrollment.profiles import enrollment_profile
+from devices.library.ipa_apps import create_app
 from devices.mdm.simulator.device import SimulatedDevice
 from devices.mdm.simulator.keys import KeyPool
 from devices.mdm.simulator.kinds import KINDS
 from devices.mdm.simulator.transports import Answer
-from devices.models import AdeIntegration, Blueprint, Device, PushCertificate
+from devices.models import AdeIntegration, Blueprint, Device, LibraryItem, PushCertificate
+from tests.devices.mdm.in_house import Clock, upload
+from tests.devices.sending import ACTOR
 from tests.factories.devices import AdeTokenFactory, BlueprintFactory, PushCertificateFactory
 from tests.types import IssueToken
 
@@ -27,8 +33,7 @@ def transport(method: str, path: str, headers: dict[str, str], body: bytes) -> A
     content_type = headers.pop("Content-Type", "")
     client = Client(raise_request_exception=False)
     response = client.generic(method, path, body, content_type=content_type, headers=headers)
-    content = b"".join(response.streaming_content) if response.streaming else response.content
-    return Answer(response.status_code, response.headers, content)
+    return Answer(response.status_code, response.headers, b"".join(response))
 
 
 @pytest.fixture(autouse=True)
@@ -80,3 +85,32 @@ def token(issue_token: IssueToken) -> ApiToken:
 def stored(device: SimulatedDevice) -> Device:
     """The row of a simulated device."""
     return Device.objects.get(serial_number=device.serial_number)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(timezone, "now", clock)
+    return clock
+
+
+@pytest.fixture
+def directory(settings: Any, tmp_path: Path) -> Path:
+    """The directory of the stored files in this test."""
+    place = tmp_path / "files"
+    settings.STORAGES = {**settings.STORAGES, "files": {**settings.STORAGES["files"], "OPTIONS": {"location": place}}}
+    return place
+
+
+@pytest.fixture
+def app(directory: Path, tenant: Tenant) -> LibraryItem:
+    """An in-house app for iPhones and iPads."""
+    return create_app(tenant=tenant, actor=ACTOR, name="Expenses", file_key=upload(tenant))
+
+
+@pytest.fixture
+def phone(new_device: NewDevice, clock: Clock) -> SimulatedDevice:
+    """An iPhone whose inventory is known."""
+    device = new_device("iphone")
+    device.connect()
+    return device
