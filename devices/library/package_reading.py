@@ -10,6 +10,7 @@ from devices.library.app_files import read_package
 from devices.library.desired.changes import item_changed
 from devices.models import CustomApp, LibraryItem, StoredFile
 from devices.storage import files
+from devices.storage.backends import StorageAway
 
 BATCH = 100
 MOST_VERSIONS = 1000
@@ -36,7 +37,10 @@ def read_packages() -> None:
     for file in unread.select_related("tenant").order_by("pk")[:BATCH]:
         if time.monotonic() - began > LONGEST:
             break
-        _read(file)
+        try:
+            _read(file)
+        except StorageAway:  # it is read when its storage is there again; others may be elsewhere
+            logger.warning("The package %s could not be read, because its storage is away.", file.uuid)
 
 
 def _read(file: StoredFile) -> None:
