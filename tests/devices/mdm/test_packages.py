@@ -264,6 +264,32 @@ def test_an_app_of_which_another_package_has_a_part_is_installed(
     assert there(mac) == "4.2"
 
 
+def test_a_part_that_no_mac_lists_has_nothing_replaced(
+    tenant: Tenant, blueprint: Blueprint, mac: SimulatedDevice, clock: Clock
+) -> None:
+    updater = Installer(bundles=(Bundle(), Bundle("com.accuhive.updater", "9", "9", "../Library/Updater.app")))
+    suite = create(tenant, updater.data)
+    add(mac, "5.0", "500")
+    assign(blueprint, suite)
+    assert mac.connect() == [LOOKS]
+    assert (there(mac), status(mac, suite)) == ("5.0", "PASS")
+
+
+def test_a_mac_that_lists_no_apps_gets_the_package_and_is_no_success(
+    blueprint: Blueprint, mac: SimulatedDevice, vpn: LibraryItem, clock: Clock
+) -> None:
+    mac.switches.errors = {"InstalledApplicationList"}
+    assign(blueprint, vpn)
+    assert ("InstallEnterpriseApplication", "Acknowledged") in mac.connect()
+    for _ in range(5):
+        assert status(mac, vpn) == "INSTALLING"
+        clock.passes(hours=1)
+        mac.connect()
+        if status(mac, vpn) == "ERROR":
+            break
+    assert (status(mac, vpn), log(mac, vpn)) == ("ERROR", NOT_SHOWN)
+
+
 def test_an_app_that_its_user_deletes_is_installed_once_alone(
     tenant: Tenant, blueprint: Blueprint, mac: SimulatedDevice, vpn: LibraryItem, clock: Clock
 ) -> None:
