@@ -18,9 +18,6 @@ def take_apps(device: Device, installed: Versions) -> bool:
     """Compare with the apps of a Mac. Returns whether a command to it is missing."""
 
     def see(row: DeviceItem) -> Sighting:
-        # A package is installed once: a person may delete the app, and the Mac is not told to install it again.
-        if row.state == State.DONE:
-            return Sighting(version=row.wanted)
         package = package_files.package_of(row.item) if row.item is not None and _is_current(row) else None
         if package is None:
             return UNKNOWN
@@ -32,6 +29,7 @@ def take_apps(device: Device, installed: Versions) -> bool:
             there = all(is_there(app, installed) for app in _main(package))
         if there:
             return Sighting(version=row.wanted)
+        # Never "": a package is installed once. A person may delete the app, and it does not come again.
         return Sighting(version=None, words=_older(package.apps[0].identifier, installed))
 
     return evidence.shown(device, CUSTOM_APPS, see, "item__custom_app__file")

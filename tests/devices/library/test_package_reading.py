@@ -132,16 +132,24 @@ def test_a_disk_that_is_away_holds_nothing_back(tenant: Tenant, before: LibraryI
     assert "package" in second.metadata
 
 
-def test_what_was_uploaded_again_meanwhile_keeps_its_own_values(
-    before: LibraryItem, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"upload": 7, "metadata": {"install_type": "package"}}, id="uploaded again"),
+        pytest.param({"metadata": {"install_type": "package", "package": {"problem": "new"}}}, id="read before"),
+        pytest.param({"state": "deleted"}, id="deleted"),
+    ],
+)
+def test_what_changed_meanwhile_keeps_its_own_values(
+    changes: dict[str, Any], before: LibraryItem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def meanwhile(content: object) -> dict[str, Any]:
-        StoredFile.objects.update(upload=7, metadata={"install_type": "package", "package": {"problem": "new"}})
+        StoredFile.objects.update(**changes)
         return {"package": {"problem": "old"}}
 
     monkeypatch.setattr(package_reading, "read_package", meanwhile)
     read_packages.call()
-    assert metadata(before)["package"] == {"problem": "new"}
+    assert metadata(before) == changes.get("metadata", {"install_type": "package"})
 
 
 def test_a_run_has_an_end(tenant: Tenant, before: LibraryItem, monkeypatch: pytest.MonkeyPatch) -> None:

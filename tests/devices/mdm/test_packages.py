@@ -264,6 +264,19 @@ def test_an_app_of_which_another_package_has_a_part_is_installed(
     assert there(mac) == "4.2"
 
 
+def test_one_app_of_several_shows_that_the_mac_took_the_package(
+    tenant: Tenant, blueprint: Blueprint, mac: SimulatedDevice, clock: Clock
+) -> None:
+    suite = create(tenant, Installer(bundles=(Bundle("com.accuhive.other", "1.0", "1", "./Other.app"), Bundle())).data)
+    mac.switches.packages_do_nothing = True
+    assign(blueprint, suite)
+    mac.connect()
+    add(mac, "4.2", "420")  # the installer has left the other one out
+    clock.passes(minutes=1)
+    mac.connect()
+    assert status(mac, suite) == "PASS"
+
+
 def test_a_part_that_no_mac_lists_has_nothing_replaced(
     tenant: Tenant, blueprint: Blueprint, mac: SimulatedDevice, clock: Clock
 ) -> None:
