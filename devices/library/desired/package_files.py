@@ -53,6 +53,8 @@ def unfit(item: LibraryItem, device: Device) -> str:
         return SCRIPTS
     if app.restart:
         return RESTART
+    if not item.version:
+        return NOT_READ
     return _unusable(app.file) or _too_old(item, device)
 
 

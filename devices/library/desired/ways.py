@@ -80,7 +80,6 @@ WAYS = {way.type: way for way in (PROFILES, IPA_APPS, CUSTOM_APPS)}
 UNFIT = "INCOMPATIBLE"
 NEEDS_AGENT = package_files.NEEDS_AGENT.format("This needs")
 NOT_HERE = "This server does not have the contents of the item."
-NOT_READ = package_files.NOT_READ
 
 
 def unfit_status(item: LibraryItem) -> str:
@@ -96,6 +95,4 @@ def unfit(item: LibraryItem, device: Device) -> str:
         return NEEDS_AGENT
     if contents_of(item) is None:
         return NOT_HERE
-    if not item.version:
-        return NOT_READ
-    return way.unfit(item, device)
+    return way.unfit(item, device) or ("" if item.version else NOT_HERE)

@@ -10,6 +10,7 @@ from devices.library.custom_apps import create_app, update_app
 from devices.library.desired import package_files, retries
 from devices.library.desired.evidence import NOT_SHOWN
 from devices.library.items import delete_item
+from devices.library.package_reading import read_packages
 from devices.library.statuses import rows_of_device
 from devices.mdm.questions import ask_inventory
 from devices.mdm.simulator import packages
@@ -381,6 +382,19 @@ def test_what_mdm_cannot_do_is_incompatible_for_a_reason(
     assert mac.connect() == []
     assert status(mac, item) == "INCOMPATIBLE"
     assert (log(mac, item) or "").startswith(reason)
+
+
+def test_a_package_from_before_reaches_a_mac_once_it_was_read(
+    blueprint: Blueprint, mac: SimulatedDevice, vpn: LibraryItem, clock: Clock
+) -> None:
+    StoredFile.objects.update(metadata={"install_type": "package"})
+    LibraryItem.objects.update(version="")
+    assign(blueprint, vpn)
+    assert mac.connect() == []
+    assert (status(mac, vpn), log(mac, vpn)) == ("INCOMPATIBLE", package_files.NOT_READ)
+    read_packages.call()
+    assert due(mac)
+    assert mac.connect() == ARRIVES
 
 
 def test_self_service_needs_an_agent(tenant: Tenant, blueprint: Blueprint, mac: SimulatedDevice) -> None:
