@@ -42,6 +42,11 @@ def unfit(item: LibraryItem, device: Device) -> str:
 
     The item comes from a query with `SCRIPTED`.
     """
+    return obstacle(item, scripted=item.has_scripts) or _too_old(item, device)
+
+
+def obstacle(item: LibraryItem, *, scripted: bool) -> str:
+    """Why MDM cannot install the app on any Mac. `scripted`: it runs scripts before or after its installation."""
     app = item.custom_app
     if app.install_type != CustomApp.InstallType.PACKAGE:
         return ARCHIVE
@@ -49,13 +54,11 @@ def unfit(item: LibraryItem, device: Device) -> str:
         return SELF_SERVICE
     if app.install_enforcement == CustomApp.Enforcement.CONTINUOUSLY:
         return AUDIT
-    if item.has_scripts:
+    if scripted:
         return SCRIPTS
     if app.restart:
         return RESTART
-    if not item.version:
-        return NOT_READ
-    return _unusable(app.file) or _too_old(item, device)
+    return _unusable(app.file) if item.version else NOT_READ
 
 
 def _unusable(file: StoredFile) -> str:
