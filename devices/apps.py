@@ -28,6 +28,7 @@ class DevicesConfig(AppConfig):
         from devices.fleet.summary import EVERY, summarize_fleets
         from devices.library import app_files
         from devices.library.desired.changes import reconsider
+        from devices.library.package_reading import read_packages
         from devices.mdm.daily import ask_for_inventory
         from devices.mdm.push.loop import PushLoop
         from devices.mdm.rollout import wake_due
@@ -65,6 +66,7 @@ class DevicesConfig(AppConfig):
             ("ask-inventory", ask_for_inventory, timedelta(minutes=1)),
             ("end-setups", end_setups, timedelta(minutes=1)),
             ("tend-bulk-actions", tend_bulk_actions, timedelta(hours=1)),
+            ("read-packages", read_packages, timedelta(minutes=10)),
         )
         for name, work, every in schedules:
             register_schedule(name, work, every=every)

@@ -127,6 +127,10 @@ UNSCOPED = {
     "devices/library/desired/changes.py": {
         "Enrollment": "of the Blueprints and devices that its caller found in their tenant"
     },
+    "devices/library/package_reading.py": {
+        "StoredFile": "the schedule reads the packages of every tenant",
+        "LibraryItem": "works on the primary keys of the apps with them",
+    },
     "devices/mdm/rollout.py": {"Enrollment": "the schedule wakes the devices of every tenant"},
     "devices/enrollment/enrollments.py": {"Enrollment": "wakes the devices that its caller found in their tenant"},
     "devices/enrollment/push_certificates.py": {"PushCertificate": "a new key is for the keys of every tenant"},

@@ -29,6 +29,7 @@ def add_apps(tenant: Tenant) -> None:
         if item := _without_contents(tenant, name, "custom_app"):
             stored = _store(tenant, Purpose.CUSTOM_APP, file, content())
             CustomApp.objects.create(item=item, file=stored, file_key=stored.key, file_updated=UPLOADED, **fields)
+            _give_version(item, stored)
     if item := _without_contents(tenant, "Accuhive Expenses", "ipa_app"):
         stored = _store(tenant, Purpose.IPA_APP, "Accuhive Expenses.ipa", ipa_file())
         IpaApp.objects.create(
@@ -39,8 +40,12 @@ def add_apps(tenant: Tenant) -> None:
             runs_on_iphone=True,
             runs_on_ipad=True,
         )
-        item.version = stored.sha256
-        item.save(update_fields=["version"])
+        _give_version(item, stored)
+
+
+def _give_version(item: LibraryItem, file: StoredFile) -> None:
+    item.version = file.sha256
+    item.save(update_fields=["version"])
 
 
 def _without_contents(tenant: Tenant, name: str, contents: str) -> LibraryItem | None:

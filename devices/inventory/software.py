@@ -57,6 +57,15 @@ def store_apps(device: Device, answer: Answer) -> int | None:
     return len(found)
 
 
+def app_versions(answer: Answer) -> dict[str, list[tuple[str, str]]]:
+    """The version for people and that of the build of each copy of an app, by the identifier of the app."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for app in rows(answer, "InstalledApplicationList") or ():
+        if identifier := text(app, "Identifier"):
+            found.setdefault(identifier, []).append((text(app, "ShortVersion") or "", text(app, "Version") or ""))
+    return found
+
+
 def store_profiles(device: Device, answer: Answer) -> tuple[dict[str, str] | None, bool]:
     """Store the profiles of a locked device.
 

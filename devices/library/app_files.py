@@ -6,9 +6,10 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from access.models import Tenant
-from devices.library import ipa
+from devices.library import ipa, packages
+from devices.library.xar import UnreadablePackage
 from devices.models import CustomApp, IpaApp, StoredFile
-from devices.storage import files
+from devices.storage import files, pieces
 from devices.storage.checks import Findings, NotOfItsKind, look_for_upload, register_check
 from devices.storage.keys import beside
 
@@ -20,12 +21,25 @@ Purpose = StoredFile.Purpose
 
 
 def check_custom_app(content: BinaryIO, file: StoredFile) -> Findings:
-    """Determine the type of a file from its bytes. An unknown type is accepted: the installer on the Mac decides."""
+    """Determine the type of a file from its bytes, and read a package.
+
+    An unknown type and a package that cannot be read are accepted: the installer on the Mac decides.
+    """
     kind: str = BEGINNINGS.get(content.read(4), "")
     if not kind and content.seek(0, 2) >= TRAILER:
         content.seek(-TRAILER, 2)
         kind = CustomApp.InstallType.IMAGE if content.read(4) == b"koly" else ""
-    return Findings({"install_type": str(kind)})
+    found = read_package(content) if kind == CustomApp.InstallType.PACKAGE else {}
+    return Findings({"install_type": str(kind), **found})
+
+
+def read_package(content: BinaryIO) -> dict[str, Any]:
+    """What MDM has to know of a package: what it says of itself, or why it cannot be read, and its digests."""
+    try:
+        found = packages.read(content).as_json()
+    except UnreadablePackage as error:
+        return {"package": {"problem": str(error)}}
+    return {"package": found, "sha256s": pieces.digests(content)}
 
 
 def check_ipa(content: BinaryIO, file: StoredFile) -> Findings:

@@ -93,6 +93,7 @@ CUSTOM_APP = Kind(
     ),
     digested=frozenset({"audit_script", "preinstall_script", "postinstall_script"}),
     self_service=True,
+    version=_file_version,
 )
 IPA_APP = Kind(
     type="ipa-app",

@@ -7,7 +7,7 @@ from devices.models.library import LibraryItem
 
 
 class CustomApp(models.Model):
-    """Software for Macs that the agent installs: a package, an archive or a disk image."""
+    """Software for Macs: a package, an archive or a disk image. The metadata of its file has what a package says."""
 
     class InstallType(models.TextChoices):
         PACKAGE = "package", "Installer package"

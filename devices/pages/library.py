@@ -19,6 +19,7 @@ from access.roles import Capability, may
 from devices.api.operations.blueprints import PROFILE
 from devices.library import icons, items, statuses
 from devices.library.desired import retries
+from devices.library.desired.package_files import obstacle
 from devices.library.kinds import CUSTOM_APP, CUSTOM_PROFILE, IPA_APP, Kind, contents_of, kind_of
 from devices.library.profile_view import payloads_of
 from devices.models import Assignment, LibraryItem
@@ -76,6 +77,8 @@ def item_page(request: PageRequest, item_id: UUID) -> HttpResponse:
         context["payloads"] = payloads_of(contents.profile)
     # If the item's kind has no families, the contents have none of these columns.
     context["families"] = [label for name, label in FAMILY_LABELS.items() if getattr(contents, name, False)]
+    if kind is CUSTOM_APP and contents:
+        context["obstacle"] = obstacle(item, scripted=bool(contents.preinstall_script or contents.postinstall_script))
     if kind is IPA_APP:
         context["has_icon"] = bool(contents and icons.icon_key(contents.file))
     return _show(request, item, "overview", **context)

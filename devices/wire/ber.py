@@ -103,8 +103,8 @@ class Element:
                 child.expect(number | CONSTRUCTED)._gather(pieces, number)  # noqa: SLF001 - of the same class
 
 
-def read(data: bytes, *, most: int = LARGEST) -> Element:
-    """Return the one element that the bytes are.
+def read(data: bytes, *, most: int = LARGEST, padded: bool = False) -> Element:
+    """Return the one element that the bytes are. `padded`: it may be followed by zeros.
 
     Raises Malformed, here or where children are read, for more than `most` bytes, more than 32 levels or 20,000
     elements, a length that leads past the end, a tag of several bytes, and bytes after the end.
@@ -112,7 +112,7 @@ def read(data: bytes, *, most: int = LARGEST) -> Element:
     if len(data) > most:
         raise Malformed(f"The message has more than {most} bytes.")
     element = _read(_Document(data), 0, len(data), 1)
-    if element.after != len(data):
+    if element.after != len(data) and not (padded and not any(data[element.after :])):
         raise Malformed("There are bytes after the end of the message.")
     return element
 

@@ -116,12 +116,12 @@ class Signature:
         return self._to_sign
 
 
-def parse_detached(message: bytes) -> Signature:
-    """Return the signature in a message without content, in BER or DER.
+def parse_detached(message: bytes, *, padded: bool = False) -> Signature:
+    """Return the signature in a message without content, in BER or DER. `padded`: zeros may follow it.
 
     Raises Malformed unless the message has one signature, of data, and its signer's certificate.
     """
-    signature = _signature(ber.read(message))
+    signature = _signature(ber.read(message, padded=padded))
     if signature.content is not None or signature._content_type != DATA:  # noqa: SLF001 - of this module
         raise Malformed("The signature is not a detached one of data.")
     return signature

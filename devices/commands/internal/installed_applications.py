@@ -2,8 +2,11 @@ from typing import Any
 
 from devices.commands.base import Request
 from devices.commands.internal import InternalCommand
-from devices.inventory.software import APP_ITEMS, store_apps
-from devices.models import APPLE, MACS, Device, DeviceCommand
+from devices.inventory.software import APP_ITEMS, app_versions, store_apps
+from devices.library.desired.installed_packages import take_apps, take_no_apps
+from devices.library.desired.plan import orders
+from devices.library.desired.ways import CUSTOM_APPS
+from devices.models import APPLE, MACS, Device, DeviceCommand, Order
 
 
 class InstalledApplications(InternalCommand):
@@ -19,4 +22,17 @@ class InstalledApplications(InternalCommand):
         return Request(type=self.command_type, parameters=chosen)
 
     def take_answer(self, row: DeviceCommand, answer: dict[str, Any]) -> dict[str, Any]:
-        return {"count": store_apps(row.device, answer)}
+        count = store_apps(row.device, answer)
+        if count is not None and row.device.platform in MACS:
+            row.lacks_items = take_apps(row.device, app_versions(answer))
+        return {"count": count}
+
+    def on_failed(self, row: DeviceCommand) -> None:
+        if row.device.platform in MACS:
+            row.lacks_items = take_no_apps(row.device)
+
+    def followed_by(self, row: DeviceCommand) -> list[Order]:
+        return orders(row.device, looked=CUSTOM_APPS) if row.lacks_items else []
+
+    def followed_on_failure(self, row: DeviceCommand) -> list[Order]:
+        return self.followed_by(row)

@@ -74,7 +74,7 @@ def follow(label: str, link: Link) -> tuple[LibraryItem, StoredFile]:
 
     Costs one query. Raises LinkRefused.
     """
-    rows = DeviceItem.objects.select_related("device__tenant", "item__ipa_app__file").filter(
+    rows = DeviceItem.objects.select_related("device__tenant", "item__ipa_app__file", "item__custom_app__file").filter(
         device__tenant__mdm_label=label,
         device__tenant__active=True,
         device__enrollments=link.enrollment,

@@ -6,8 +6,10 @@ from uuid import UUID
 
 from access.models import Tenant
 from devices.enrollment.authorities import Purpose, authority
-from devices.library.desired import ipa_files
+from devices.library.desired import ipa_files, package_files
+from devices.library.kinds import IPA_APP
 from devices.models import CustomProfile, LibraryItem, StoredFile
+from devices.storage.pieces import PIECE
 from devices.wire import cms, plists
 
 
@@ -26,13 +28,29 @@ def _signed(tenant: Tenant, item: UUID, version: str) -> bytes:
 def manifest(item: LibraryItem, file: StoredFile, url: str) -> bytes:
     """The manifest that tells a device where the file of an item is, and what is in it."""
     asset: dict[str, Any] = {"kind": "software-package", "url": url}
-    if file.sha256:
+    if digests := file.metadata.get("sha256s"):
+        asset |= {"sha256-size": PIECE, "sha256s": digests}
+    elif file.sha256:
         asset |= {"sha256-size": file.size, "sha256s": [file.sha256]}  # the whole file is one piece
+    named = _named_ipa if item.type == IPA_APP.type else _named_package
+    return plists.dumps({"items": [{"assets": [asset], "metadata": {"kind": "software", **named(item)}}]})
+
+
+def _named_ipa(item: LibraryItem) -> dict[str, str]:
     read = ipa_files.metadata(item)
-    metadata = {
-        "kind": "software",
+    return {
         "bundle-identifier": read["app_identifier"],
         "bundle-version": read["app_version"],
         "title": read["app_name"] or item.name,
     }
-    return plists.dumps({"items": [{"assets": [asset], "metadata": metadata}]})
+
+
+def _named_package(item: LibraryItem) -> dict[str, str]:
+    package = package_files.package_of(item)
+    if package is None:  # the file was replaced by another one since the link was made
+        return {"title": item.name}
+    return {
+        "bundle-identifier": package.identifier,
+        "bundle-version": package.version,
+        "title": package.title or item.name,
+    }

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from django.db.models import Q
 from django.utils import timezone
 
+from devices.library.desired import package_files
 from devices.library.desired.evidence import next_look
 from devices.library.desired.statuses import Statuses
-from devices.library.desired.ways import WAYS, unfit, unfit_status
+from devices.library.desired.ways import WAYS, Way, unfit, unfit_status
 from devices.library.kinds import platforms_of
 from devices.library.scope import assigned_to
 from devices.library.statuses import light
@@ -43,9 +44,10 @@ def plan(device: Device) -> list[Order]:
     return orders(device)
 
 
-def orders(device: Device) -> list[Order]:
+def orders(device: Device, *, looked: Way | None = None) -> list[Order]:
     """The commands for what waits, or failed so long ago that it is tried again, and the questions for what the device
-    took and has not shown for a while."""
+    took and has not shown for a while. It has just been asked for what it has of the items that get there by `looked`.
+    """
     again = Q(state__in=[State.FAILED, State.SENT], next_at__lte=timezone.now())
     due = device.items.filter(Q(state=State.WAITING) | again, type__in=WAYS)
     found: list[Order] = []
@@ -59,7 +61,10 @@ def orders(device: Device) -> list[Order]:
             found += [Order(question) for question in way.asks]
         else:
             row.state, row.next_at = State.WAITING, None
-            found.append(Order(way.install if row.wanted else way.remove, str(row.item_uuid)))
+            if way.looks_first and way is not looked:
+                found += [Order(question) for question in way.asks]
+            else:
+                found.append(Order(way.install if row.wanted else way.remove, str(row.item_uuid)))
     if changed:
         DeviceItem.objects.bulk_update(changed, ["state", "next_at"])
     return found
@@ -74,14 +79,15 @@ def forget(device: Device) -> None:
 
 def _items(device: Device) -> list[LibraryItem]:
     """The active items that the device's Blueprint gives it, without their large contents."""
-    items = light(device.tenant).select_related("ipa_app__file").filter(active=True, pk__in=assigned_to(device))
+    items = light(device.tenant).select_related("ipa_app__file", "custom_app__file").annotate(**package_files.SCRIPTED)
+    items = items.filter(active=True, pk__in=assigned_to(device))
     return [item for item in items.order_by("pk") if device.platform in platforms_of(item)]
 
 
 def _compare(row: DeviceItem, item: LibraryItem, device: Device, statuses: Statuses) -> bool:
     """Returns whether the row has changed."""
     reason = unfit(item, device)
-    if reason and not (row.shown or row.sent):
+    if reason and not _removable(row):
         if (row.state, row.error) == (State.UNFIT, reason):
             return False
         row.wanted, row.state, row.attempts, row.next_at, row.error = "", State.UNFIT, 0, None, reason
@@ -104,14 +110,22 @@ def _compare(row: DeviceItem, item: LibraryItem, device: Device, statuses: Statu
 
 
 def _unassigned(rows: Iterable[DeviceItem], statuses: Statuses) -> list[DeviceItem]:
-    """Returns the rows that have changed. Those of items that the device never got are deleted."""
-    there = [row for row in rows if row.shown or row.sent]
-    never = [row for row in rows if not (row.shown or row.sent)]
-    for row in never:
+    """Returns the rows that have changed. Those of items that the device never got, or keeps, are deleted."""
+    there: list[DeviceItem] = []
+    over: list[DeviceItem] = []
+    for row in rows:
+        (there if _removable(row) else over).append(row)
+    for row in over:
         statuses.drop(row.item_id)
-    if never:
-        DeviceItem.objects.filter(pk__in=[row.pk for row in never]).delete()
+    if over:
+        DeviceItem.objects.filter(pk__in=[row.pk for row in over]).delete()
     return [row for row in there if _unwant(row)]
+
+
+def _removable(row: DeviceItem) -> bool:
+    """Whether the device may have the item, and can be told to remove it."""
+    way = WAYS.get(row.type)
+    return bool(row.shown or row.sent) and way is not None and bool(way.remove)
 
 
 def _unwant(row: DeviceItem) -> bool:

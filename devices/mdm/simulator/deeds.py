@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from devices.mdm.simulator import apps, enrolling, facts
+from devices.mdm.simulator import apps, enrolling, facts, packages
 from devices.mdm.simulator.refusing import PROFILE_ERRORS, CommandError
 from devices.wire.errors import Malformed
 
@@ -201,7 +201,7 @@ DEEDS: dict[str, tuple[frozenset[str], Deed]] = {
     "RemoveProfile": (ALL, _remove_profile),
     "InstallApplication": (ALL, apps.install),
     "RemoveApplication": (ALL, apps.remove),
-    "InstallEnterpriseApplication": (frozenset({MAC}), _nothing),
+    "InstallEnterpriseApplication": (frozenset({MAC}), packages.install),
     "DeviceLock": (frozenset({MAC, IOS}), _lock),
     "EraseDevice": (ALL, _erase),
     "ClearPasscode": (frozenset({IOS}), _clear_passcode),

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
-from devices.mdm.simulator import apps, declarations, enrolling, setup_assistant
+from devices.mdm.simulator import apps, declarations, enrolling, packages, setup_assistant
 from devices.mdm.simulator.deeds import carry_out
 from devices.mdm.simulator.enrolling import EnrollmentProfile, Identity, NotEnrolled
 from devices.mdm.simulator.keys import KeySource, new_key
@@ -51,6 +51,7 @@ class Switches:
     refuses_declarations: set[str] = field(default_factory=set)  # types that are found invalid
     updates_early: bool = False  # a person does not wait for the deadline of a system update
     app_state: str = ""  # Apple's Status in which installations of apps end, instead of `Managed`
+    packages_do_nothing: bool = False  # their installers end without installing an app
     lies: bool = False  # it reports success for a declaration that it was never given
     # The form of signatures. The defaults are what many Macs send.
     digest: str = "sha1"
@@ -285,6 +286,7 @@ class SimulatedDevice:
                 raise AssertionError("The server sends commands without end.")
             declarations.live(self)
             apps.live(self)
+            packages.live(self)
         return self.conversation[first:]
 
     def respond(self, delivery: dict[str, Any]) -> Answer:

@@ -6,6 +6,7 @@ from typing import Any
 from devices.mdm.simulator.apps import Pending
 from devices.mdm.simulator.declarations import Declared
 from devices.mdm.simulator.kinds import Kind
+from devices.mdm.simulator.packages import PendingPackage
 
 
 @dataclass(kw_only=True)
@@ -20,6 +21,7 @@ class State:
     apps: list[dict[str, Any]] = field(default_factory=list)
     managed_apps: dict[str, str] = field(default_factory=dict)  # Apple's Status by identifier
     pending_apps: dict[str, Pending] = field(default_factory=dict)  # that were taken, and are not there yet
+    pending_packages: list[PendingPackage] = field(default_factory=list)
     users: list[dict[str, Any]] = field(default_factory=list)
     passcode: str | None = None
     passcode_asleep: bool = False  # the screen is locked by the passcode, so some commands have to wait

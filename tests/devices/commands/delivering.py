@@ -9,7 +9,7 @@ from devices.commands import EVERY_COMMAND
 from devices.fleet.secrets import store_secret
 from devices.library.desired.ways import WAYS
 from devices.models import APPLE, Device, DeviceCommand, DeviceItem, DeviceSecret, Enrollment
-from tests.factories.devices import ContentsFactory, CustomProfileFactory, IpaAppFactory
+from tests.factories.devices import ContentsFactory, CustomAppFactory, CustomProfileFactory, IpaAppFactory
 
 BODIES: dict[str, list[dict[str, Any]]] = {
     "lock_device": [{}, {"Message": "Call us", "PhoneNumber": "+49 30 1"}],
@@ -40,6 +40,7 @@ LIBRARY: dict[str, tuple[type[ContentsFactory], bool]] = {
     "remove_profile": (CustomProfileFactory, False),
     "install_application": (IpaAppFactory, True),
     "remove_application": (IpaAppFactory, False),
+    "install_enterprise_application": (CustomAppFactory, True),
 }
 
 
@@ -48,7 +49,7 @@ def delivered(device: Device, id: str, body: dict[str, Any], monkeypatch: pytest
     monkeypatch.setattr("devices.commands.renew_mdm_profile.renewal_profile", lambda device: b"profile")
     monkeypatch.setattr("devices.commands.erase.return_profile", lambda device: b"profile")
     store_secret(device=device, kind=DeviceSecret.Kind.UNLOCK_TOKEN, value=UNLOCK_TOKEN)
-    if id in {"declarative_management", "install_application"}:
+    if id in {"declarative_management", "install_application", "install_enterprise_application"}:
         enrolled = {"udid": f"UDID-{device.pk}", "state": "enrolled", "created_at": timezone.now()}
         Enrollment.objects.create(tenant=device.tenant, device=device, **enrolled)
     command = EVERY_COMMAND[id]

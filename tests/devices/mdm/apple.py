@@ -110,6 +110,16 @@ SCHEMAS: dict[str, Schema] = {
             **_keys("flag", "InstallAsManaged iOSApp", MAC),
         },
     ),
+    "InstallEnterpriseApplication": Schema(
+        _on(MAC),
+        {
+            **_keys("text", "ManifestURL ChangeManagementState", MAC),
+            **_keys("dict", "Manifest Configuration", MAC),
+            **_keys("list", "ManifestURLPinningCerts", MAC),
+            **_keys("integer", "ManagementFlags", MAC),
+            **_keys("flag", "PinningRevocationCheckRequired InstallAsManaged iOSApp", MAC),
+        },
+    ),
     "RemoveApplication": Schema(EVERY, _keys("text", "Identifier", required=True)),
     "InstallProfile": Schema(EVERY, _keys("data", "Payload", required=True)),
     "RemoveProfile": Schema(EVERY, _keys("text", "Identifier", required=True)),

@@ -34,9 +34,14 @@ class Clock:
 
 def upload(tenant: Tenant, **info: Any) -> str:
     """Upload an .ipa with these keys in its Info.plist, and have it checked. Returns the key of the file."""
-    file = files.reserve_here(tenant=tenant, purpose=StoredFile.Purpose.IPA_APP, name="Expenses.ipa", actor=ACTOR)
+    return stored_upload(tenant, StoredFile.Purpose.IPA_APP, "Expenses.ipa", ipa_file(**info))
+
+
+def stored_upload(tenant: Tenant, purpose: StoredFile.Purpose, name: str, content: bytes) -> str:
+    """Upload a file, and have it checked. Returns its key."""
+    file = files.reserve_here(tenant=tenant, purpose=purpose, name=name, actor=ACTOR)
     with files_storage().incoming(file.key) as incoming:
-        incoming.write(ipa_file(**info))
+        incoming.write(content)
         incoming.sync()
         publish(file.key, incoming)
     file.refresh_from_db()

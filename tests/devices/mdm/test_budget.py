@@ -22,7 +22,7 @@ FRAME = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE SAVEPOINT")
 # Of an answer that says what the last one said. A supervised Mac is asked for its users after its information. Once a
 # day the declarations of a device are planned anew.
 MOST_AGAIN = {
-    "mac": {"Idle": 11, "DeviceInformation": 11, "ProfileList": 9},
+    "mac": {"Idle": 11, "DeviceInformation": 11, "ProfileList": 9, "InstalledApplicationList": 9},
     "iphone": {"Idle": 10, "ProfileList": 9},
     "apple_tv": {"Idle": 9, "ProfileList": 9},
 }
@@ -34,7 +34,7 @@ MOST_AT_FIRST = {
         "DeviceInformation": 43,
         "ProfileList": 34,
         "CertificateList": 16,
-        "InstalledApplicationList": 19,
+        "InstalledApplicationList": 20,
         "SecurityInfo": 43,
         "UserList": 17,
         "ActivationLockBypassCode": 17,

@@ -13,11 +13,13 @@ from django.test import Client
 from access.http import slow_clients
 from access.models import Administrator, Role, Tenant
 from devices.demo.app_uploads import archive_file, image_file, ipa_file, package_file
+from devices.library.desired import package_files
 from devices.models import LibraryItem, StoredFile
 from devices.storage import embedded
 from devices.storage.backends import Incoming
 from tests.devices.files.forms import FORM, form
 from tests.devices.files.forms import file as part
+from tests.devices.installers import NAME, Bundle, Installer
 from tests.devices.pages.browsing import HTMX, XSS, SignIn, on, text
 from tests.factories.devices import CustomAppFactory, IpaAppFactory, PendingUploadFactory, StoredFileFactory
 from tests.types import Response, RunTasks
@@ -383,6 +385,29 @@ def test_the_page_of_an_app_says_what_it_is(tenant: Tenant, sign_in: SignIn) -> 
         "<code>exit 1</code>",
     ):
         assert words in page, words
+
+
+def test_the_page_of_a_package_says_who_signed_it_and_whether_it_reaches_macs(
+    tenant: Tenant, sign_in: SignIn, run_tasks: RunTasks
+) -> None:
+    client = sign_in()
+    key = upload(client, Installer(bundles=(Bundle(identifier=XSS), Bundle())).data)
+    run_tasks()
+    client.post(f"{CUSTOM}new/", {**APP, "file_key": key})
+    item = tenant.library_items.get()
+    page = text(client.get(url(item)))
+    for words in (NAME, "com.accuhive.vpn 4.2", "By MDM, without an agent"):
+        assert words in page, words
+    assert XSS not in page
+    client.post(edit_url(item), {**APP, "preinstall_script": "#!/bin/zsh"})
+    assert package_files.SCRIPTS in text(client.get(url(item)))
+    file = tenant.files.get()
+    file.metadata["package"] |= {"signer": "", "unsigned": "The package is not signed."}
+    file.save()
+    client.post(edit_url(item), APP)
+    page = text(client.get(url(item)))
+    assert "The package is not signed." in page
+    assert NAME not in page
 
 
 def test_a_download_is_a_link_made_now_for_those_who_may_replace_the_file(tenant: Tenant, sign_in: SignIn) -> None:

@@ -37,7 +37,8 @@ pytestmark = pytest.mark.django_db
 
 KEY = "AB12-CD34-EF56-GH78-IJ90-KL12"
 CHANGED, UNCHANGED = 40, 1  # statements of one answer, without those of the queue
-LIBRARY = {"profile_list"}  # these are compared with the items of the device each time, in one statement more
+# These are compared with the items of the device each time, in one statement more.
+LIBRARY = {"profile_list", "installed_applications"}
 
 
 @pytest.fixture
