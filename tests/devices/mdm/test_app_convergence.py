@@ -63,6 +63,9 @@ class Convergence(RuleBasedStateMachine):
         self.device.switches.errors = set()
         self.row: Device = self.tenant.devices.only("pk", "uuid", "tenant").get()
         self.items = [self.new_item(number) for number in range(2)]
+        for item in self.items:
+            assign(self.blueprint, item)
+        self.time_passes(2)
 
     def teardown(self) -> None:
         transaction.set_rollback(True)
@@ -131,6 +134,12 @@ class Convergence(RuleBasedStateMachine):
             if row.state == State.DONE and row.pk not in before:
                 assert self.device.state.managed_apps[row.identifier] in {"Managed", "Updating", "Installing"}
                 assert self.there()[row.identifier] == self.version_of(row.item_uuid)
+
+    @rule(sessions=st.integers(1, 3))
+    def time_passes(self, sessions: int) -> None:
+        for _ in range(sessions):
+            self.session()
+            self.wait(1.1)
 
     @rule()
     def settle(self) -> None:
