@@ -2,6 +2,7 @@
 
 import plistlib
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from devices.library.items import delete_item
 from devices.library.statuses import rows_of_device
 from devices.mdm.simulator import apps, deeds
 from devices.mdm.simulator.device import SimulatedDevice
-from devices.models import Blueprint, DeviceItem, Enrollment, LibraryItem, Order, StoredFile
+from devices.models import Blueprint, Device, DeviceItem, Enrollment, LibraryItem, Order, StoredFile
 from tests.devices.mdm.conftest import NewDevice, stored
 from tests.devices.mdm.in_house import IDENTIFIER, Clock, upload
 from tests.devices.mdm.test_budget import Counting
@@ -82,6 +83,25 @@ def test_an_app_arrives_changes_and_goes(
     assert there(device) is None
     assert not DeviceItem.objects.exists()
     assert status(device, app) is None
+
+
+@pytest.mark.parametrize(("version", "takes_over"), [("18.1", True), ("9.0", True), ("8.4", False), ("", False)])
+def test_the_command_is_one_that_the_system_knows(
+    version: str, takes_over: bool, tenant: Tenant, blueprint: Blueprint, phone: SimulatedDevice, directory: Path
+) -> None:
+    item = create_app(tenant=tenant, actor=ACTOR, name="Old", file_key=upload(tenant, MinimumOSVersion="8.0"))
+    Device.objects.filter(pk=stored(phone).pk).update(os_version=version)
+    assign(blueprint, item)
+    delivery = plistlib.loads(phone.say("Idle").body)
+    while delivery["Command"]["RequestType"] != "InstallApplication":  # it may be told of declarations first
+        delivery = plistlib.loads(phone.respond(delivery).body)
+    command = delivery["Command"]
+    assert command.pop("ManifestURL").startswith(f"http://{tenant.mdm_host}/files/m.")
+    assert command == {
+        "RequestType": "InstallApplication",
+        "ManagementFlags": 1,
+        **({"ChangeManagementState": "Managed"} if takes_over else {}),
+    }
 
 
 def test_apps_for_apple_tv_reach_apple_tvs(
