@@ -69,7 +69,7 @@ def test_the_limits_of_nginx_are_those_of_the_server() -> None:
 KEY = "eyJsaW5rIjo1fQ:s3cr3t"
 WITH_A_KEY = [
     *(f"/enroll/{KEY}", f"/enroll/{KEY}/", f"/enroll/{KEY}/profile/?again=1", f"/%65nroll/{KEY}/", f"//enroll/{KEY}/"),
-    *(f"/invitation/{KEY}/", f"/password/reset/3f-{KEY}/"),
+    *(f"/invitation/{KEY}/", f"/password/reset/3f-{KEY}/", f"/files/f.12.{KEY}"),
 ]
 
 
@@ -85,7 +85,13 @@ def test_the_logs_of_nginx_have_no_key_of_a_link(tmp_path: Path) -> None:
     accesses, errors = ((tmp_path / name).read_text() for name in ("access.log", "error.log"))
     assert KEY not in accesses + errors
     assert accesses.count('"GET /enroll/[key] HTTP/1.1" 502') == 5
-    for line in ("/invitation/[key]", "/password/reset/[key]", "/password/reset/sent/", "/devices/?q=mac"):
+    for line in (
+        "/invitation/[key]",
+        "/files/[key]",
+        "/password/reset/[key]",
+        "/password/reset/sent/",
+        "/devices/?q=mac",
+    ):
         assert f'"GET {line} HTTP/1.1" 502' in accesses
     assert "/devices/?q=mac" in errors, "other addresses are logged"
 

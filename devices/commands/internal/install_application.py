@@ -11,7 +11,7 @@ from devices.models import APPLE, MACS, DeviceCommand, LibraryItem, Platform
 REMOVED_WITH_ENROLLMENT = 1
 # Since then the app of a user is taken over; before, the device refuses it.
 TAKES_OVER: Since = {Platform.IPHONE: (9,), Platform.IPAD: (9,), Platform.APPLE_TV: (10, 2)}
-UNDER_WAY = "AppAlreadyQueued"
+UNDECIDED = {"AppAlreadyInstalled", "AppAlreadyQueued"}  # the list of the device says what became of it
 
 
 class InstallApplication(LibraryInstall):
@@ -34,7 +34,7 @@ class InstallApplication(LibraryInstall):
 
     def refusal(self, answer: dict[str, Any]) -> list[dict[str, Any]]:
         reason = text(answer, "RejectionReason", most=100)
-        if not reason or reason == UNDER_WAY:
+        if not reason or reason in UNDECIDED:
             return []
         words = f"The device rejected the app: {reason}."
         return [{"code": 0, "domain": "iru", "localized_description": words, "us_english_description": words}]

@@ -29,6 +29,9 @@ class ManagedApplications(InternalCommand):
             row.lacks_items, row.unproven = managed_apps.take_states(row.device, states)
         return small({"ManagedApplicationList": states})
 
+    def on_failed(self, row: DeviceCommand) -> None:
+        managed_apps.take_no_states(row.device)
+
     def followed_by(self, row: DeviceCommand) -> list[Order]:
         versions = [Order(ManagedVersions.id)] if row.unproven else []
         return [*versions, *(orders(row.device) if row.lacks_items else ())]

@@ -59,6 +59,11 @@ def take_states(device: Device, states: Mapping[str, str]) -> tuple[bool, bool]:
     return missing, unproven
 
 
+def take_no_states(device: Device) -> None:
+    """The device does not answer: the patience with it ends all the same."""
+    evidence.shown(device, IPA_APPS, lambda _: UNKNOWN)
+
+
 def take_versions(device: Device, versions: Versions) -> bool:
     """Compare with the versions of the managed apps. Returns whether a command to the device is missing."""
 

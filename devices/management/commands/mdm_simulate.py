@@ -16,6 +16,7 @@ from devices.enrollment.ade_profiles import own_url
 from devices.enrollment.machine_issuers import issue_simulated
 from devices.enrollment.profiles import NoPushCertificate, enrollment_profile, push_certificate
 from devices.enrollment.push_certificates import store_simulated
+from devices.mdm.simulator import apps
 from devices.mdm.simulator.authority import Authority
 from devices.mdm.simulator.fleet import Habits, Listed, SimulatedFleet
 from devices.mdm.simulator.keys import KeyPool, new_key
@@ -24,6 +25,7 @@ from devices.models import AdeDevice, Blueprint
 from devices.wire.push_certificates import PushIdentity
 
 KEY_BITS = 2048
+APP_STATES = {"Prompting", *apps.ONCE}
 # The kinds of simulated devices by the families of Apple's list.
 LISTED_KINDS = {"Mac": "mac", "iPhone": "iphone", "iPad": "ipad", "AppleTV": "apple_tv"}
 
@@ -52,6 +54,13 @@ class Command(BaseCommand):
         add("--check-out", type=float, default=0, metavar="SHARE", help="sessions before which a person unenrolls")
         add("--errors", nargs="*", default=[], metavar="REQUESTTYPE", help="commands that are answered with an error")
         add("--refuse-declarations", nargs="*", default=[], metavar="TYPE", help="declarations that are found invalid")
+        add(
+            "--apps-end",
+            choices=sorted(APP_STATES),
+            default="",
+            help="how the installation of an app ends, if not well",
+        )
+        add("--packages-do-nothing", action="store_true", help="install no app from a package")
         add("--wait-for-deadlines", action="store_true", help="install a required version at its deadline, not at once")
         add("--duplicates", action="store_true", help="send every answer twice")
         add("--parent", type=int, metavar="PID", help="stop when this process is no longer the parent")
@@ -72,6 +81,8 @@ class Command(BaseCommand):
                 check_out=options["check_out"],
                 errors=frozenset(options["errors"]),
                 refused_declarations=frozenset(options["refuse_declarations"]),
+                app_state=options["apps_end"],
+                packages_do_nothing=options["packages_do_nothing"],
                 waits_for_deadlines=options["wait_for_deadlines"],
                 duplicates=options["duplicates"],
                 stay_erased=options["stay_erased"],

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from devices.library import ipa
 from devices.mdm.simulator.refusing import CommandError
+from devices.mdm.simulator.transports import ConnectionCut
 from devices.wire import plists
 from devices.wire.errors import Malformed
 
@@ -72,12 +73,13 @@ def delete(device: "SimulatedDevice", identifier: str) -> None:
 
 def live(device: "SimulatedDevice") -> None:
     """Fetch and install what was taken, unless a switch of the device has it end in another state."""
-    pending, device.state.pending_apps = device.state.pending_apps, {}
-    for identifier, app in pending.items():
-        if device.switches.app_state:
-            device.state.managed_apps[identifier] = device.switches.app_state
-        else:
-            device.state.managed_apps[identifier] = _installed(device, identifier, app)
+    for identifier, app in list(device.state.pending_apps.items()):
+        try:
+            state = device.switches.app_state or _installed(device, identifier, app)
+        except ConnectionCut:
+            continue  # it fetches the file after another session
+        device.state.managed_apps[identifier] = state
+        del device.state.pending_apps[identifier]
 
 
 def forget(device: "SimulatedDevice") -> None:
@@ -107,7 +109,10 @@ def _installed(device: "SimulatedDevice", identifier: str, pending: Pending) -> 
         return FAILED
     if hashlib.sha256(answer.body).hexdigest() != pending.digest:
         return FAILED
-    app = ipa.read(BytesIO(answer.body))
+    try:
+        app = ipa.read(BytesIO(answer.body))
+    except ipa.InvalidIpa:
+        return FAILED
     if app.identifier != identifier:
         return FAILED
     _delete(device, identifier)

@@ -87,6 +87,10 @@ STATES = (
     "Installing | Managed | ManagedButUninstalled | Unknown | UserInstalledApp | UserRejected | UpdateRejected | "
     "ManagementRejected | Failed"
 )
+REJECTIONS = (
+    "AppAlreadyInstalled | AppAlreadyQueued | AppStoreDisabled | CouldNotVerifyAppID | ManagementChangeNotSupported | "
+    "NotAnApp | NotSupported | Other | PurchaseMethodNotSupported | PurchaseMethodNotSupportedInMultiUser"
+)
 # What is in every answer. Old Macs name the RequestType as well.
 ENVELOPE = read(f"""
 Answer mpt
@@ -104,7 +108,7 @@ InstallEnterpriseApplication m
 InstallApplication mpt
   text: Identifier
   text: State = {STATES}
-  text: RejectionReason
+  text: RejectionReason = {REJECTIONS}
 InstalledApplicationList mpt
   list: InstalledApplicationList!
     flag: Installing HasUpdateAvailable DownloadFailed DownloadWaiting DownloadPaused DownloadCancelled

@@ -39,13 +39,16 @@ WHO = {
     "apple_tv": (Platform.APPLE_TV, frozenset({TV})),
 }
 PROFILE = plistlib.dumps({"PayloadIdentifier": "com.example.wifi", "PayloadContent": []})
+ASSET = {"kind": "software-package", "url": "http://mdm/files/f", "sha256s": ["5e" * 32], "sha256-size": 1000}
+METADATA = {"kind": "software", "bundle-identifier": "com.example.app", "bundle-version": "1.0"}
+MANIFEST = plistlib.dumps({"items": [{"assets": [ASSET], "metadata": METADATA}]})
 # What no command of this server sends yet, and simulated devices know.
 MORE: dict[str, dict[str, Any]] = {
     "InstallProfile": {"Payload": PROFILE},
+    "InstallEnterpriseApplication": {"ManifestURL": "http://mdm/files/m"},
     "RemoveProfile": {"Identifier": "com.example.wifi"},
     "InstallApplication": {"Identifier": "com.example.app"},
     "RemoveApplication": {"Identifier": "com.example.app"},
-    "InstallEnterpriseApplication": {},
     "DeviceConfigured": {},
     "AccountConfiguration": {},
     "SetRecoveryLock": {},
@@ -81,6 +84,8 @@ class Observed:
         return self.sent[0]
 
     def _transport(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
+        if method == "GET":
+            return Answer(200, {}, MANIFEST)
         self.sent.append(plistlib.loads(body))
         return Answer(200, {}, b"")
 
@@ -109,6 +114,8 @@ def test_the_answer_to_each_command(
     request.get("ReturnToService", {}).pop("MDMProfileData", None)  # it would enroll again
     if request["RequestType"] == "RemoveProfile":
         observed.device.state.profiles[request["Identifier"]] = {}
+    if request["RequestType"] == "RemoveApplication":
+        observed.device.state.managed_apps[request["Identifier"]] = "Managed"
     if "UserName" in request:
         observed.device.state.users.append({"UserName": request["UserName"]})
     answer = observed.answers(request)

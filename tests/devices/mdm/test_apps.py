@@ -16,7 +16,7 @@ from devices.library.items import delete_item
 from devices.library.statuses import rows_of_device
 from devices.mdm.simulator import apps, deeds
 from devices.mdm.simulator.device import SimulatedDevice
-from devices.models import Blueprint, DeviceItem, LibraryItem, Order, StoredFile
+from devices.models import Blueprint, DeviceItem, Enrollment, LibraryItem, Order, StoredFile
 from tests.devices.mdm.conftest import NewDevice, stored
 from tests.devices.mdm.in_house import IDENTIFIER, Clock, upload
 from tests.devices.mdm.test_budget import Counting
@@ -196,6 +196,54 @@ def test_a_device_is_asked_a_few_times_until_there_is_no_patience_left(
     assert status(phone, app) == "PASS"
 
 
+def test_a_device_that_does_not_answer_is_not_asked_without_end(
+    blueprint: Blueprint, phone: SimulatedDevice, app: LibraryItem, clock: Clock
+) -> None:
+    assign(blueprint, app)
+    phone.switches.errors = {"ManagedApplicationList"}
+    phone.connect()
+    begun, asked = clock.now, []
+    for _ in range(60 * 5 - 1):
+        clock.passes(minutes=1)
+        if due(phone):
+            asked += [(clock.now - begun).total_seconds() / 60 for _ in phone.connect()]
+        assert not due(phone)
+    assert asked == [1, 5, 15, 60, 120, 180, 240]
+    assert (status(phone, app), log(phone, app)) == ("ERROR", evidence.NOT_SHOWN)
+
+
+@pytest.mark.parametrize("answer", [{}, {"ManagedApplicationList": "none"}])
+def test_an_answer_without_a_list_says_nothing(
+    answer: dict[str, Any],
+    blueprint: Blueprint,
+    phone: SimulatedDevice,
+    app: LibraryItem,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(deeds.DEEDS, "ManagedApplicationList", (deeds.ALL, lambda device, command: answer))
+    assign(blueprint, app)
+    assert phone.connect() == ARRIVES
+    clock.passes(minutes=1)
+    assert (status(phone, app), due(phone)) == ("INSTALLING", True)
+
+
+def test_a_device_that_postpones_the_question_is_not_woken_all_the_time(
+    blueprint: Blueprint, phone: SimulatedDevice, app: LibraryItem, clock: Clock
+) -> None:
+    assign(blueprint, app)
+    phone.connect()
+    phone.switches.not_now = 1000
+    woken = 0
+    for _ in range(60):
+        clock.passes(minutes=1)
+        if Enrollment.objects.filter(push_due_at__lte=clock.now).exists():
+            woken += 1
+            phone.connect()
+    assert woken <= 6
+    assert stored(phone).commands.unfinished().count() == 1
+
+
 def test_a_success_needs_the_lists_of_the_device(
     blueprint: Blueprint, phone: SimulatedDevice, app: LibraryItem, clock: Clock
 ) -> None:
@@ -287,8 +335,14 @@ def test_an_app_that_is_removed_while_it_is_installed_does_not_stay(
     assign(blueprint, app)
     delivery = plistlib.loads(phone.say("Idle").body)
     phone.respond(delivery)
+    apps.live(phone)
+    phone.state.managed_apps[IDENTIFIER] = "Installing"  # it has the file, and is not ready yet
     remove(blueprint, app)
-    phone.connect()
+    phone.switches.not_now = 1
+    assert phone.connect() == [("RemoveApplication", "NotNow"), ("ManagedApplicationList", "Acknowledged")]
+    assert there(phone) == "3.2.1"
+    clock.passes(minutes=15)
+    assert phone.connect() == [("RemoveApplication", "Acknowledged"), ("ManagedApplicationList", "Acknowledged")]
     assert there(phone) is None
     assert not DeviceItem.objects.exists()
 
