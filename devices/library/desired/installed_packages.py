@@ -10,7 +10,6 @@ from devices.library.desired.ways import CUSTOM_APPS
 from devices.library.packages import App, Package
 from devices.models import Device, DeviceItem
 
-State = DeviceItem.State
 UNKNOWN = Sighting(version=None)
 
 
@@ -21,16 +20,12 @@ def take_apps(device: Device, installed: Versions) -> bool:
         package = package_files.package_of(row.item) if row.item is not None and _is_current(row) else None
         if package is None:
             return UNKNOWN
-        # An app that several packages bring along, such as an updater, may have been there before: all of the package
-        # have to be. Which of them it installs may depend on the Mac: once that took the package, one is enough.
-        if _took(row):
-            there = any(is_there(app, installed) for app in package.apps)
-        else:
-            there = all(is_there(app, installed) for app in _main(package))
-        if there:
+        # All of them: one that several packages bring along, such as an updater, may have been there before.
+        lacking = [app for app in _main(package) if not is_there(app, installed)]
+        if not lacking:
             return Sighting(version=row.wanted)
         # Never "": a package is installed once. A person may delete the app, and it does not come again.
-        return Sighting(version=None, words=_older(package.apps[0].identifier, installed))
+        return Sighting(version=None, words=_words(lacking[0].identifier, installed))
 
     return evidence.shown(device, CUSTOM_APPS, see, "item__custom_app__file")
 
@@ -50,10 +45,8 @@ def _is_current(row: DeviceItem) -> bool:
     return row.item is not None and bool(row.wanted) and row.wanted == row.item.version
 
 
-def _took(row: DeviceItem) -> bool:
-    return row.state in {State.SENT, State.FAILED} and row.sent == row.wanted and row.sent_at is not None
-
-
-def _older(identifier: str, installed: Versions) -> str:
+def _words(identifier: str, installed: Versions) -> str:
     found = installed.get(identifier)
-    return f"It has version {(found[0][0] or found[0][1])[:60]} of {identifier}." if found else ""
+    return (
+        f"It has version {(found[0][0] or found[0][1])[:60]} of {identifier}." if found else f"It lacks {identifier}."
+    )

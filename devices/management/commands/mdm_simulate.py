@@ -60,6 +60,7 @@ class Command(BaseCommand):
             default="",
             help="how the installation of an app ends, if not well",
         )
+        add("--packages-do-nothing", action="store_true", help="install no app from a package")
         add("--wait-for-deadlines", action="store_true", help="install a required version at its deadline, not at once")
         add("--duplicates", action="store_true", help="send every answer twice")
         add("--parent", type=int, metavar="PID", help="stop when this process is no longer the parent")
@@ -81,6 +82,7 @@ class Command(BaseCommand):
                 errors=frozenset(options["errors"]),
                 refused_declarations=frozenset(options["refuse_declarations"]),
                 app_state=options["apps_end"],
+                packages_do_nothing=options["packages_do_nothing"],
                 waits_for_deadlines=options["wait_for_deadlines"],
                 duplicates=options["duplicates"],
                 stay_erased=options["stay_erased"],

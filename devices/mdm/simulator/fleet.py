@@ -26,6 +26,7 @@ class Habits:
     errors: frozenset[str] = frozenset()  # RequestTypes
     refused_declarations: frozenset[str] = frozenset()  # types
     app_state: str = ""  # Apple's Status in which installations of apps end, instead of `Managed`
+    packages_do_nothing: bool = False  # installers on Macs end without installing an app
     duplicates: bool = False
     waits_for_deadlines: bool = False  # a person installs a required version at once otherwise
     stay_erased: bool = False  # a person enrolls an erased device again otherwise
@@ -86,6 +87,7 @@ class SimulatedFleet:
             device.switches.duplicates = habits.duplicates
             device.switches.refuses_declarations = set(habits.refused_declarations)
             device.switches.app_state = habits.app_state
+            device.switches.packages_do_nothing = habits.packages_do_nothing
             device.switches.updates_early = not habits.waits_for_deadlines
 
     def run(self, *, every: float, threads: int, stop: Event, wake: Event) -> None:

@@ -286,7 +286,8 @@ def test_random_damage_raises_nothing_else() -> None:
         for _ in range(chance.randint(1, 8)):
             damaged[chance.randrange(len(damaged))] = chance.randrange(256)
         with suppress(UnreadablePackage):
-            assert read(wrapped(bytes(damaged), heap, 3)).unsigned
+            # Chance may have put the same bytes where they were.
+            assert read(wrapped(bytes(damaged), heap, 3)).unsigned or damaged == toc
 
 
 @pytest.mark.parametrize(

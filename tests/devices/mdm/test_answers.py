@@ -40,14 +40,15 @@ WHO = {
 }
 PROFILE = plistlib.dumps({"PayloadIdentifier": "com.example.wifi", "PayloadContent": []})
 ASSET = {"kind": "software-package", "url": "http://mdm/files/f", "sha256s": ["5e" * 32], "sha256-size": 1000}
-MANIFEST = plistlib.dumps({"items": [{"assets": [ASSET], "metadata": {"bundle-identifier": "com.example.app"}}]})
+METADATA = {"kind": "software", "bundle-identifier": "com.example.app", "bundle-version": "1.0"}
+MANIFEST = plistlib.dumps({"items": [{"assets": [ASSET], "metadata": METADATA}]})
 # What no command of this server sends yet, and simulated devices know.
 MORE: dict[str, dict[str, Any]] = {
     "InstallProfile": {"Payload": PROFILE},
+    "InstallEnterpriseApplication": {"ManifestURL": "http://mdm/files/m"},
     "RemoveProfile": {"Identifier": "com.example.wifi"},
     "InstallApplication": {"Identifier": "com.example.app"},
     "RemoveApplication": {"Identifier": "com.example.app"},
-    "InstallEnterpriseApplication": {},
     "DeviceConfigured": {},
     "AccountConfiguration": {},
     "SetRecoveryLock": {},

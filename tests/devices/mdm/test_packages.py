@@ -184,7 +184,7 @@ def test_a_package_that_installs_nothing_has_failed_after_four_hours_and_is_trie
             assert status(mac, vpn) == "INSTALLING", hours
             clock.passes(hours=1)
             mac.connect()
-        assert (status(mac, vpn), log(mac, vpn)) == ("ERROR", NOT_SHOWN)
+        assert (status(mac, vpn), log(mac, vpn)) == ("ERROR", f"{NOT_SHOWN} It lacks {VPN}.")
         clock.passes(hours=23)
         assert (due(mac), mac.connect()) == (False, [])
         clock.passes(hours=1, minutes=1)
@@ -265,16 +265,22 @@ def test_an_app_of_which_another_package_has_a_part_is_installed(
     assert there(mac) == "4.2"
 
 
-def test_one_app_of_several_shows_that_the_mac_took_the_package(
+def test_a_part_that_did_not_change_is_no_proof(
     tenant: Tenant, blueprint: Blueprint, mac: SimulatedDevice, clock: Clock
 ) -> None:
     suite = create(tenant, Installer(bundles=(Bundle("com.accuhive.other", "1.0", "1", "./Other.app"), Bundle())).data)
+    add(mac, "1.0", "1", "com.accuhive.other")
     mac.switches.packages_do_nothing = True
     assign(blueprint, suite)
     mac.connect()
-    add(mac, "4.2", "420")  # the installer has left the other one out
     clock.passes(minutes=1)
     mac.connect()
+    assert (status(mac, suite), log(mac, suite)) == ("INSTALLING", f"It lacks {VPN}.")
+    clock.passes(hours=4)
+    mac.connect()
+    assert (status(mac, suite), log(mac, suite)) == ("ERROR", f"{NOT_SHOWN} It lacks {VPN}.")
+    add(mac, "4.2", "420")
+    daily(mac)
     assert status(mac, suite) == "PASS"
 
 

@@ -1,20 +1,28 @@
 """`manage.py mdm_simulate`, against a server that runs."""
 
 from io import StringIO
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
 
 from access.models import Tenant
 from devices.enrollment.profiles import enrollment_profile
+from devices.library.custom_apps import create_app
 from devices.management.commands import mdm_simulate
+from devices.mdm.rollout import wake_due
 from devices.mdm.simulator.fleet import Habits, SimulatedFleet
-from devices.models import Blueprint, Device, Enrollment, PushCertificate
+from devices.models import Blueprint, Device, DeviceItem, Enrollment, PushCertificate, StoredFile
+from devices.storage.pieces import PIECE
+from tests.devices.installers import Installer
 from tests.devices.mdm.conftest import KEYS
-from tests.devices.sending import send
+from tests.devices.mdm.in_house import stored_upload
+from tests.devices.mdm.test_rollout import assign, status
+from tests.devices.sending import ACTOR, send
 from tests.factories.devices import AdeDeviceFactory, AdeTokenFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -72,6 +80,39 @@ def test_devices_that_meet_with_disturbances(live_server: LiveServer, mdm: Tenan
     assert fleet.totals.enrolled == 2
     assert fleet.totals.problems["a lost answer"] > 3
     assert "1 of 1 devices are enrolled; 2 enrollments" in fleet.summary()[0]
+
+
+@pytest.mark.parametrize("do_nothing", [False, True])
+def test_a_package_goes_over_the_network(
+    live_server: LiveServer, mdm: Tenant, blueprint: Blueprint, directory: Path, *, do_nothing: bool
+) -> None:
+    package = Installer(payload=bytes(PIECE + 5)).data
+    key = stored_upload(mdm, StoredFile.Purpose.CUSTOM_APP, "VPN.pkg", package)
+    item = create_app(
+        tenant=mdm,
+        actor=ACTOR,
+        name="VPN",
+        file_key=key,
+        install_type="package",
+        install_enforcement="install_once",
+    )
+    assign(blueprint, item)
+    fleet = SimulatedFleet(
+        1,
+        url=live_server.url,
+        profile=enrollment_profile(blueprint, simulated=True),
+        habits=Habits(packages_do_nothing=do_nothing),
+        keys=KEYS,
+        tell=print,
+    )
+    [device] = fleet.devices
+    fleet.live(device)
+    assert status(device, item) == "INSTALLING"
+    assert ("com.accuhive.vpn" in {app["Identifier"] for app in device.state.apps}) != do_nothing
+    DeviceItem.objects.filter(item=item).update(next_at=timezone.now())
+    wake_due.call()
+    fleet.live(device)
+    assert status(device, item) == ("INSTALLING" if do_nothing else "PASS")
 
 
 def test_a_tenant_or_a_blueprint_that_is_not_there(tenant: Tenant) -> None:

@@ -121,7 +121,7 @@ def test_an_upload_during_a_check_is_checked_itself(arrive: Arrive, monkeypatch:
     assert (file.state, file.upload, file.metadata) == ("uploaded", 2, {})
     checks.check_file.call(file.pk, 2)
     file.refresh_from_db()
-    assert (file.state, file.size, file.metadata) == ("ready", len(CONTENT) + 1, {"install_type": "package"})
+    assert (file.state, file.size, file.metadata["install_type"]) == ("ready", len(CONTENT) + 1, "package")
 
 
 def test_a_check_that_does_not_end_is_a_refusal(arrive: Arrive, tenant: Tenant) -> None:

@@ -80,7 +80,7 @@ def test_apps_of_an_earlier_version_get_the_digests_of_their_files(tenant: Tenan
     unknown.ipa_app.file.sha256 = ""
     unknown.ipa_app.file.save()
     LibraryItem.objects.filter(tenant=tenant).update(version="")
-    set_versions = import_module("devices.migrations.0034_in_house_apps").set_versions
+    set_versions = import_module("devices.migrations.0033_apps").set_versions
     set_versions(apps, SimpleNamespace(connection=connection))
     known.refresh_from_db()
     unknown.refresh_from_db()
