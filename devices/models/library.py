@@ -51,10 +51,6 @@ class LibraryItem(models.Model):
     # Of the content, as devices have it: the PayloadUUID of a profile, a digest of the file of an app.
     version = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
 
-    has_scripts = (
-        False  # whether its app runs scripts before or after its installation; no column, and not always asked
-    )
-
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "uuid"], name="library_item_uuid")]
         indexes = [

@@ -42,7 +42,8 @@ def unfit(item: LibraryItem, device: Device) -> str:
 
     The item comes from a query with `SCRIPTED`.
     """
-    return obstacle(item, scripted=item.has_scripts) or _too_old(item, device)
+    scripted: bool = item.has_scripts  # type: ignore[attr-defined]
+    return obstacle(item, scripted=scripted) or _too_old(item, device)
 
 
 def obstacle(item: LibraryItem, *, scripted: bool) -> str:
