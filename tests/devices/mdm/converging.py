@@ -67,6 +67,7 @@ class Converging(RuleBasedStateMachine):
         self.device.switches.errors = set()
         self.row: Device = self.tenant.devices.only("pk", "uuid", "tenant").get()
         self.items = [self.new_item(number) for number in range(APP + 1)]
+        self.assign(APP, 0)  # most histories are to be about the app, too
         self.listed: dict[str, str] = {}  # what the last list said that the server took
         self.here: dict[str, Any] | None = None
         self.by_hand: set[str] = set()  # the names of profiles that a person installed
