@@ -100,7 +100,8 @@ def _compare(row: DeviceItem, item: LibraryItem, device: Device, statuses: Statu
     way = WAYS[item.type]
     row.identifier, row.wanted = way.identifier(item), item.version
     row.attempts, row.next_at, row.error = 0, None, ""
-    if row.shown == item.version:
+    # A version that was delivered after the one it showed may be there by now, whether its answer arrived or not.
+    if row.shown == item.version and row.sent in {"", item.version}:
         row.state = State.DONE
         statuses.report(item.pk, way.done)
     else:

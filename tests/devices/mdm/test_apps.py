@@ -452,3 +452,20 @@ def test_a_list_that_says_nothing_new_costs_as_little_as_a_command(
     phone.connect()
     counting.check({})
     assert "ManagedApplicationList" in counting.statements
+
+
+def test_a_version_that_comes_back_while_another_is_on_its_way_is_installed_again(
+    tenant: Tenant, blueprint: Blueprint, phone: SimulatedDevice, app: LibraryItem, clock: Clock
+) -> None:
+    former = app.ipa_app.file.key
+    create_app(tenant=tenant, actor=ACTOR, name="Keeper", file_key=former)
+    arrive(blueprint, phone, app, clock)
+    update_app(tenant=tenant, item_id=app.uuid, actor=ACTOR, file_key=upload(tenant, CFBundleShortVersionString="3.3"))
+    phone.respond(plistlib.loads(phone.say("Idle").body))
+    apps.live(phone)
+    assert there(phone) == "3.3"
+    update_app(tenant=tenant, item_id=app.uuid, actor=ACTOR, file_key=former)
+    phone.connect()
+    clock.passes(minutes=1)
+    phone.connect()
+    assert (there(phone), status(phone, app)) == ("3.2.1", "PASS")
