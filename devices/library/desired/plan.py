@@ -27,6 +27,7 @@ def plan(device: Device) -> list[Order]:
     statuses = Statuses(device)
     fresh: list[DeviceItem] = []
     changed: list[DeviceItem] = []
+    names: set[tuple[str, str]] = set()  # by which the device knows what it is to have
     for item in _items(device):
         row = rows.pop(item.uuid, None)
         if row is None:
@@ -35,7 +36,9 @@ def plan(device: Device) -> list[Order]:
             _compare(row, item, device, statuses)
         elif _compare(row, item, device, statuses):
             changed.append(row)
-    changed += _unassigned(rows.values(), statuses)
+        if row.wanted:
+            names.add((row.type, row.identifier))
+    changed += _unassigned(rows.values(), names, statuses)
     if fresh:
         DeviceItem.objects.bulk_create(fresh)
     if changed:
@@ -110,12 +113,14 @@ def _compare(row: DeviceItem, item: LibraryItem, device: Device, statuses: Statu
     return True
 
 
-def _unassigned(rows: Iterable[DeviceItem], statuses: Statuses) -> list[DeviceItem]:
-    """Returns the rows that have changed. Those of items that the device never got, or keeps, are deleted."""
+def _unassigned(rows: Iterable[DeviceItem], names: set[tuple[str, str]], statuses: Statuses) -> list[DeviceItem]:
+    """Returns the rows that have changed. Those of items that the device never got, or keeps, are deleted: it keeps an
+    app that another item brings, too, which the removal would take away again and again."""
     there: list[DeviceItem] = []
     over: list[DeviceItem] = []
     for row in rows:
-        (there if _removable(row) else over).append(row)
+        keeps = (row.type, row.identifier) in names or not _removable(row)
+        (over if keeps else there).append(row)
     for row in over:
         statuses.drop(row.item_id)
     if over:

@@ -469,3 +469,19 @@ def test_a_version_that_comes_back_while_another_is_on_its_way_is_installed_agai
     clock.passes(minutes=1)
     phone.connect()
     assert (there(phone), status(phone, app)) == ("3.2.1", "PASS")
+
+
+def test_an_app_stays_when_another_item_takes_it_over(
+    tenant: Tenant, blueprint: Blueprint, phone: SimulatedDevice, app: LibraryItem, clock: Clock
+) -> None:
+    arrive(blueprint, phone, app, clock)
+    successor = create_app(tenant=tenant, actor=ACTOR, name="The same app", file_key=app.ipa_app.file.key)
+    delete_item(tenant=tenant, item_id=app.uuid, actor=ACTOR)
+    assign(blueprint, successor)
+    requests: list[str] = []
+    for _ in range(4):
+        requests += [request for request, _ in phone.connect()]
+        clock.passes(hours=1)
+    assert "RemoveApplication" not in requests
+    assert (there(phone), status(phone, successor)) == ("3.2.1", "PASS")
+    assert [row.item for row in stored(phone).items.all()] == [successor]
