@@ -111,6 +111,10 @@ class Converging(RuleBasedStateMachine):
         """The server took this list of apps."""
         raise NotImplementedError
 
+    def forget_lists(self) -> None:
+        """The device enrolls anew: no list of before is proof."""
+        self.listed = {}
+
     def settled(self, row: DeviceItem | None, failed: bool) -> None:
         """Nothing is on its way any more. Check the app against its row; `failed`: that says why it is not there."""
         raise NotImplementedError
@@ -130,6 +134,12 @@ class Converging(RuleBasedStateMachine):
     @rule(version=versions)
     def replace_file(self, version: int) -> None:
         self.update(APP, file_key=self.files[version].key)
+
+    @rule(version=versions)
+    def replace_file_of_what_is_there(self, version: int) -> None:
+        self.settle()
+        self.replace_file(version)
+        self.settle()
 
     @rule(item=numbers, active=st.booleans(), here=st.booleans())
     def restrict(self, item: int, active: bool, here: bool) -> None:
@@ -187,7 +197,8 @@ class Converging(RuleBasedStateMachine):
         for name in [name for name in self.device.state.profiles if name.startswith(OURS)]:
             del self.device.state.profiles[name]
         self.device.enroll(enrollment_profile(self.blueprints[0]))
-        self.here, self.listed = None, {}
+        self.here = None
+        self.forget_lists()
 
     @rule(crash=crashes, lost=st.booleans())
     def idle(self, crash: int | None, lost: bool) -> None:

@@ -37,6 +37,10 @@ class PhoneConverges(Converging):
 
     def __init__(self) -> None:
         super().__init__()
+        self.forget_lists()
+
+    def forget_lists(self) -> None:
+        super().forget_lists()
         self.managed = False  # in the last list that the server took
         self.version = ""  # in the last list of versions
 
@@ -78,6 +82,8 @@ class PhoneConverges(Converging):
 
     def settled(self, row: DeviceItem | None, failed: bool) -> None:
         wanted = [item.version for item in self.given() if item.type == "ipa-app" and not self.unfit(item)]
+        if wanted:
+            failed = row is not None and row.state == State.FAILED
         assert failed or self.app_there() == (wanted[0] if wanted else "")
 
 
@@ -90,9 +96,13 @@ class MacConverges(Converging):
 
     def __init__(self) -> None:
         super().__init__()
-        self.proven: set[str] = set()  # the versions for which a list that the server took was enough
+        self.forget_lists()
         self.installed = -1  # the number of the version that is there, unless a person deletes it
         self.deleted: tuple[int, str] | None = None  # a person deleted this version, which the row had as a success
+
+    def forget_lists(self) -> None:
+        super().forget_lists()
+        self.proven: set[str] = set()  # the versions for which a list that the server took was enough
 
     def new_app(self) -> LibraryItem:
         return custom_apps.create_app(
