@@ -21,5 +21,5 @@ class InstallProfile(LibraryInstall):
     def followed_on_failure(self, row: DeviceCommand) -> Collection[Order]:
         if row.device.platform not in MACS or not brings_escrow(row.device):
             return []
-        forget_answer(row.device, ProfileList.id)  # the same list may have what stands in its way
+        forget_answer(row.device, ProfileList.id)  # an unchanged list may have our escrow, which blocks this one
         return self.followed_by(row)

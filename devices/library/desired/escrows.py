@@ -1,4 +1,4 @@
-"""Profiles of the Library with a FileVault escrow of their own. A Mac takes one escrow, and theirs is before ours.
+"""Profiles of the Library with a FileVault escrow of their own. A Mac takes one escrow: such a profile replaces ours.
 
 The device is locked by the caller in every function here.
 """
@@ -17,7 +17,7 @@ def brings_escrow(device: Device) -> bool:
 
 
 def try_again(device: Device) -> None:
-    """What this server's own escrow stood in the way of is due again."""
+    """Such a profile that failed is due again: the escrow of this server, which blocked it, is gone."""
     _rows(device).filter(state=DeviceItem.State.FAILED).update(next_at=timezone.now())
 
 
