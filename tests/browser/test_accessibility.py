@@ -34,6 +34,9 @@ NARROW: dict[str, Any] = {
     "runOnly": ["scrollable-region-focusable", "button-name", "link-name", "label", "aria-hidden-focus", "target-size"],
 }
 
+# What htmx asked for and has not put into the page in full.
+UNSETTLED = ".htmx-request, .htmx-swapping, .htmx-settling, .htmx-added"
+
 
 class Checker:
     """Collects the findings of axe in each state, in both themes, and pages that are wider than the window."""
@@ -44,6 +47,9 @@ class Checker:
         self.found: list[str] = []
 
     def __call__(self, state: str) -> None:
+        # A page that a click opened may be there in part when the click returns.
+        self.page.wait_for_load_state()
+        expect(self.page.locator(UNSETTLED)).to_have_count(0)
         checks: dict[Theme, dict[str, Any]] = {"light": NARROW} if self.narrow else RULES
         for theme, rules in checks.items():
             # Without motion: a color that is still on its way to the other theme has another contrast.

@@ -297,6 +297,7 @@ def test_at_200_percent_nothing_is_out_of_reach(signed_in: Visit, tokens: Tokens
     check("create")
     page.keyboard.press("Escape")
     page.get_by_role("link", name=f"{name} 000", exact=True).click()
+    expect(page.get_by_role("heading", name=f"{name} 000")).to_be_visible()
     check("token")
     page.get_by_role("link", name="Configure").click()
     page.get_by_role("checkbox", name="All of Device Information").check()

@@ -52,7 +52,7 @@ def choose(page: Page, name: str, action: str) -> None:
 def test_from_an_invitation_to_a_deletion(signed_in: Visit, visit: Visit, server: Server) -> None:
     owner, person, email = signed_in(), visit(), "noor@accuhive.example"
     invite(owner, "Noor", email, "Admin")
-    expect(owner.get_by_text("The invitation ends")).to_be_visible()
+    expect(owner.get_by_role("row", name="Noor").get_by_text("The invitation ends")).to_be_visible()
     join(person, server, email)
     person.goto("/access/tokens/")
     person.get_by_role("link", name="Add API Token").first.click()
@@ -65,7 +65,7 @@ def test_from_an_invitation_to_a_deletion(signed_in: Visit, visit: Visit, server
     choose(owner, "Noor", "Suspend user")
     owner.get_by_role("button", name="Suspend", exact=True).click()
     expect(owner.get_by_text("is suspended and signed out")).to_be_visible()
-    expect(owner.get_by_role("cell", name="Suspended")).to_be_visible()
+    expect(owner.get_by_role("row", name="Noor").get_by_role("cell", name="Suspended")).to_be_visible()
     person.goto("/devices/")
     expect(person.get_by_role("heading", name="Sign in")).to_be_visible()
 
