@@ -7,6 +7,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
+from access.database import retried
 from access.models import CountedAttempt
 
 WINDOW = timedelta(minutes=5)
@@ -34,14 +35,18 @@ def count(keys: Iterable[str], limit: int) -> list[int]:
     keys = list(keys)
     check(keys, limit)
     now = timezone.now()
-    with transaction.atomic():
+
+    @transaction.atomic
+    def store() -> list[int]:
         clear()
-        counted = [CountedAttempt.objects.create(key=key, at=now).pk for key in keys]
+        return [CountedAttempt.objects.create(key=key, at=now).pk for key in keys]
+
+    counted = retried(store)
     # Counted again once this attempt is visible to all: of many at the same moment, the last one sees all others.
     try:
         _refuse_beyond(limit, keys)
     except BeyondLimit:
-        forget(counted)
+        retried(lambda: forget(counted))
         raise
     return counted
 

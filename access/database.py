@@ -26,7 +26,7 @@ AWAY_CLASSES = {"08", "40", "53", "57", "58"}
 READ_ONLY = "25006"
 # The server ended a transaction for the sake of another one: the same work succeeds once that one is done.
 SERIALIZATION, DEADLOCK = "40001", "40P01"
-PAUSES = (0.01, 0.05, 0.2)
+PAUSES = (0.01, 0.03, 0.1, 0.2, 0.3)
 AWAY_STATES = {READ_ONLY, "25P03", "55P03"}  # a node that is no longer the primary; two time limits of ours
 VALUE_CLASSES = {"22", "54"}  # a value of its type, or of the server's limits
 AWAY_IN_SQLITE = {

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import takewhile
 
 from django.db import transaction
@@ -9,6 +10,7 @@ from django.utils import timezone
 
 from access.audit.chain import ANCHOR, Beginning, BrokenTrail, Place, anchor_signature, beginning, check, key_of
 from access.audit.events import Actor, Target, log_event
+from access.database import retried
 from access.keyrings import audit_keyring
 from access.models import AuditAnchor, AuditEvent, Tenant
 
@@ -39,7 +41,7 @@ def remove_old(*, tenant: Tenant | None, before: datetime, actor: Actor) -> Iter
         place = start.place
         for event in events:
             place = check(event, place)
-        start = _replace(tenant, start, events, actor)
+        start = retried(partial(_replace, tenant, start, events, actor))
         removed += len(events)
         yield removed
 

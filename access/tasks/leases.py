@@ -20,6 +20,7 @@ from django.tasks import DEFAULT_TASK_BACKEND_ALIAS, TaskResultStatus
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
+from access.database import retried
 from access.models import TaskLease
 from access.models.tasks import LEASE
 
@@ -45,12 +46,16 @@ def claim(worker: str) -> Row | None:
     due = DBTaskResult.objects.ready().filter(backend_name=DEFAULT_TASK_BACKEND_ALIAS)
     if not due.exists():  # so that a worker with nothing to do never takes SQLite's write lock
         return None
-    with transaction.atomic():
+
+    @transaction.atomic
+    def take() -> Row | None:
         row: Row | None = due.get_locked()
         if row is not None:
             row.claim(worker)
             TaskLease.objects.create(task=row, worker=worker, until=Now() + LEASE)
-    return row
+        return row
+
+    return retried(take)
 
 
 @contextmanager

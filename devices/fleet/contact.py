@@ -6,12 +6,13 @@ records, which stand in wide rows with many indexes: docs/decisions/narrow-table
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from itertools import batched
 
 from django.db import connection, transaction
 from django.db.models import F, Q
 
-from access.database import commit_without_waiting
+from access.database import commit_without_waiting, retried
 from access.tasks.backend import task
 from devices.fleet import records
 from devices.models import Device, DeviceSeen
@@ -56,7 +57,7 @@ def copy_contacts() -> None:
     """
     waiting = DeviceSeen.objects.filter(Q(copied=None) | Q(copied__lt=F("at"))).order_by("pk")
     for pks in batched(waiting.values_list("pk", flat=True), BATCH, strict=False):
-        _copy(pks)
+        retried(partial(_copy, pks))
 
 
 @transaction.atomic

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Event
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -12,6 +14,7 @@ from access.kinds import SUBSCRIBABLE
 from access.models import Tenant, Webhook
 from access.tokens.lifecycle import create_token
 from access.webhooks.lifecycle import delete_webhook, edit_webhook, replace_secret
+from tests.database import repeated
 from tests.factories.access import WebhookFactory
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -25,7 +28,7 @@ def until(over: Event, change: Callable[[int], object]) -> None:
     number = 0
     try:
         while not over.is_set():
-            change(number)
+            repeated(partial(change, number))
             number += 1
     finally:
         connection.close()
@@ -46,8 +49,8 @@ def beside(change: Callable[[int], object], other: Callable[[], object]) -> None
 
 def test_webhooks_are_added_and_deleted_while_tokens_are_created(tenant: Tenant) -> None:
     def come_and_go() -> None:
-        webhook = WebhookFactory.create(tenant=tenant, audit=True)
-        delete_webhook(tenant=tenant, webhook_id=webhook.uuid, actor=ACTOR)
+        webhook = repeated(lambda: WebhookFactory.create(tenant=tenant, audit=True))
+        repeated(lambda: delete_webhook(tenant=tenant, webhook_id=webhook.uuid, actor=ACTOR))
 
     beside(lambda number: create_token(tenant=tenant, name=f"Token {number}", actor=ACTOR), come_and_go)
     assert not Webhook.objects.exists()
@@ -60,8 +63,9 @@ def test_a_webhook_is_changed_while_tokens_are_created(tenant: Tenant) -> None:
     def edit() -> None:
         chosen = kinds[: 1 + len(webhook.kinds) % len(kinds)]
         webhook.kinds = chosen
-        edit_webhook(tenant=tenant, webhook_id=webhook.uuid, url=webhook.url, kinds=chosen, audit=True, actor=ACTOR)
-        replace_secret(tenant=tenant, webhook_id=webhook.uuid, overlap=False, actor=ACTOR)
+        one: dict[str, Any] = {"tenant": tenant, "webhook_id": webhook.uuid, "actor": ACTOR}
+        repeated(lambda: edit_webhook(**one, url=webhook.url, kinds=chosen, audit=True))
+        repeated(lambda: replace_secret(**one, overlap=False))
 
     beside(lambda number: create_token(tenant=tenant, name=f"Token {number}", actor=ACTOR), edit)
     events, messages = tenant.audit_events, webhook.deliveries.filter(kind="audit.event")

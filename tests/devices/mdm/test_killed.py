@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from devices.mdm.simulator.transports import Answer, http_transport
 from devices.models import Blueprint, DeviceCommand, Enrollment
 from devices.wire import plists
 from tests.browser.servers import free_port
+from tests.database import repeated
 from tests.devices.mdm.conftest import NewDevice, stored
 from tests.devices.mdm.push.service import Running, upload
 from tests.devices.mdm.woken import WokenDevices
@@ -163,4 +165,5 @@ def time_passes() -> None:
     for enrollment in Enrollment.objects.filter(Q(push_due_at__gt=now) | Q(lease_until__gt=now)):
         # One by one, as the product does: an update of all would wait for the worker's, which has others first.
         due = enrollment.push_due_at and min(enrollment.push_due_at, now)
-        Enrollment.objects.filter(pk=enrollment.pk).update(push_due_at=due, lease_until=None)
+        row = Enrollment.objects.filter(pk=enrollment.pk)
+        repeated(partial(row.update, push_due_at=due, lease_until=None))
