@@ -19,6 +19,7 @@ class DevicesConfig(AppConfig):
         from devices.api.idempotency import count_by_key, forget_calls
         from devices.bulk.worker import tend_bulk_actions
         from devices.conditions import facts
+        from devices.declarations.current import sources
         from devices.enrollment.ade_sync import sync_ade_integrations
         from devices.enrollment.expiries import list_expiring
         from devices.enrollment.push_reminders import remind_of_push_certificates
@@ -27,6 +28,7 @@ class DevicesConfig(AppConfig):
         from devices.fleet.size import size_facts, tenant_size_facts
         from devices.fleet.summary import EVERY, summarize_fleets
         from devices.library import app_files
+        from devices.library.desired import declared_packages
         from devices.library.desired.changes import reconsider
         from devices.library.package_reading import read_packages
         from devices.mdm.daily import ask_for_inventory
@@ -49,6 +51,7 @@ class DevicesConfig(AppConfig):
         companions.append(lambda stop: PushLoop().run(stop))
         app_files.register()
         facts.listeners.append(reconsider)
+        sources.append(declared_packages.declarations)
         presets.register()
         register_facts(size_facts)
         register_tenant_facts(tenant_size_facts)

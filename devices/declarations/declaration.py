@@ -31,18 +31,24 @@ PARTS = {
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """`type` is Apple's. The identifier stays the same when the payload changes. `title` is what people read."""
+    """`type` is Apple's. The identifier stays the same when the payload changes. `title` is what people read.
+
+    A device that is to look at the same payload once more is given another `revision`.
+    """
 
     kind: Kind
     type: str
     identifier: str
     payload: dict[str, Any]
     title: str
+    revision: int = 0
 
     @property
     def server_token(self) -> str:
-        """Another one for every other content."""
-        content = {"Type": self.type, "Identifier": self.identifier, "Payload": self.payload}
+        """Another one for every other content, and for every revision."""
+        content: dict[str, Any] = {"Type": self.type, "Identifier": self.identifier, "Payload": self.payload}
+        if self.revision:
+            content["Revision"] = self.revision
         return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
     def document(self) -> dict[str, Any]:

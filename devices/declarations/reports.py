@@ -8,13 +8,22 @@ import orjson
 from django.utils import timezone
 
 from devices.declarations.current import begun, declarations_of, noted
-from devices.declarations.status_items import BUILD, FILEVAULT, OS_VERSION, SUPPLEMENTAL_BUILD, states_in, values_in
+from devices.declarations.status_items import (
+    BUILD,
+    FILEVAULT,
+    OS_VERSION,
+    PACKAGE_LIST,
+    SUPPLEMENTAL_BUILD,
+    packages_in,
+    states_in,
+    values_in,
+)
 from devices.inventory.answers import flag, given, rows, section, text
 from devices.inventory.reports import Report, store_report
 from devices.models import MACS, Device, DeviceDeclarations, Enrollment
 
 MOST_BYTES = 64 * 1024  # of the JSON text of a column
-MOST_REASONS, MOST_ERRORS, MOST_STRANGERS = 5, 20, 20
+MOST_REASONS, MOST_ERRORS, MOST_STRANGERS, MOST_PACKAGES = 5, 20, 20, 200
 LONGEST_CODE, LONGEST_DESCRIPTION = 200, 500
 VALIDITY = {"unknown", "invalid", "valid"}
 
@@ -30,8 +39,12 @@ def take_report(device: Device, enrollment: Enrollment, report: Mapping[str, Any
     """
     row = noted(device, enrollment) or begun(device, enrollment)
     items, full = section(report, "StatusItems"), flag(report, "FullReport") is True
-    said = values_in(items)
-    row.status = said if full else {**row.status, **said}
+    said, before = values_in(items), {} if full else row.status
+    row.status = {**before, **said}
+    if packages := packages_of(items):
+        listed = {**before.get(PACKAGE_LIST, {}), **packages}
+        there = [(name, each) for name, each in listed.items() if each is not None]
+        row.status[PACKAGE_LIST] = _fitting(dict(there[-MOST_PACKAGES:]))
     tokens = {each.identifier: each.server_token for each in declarations_of(device)}
     row.states = _fitting(_states(device, row, items, tokens, full=full))
     errors = [_error(each) for each in (rows(report, "Errors") or [])[:MOST_ERRORS]]
@@ -42,6 +55,34 @@ def take_report(device: Device, enrollment: Enrollment, report: Mapping[str, Any
     before = device.os_version
     _store_evidence(device, said, row.status)
     return device.os_version != before
+
+
+def packages_of(items: Mapping[str, Any]) -> dict[str, Any]:
+    """What a report says of the packages that the device has by declarations, by their identifiers.
+
+    None for one that is gone; otherwise its declaration, version, state and reasons.
+    """
+    found: dict[str, Any] = {}
+    for said in packages_in(items):
+        identifier = text(said, "identifier", most=LONGEST_CODE)
+        if identifier is None:
+            continue
+        found[identifier] = (
+            None
+            if flag(said, "_removed")
+            else {
+                "declaration": text(said, "declaration-identifier", most=64) or "",
+                "version": text(said, "version", most=LONGEST_CODE) or "",
+                "state": text(said, "state", most=64) or "",
+                "reasons": _reasons(said, "reasons", "code", "description"),
+            }
+        )
+    return found
+
+
+def words_of(reasons: list[dict[str, str]]) -> list[str]:
+    """Stored reasons for people."""
+    return [reason.get("description") or reason["code"] for reason in reasons]
 
 
 def _states(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from devices.declarations.support import Since, knows
+from devices.declarations.support import PACKAGES, Since, knows
 from devices.inventory.answers import flag, given, integer, rows, section, text
 from devices.models import Device, Platform
 
@@ -45,6 +45,7 @@ class StatusItem:
 OS_VERSION, BUILD = "device.operating-system.version", "device.operating-system.build-version"
 SUPPLEMENTAL_BUILD = "device.operating-system.supplemental.build-version"
 FILEVAULT, STATES = "diskmanagement.filevault.enabled", "management.declarations"
+PACKAGE_LIST = "package.list"
 UPDATE_STATE, UPDATE_FAILURE = "softwareupdate.install-state", "softwareupdate.failure-reason"
 
 STATUS_ITEMS = {
@@ -53,6 +54,7 @@ STATUS_ITEMS = {
     BUILD: StatusItem(_EVERY, _text),
     SUPPLEMENTAL_BUILD: StatusItem(_BUILDS, _text),
     STATES: StatusItem(_EVERY, None),
+    PACKAGE_LIST: StatusItem(PACKAGES, None),
     "passcode.is-compliant": StatusItem({Platform.IPHONE: (16,), Platform.IPAD: (16,)}, flag),
     FILEVAULT: StatusItem({Platform.MAC: (14,)}, flag),
     UPDATE_STATE: StatusItem(_UPDATES, _text),
@@ -77,6 +79,11 @@ def values_in(items: Mapping[str, Any]) -> dict[str, Any]:
         if item.read is not None:
             found[name] = item.read(inner, key)
     return {name: value for name, value in found.items() if value is not None}
+
+
+def packages_in(items: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What a report says of single packages that the device has by declarations."""
+    return _rows(section(items, "package"), "list")
 
 
 def states_in(items: Mapping[str, Any]) -> list[Mapping[str, Any]]:

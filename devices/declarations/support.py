@@ -14,6 +14,7 @@ DECLARATIONS: Since = {
     Platform.IPAD: (15,),
     Platform.APPLE_TV: (16,),
 }
+PACKAGES: Since = {Platform.MAC: (26,)}
 SOFTWARE_UPDATES: Since = {Platform.MAC: (14,), Platform.IPHONE: (17,), Platform.IPAD: (17,)}
 
 

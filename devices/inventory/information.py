@@ -76,8 +76,14 @@ def is_supervised(device: Device, answer: Answer | None = None) -> bool:
     supervised = flag(section(answer or {}, "QueryResponses"), "IsSupervised")
     if supervised is not None:
         return supervised
+    return supervision(device) is True
+
+
+def supervision(device: Device) -> bool | None:
+    """Whether the device said that it is supervised; None if it has not said anything yet. Costs one query."""
     mdm = DeviceInventory.objects.filter(device=device).values_list("details__mdm", flat=True).first()
-    return isinstance(mdm, dict) and mdm.get("supervised") == "True"
+    said = mdm.get("supervised") if isinstance(mdm, dict) else None
+    return None if said is None else said == "True"
 
 
 def _facts(said: Answer) -> dict[str, Any]:

@@ -46,6 +46,7 @@ class Package:
     title: str = ""
     identifier: str = ""
     version: str = ""
+    versions: list[str] = field(default_factory=list)  # this one and those of the components
     minimum_os_version: str = ""
     apps: list[App] = field(default_factory=list)
 
@@ -78,6 +79,7 @@ def read(file: BinaryIO) -> Package:
         title=distribution.title,
         identifier=distribution.identifier or component.identifier,
         version=distribution.version or component.version,
+        versions=list(dict.fromkeys(filter(None, [distribution.version, *component.versions]))),
         minimum_os_version=distribution.minimum,
         apps=list(component.apps.values())[:MOST_APPS],
     )
@@ -109,13 +111,15 @@ class _Components:
 
     def __init__(self) -> None:
         self.identifier = self.version = self._location = ""
+        self.versions: list[str] = []
         self.apps: dict[tuple[str, str], App] = {}
 
     def begin(self, path: Path, attributes: dict[str, str]) -> None:
         match path:
             case ("pkg-info",):
                 self.identifier = self.identifier or _text(attributes.get("identifier", ""))
-                self.version = self.version or _text(attributes.get("version", ""), LONGEST_VERSION)
+                self.versions.append(_text(attributes.get("version", ""), LONGEST_VERSION))
+                self.version = self.version or self.versions[-1]
                 self._location = attributes.get("install-location", "/")
             case ("pkg-info", "bundle"):
                 self._bundle(attributes)

@@ -16,6 +16,7 @@ from devices.declarations.current import current, declaration_of
 from devices.declarations.reports import take_report
 from devices.enrollment.enrollments import wake
 from devices.fleet.contact import note_contact
+from devices.library.desired import declared_packages
 from devices.mdm.identity import Identity
 from devices.mdm.messages import Message
 from devices.mdm.refusals import MdmRefused
@@ -69,6 +70,7 @@ def answer(identity: Identity, message: Message) -> dict[str, Any] | None:
             found = declaration_of(device, kind, identifier)
             if found is None:
                 raise Unknown
+            declared_packages.fetched(device, identifier)
             return found.document()
         case ["status"]:
             _take_status(device, enrollment, message.data("Data", maximum=LARGEST_REPORT))
@@ -84,7 +86,9 @@ def _take_status(device: Device, enrollment: Enrollment, data: bytes) -> None:
     if not isinstance(report.get("StatusItems"), dict):
         raise MdmRefused("The status report has no status items.")
     note_contact(device.pk, timezone.now())
-    if take_report(device, enrollment, report):
+    newer = take_report(device, enrollment, report)
+    declared_packages.take_report(device, enrollment, report["StatusItems"])
+    if newer:
         # Its declarations depend on the version, and there is more to know of the device than it reports by itself.
         queue.enqueue(device=device, orders=[Order(DeviceInformation.id)])
         wake([device.pk])

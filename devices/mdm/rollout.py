@@ -11,6 +11,7 @@ from devices.commands import queue
 from devices.declarations.planning import situation
 from devices.library.desired import plan as desired
 from devices.library.desired.changes import reconsider
+from devices.library.desired.ways import are_certain
 from devices.models import Device, DeviceCommand, DeviceItem, Enrollment
 
 AT_ONCE = 1000
@@ -34,7 +35,8 @@ def plan(device: Device, here: Enrollment) -> list[DeviceCommand]:
             raise
         logger.exception("What the device %s is to have could not be compared.", device.uuid)
         return []
-    here.planned = now
+    # A Mac that has not said yet whether it is supervised is compared once more when it comes next.
+    here.planned = now if are_certain(device) else ""
     here.save(update_fields=["planned"])
     return queued
 

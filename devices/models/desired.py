@@ -27,6 +27,9 @@ class DeviceItem(models.Model):
     item_uuid = models.UUIDField()
     type = models.CharField(max_length=40, help_text="The type of the item.")
     identifier = models.CharField(max_length=255, blank=True, help_text="By which the device knows it.")
+    declared = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="The revision of its declaration; 0 for an item that gets there by commands."
+    )
     wanted = models.CharField(max_length=64, blank=True)
     sent = models.CharField(max_length=64, blank=True, help_text="The version that was last delivered.")
     sent_at = models.DateTimeField(null=True, help_text="When the device took it, or its removal.")

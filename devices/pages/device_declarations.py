@@ -1,11 +1,11 @@
 """The declarations of a device, and what the device says of each."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from devices.declarations.current import declarations_of, noted
+from devices.declarations.reports import words_of
 from devices.declarations.status_items import UPDATE_FAILURE, UPDATE_STATE
 from devices.enrollment.enrollments import enrollment_of
 from devices.models import Device, DeviceDeclarations
@@ -49,7 +49,7 @@ def declared(device: Device) -> Declared | None:
     for each in declarations:
         state = row.states.get(each.identifier, {})
         known = state if state.get("server_token") == each.server_token else {}
-        lines.append(Line(each.title, *_state(known), list(_reasons(known))))
+        lines.append(Line(each.title, *_state(known), words_of(known.get("reasons", []))))
     failure = row.status.get(UPDATE_FAILURE, {})
     return Declared(
         lines,
@@ -68,8 +68,3 @@ def _state(known: dict[str, Any]) -> tuple[str, str]:
         case {"active": False}:
             return "Not active", "warning"
     return "Waiting", ""
-
-
-def _reasons(known: dict[str, Any]) -> Iterator[str]:
-    for reason in known.get("reasons", ()):
-        yield reason.get("description") or reason["code"]

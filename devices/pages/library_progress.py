@@ -21,6 +21,7 @@ CONNECTS = "Waits until the device connects"
 BY_ITSELF = "Waits until the device connects by itself: Apple no longer takes its push token."
 WOKEN = "Waits until the device connects. It is woken"
 REMOVED = "Is removed when the device connects"
+TOLD = "The device was told of it, and has not fetched it yet."
 TAKEN = "The device took it. Its own list says next whether it is there."
 TAKEN_OFF = "The device took the removal. Its own list says next whether it is gone."
 AGAIN = "Tried again"
@@ -160,6 +161,8 @@ def _next(row: DeviceItem | None, enrollment: Enrollment | None, *, waiting: boo
     if row is None or _is_out_of_date(row, waiting=waiting):
         return _connects(enrollment) if waiting else ("", None)
     match row.state:
+        case State.SENT if row.declared and not row.sent:
+            return TOLD, None
         case State.SENT:
             return (TAKEN if row.wanted else TAKEN_OFF), None
         case State.WAITING:

@@ -47,6 +47,8 @@ class Installer:
     location: str = "/Applications"
     distribution: str | None = None  # the text, instead of the usual one; "" for a component alone
     title: str = "Accuhive VPN"
+    version: str = "4.2.0"  # of the product
+    component: str = "4.2"  # the version of the component
     minimum: str = "13.0"
     checksum: str = "sha256"
     signatures: tuple[str, ...] = ("RSA", "CMS")
@@ -59,13 +61,15 @@ class Installer:
     @property
     def contents(self) -> dict[str, bytes]:
         info = (
-            f'<pkg-info identifier="com.accuhive.vpn.pkg" version="4.2" install-location={quoteattr(self.location)}>'
+            f'<pkg-info identifier="com.accuhive.vpn.pkg" version={quoteattr(self.component)}'
+            f" install-location={quoteattr(self.location)}>"
             f'<payload numberOfFiles="9"/>{"".join(bundle.xml for bundle in self.bundles)}'
             f'<bundle-version><bundle id="com.accuhive.vpn"/></bundle-version></pkg-info>'
         )
         usual = (
             '<?xml version="1.0" encoding="utf-8"?><installer-gui-script minSpecVersion="2">'
-            f'<title>{escape(self.title)}</title><product id="com.accuhive.vpn.product" version="4.2.0"/>'
+            f"<title>{escape(self.title)}</title>"
+            f'<product id="com.accuhive.vpn.product" version={quoteattr(self.version)}/>'
             "<volume-check><allowed-os-versions>"
             f"<os-version min={quoteattr(self.minimum)}/></allowed-os-versions></volume-check>"
             '<pkg-ref id="com.accuhive.vpn.pkg" version="4.2">#vpn.pkg</pkg-ref></installer-gui-script>'

@@ -1,11 +1,8 @@
 from typing import Any
 
-from devices.commands.base import CannotDeliver
-from devices.commands.internal.library import LibraryInstall
+from devices.commands.internal.library import LibraryInstall, manifest_url
 from devices.declarations.support import Since, knows
-from devices.enrollment.enrollments import enrollment_of
 from devices.inventory.answers import text
-from devices.library.desired import links
 from devices.models import APPLE, MACS, DeviceCommand, LibraryItem, Platform
 
 REMOVED_WITH_ENROLLMENT = 1
@@ -23,13 +20,7 @@ class InstallApplication(LibraryInstall):
     command_type = "InstallApplication"
 
     def content(self, row: DeviceCommand, item: LibraryItem) -> dict[str, Any]:
-        enrollment = enrollment_of(row.device)
-        if enrollment is None:
-            raise CannotDeliver("The device is not enrolled.")
-        content = {
-            "ManifestURL": links.manifest_url(row.device.tenant, enrollment.pk, item),
-            "ManagementFlags": REMOVED_WITH_ENROLLMENT,
-        }
+        content = {"ManifestURL": manifest_url(row, item), "ManagementFlags": REMOVED_WITH_ENROLLMENT}
         return content | ({"ChangeManagementState": "Managed"} if knows(row.device, TAKES_OVER) else {})
 
     def refusal(self, answer: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,9 +1,6 @@
 from typing import Any
 
-from devices.commands.base import CannotDeliver
-from devices.commands.internal.library import LibraryInstall
-from devices.enrollment.enrollments import enrollment_of
-from devices.library.desired import links
+from devices.commands.internal.library import LibraryInstall, manifest_url
 from devices.models import MACS, DeviceCommand, LibraryItem
 
 
@@ -16,7 +13,4 @@ class InstallEnterpriseApplication(LibraryInstall):
     command_type = "InstallEnterpriseApplication"
 
     def content(self, row: DeviceCommand, item: LibraryItem) -> dict[str, Any]:
-        enrollment = enrollment_of(row.device)
-        if enrollment is None:
-            raise CannotDeliver("The device is not enrolled.")
-        return {"ManifestURL": links.manifest_url(row.device.tenant, enrollment.pk, item)}
+        return {"ManifestURL": manifest_url(row, item)}

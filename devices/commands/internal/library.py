@@ -6,9 +6,10 @@ The subject of such a command is the item.
 from collections.abc import Callable, Collection
 from typing import Any
 
-from devices.commands.base import Superfluous
+from devices.commands.base import CannotDeliver, Superfluous
 from devices.commands.internal import InternalCommand
-from devices.library.desired import evidence
+from devices.enrollment.enrollments import enrollment_of
+from devices.library.desired import evidence, links
 from devices.library.desired.ways import WAYS
 from devices.models import DeviceCommand, DeviceItem, LibraryItem, Order
 
@@ -36,6 +37,14 @@ class LibraryInstall(InternalCommand, abstract=True):
 
     def followed_by(self, row: DeviceCommand) -> Collection[Order]:
         return _proof(self)
+
+
+def manifest_url(row: DeviceCommand, item: LibraryItem) -> str:
+    """The link by which the device fetches the manifest of an item. Raises CannotDeliver."""
+    enrollment = enrollment_of(row.device)
+    if enrollment is None:
+        raise CannotDeliver("The device is not enrolled.")
+    return links.manifest_url(row.device.tenant, enrollment.pk, item)
 
 
 class LibraryRemoval(InternalCommand, abstract=True):

@@ -11,13 +11,14 @@ from typing import Any
 from django.utils import timezone
 
 from devices.library.desired.statuses import Statuses
-from devices.library.desired.ways import WAYS, Way
+from devices.library.desired.ways import Way, way_of
 from devices.models import Device, DeviceItem
 
 State = DeviceItem.State
 # After the device took an item, until its list is asked for again; then once an hour as long as there is patience.
 LOOKS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15))
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+NOT_FETCHED = "The device was told of it, and has not fetched it."
 NOT_SHOWN = "The device took it, and its list does not show it."
 STILL_SHOWN = "The device took the removal, and its list still shows it."
 REPORTED = ("shown", "state", "attempts", "next_at", "error")
@@ -38,6 +39,9 @@ class Sighting:
     failure: str = ""
     status: str = ""
     words: str = ""
+
+
+UNKNOWN = Sighting(version=None)
 
 
 def to_install(device: Device, subject: str) -> DeviceItem | None:
@@ -63,7 +67,7 @@ def taken(device: Device, subject: str, *, installed: bool) -> None:
     # If another version, or none, is wanted meanwhile, the next command is still missing.
     if row is None or bool(row.wanted) != installed or (installed and row.sent != row.wanted):
         return
-    way = WAYS[row.type]
+    way = _way(row)
     row.state, row.sent_at, row.error = State.SENT, timezone.now(), ""
     row.next_at = next_look(row.sent_at, way) if way.patience else None
     row.save(update_fields=["state", "sent_at", "next_at", "error"])
@@ -91,7 +95,8 @@ def shown(device: Device, way: Way, see: Callable[[DeviceItem], Sighting], *rela
     """
     statuses, now = Statuses(device), timezone.now()
     changed, gone, missing = [], [], False
-    rows = device.items.filter(type=way.type).exclude(state=State.UNFIT)
+    rows = device.items.filter(type=way.type, **{"declared__gt" if way.declared else "declared": 0})
+    rows = rows.exclude(state=State.UNFIT)
     for row in rows.select_related(*related) if related else rows:
         sighting = see(row)
         before = _cells(row)
@@ -106,7 +111,7 @@ def shown(device: Device, way: Way, see: Callable[[DeviceItem], Sighting], *rela
             if before != _cells(row):
                 statuses.report(row.item_id, way.done)
         elif row.state == State.SENT:
-            _look(row, sighting, way, statuses, now)
+            look(row, sighting, statuses, now)
         elif row.state == State.DONE and sighting.version is not None:  # somebody removed or replaced it on the device
             row.state = State.WAITING
             statuses.waits(row.item_id, way.changing)
@@ -122,11 +127,14 @@ def shown(device: Device, way: Way, see: Callable[[DeviceItem], Sighting], *rela
 
 
 def next_look(sent_at: datetime, way: Way) -> datetime:
-    """When the device is asked again for what it took: a few times soon, then hourly, and daily without patience."""
+    """When the device is asked again for what it took: a few times soon, then hourly, and daily without patience.
+
+    It is not asked soon for what it reports by itself.
+    """
     now, end = timezone.now(), sent_at + way.patience
     if now >= end:
         return now + DAY  # the device has not answered, which would have ended it
-    moments = [sent_at + look for look in LOOKS]
+    moments = [sent_at + look for look in LOOKS] if way.asks else []
     hourly = sent_at + HOUR * ((now - sent_at) // HOUR + 1)
     return min(*(moment for moment in moments if moment > now), hourly, end)
 
@@ -141,12 +149,13 @@ def text_of(errors: list[dict[str, Any]]) -> str:
     return "\n".join(texts)[:TEXT] or "The device gives no reason."
 
 
-def _look(row: DeviceItem, sighting: Sighting, way: Way, statuses: Statuses, now: datetime) -> None:
+def look(row: DeviceItem, sighting: Sighting, statuses: Statuses, now: datetime) -> None:
     """The device took the item, or its removal, and its list does not prove that it was carried out."""
+    way = _way(row)
     if sighting.failure and row.wanted:
         _fail(row, sighting.failure, statuses)
     elif not sighting.undecided and (row.sent_at is None or now >= row.sent_at + way.patience):
-        reason = NOT_SHOWN if row.wanted else STILL_SHOWN
+        reason = STILL_SHOWN if not row.wanted else NOT_SHOWN if row.sent else NOT_FETCHED
         _fail(row, f"{reason} {sighting.words}".strip(), statuses)
     else:
         row.next_at = next_look(row.sent_at or now, way)
@@ -156,11 +165,18 @@ def _look(row: DeviceItem, sighting: Sighting, way: Way, statuses: Statuses, now
 
 
 def _fail(row: DeviceItem, reason: str, statuses: Statuses) -> None:
-    way = WAYS[row.type]
+    way = _way(row)
     row.state, row.error = State.FAILED, reason
     row.next_at = timezone.now() + way.again[row.attempts] if row.attempts < len(way.again) else None
     row.attempts = min(row.attempts + 1, 32767)
     statuses.report(row.item_id, way.failed, reason)
+
+
+def _way(row: DeviceItem) -> Way:
+    way = way_of(row)
+    if way is None:
+        raise ValueError(f"An item of type {row.type!r} needs an agent.")
+    return way
 
 
 def _row(device: Device, subject: str) -> DeviceItem | None:

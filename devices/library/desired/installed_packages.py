@@ -4,13 +4,11 @@ The device is locked by the caller in every function here.
 """
 
 from devices.library.desired import evidence, package_files
-from devices.library.desired.evidence import Sighting
+from devices.library.desired.evidence import UNKNOWN, Sighting
 from devices.library.desired.package_files import Versions, is_there
 from devices.library.desired.ways import CUSTOM_APPS
 from devices.library.packages import App, Package
 from devices.models import Device, DeviceItem
-
-UNKNOWN = Sighting(version=None)
 
 
 def take_apps(device: Device, installed: Versions) -> bool:

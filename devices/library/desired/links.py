@@ -18,20 +18,23 @@ from devices.library.kinds import contents_of
 from devices.models import DeviceItem, Enrollment, LibraryItem, StoredFile
 
 LONGEST = 300  # characters
-TOKEN = re.compile(
-    r"(?P<kind>[mf])\.(?P<enrollment>\d{1,18})\.(?P<item>[0-9a-f]{32})\.(?P<version>.{1,64})\.[^.]+\.[^.]+", re.ASCII
-)
+CONTENT = r"(?P<kind>[{}])\.(?P<enrollment>\d{{1,18}})\.(?P<item>[0-9a-f]{{32}})\.(?P<version>.{{1,64}})"
+TOKEN = re.compile(CONTENT.format("mf") + r"\.[^.]+\.[^.]+", re.ASCII)
+LASTING = re.compile(CONTENT.format("d") + r"\.[^.]+", re.ASCII)
 
 _signer = signing.TimestampSigner(salt="devices.library.desired.links", sep=".")
+_lasting_signer = signing.Signer(salt="devices.library.desired.links.lasting", sep=".")
 
 
 class Kind(StrEnum):
     MANIFEST = "m"
+    DECLARED = "d"  # a manifest, whose link is in a declaration
     FILE = "f"
 
 
 # A device reads the manifest when it takes the command, which has a new link with each delivery. A large file may be
-# fetched in parts, whenever the device is awake.
+# fetched in parts, whenever the device is awake. A declaration stays on the device, which reads the manifest when it
+# likes: that link has no time of its own. It is also the same each time, or the declaration would seem to change.
 LIFE = {Kind.MANIFEST: timedelta(hours=1), Kind.FILE: timedelta(hours=24)}
 
 
@@ -51,6 +54,11 @@ def manifest_url(tenant: Tenant, enrollment: int, item: LibraryItem) -> str:
     return _url(tenant, Link(Kind.MANIFEST, enrollment, item.uuid, item.version))
 
 
+def declared_manifest_url(tenant: Tenant, enrollment: int, item: UUID, version: str) -> str:
+    content = _content(Link(Kind.DECLARED, enrollment, item, version))
+    return f"{mdm_url(tenant)}/files/{_lasting_signer.sign(content)}"
+
+
 def file_url(tenant: Tenant, link: Link) -> str:
     """The link to the file, for the manifest that a link led to."""
     return _url(tenant, Link(Kind.FILE, link.enrollment, link.item, link.version))
@@ -58,12 +66,15 @@ def file_url(tenant: Tenant, link: Link) -> str:
 
 def read(token: str) -> Link:
     """The link of a token that was signed here and has not expired. Costs no query. Raises LinkRefused."""
-    words = TOKEN.fullmatch(token) if len(token) <= LONGEST else None
+    words = (TOKEN.fullmatch(token) or LASTING.fullmatch(token)) if len(token) <= LONGEST else None
     if words is None:
         raise LinkRefused
     kind = Kind(words["kind"])
     try:
-        _signer.unsign(token, max_age=LIFE[kind])
+        if kind in LIFE:
+            _signer.unsign(token, max_age=LIFE[kind])
+        else:
+            _lasting_signer.unsign(token)
     except signing.BadSignature:
         raise LinkRefused from None
     return Link(kind, int(words["enrollment"]), UUID(words["item"]), words["version"])
@@ -91,5 +102,8 @@ def follow(label: str, link: Link) -> tuple[LibraryItem, StoredFile]:
 
 
 def _url(tenant: Tenant, link: Link) -> str:
-    content = f"{link.kind}.{link.enrollment}.{link.item.hex}.{link.version}"
-    return f"{mdm_url(tenant)}/files/{_signer.sign(content)}"
+    return f"{mdm_url(tenant)}/files/{_signer.sign(_content(link))}"
+
+
+def _content(link: Link) -> str:
+    return f"{link.kind}.{link.enrollment}.{link.item.hex}.{link.version}"

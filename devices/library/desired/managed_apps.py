@@ -6,7 +6,7 @@ The device is locked by the caller in every function here.
 from collections.abc import Mapping
 
 from devices.library.desired import evidence, ipa_files
-from devices.library.desired.evidence import Sighting
+from devices.library.desired.evidence import UNKNOWN, Sighting
 from devices.library.desired.ways import IPA_APPS
 from devices.models import Device, DeviceItem
 
@@ -15,7 +15,6 @@ type Versions = Mapping[str, tuple[str, str]]  # by identifier: the version for 
 
 MANAGED = "Managed"
 GONE = Sighting(version="")
-UNKNOWN = Sighting(version=None)
 UNDECIDED = Sighting(version=None, undecided=True)
 # By Apple's Status. Those that are not here say no more than that it is on its way.
 _SIGHTINGS = {

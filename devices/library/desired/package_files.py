@@ -21,8 +21,13 @@ AUDIT = NEEDS_AGENT.format("Its audit script needs")
 SCRIPTS = NEEDS_AGENT.format("Its scripts before and after the installation need")
 RESTART = NEEDS_AGENT.format("The restart after the installation needs")
 NOT_READ = "The package has not been read yet. This takes some minutes after an update of this server."
-COMPONENT = "It is no distribution package, and MDM installs no other. `productbuild --package` makes one of it."
-NO_APP = "It installs no app that a Mac has in its list of apps: this server could not see whether it succeeded."
+FROM_MACOS_26 = "Supervised Macs from macOS 26 take it"
+COMPONENT = f"It is no distribution package. {FROM_MACOS_26}; for the others, `productbuild --package` makes one of it."
+NO_APP = (
+    f"It installs no app that a Mac has in its list of apps. {FROM_MACOS_26}; of the others, this server could not see"
+    " whether it succeeded."
+)
+NO_VERSION = "It has no identifier or no version, by which a Mac tells one package from another."
 TOO_OLD = "The package needs version {} of the system; the device has {}."
 
 
@@ -38,16 +43,22 @@ def identifier(item: LibraryItem) -> str:
 
 
 def unfit(item: LibraryItem, device: Device) -> str:
-    """Why MDM cannot install the app on the Mac, or could not see whether it did; "" if it can.
-
-    The item comes from a query with `SCRIPTED`.
+    """Why the app cannot be installed on the Mac by a command, or this server could not see whether it was; "" if it
+    can. The item comes from a query with `SCRIPTED`.
     """
-    scripted: bool = item.has_scripts  # type: ignore[attr-defined]
-    return obstacle(item, scripted=scripted) or _too_old(item, device)
+    return obstacle(item, scripted=_scripted(item)) or _too_old(item, device)
 
 
-def obstacle(item: LibraryItem, *, scripted: bool) -> str:
-    """Why MDM cannot install the app on any Mac. `scripted`: it runs scripts before or after its installation."""
+def unfit_to_declare(item: LibraryItem, device: Device) -> str:
+    """Why the app cannot be installed on the Mac by a declaration, from a query with `SCRIPTED`; "" if it can."""
+    return obstacle(item, scripted=_scripted(item), declared=True) or _too_old(item, device)
+
+
+def obstacle(item: LibraryItem, *, scripted: bool, declared: bool = False) -> str:
+    """Why no Mac can install the app by a command, or else by a declaration.
+
+    `scripted`: it runs scripts before or after its installation.
+    """
     app = item.custom_app
     if app.install_type != CustomApp.InstallType.PACKAGE:
         return ARCHIVE
@@ -59,20 +70,27 @@ def obstacle(item: LibraryItem, *, scripted: bool) -> str:
         return SCRIPTS
     if app.restart:
         return RESTART
-    return _unusable(app.file) if item.version else NOT_READ
+    return _unusable(app.file, declared=declared) if item.version else NOT_READ
 
 
-def _unusable(file: StoredFile) -> str:
+def _scripted(item: LibraryItem) -> bool:
+    scripted: bool = item.has_scripts  # type: ignore[attr-defined]
+    return scripted
+
+
+def _unusable(file: StoredFile, *, declared: bool) -> str:
     found = file.metadata.get("package")
     if not found:
         return NOT_READ
     if "problem" in found:
         return str(found["problem"])
     package = Package.from_json(found)
-    if not package.distribution:
+    if not package.distribution and not declared:
         return COMPONENT
     if package.unsigned:
         return package.unsigned
+    if declared:
+        return "" if package.identifier and package.version else NO_VERSION
     return "" if package.apps else NO_APP
 
 

@@ -8,22 +8,25 @@ from collections.abc import Iterable
 from django.db.models import Q
 from django.utils import timezone
 
-from devices.library.desired import package_files
-from devices.library.desired.evidence import next_look
+from devices.library.desired import declared_packages, evidence, package_files
+from devices.library.desired.evidence import UNKNOWN
 from devices.library.desired.statuses import Statuses
-from devices.library.desired.ways import WAYS, Way, unfit, unfit_status
+from devices.library.desired.ways import WAYS, Way, Ways, unfit, unfit_status, way_of, ways_of
 from devices.library.kinds import platforms_of
 from devices.library.scope import assigned_to
 from devices.library.statuses import light
 from devices.models import Device, DeviceItem, LibraryItem, Order
 
 State = DeviceItem.State
-COMPARED = ("item", "identifier", "wanted", "state", "attempts", "next_at", "error")
+COMPARED = ("item", "identifier", "declared", "wanted", "state", "attempts", "next_at", "error")
+ORDERED = ("declared", "sent", "sent_at", "state", "attempts", "next_at", "error")
 
 
 def plan(device: Device) -> list[Order]:
     """Bring the rows of the device in line with its Blueprint. Returns the commands that it is to get."""
+    ways = ways_of(device)
     rows = {row.item_uuid: row for row in device.items.all()}
+    before = declared_packages.revisions(rows.values())
     statuses = Statuses(device)
     fresh: list[DeviceItem] = []
     changed: list[DeviceItem] = []
@@ -33,8 +36,8 @@ def plan(device: Device) -> list[Order]:
         if row is None:
             row = DeviceItem(device=device, item=item, item_uuid=item.uuid, type=item.type)
             fresh.append(row)
-            _compare(row, item, device, statuses)
-        elif _compare(row, item, device, statuses):
+            _compare(row, item, device, ways, statuses)
+        elif _compare(row, item, device, ways, statuses):
             changed.append(row)
         if row.wanted:
             names.add((row.type, row.identifier))
@@ -44,7 +47,10 @@ def plan(device: Device) -> list[Order]:
     if changed:
         DeviceItem.objects.bulk_update(changed, COMPARED)
     statuses.store()
-    return orders(device)
+    found = orders(device)
+    if (before or ways is not WAYS) and before != declared_packages.revisions(device.items.all()):
+        found.append(declared_packages.NEWS)
+    return found
 
 
 def orders(device: Device, *, looked: Way | None = None) -> list[Order]:
@@ -55,12 +61,15 @@ def orders(device: Device, *, looked: Way | None = None) -> list[Order]:
     due = device.items.filter(Q(state=State.WAITING) | again, type__in=WAYS)
     found: list[Order] = []
     changed: list[DeviceItem] = []
+    statuses = Statuses(device)
     for row in due.order_by("pk"):
-        way = WAYS[row.type]
-        if row.state != State.WAITING:
+        way = way_of(row) or WAYS[row.type]
+        if row.state != State.WAITING or way.declared:
             changed.append(row)
-        if row.state == State.SENT:
-            row.next_at = next_look(row.sent_at or timezone.now(), way)
+        if way.declared:
+            found += _declare(row, statuses)
+        elif row.state == State.SENT:
+            row.next_at = evidence.next_look(row.sent_at or timezone.now(), way)
             found += [Order(question) for question in way.asks]
         else:
             row.state, row.next_at = State.WAITING, None
@@ -69,8 +78,18 @@ def orders(device: Device, *, looked: Way | None = None) -> list[Order]:
             else:
                 found.append(Order(way.install if row.wanted else way.remove, str(row.item_uuid)))
     if changed:
-        DeviceItem.objects.bulk_update(changed, ["state", "next_at"])
+        DeviceItem.objects.bulk_update(changed, ORDERED)
+    statuses.store()
     return found
+
+
+def _declare(row: DeviceItem, statuses: Statuses) -> list[Order]:
+    """The device is told of an item that waits, and once more of one that it has not fetched."""
+    if row.state == State.SENT:
+        evidence.look(row, UNKNOWN, statuses, timezone.now())
+        return [declared_packages.NEWS] if row.state == State.SENT and not row.sent else []
+    declared_packages.announce(row)
+    return [declared_packages.NEWS]
 
 
 def forget(device: Device) -> None:
@@ -87,9 +106,9 @@ def _items(device: Device) -> list[LibraryItem]:
     return [item for item in items.order_by("pk") if device.platform in platforms_of(item)]
 
 
-def _compare(row: DeviceItem, item: LibraryItem, device: Device, statuses: Statuses) -> bool:
+def _compare(row: DeviceItem, item: LibraryItem, device: Device, ways: Ways, statuses: Statuses) -> bool:
     """Returns whether the row has changed."""
-    reason = unfit(item, device)
+    reason = unfit(item, device, ways)
     if reason and not _removable(row):
         if (row.state, row.error) == (State.UNFIT, reason):
             return False
@@ -98,9 +117,12 @@ def _compare(row: DeviceItem, item: LibraryItem, device: Device, statuses: Statu
         return True
     if reason:
         return _unwant(row)
-    if row.wanted == item.version and row.state != State.UNFIT:
+    way = ways[item.type]
+    # An item that is there stays as it came: the other way would install it once more.
+    there = row.state == State.DONE or (row.state == State.SENT and row.sent)
+    moves = bool(row.declared) != way.declared and not there
+    if row.wanted == item.version and row.state != State.UNFIT and not moves:
         return False
-    way = WAYS[item.type]
     row.identifier, row.wanted = way.identifier(item), item.version
     row.attempts, row.next_at, row.error = 0, None, ""
     # A version that was delivered after the one it showed may be there by now, whether its answer arrived or not.
@@ -108,7 +130,7 @@ def _compare(row: DeviceItem, item: LibraryItem, device: Device, statuses: Statu
         row.state = State.DONE
         statuses.report(item.pk, way.done)
     else:
-        row.state = State.WAITING
+        row.state, row.declared = State.WAITING, max(row.declared, 1) if way.declared else 0
         statuses.waits(item.pk, way.changing if row.shown else way.pending)
     return True
 
@@ -130,7 +152,7 @@ def _unassigned(rows: Iterable[DeviceItem], names: set[tuple[str, str]], statuse
 
 def _removable(row: DeviceItem) -> bool:
     """Whether the device may have the item, and can be told to remove it."""
-    way = WAYS.get(row.type)
+    way = way_of(row)
     return bool(row.shown or row.sent) and way is not None and bool(way.remove)
 
 

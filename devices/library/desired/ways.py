@@ -1,13 +1,15 @@
 """The ways in which library items reach a device: one for each type of item that needs nothing but Apple's protocol."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from devices.declarations.support import PACKAGES, knows
+from devices.inventory.information import supervision
 from devices.library.desired import ipa_files, package_files
 from devices.library.kinds import CUSTOM_APP, CUSTOM_PROFILE, IPA_APP, contents_of
 from devices.library.profile_files import mdm_identifier
-from devices.models import Device, LibraryItem
+from devices.models import Device, DeviceItem, LibraryItem
 
 
 def _fits(item: LibraryItem, device: Device) -> str:
@@ -22,7 +24,8 @@ class Way:
     the name of the item there. `unfit` says why an item is not possible on a device; "" where it is. An item that the
     device took, and that no list shows, has failed after `patience`. It is tried again after each time of `again`, and
     then with each new version. `looks_first`: the device is asked for what it has before it is told to install. If
-    `remove` is empty, a device that is not to have the item any more keeps it. The others are the statuses of the API.
+    `remove` is empty, a device that is not to have the item any more keeps it. `declared`: the device is told of its
+    declarations, of which the item is one, and reports on it by itself. The others are the statuses of the API.
     """
 
     type: str
@@ -34,6 +37,7 @@ class Way:
     patience: timedelta = timedelta(0)
     again: tuple[timedelta, ...] = (timedelta(hours=1), timedelta(hours=6), timedelta(hours=24))
     looks_first: bool = False
+    declared: bool = False
     pending: str = "PENDING"
     changing: str = "CHANGE_PENDING"
     sent: str = "INSTALLING"
@@ -76,10 +80,39 @@ CUSTOM_APPS = Way(
     looks_first=True,  # an app that has updated itself would be replaced by the older one in the package
 )
 WAYS = {way.type: way for way in (PROFILES, IPA_APPS, CUSTOM_APPS)}
+DECLARED_PACKAGES = replace(
+    CUSTOM_APPS,
+    install="declarative_management",
+    asks=(),
+    unfit=package_files.unfit_to_declare,
+    looks_first=False,
+    declared=True,
+)
+
+type Ways = Mapping[str, Way]
 
 UNFIT = "INCOMPATIBLE"
 NEEDS_AGENT = package_files.NEEDS_AGENT.format("This needs")
 NOT_HERE = "This server does not have the contents of the item."
+
+
+def ways_of(device: Device) -> Ways:
+    """The ways to this device, by the type of the item. Costs one query for a Mac from macOS 26.
+
+    Before such a Mac says whether it is supervised, it is taken for one that is, as nearly all are.
+    """
+    declares = knows(device, PACKAGES) and supervision(device) is not False
+    return WAYS | {DECLARED_PACKAGES.type: DECLARED_PACKAGES} if declares else WAYS
+
+
+def are_certain(device: Device) -> bool:
+    """Whether enough is known of the device for that. Costs as much as `ways_of`."""
+    return not knows(device, PACKAGES) or supervision(device) is not None
+
+
+def way_of(row: DeviceItem) -> Way | None:
+    """The way by which the device got the item, or gets it now; None for an item that needs an agent."""
+    return DECLARED_PACKAGES if row.declared else WAYS.get(row.type)
 
 
 def unfit_status(item: LibraryItem) -> str:
@@ -88,9 +121,9 @@ def unfit_status(item: LibraryItem) -> str:
     return way.unfit_status if way else UNFIT
 
 
-def unfit(item: LibraryItem, device: Device) -> str:
-    """Why the item cannot reach the device; "" if it can."""
-    way = WAYS.get(item.type)
+def unfit(item: LibraryItem, device: Device, ways: Ways) -> str:
+    """Why the item cannot reach the device by the ways to it; "" if it can."""
+    way = ways.get(item.type)
     if way is None:
         return NEEDS_AGENT
     if contents_of(item) is None:

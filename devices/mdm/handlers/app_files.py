@@ -16,7 +16,7 @@ def answer(request: HttpRequest, label: str, body: bytes) -> HttpResponseBase:
         item, file = links.follow(label, link)
     except links.LinkRefused:
         raise MdmRefused("The link to a file is not valid.", status=404) from None
-    if link.kind is links.Kind.MANIFEST:
+    if link.kind is not links.Kind.FILE:
         return plist_answer(payloads.manifest(item, file, links.file_url(item.tenant, link)))
     try:
         return send(request, file, file.name)

@@ -3,34 +3,23 @@
 It is as strict as a device can be: the manifest has to name the file that arrives, and the app that is in it.
 """
 
-import hashlib
-from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from devices.library import ipa
+from devices.mdm.simulator import manifests
+from devices.mdm.simulator.manifests import Manifest
 from devices.mdm.simulator.refusing import CommandError
 from devices.mdm.simulator.transports import ConnectionCut
-from devices.wire import plists
-from devices.wire.errors import Malformed
 
 if TYPE_CHECKING:
     from devices.mdm.simulator.device import SimulatedDevice
 
-NO_MANIFEST, NOT_MANAGED = 12023, 12026
+NOT_MANAGED = 12026
 MANAGED, INSTALLING, UPDATING, FAILED = "Managed", "Installing", "Updating", "Failed"
 GONE = "ManagedButUninstalled"
 # Apple's states that a device reports once, and the states that it has after that; "" for an app that it does not know.
 ONCE = {"UserRejected": "", "ManagementRejected": "", "UserInstalledApp": "", FAILED: "", "UpdateRejected": MANAGED}
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """An app whose file the device is about to fetch."""
-
-    url: str
-    digest: str
-    size: int
 
 
 def install(device: "SimulatedDevice", command: dict[str, Any]) -> dict[str, Any]:
@@ -39,17 +28,9 @@ def install(device: "SimulatedDevice", command: dict[str, Any]) -> dict[str, Any
         identifier = command.get("Identifier") or f"com.example.app{len(device.state.managed_apps)}"
         device.state.managed_apps[identifier] = MANAGED
         return {"Identifier": identifier, "State": INSTALLING}
-    answer = device.get(command["ManifestURL"])
-    if answer.status != 200:
-        raise CommandError(NO_MANIFEST, f"The manifest was answered with {answer.status}.")
-    try:
-        (item,) = plists.loads(answer.body)["items"]
-        (asset,) = (each for each in item["assets"] if each["kind"] == "software-package")
-        identifier = item["metadata"]["bundle-identifier"]
-        (digest,) = asset["sha256s"]
-        device.state.pending_apps[identifier] = Pending(asset["url"], digest, asset["sha256-size"])
-    except (Malformed, KeyError, ValueError) as error:
-        raise CommandError(NO_MANIFEST, f"The manifest is invalid: {error!r}") from None
+    manifest = manifests.read(device, command["ManifestURL"])
+    identifier = manifest.identifier
+    device.state.pending_apps[identifier] = manifest
     there = device.state.managed_apps.get(identifier) == MANAGED
     device.state.managed_apps[identifier] = state = UPDATING if there else INSTALLING
     return {"Identifier": identifier, "State": state}
@@ -102,15 +83,13 @@ def states(device: "SimulatedDevice") -> dict[str, str]:
     return reported
 
 
-def _installed(device: "SimulatedDevice", identifier: str, pending: Pending) -> str:
+def _installed(device: "SimulatedDevice", identifier: str, manifest: Manifest) -> str:
     """The state in which the installation ends."""
-    answer = device.get(pending.url)
-    if answer.status != 200 or len(answer.body) != pending.size:
-        return FAILED
-    if hashlib.sha256(answer.body).hexdigest() != pending.digest:
+    content = manifests.fetch(device, manifest)
+    if content is None:
         return FAILED
     try:
-        app = ipa.read(BytesIO(answer.body))
+        app = ipa.read(BytesIO(content))
     except ipa.InvalidIpa:
         return FAILED
     if app.identifier != identifier:
@@ -122,7 +101,7 @@ def _installed(device: "SimulatedDevice", identifier: str, pending: Pending) -> 
             "Identifier": identifier,
             "ShortVersion": app.version,
             "Version": app.build,
-            "BundleSize": len(answer.body),
+            "BundleSize": len(content),
         }
     )
     return MANAGED

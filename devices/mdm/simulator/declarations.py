@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from devices.mdm.simulator import packages
 from devices.mdm.simulator.transports import Answer
 
 if TYPE_CHECKING:
@@ -19,10 +20,12 @@ PARTS = {
     "Configurations": ("configuration", "configurations"),
     "Management": ("management", "management"),
 }
+PACKAGES = "package.list"
 ACTIVATION = "com.apple.activation.simple"
 STATUS = "com.apple.configuration.management.status-subscriptions"
 UPDATE = "com.apple.configuration.softwareupdate.enforcement.specific"
-KNOWN = {ACTIVATION, STATUS, UPDATE}
+KNOWN = {ACTIVATION, STATUS, UPDATE, packages.DECLARATION}
+FIRST_WITH_PACKAGES = 26  # macOS
 
 type Document = dict[str, Any]
 
@@ -56,8 +59,12 @@ def live(device: "SimulatedDevice") -> None:
         return
     if declared.due and not _synchronize(device):
         return
+    if _knows_packages(device):
+        packages.declare(device, _applied(device, packages.DECLARATION))
     report(device)
     if _updates(device):
+        report(device)
+    if packages.live_declared(device):
         report(device)
 
 
@@ -67,10 +74,12 @@ def ask(device: "SimulatedDevice", endpoint: str, data: bytes | None = None) -> 
 
 
 def report(device: "SimulatedDevice", *, full: bool = False) -> None:
-    """Send what has changed since the last report, or all."""
+    """Send what has changed since the last report, or all. Of the packages, a report has those that have changed."""
     now = _status(device)
     before = {} if full else device.state.declared.reported
     changed = {name: value for name, value in now.items() if before.get(name) != value}
+    if PACKAGES in changed:
+        changed[PACKAGES] = _changed_packages(before.get(PACKAGES, []), now[PACKAGES])
     if not changed:
         return
     document: Document = {"StatusItems": _nested(changed), "Errors": [], **({"FullReport": True} if full else {})}
@@ -129,6 +138,8 @@ def _status(device: "SimulatedDevice") -> dict[str, Any]:
     }
     if device.kind.mac:
         known["diskmanagement.filevault.enabled"] = True
+    if _knows_packages(device):
+        known[PACKAGES] = packages.listed(device)
     if device.kind.mobile:
         known["passcode.is-compliant"] = True
     if device.kind.family != "tvOS":
@@ -142,6 +153,16 @@ def _status(device: "SimulatedDevice") -> dict[str, Any]:
         }
     wanted = {item["Name"] for each in _applied(device, STATUS) for item in each["Payload"]["StatusItems"]}
     return {name: value for name, value in known.items() if name in wanted}
+
+
+def _knows_packages(device: "SimulatedDevice") -> bool:
+    return device.kind.mac and _numbers(device.state.os_version) >= [FIRST_WITH_PACKAGES]
+
+
+def _changed_packages(before: list[Document], now: list[Document]) -> list[Document]:
+    there = {each["identifier"] for each in now}
+    gone = [{"identifier": each["identifier"], "_removed": True} for each in before if each["identifier"] not in there]
+    return [each for each in now if each not in before] + gone
 
 
 def _states(device: "SimulatedDevice") -> dict[str, list[Document]]:

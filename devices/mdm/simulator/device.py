@@ -44,6 +44,7 @@ class Switches:
     malformed: set[str] = field(default_factory=set)  # RequestTypes that are answered with CommandFormatError
     duplicates: bool = False  # every answer is sent twice, and the device goes on with the second reply
     unlock_token: bool = True
+    supervised: bool = True
     clock: timedelta = timedelta(0)  # how wrong the clock of the device is
     scep_get: bool = False  # the SCEP request is in the address
     answers_before_renewal: bool = False  # the answer to a renewal is signed with the former certificate
@@ -134,8 +135,12 @@ class SimulatedDevice:
     def enroll(self, data: bytes) -> None:
         """Install an enrollment profile. Raises NotEnrolled, and ConnectionCut."""
         self.install(data)
-        self.authenticate()
-        self.update_token()
+        try:
+            self.authenticate()
+            self.update_token()
+        except (NotEnrolled, ConnectionCut):
+            self._forget()  # a profile whose first messages fail is not installed
+            raise
 
     def enroll_automatically(self, url: str, issue: setup_assistant.Activation) -> None:
         """Get the profile in Setup Assistant, and wait there to be let go. Raises NotEnrolled, and ConnectionCut."""
@@ -348,6 +353,7 @@ class SimulatedDevice:
         if self.profile is not None:
             self.state.profiles.pop(self.profile.identifier, None)
             apps.forget(self)
+            self.state.declared, self.state.declared_packages = declarations.Declared(), {}
         self.profile = self.identity = self.former = self.bootstrap_token = self.erases = None
         self.leaves = self.automatic = False
 

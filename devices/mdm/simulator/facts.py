@@ -169,7 +169,7 @@ def _information(device: "SimulatedDevice") -> dict[str, Any]:
         "OSVersion": state.os_version,
         "BuildVersion": state.build,
         "SupplementalBuildVersion": state.build,
-        "IsSupervised": True,
+        "IsSupervised": device.switches.supervised,
         "AwaitingConfiguration": device.awaits_configuration,
         "MDMOptions": {"ActivationLockAllowedWhileSupervised": False},
         "WiFiMAC": device.address(1),

@@ -89,4 +89,17 @@ KINDS = {
         apple_silicon=False,
         apps=[_app("Safari", "com.apple.Safari", "18.1", 14_266_368)],
     ),
+    "mac_26": Kind(
+        family="macOS",
+        product_name="Mac16,12",
+        model="MW123LL/A",
+        model_name="MacBook Air",
+        os_version="26.1",
+        build="25B78",
+        capacity=494.38,
+        apps=[
+            _app("Safari", "com.apple.Safari", "26.1", 14_266_368),
+            _app("Pages", "com.apple.iWork.Pages", "14.4", 533_000_192),
+        ],
+    ),
 }

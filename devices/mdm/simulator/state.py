@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from devices.mdm.simulator.apps import Pending
 from devices.mdm.simulator.declarations import Declared
 from devices.mdm.simulator.kinds import Kind
-from devices.mdm.simulator.packages import PendingPackage
+from devices.mdm.simulator.manifests import Manifest
+from devices.mdm.simulator.packages import DeclaredPackage
 
 
 @dataclass(kw_only=True)
@@ -20,8 +20,9 @@ class State:
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)  # by identifier
     apps: list[dict[str, Any]] = field(default_factory=list)
     managed_apps: dict[str, str] = field(default_factory=dict)  # Apple's Status by identifier
-    pending_apps: dict[str, Pending] = field(default_factory=dict)  # that were taken, and are not there yet
-    pending_packages: list[PendingPackage] = field(default_factory=list)
+    pending_apps: dict[str, Manifest] = field(default_factory=dict)  # that were taken, and are not there yet
+    pending_packages: list[Manifest] = field(default_factory=list)
+    declared_packages: dict[str, DeclaredPackage] = field(default_factory=dict)  # by the identifier of the declaration
     users: list[dict[str, Any]] = field(default_factory=list)
     passcode: str | None = None
     passcode_asleep: bool = False  # the screen is locked by the passcode, so some commands have to wait

@@ -40,6 +40,7 @@ def test_what_a_signed_distribution_says(checksum: str, encoding: str, signature
         title="Accuhive VPN",
         identifier="com.accuhive.vpn.product",
         version="4.2.0",
+        versions=["4.2.0", "4.2"],
         minimum_os_version="13.0",
         apps=[VPN],
     )

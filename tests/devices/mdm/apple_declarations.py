@@ -16,6 +16,7 @@ type Introduced = Mapping[str, tuple[int, ...]]
 EVERY = frozenset({MAC, PHONE, TV})
 FIRST: Introduced = {MAC: (13, 0), PHONE: (15, 0), TV: (16, 0)}
 UPDATES: Introduced = {MAC: (14, 0), PHONE: (17, 0)}
+PACKAGES: Introduced = {MAC: (26, 0)}
 LONGEST = 64  # bytes of an identifier, and of a token
 
 
@@ -54,6 +55,17 @@ DECLARATIONS = {
             "DetailsURL": _key("text", required=False),
         },
     ),
+    "com.apple.configuration.package": Schema(
+        PACKAGES,
+        {
+            "ManifestURL": _key("text"),
+            "InstallBehavior": _key(
+                "dict",
+                required=False,
+                keys={"Install": _key("text", required=False, only=frozenset({"Optional", "Required"}))},
+            ),
+        },
+    ),
 }
 REASON = {"code": _key("text"), "description": _key("text", required=False), "details": _key("dict", required=False)}
 STATE = {
@@ -63,7 +75,23 @@ STATE = {
     "valid": _key("text", only=frozenset({"unknown", "invalid", "valid"})),
     "reasons": _key("list", required=False, keys=REASON),
 }
+PACKAGE = {
+    "identifier": _key("text"),
+    "_removed": _key("flag", required=False),
+    "declaration-identifier": _key("text", required=False),
+    "name": _key("text", required=False),
+    "version": _key("text", required=False),
+    "state": _key(
+        "text",
+        required=False,
+        only=frozenset(
+            {"optional", "queued", "prompting-for-consent", "downloading", "installing", "installed", "failed"}
+        ),
+    ),
+    "reasons": _key("list", required=False, keys=REASON),
+}
 STATUS_ITEMS = {
+    "package.list": Item(PACKAGES, _key("list", keys=PACKAGE)),
     "device.model.family": Item(FIRST, _key("text")),
     "device.operating-system.version": Item(FIRST, _key("text")),
     "device.operating-system.build-version": Item(FIRST, _key("text")),

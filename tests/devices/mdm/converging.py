@@ -21,8 +21,9 @@ from devices.library.profiles import create_profile, update_profile
 from devices.library.statuses import rows_of_device
 from devices.mdm.questions import ask_inventory
 from devices.mdm.rollout import wake_due
-from devices.mdm.simulator import apps, packages
+from devices.mdm.simulator import apps, declarations, packages
 from devices.mdm.simulator.device import SimulatedDevice
+from devices.mdm.simulator.transports import Answer
 from devices.models import Blueprint, Device, DeviceItem, Enrollment, LibraryItem, StoredFile
 from tests.devices.mdm.crashes import Crash, crashes, crashing
 from tests.devices.sending import ACTOR
@@ -42,6 +43,7 @@ class Converging(RuleBasedStateMachine):
     A subclass says which device and which app it is.
     """
 
+    kind: str
     runs_on: str  # the field of an item that is for the device
     elsewhere: str  # the same for another family
     refusable: tuple[str, ...] = ("InstallProfile", "RemoveProfile")
@@ -70,6 +72,9 @@ class Converging(RuleBasedStateMachine):
         self.assign(APP, 0)  # most histories are to be about the app, too
         self.listed: dict[str, str] = {}  # what the last list said that the server took
         self.here: dict[str, Any] | None = None
+        self.crash: int | None = None  # of the server, in the next check-in
+        self.lost = False  # its answer
+        self.device.check_in = self.check_in  # type: ignore[method-assign]
         self.by_hand: set[str] = set()  # the names of profiles that a person installed
 
     def teardown(self) -> None:
@@ -177,9 +182,12 @@ class Converging(RuleBasedStateMachine):
     def refuse_from_now_on(self, data: st.DataObject) -> None:
         self.device.switches.errors = data.draw(st.sets(st.sampled_from(self.refusable)))
 
-    @rule()
-    def live(self) -> None:
-        """The device fetches and installs the app that it took."""
+    @rule(crash=crashes, lost=st.booleans())
+    def live(self, crash: int | None, lost: bool) -> None:
+        """The device fetches its declarations, and fetches and installs the app that it took."""
+        self.crash, self.lost = crash, lost
+        declarations.live(self.device)
+        self.crash, self.lost = None, False
         apps.live(self.device)
         packages.live(self.device)
 
@@ -299,6 +307,17 @@ class Converging(RuleBasedStateMachine):
         self.here = plistlib.loads(answer.body) if answer.body and not lost else None
         return True
 
+    def check_in(self, kind: str, **fields: Any) -> Answer:
+        """Send a check-in. One of those after a lost one is answered."""
+        crash, lost, self.crash, self.lost = self.crash, self.lost, None, False
+        self.now += MOMENT
+        try:
+            with transaction.atomic(), crashing(crash):
+                answer = SimulatedDevice.check_in(self.device, kind, **fields)
+        except Crash:
+            lost = True
+        return Answer(503, {}, b"") if lost else answer
+
     def session(self) -> None:
         self.exchange(None, False, {"Status": "Idle"})
         for _ in range(80):
@@ -306,7 +325,7 @@ class Converging(RuleBasedStateMachine):
                 return
             self.answer(None, False, False, 1)
             if self.here is None:
-                self.live()
+                self.live(None, False)
         raise AssertionError("The session has no end.")
 
     def given(self) -> list[LibraryItem]:

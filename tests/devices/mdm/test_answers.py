@@ -33,6 +33,7 @@ from tests.factories.devices import DeviceFactory
 # By the name of a simulated kind: its platform, and the letters of its facts.
 WHO = {
     "mac": (Platform.MAC, frozenset({MAC, SILICON})),
+    "mac_26": (Platform.MAC, frozenset({MAC, SILICON})),
     "intel_mac": (Platform.MAC, frozenset({MAC})),
     "iphone": (Platform.IPHONE, frozenset({PHONE})),
     "ipad": (Platform.IPAD, frozenset({PHONE})),
@@ -40,7 +41,7 @@ WHO = {
 }
 PROFILE = plistlib.dumps({"PayloadIdentifier": "com.example.wifi", "PayloadContent": []})
 ASSET = {"kind": "software-package", "url": "http://mdm/files/f", "sha256s": ["5e" * 32], "sha256-size": 1000}
-METADATA = {"kind": "software", "bundle-identifier": "com.example.app", "bundle-version": "1.0"}
+METADATA = {"kind": "software", "bundle-identifier": "com.example.app", "bundle-version": "1.0", "title": "App"}
 MANIFEST = plistlib.dumps({"items": [{"assets": [ASSET], "metadata": METADATA}]})
 # What no command of this server sends yet, and simulated devices know.
 MORE: dict[str, dict[str, Any]] = {

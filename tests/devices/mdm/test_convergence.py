@@ -3,6 +3,7 @@
 IRU_DELIVERY_EXAMPLES says how many histories are tried; the default is for every run of the tests.
 """
 
+import json
 import os
 from typing import Any
 
@@ -13,7 +14,9 @@ from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 
 from access.models import Tenant
 from devices.library import custom_apps, ipa_apps
-from devices.mdm.simulator import apps
+from devices.mdm.simulator import apps, packages
+from devices.mdm.simulator.packages import DeclaredPackage
+from devices.mdm.simulator.transports import Answer
 from devices.models import Blueprint, DeviceItem, LibraryItem, StoredFile
 from tests.devices.installers import Bundle, Installer
 from tests.devices.mdm.conftest import NewDevice
@@ -31,7 +34,7 @@ VPN = "com.accuhive.vpn"
 class PhoneConverges(Converging):
     """An iPhone with an in-house app, which is removed when it is not wanted any more."""
 
-    runs_on, elsewhere, later = "runs_on_iphone", "runs_on_ipad", "26.0"
+    kind, runs_on, elsewhere, later = "iphone", "runs_on_iphone", "runs_on_ipad", "26.0"
     refusable = (*Converging.refusable, "InstallApplication", "RemoveApplication")
     update_app = staticmethod(ipa_apps.update_app)
 
@@ -88,9 +91,9 @@ class PhoneConverges(Converging):
 
 
 class MacConverges(Converging):
-    """A Mac with a package, which it keeps when it is not wanted any more."""
+    """A Mac with a package, which it keeps when it is not wanted any more. From macOS 26 it is declared."""
 
-    runs_on, elsewhere, later = "runs_on_mac", "runs_on_iphone", "26.0"
+    kind, runs_on, elsewhere, later = "mac", "runs_on_mac", "runs_on_iphone", "26.0"
     refusable = (*Converging.refusable, "InstallEnterpriseApplication", "InstalledApplicationList")
     update_app = staticmethod(custom_apps.update_app)
 
@@ -98,7 +101,16 @@ class MacConverges(Converging):
         super().__init__()
         self.forget_lists()
         self.installed = -1  # the number of the version that is there, unless a person deletes it
-        self.deleted: tuple[int, str] | None = None  # a person deleted this version, which the row had as a success
+        self.deleted: tuple[int, str] | None = None  # a person deleted this version, which had been a success
+        self.deleted_packages: list[DeclaredPackage] = []  # the Mac does not look whether their apps are there
+
+    def check_in(self, kind: str, **fields: Any) -> Answer:
+        answer = super().check_in(kind, **fields)
+        if fields.get("Endpoint") == "status" and answer.status == 200:
+            listed = json.loads(fields["Data"])["StatusItems"].get("package", {}).get("list", ())
+            there = [each["version"] for each in listed if each.get("state") == packages.INSTALLED]
+            self.proven |= {self.files[BUILDS.index(version)].sha256 for version in there}
+        return answer
 
     def forget_lists(self) -> None:
         super().forget_lists()
@@ -136,8 +148,9 @@ class MacConverges(Converging):
     def person_deletes_app(self) -> None:
         self.device.state.apps = [app for app in self.device.state.apps if app["Identifier"] != VPN]
         self.installed = -1
-        row = DeviceItem.objects.filter(device=self.row, state=State.DONE, type="custom-app").first()
-        self.deleted = (row.pk, row.wanted) if row else None
+        row = DeviceItem.objects.filter(device=self.row, type="custom-app").exclude(shown="").first()
+        self.deleted = (row.pk, row.shown) if row else None
+        self.deleted_packages = list(self.device.state.declared_packages.values())
 
     @invariant()
     def a_package_is_a_success_when_the_mac_showed_it(self) -> None:
@@ -157,12 +170,22 @@ class MacConverges(Converging):
         assert (row is not None) == bool(wanted)
         if row is None or row.state in {State.FAILED, State.UNFIT} or (row.pk, row.wanted) == self.deleted:
             return
+        declared = {id(each) for each in self.device.state.declared_packages.values()}
+        if any(id(each) in declared for each in self.deleted_packages):
+            return
         versions = [file.sha256 for file in self.files]
         assert self.number_in(self.device.state.apps) >= versions.index(wanted[0].version)
 
 
+class NewMacConverges(MacConverges):
+    """A Mac that takes declarations of packages from the beginning."""
+
+    kind, later = "mac_26", "27.0"
+    refusable = (*Converging.refusable, "DeclarativeManagement")
+
+
 def run(machine: type[Converging], blueprint: Blueprint, new_device: NewDevice, keys: list[str]) -> None:
-    device = new_device("mac" if machine is MacConverges else "iphone")
+    device = new_device(machine.kind)
     device.connect()
     machine.tenant, machine.enrolled_device = blueprint.tenant, device
     machine.blueprints = (blueprint, BlueprintFactory.create(tenant=blueprint.tenant, name="Lab"))
@@ -191,12 +214,13 @@ def test_an_iphone_converges_to_its_plan_in_any_order_of_events(
     run(PhoneConverges, blueprint, new_device, keys)
 
 
+@pytest.mark.parametrize("machine", [MacConverges, NewMacConverges])
 def test_a_mac_converges_to_its_plan_in_any_order_of_events(
-    mdm: Tenant, blueprint: Blueprint, new_device: NewDevice
+    mdm: Tenant, blueprint: Blueprint, new_device: NewDevice, machine: type[MacConverges]
 ) -> None:
     installers = [
-        Installer(bundles=(Bundle(version=build, build=build),), minimum=least).data
-        for build, least in zip(BUILDS, ("13.0", "13.0", "26.0"), strict=True)
+        Installer(bundles=(Bundle(version=build, build=build),), version=build, minimum=least).data
+        for build, least in zip(BUILDS, ("13.0", "13.0", machine.later), strict=True)
     ]
     purpose = StoredFile.Purpose.CUSTOM_APP
     keys = [stored_upload(mdm, purpose, f"VPN {number}.pkg", data) for number, data in enumerate(installers)]
@@ -209,4 +233,4 @@ def test_a_mac_converges_to_its_plan_in_any_order_of_events(
             install_type="package",
             install_enforcement="install_once",
         )
-    run(MacConverges, blueprint, new_device, keys)
+    run(machine, blueprint, new_device, keys)
