@@ -122,7 +122,7 @@ def _declaration(device: Device, enrollment: Enrollment, row: DeviceItem) -> Dec
         TYPE,
         f"{PREFIX}{row.item_uuid.hex}",
         {"ManifestURL": url, "InstallBehavior": {"Install": "Required"}},
-        f"Package {row.item.name if row.item else ''}",
+        f"Package “{row.item.name if row.item else ''}”",
         row.declared,
     )
 
