@@ -241,8 +241,10 @@ def test_a_spoofed_serial_number_under_the_setting(
     device = new_device()
     thief = new_device(enrolled=False)
     thief.serial_number = device.serial_number
+    thief.install(enrollment_profile(blueprint))
+    thief.authenticate()
     with pytest.raises(NotEnrolled, match="400"):
-        thief.enroll(enrollment_profile(blueprint))
+        thief.update_token()
     assert device.say("Idle").status == 200
     silent = timezone.now() - timedelta(days=2)
     tenant.devices.update(last_check_in=silent)
