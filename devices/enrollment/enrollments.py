@@ -35,6 +35,15 @@ def wake(devices: Iterable[int], *, at: datetime | None = None) -> None:
     Enrollment.objects.filter(device__in=list(devices), state=State.ENROLLED).update(push_due_at=due)
 
 
+def moved(device: Device) -> None:
+    """The locked device has another Blueprint: what it is to have is compared anew, and it is woken for that.
+
+    The Blueprint alone would not tell: a device that is moved there and back may have missed a change in between.
+    """
+    Enrollment.objects.filter(device=device, state=State.ENROLLED).update(planned="", declared="")
+    wake([device.pk])
+
+
 def wake_spread(enrollments: QuerySet[Enrollment]) -> None:
     """Have the enrolled ones woken one after the other, IRU_MDM_WAKE_RATE a second on average, in 60 parts at most."""
     enrolled, now = enrollments.filter(state=State.ENROLLED), timezone.now()

@@ -59,7 +59,7 @@ def update_device(
         device.asset_tag = asset_tag or ""
     device.save(update_fields=["user", "asset_tag", "blueprint"])
     if new_blueprint is not None:
-        enrollments.wake([device.pk])
+        enrollments.moved(device)
     if not isinstance(tags, Unset):
         names = set(tags)
         Tag.objects.bulk_create([Tag(tenant=tenant, name=name) for name in sorted(names)], ignore_conflicts=True)

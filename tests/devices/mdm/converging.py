@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from access.models import Tenant
+from devices.enrollment.enrollments import wake
 from devices.enrollment.profiles import enrollment_profile
 from devices.fleet.devices import update_device
 from devices.library.assignment import assign_library_item, remove_library_item
@@ -198,6 +199,7 @@ class Converging(RuleBasedStateMachine):
     @rule()
     def day_begins(self) -> None:
         ask_inventory(self.fresh(), self.enrollment)
+        wake([self.row.pk])
 
     @rule()
     def enroll_anew(self) -> None:

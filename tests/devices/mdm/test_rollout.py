@@ -2,7 +2,7 @@
 
 import plistlib
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from access.models import Tenant
+from devices.blueprints.required_versions import require_version
 from devices.commands.queue import enqueue
 from devices.enrollment.profiles import enrollment_profile
 from devices.fleet.devices import update_device
@@ -25,7 +26,7 @@ from devices.mdm import sessions
 from devices.mdm.rollout import wake_due
 from devices.mdm.simulator.deeds import carry_out
 from devices.mdm.simulator.device import SimulatedDevice
-from devices.models import Blueprint, DeviceItem, Enrollment, LibraryItem, Order
+from devices.models import Blueprint, DeviceItem, Enrollment, LibraryItem, Order, RequiredVersion
 from tests.database import repeated
 from tests.devices.mdm.conftest import NewDevice, stored
 from tests.devices.sending import ACTOR, send
@@ -312,4 +313,26 @@ def test_what_a_device_says_of_itself_decides_at_once_what_it_gets(
     device.state.os_version = "99.1"
     enqueue(device=stored(device), orders=[Order("device_information")])
     assert ("InstallProfile", "Acknowledged") in device.connect()
+    assert status(device, profile) == "success"
+
+
+def test_a_device_that_is_moved_and_moved_back_misses_no_change(
+    tenant: Tenant, blueprint: Blueprint, new_device: NewDevice, profile: LibraryItem
+) -> None:
+    device = new_device()
+    device.connect()
+    other = BlueprintFactory.create(tenant=tenant)
+    update_device(tenant=tenant, device_id=stored(device).uuid, actor=ACTOR, blueprint=other.uuid)
+    require_version(
+        tenant=tenant,
+        blueprint_id=blueprint.uuid,
+        family=RequiredVersion.Family.MAC,
+        version="26.1",
+        date=timezone.now().date() + timedelta(days=7),
+        time=time(18),
+        actor=ACTOR,
+    )
+    assign(blueprint, profile)
+    update_device(tenant=tenant, device_id=stored(device).uuid, actor=ACTOR, blueprint=blueprint.uuid)
+    assert {"InstallProfile", "DeclarativeManagement"} <= dict(device.connect()).keys()
     assert status(device, profile) == "success"

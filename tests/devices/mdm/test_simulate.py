@@ -16,7 +16,7 @@ from devices.library.custom_apps import create_app
 from devices.management.commands import mdm_simulate
 from devices.mdm.rollout import wake_due
 from devices.mdm.simulator.fleet import Habits, SimulatedFleet
-from devices.models import Blueprint, Device, DeviceItem, Enrollment, PushCertificate, StoredFile
+from devices.models import Blueprint, Device, DeviceItem, Enrollment, LibraryItem, PushCertificate, StoredFile
 from devices.storage.pieces import PIECE
 from tests.devices.installers import Installer
 from tests.devices.mdm.conftest import KEYS
@@ -113,6 +113,29 @@ def test_a_package_goes_over_the_network(
     wake_due.call()
     fleet.live(device)
     assert status(device, item) == ("INSTALLING" if do_nothing else "PASS")
+
+
+def test_an_app_ends_as_the_devices_have_it(
+    live_server: LiveServer, mdm: Tenant, blueprint: Blueprint, app: LibraryItem
+) -> None:
+    assign(blueprint, app)
+    fleet = SimulatedFleet(
+        1,
+        url=live_server.url,
+        profile=enrollment_profile(blueprint, simulated=True),
+        habits=Habits(app_state="UserRejected"),
+        keys=KEYS,
+        tell=print,
+        kinds=["iphone"],
+    )
+    [device] = fleet.devices
+    fleet.live(device)
+    assert status(device, app) == "INSTALLING"
+    DeviceItem.objects.update(next_at=timezone.now())
+    wake_due.call()
+    fleet.live(device)
+    assert status(device, app) == "ERROR"
+    assert DeviceItem.objects.get().error == "The user did not allow the installation."
 
 
 def test_a_tenant_or_a_blueprint_that_is_not_there(tenant: Tenant) -> None:
