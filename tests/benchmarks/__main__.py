@@ -1,0 +1,158 @@
+"""The benchmarks: `uv run --group benchmarks python -m tests.benchmarks`, tables on standard output.
+
+The first run builds the fleets, which takes minutes, and keeps them in `--directory`. `--only device:knox` makes one
+comparison. `--write` writes the tables of the run to docs/benchmarks.md.
+"""
+
+import argparse
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from fcntl import LOCK_EX, LOCK_NB, flock
+from importlib.metadata import version
+from pathlib import Path
+
+from tests.benchmarks import driver
+from tests.benchmarks.databases import opened
+from tests.benchmarks.fleets import fleet
+from tests.benchmarks.measurements import Context, comparisons, latency
+from tests.benchmarks.peers import PEERS
+from tests.benchmarks.servers import free_ports
+from tests.benchmarks.tables import Table
+from tests.processes import ROOT
+
+MEASUREMENTS: dict[str, Callable[[Context], Iterator[Table]]] = {
+    "comparisons": comparisons.run,
+    "latency": latency.run,
+}
+KINDS = ("sqlite", "postgresql")
+SIZES = (10_000, 100_000)
+MILLION = 1_000_000
+DOCUMENT = ROOT / "docs" / "benchmarks.md"
+PACKAGES = (
+    "django",
+    "granian",
+    "djangorestframework",
+    "django-rest-knox",
+    "djangorestframework-api-key",
+    "django-ninja",
+    "psycopg",
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    add = parser.add_argument
+    add("--directory", type=Path, default=Path("/var/tmp/iru-benchmarks"), help="keeps the fleets between runs")
+    add("--database", choices=KINDS, help="one alone")
+    add("--devices", type=int, default=100_000, help="size of the measured fleet (default: %(default)s)")
+    add("--million", action="store_true", help="build a fleet of a million devices, too")
+    add("--build", action="store_true", help="build the fleets, and measure nothing")
+    add("--measure", choices=MEASUREMENTS, action="append", help="one measurement alone; may be repeated")
+    add("--only", action="append", default=[], help="device:knox, knox or list: these comparisons; may be repeated")
+    add("--rounds", type=int, default=5)
+    add("--seconds", type=float, default=4.0, help="of each run in a round (default: %(default)s)")
+    add("--connections", type=int, default=16)
+    add("--processes", type=int, default=1, help="of each server (default: %(default)s)")
+    add("--threads", type=int, default=4, help="of each process (default: %(default)s)")
+    add("--port", type=int, default=8300, help="the first port to try (default: %(default)s)")
+    add("--write", action="store_true", help="write docs/benchmarks.md")
+    options = parser.parse_args()
+    start = time.monotonic()
+    directory: Path = options.directory.resolve()
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / "lock").open("w") as lock:
+        try:
+            flock(lock, LOCK_EX | LOCK_NB)
+        except OSError:
+            raise SystemExit(f"Another run uses {directory}.") from None
+        tables, databases = _run(options, directory)
+    for table in tables:
+        print(table.text())
+    facts = [*_machine(), f"Databases: {', '.join(databases)}", *_run_facts(options, time.monotonic() - start)]
+    print("\n" + "\n".join(facts))
+    if options.write:
+        DOCUMENT.write_text(_document(facts, tables))
+
+
+def _run(options: argparse.Namespace, directory: Path) -> tuple[list[Table], list[str]]:
+    tables: list[Table] = []
+    versions: list[str] = []
+    chosen = options.measure or (["comparisons"] if options.only else list(MEASUREMENTS))
+    whole = options.build or not (options.only or options.measure)
+    sizes = {options.devices, *(SIZES if whole else ()), *([MILLION] if options.million else ())}
+    for kind in [options.database] if options.database else KINDS:
+        with opened(kind, directory) as databases:
+            versions.append(databases.version())
+            fleets = {size: fleet(databases, size, directory, _say) for size in sorted(sizes)}
+            if options.build:
+                continue
+            context = Context(
+                databases=databases,
+                fleet=fleets[options.devices],
+                directory=directory,
+                ports=free_ports(options.port, 2),
+                rounds=options.rounds,
+                seconds=options.seconds,
+                connections=options.connections,
+                processes=options.processes,
+                threads=options.threads,
+                only=options.only,
+                say=_say,
+            )
+            for name in chosen:
+                tables += MEASUREMENTS[name](context)
+    return tables, versions
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _machine() -> list[str]:
+    model = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.machine(),
+    )
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return [
+        f"Machine: {model}, {os.cpu_count()} cores, {memory:.0f} GiB, Linux {platform.release()}",
+        f"Versions: Python {platform.python_version()}, {packages}",
+        f"Driver: {driver.name()}",
+    ]
+
+
+def _run_facts(options: argparse.Namespace, seconds: float) -> list[str]:
+    servers = f"{options.processes} process(es) of {options.threads} threads"
+    rounds = f"{options.rounds} rounds of {options.seconds:g} s, {options.connections} connections"
+    return [f"Run: {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {servers}, {rounds}, {seconds / 60:.1f} minutes in all"]
+
+
+def _document(facts: list[str], tables: list[Table]) -> str:
+    peers = [f"- `{name}`: {about}" for name, about in PEERS.items()]
+    head = [
+        "# Benchmarks",
+        "",
+        "Written by `uv run --group benchmarks python -m tests.benchmarks --write`. Two servers of the same software,",
+        "number of processes and threads answer in turn from the same devices. Before a comparison, both answers",
+        "are compared. Figures of another machine are other ones; the ratios are what to compare.",
+        "",
+        *(f"- {fact}" for fact in facts),
+        "",
+        "The peers:",
+        "",
+        *peers,
+        "",
+    ]
+    return "\n".join(head) + "\n" + "\n\n".join(table.markdown() for table in tables) + "\n"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""The kept databases: one for each size of a fleet, and one of the peers with the same devices."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.databases import Databases
+from tests.benchmarks.servers import peer_environment, product_environment
+from tests.processes import ROOT
+
+# Another content of these makes another fleet.
+SOURCES = (
+    "access/migrations/*.py",
+    "devices/migrations/*.py",
+    "devices/demo/data.py",
+    "devices/demo/fleet.py",
+    "devices/fleet/facts.py",
+    "devices/fleet/records.py",
+    "tests/benchmarks/build.py",
+    "tests/benchmarks/rows.py",
+)
+PEER_SOURCES = (*SOURCES, "tests/benchmarks/peers/models.py", "tests/benchmarks/peers/fill.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """A database with one tenant, and what a client needs to call its API."""
+
+    size: int
+    databases: Databases
+    secret: str
+    host: str
+    devices: list[str]  # ids all over the fleet
+
+    @property
+    def name(self) -> str:
+        return f"fleet_{self.size}"
+
+    @property
+    def url(self) -> str:
+        return self.databases.url(self.name)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.secret}", "Host": self.host}
+
+
+@dataclass(frozen=True, slots=True)
+class PeerData:
+    """The database of the peers; `headers` has for each peer the header that lets a client in."""
+
+    url: str
+    headers: dict[str, str]
+
+
+def fleet(databases: Databases, size: int, directory: Path, say: Callable[[str], None]) -> Fleet:
+    """The fleet of this size. It is built if it is not there, or if its sources have changed since."""
+
+    def build(url: str) -> str:
+        return _python(product_environment(url, directory), "-m", "tests.benchmarks.build", str(size))
+
+    content = _kept(databases, f"fleet_{size}", SOURCES, directory, say, build)
+    return Fleet(size=size, databases=databases, **content)
+
+
+def peer_data(fleet: Fleet, directory: Path, say: Callable[[str], None]) -> PeerData:
+    """The database of the peers with the devices of the fleet."""
+    databases, name = fleet.databases, f"peers_{fleet.size}"
+
+    def build(url: str) -> str:
+        records = databases.texts(fleet.name, "SELECT record_json FROM devices_device ORDER BY id")
+        return _python(peer_environment("token", url), "-m", "tests.benchmarks.peers.fill", lines=records)
+
+    return PeerData(databases.url(name), _kept(databases, name, PEER_SOURCES, directory, say, build))
+
+
+def _kept(
+    databases: Databases,
+    name: str,
+    sources: Iterable[str],
+    directory: Path,
+    say: Callable[[str], None],
+    build: Callable[[str], str],
+) -> dict[str, Any]:
+    """What `build` printed as JSON when it filled the database; it is called where the database is not current."""
+    note, fingerprint = directory / f"{databases.kind}-{name}.json", _fingerprint(sources)
+    if note.exists() and databases.exists(name):
+        stored: dict[str, Any] = json.loads(note.read_text())
+        if stored["fingerprint"] == fingerprint:
+            content: dict[str, Any] = stored["content"]
+            return content
+    note.unlink(missing_ok=True)
+    start = time.monotonic()
+    databases.create(name)
+    content = json.loads(build(databases.url(name)).splitlines()[-1])
+    note.write_text(json.dumps({"fingerprint": fingerprint, "content": content}))
+    say(f"{databases.kind}: built {name} in {time.monotonic() - start:.0f} s")
+    return content
+
+
+def _fingerprint(sources: Iterable[str]) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(path for pattern in sources for path in ROOT.glob(pattern)):
+        digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _python(environment: dict[str, str], *arguments: str, lines: Iterable[str] | None = None) -> str:
+    """Standard output of a script, which gets the lines on its standard input. Raises SystemExit with its messages."""
+    with subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=os.environ | environment,
+        stdin=subprocess.DEVNULL if lines is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        if process.stdin is not None and lines is not None:
+            process.stdin.writelines(f"{line}\n" for line in lines)
+            process.stdin.close()
+        output = process.stdout.read()
+    if process.returncode:
+        raise SystemExit(f"{' '.join(arguments)} ended with {process.returncode}; its messages stand above.")
+    return output

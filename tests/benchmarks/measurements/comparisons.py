@@ -1,0 +1,144 @@
+"""Our server against each peer in turn: the same devices, the same answers, rounds one after the other."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from tests.benchmarks import driver
+from tests.benchmarks.fleets import peer_data
+from tests.benchmarks.measurements import Context
+from tests.benchmarks.peers import CONSTANT, FRAMEWORKS, PEERS
+from tests.benchmarks.servers import Running, cpu_seconds, peer, product
+from tests.benchmarks.tables import Table, against, short, spread
+
+WARM_UP = 1.0  # seconds
+LIST = "/api/v1/devices?limit=300"
+# The least ratio of requests a second, ours to the peer's, by database.
+GOALS = {
+    ("sqlite", "list", "knox"): 120.0,
+    ("postgresql", "list", "knox"): 70.0,
+    ("sqlite", "device", "knox"): 18.0,
+    ("postgresql", "device", "knox"): 11.0,
+    ("sqlite", "device", "bare"): 0.60,
+    ("postgresql", "device", "bare"): 0.35,
+    ("sqlite", "list", "bare"): 0.35,
+    ("postgresql", "list", "bare"): 0.25,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One run against one server: requests a second, and milliseconds. `cpu` and `database` are for each request."""
+
+    rate: float
+    p50: float
+    p99: float
+    cpu: float
+    database: float
+
+
+def sample(
+    context: Context, server: Running, paths: Sequence[str], headers: Mapping[str, str], *, seconds: float
+) -> Sample:
+    """Raises SystemExit if a request fails."""
+    postmaster = context.databases.pid()
+    before = server.cpu_seconds(), cpu_seconds(postmaster) if postmaster else 0.0
+    result = driver.run(server.port, paths, headers, connections=context.connections, seconds=seconds)
+    used = server.cpu_seconds() - before[0]
+    database = cpu_seconds(postmaster) - before[1] if postmaster else 0.0
+    if result.failed or not result.requests:
+        raise SystemExit(f"Port {server.port}: {result.failed} of {result.requests} requests failed.")
+    milliseconds = 1000 / result.requests
+    return Sample(result.rate, result.p50, result.p99, used * milliseconds, database * milliseconds)
+
+
+def run(context: Context) -> Iterator[Table]:
+    """One table, with a row for each operation and peer."""
+    chosen = [
+        (peer, operation) for peer in PEERS for operation in ("device", "list") if _chosen(context, operation, peer)
+    ]
+    if not chosen:
+        raise SystemExit(f"No comparison is called {' or '.join(context.only)}.")
+    fleet, port = context.fleet, context.ports[0]
+    data = peer_data(fleet, context.directory, context.say)
+    table = Table(
+        f"{context.databases.version()}: {fleet.size:,} devices, {context.connections} connections",
+        ("operation : peer", "ratio", "goal", "requests/s", "CPU ms", "database ms", "p50 ms", "p99 ms", "MB a worker"),
+        "The ratio is requests a second, ours to the peer's: the median of the rounds, the lowest and the highest. "
+        "Where a cell has two figures, ours is the first.",
+    )
+    processes, threads = context.processes, context.threads
+    paths = {"device": [f"/api/v1/devices/{id}" for id in fleet.devices], "list": [LIST]}
+    with product(fleet.url, context.directory, port, processes=processes, threads=threads) as ours:
+        bodies = context.directory / "bodies"
+        bodies.mkdir(exist_ok=True)
+        for operation in paths:
+            (bodies / operation).write_bytes(driver.get(port, paths[operation][0], fleet.headers))
+        for name in dict.fromkeys(peer for peer, _ in chosen):
+            header, _, value = data.headers.get(name, "").partition(": ")
+            theirs = {header: value} if header else {}
+            constant = bodies if name in CONSTANT else None
+            with peer(
+                name,
+                data.url,
+                context.directory,
+                context.ports[1],
+                bodies=constant,
+                processes=processes,
+                threads=threads,
+            ) as other:
+                for operation in (operation for peer, operation in chosen if peer == name):
+                    _check(context, name, paths[operation], theirs)
+                    call = paths[operation]
+                    table.rows.append(
+                        _compare(context, (operation, name), (ours, fleet.headers), (other, theirs), call)
+                    )
+                    context.say("  ".join(table.rows[-1]))
+    yield table
+
+
+def _chosen(context: Context, operation: str, peer: str) -> bool:
+    return not context.only or bool({operation, peer, f"{operation}:{peer}"} & set(context.only))
+
+
+def _check(context: Context, name: str, paths: Sequence[str], headers: Mapping[str, str]) -> None:
+    """Raises SystemExit unless the peer answers the same JSON as we do. The constant bytes are of the first path."""
+    for path in paths[: 20 if name in FRAMEWORKS else 1]:
+        ours = driver.get(context.ports[0], path, context.fleet.headers)
+        theirs = driver.get(context.ports[1], path, headers)
+        if ours != theirs and json.loads(ours) != json.loads(theirs):
+            raise SystemExit(f"{name} answers {path} with something else: {theirs[:300]!r}, we {ours[:300]!r}")
+
+
+def _compare(
+    context: Context,
+    names: tuple[str, str],
+    ours: tuple[Running, Mapping[str, str]],
+    theirs: tuple[Running, Mapping[str, str]],
+    paths: Sequence[str],
+) -> Sequence[str]:
+    samples: tuple[list[Sample], list[Sample]] = ([], [])
+    sides = tuple(zip((ours, theirs), samples, strict=True))
+    for (server, headers), _ in sides:
+        driver.run(server.port, paths, headers, connections=context.connections, seconds=WARM_UP)
+    for number in range(context.rounds):
+        for (server, headers), taken in sides if number % 2 == 0 else reversed(sides):
+            taken.append(sample(context, server, paths, headers, seconds=context.seconds))
+    ratios = [one.rate / other.rate for one, other in zip(*samples, strict=True)]
+
+    def both(figure: Callable[[Sample], float]) -> str:
+        return " : ".join(short(median(map(figure, taken))) for taken in samples)
+
+    goal = GOALS.get((context.databases.kind, *names))
+    return (
+        " : ".join(names),
+        spread(ratios),
+        against(median(ratios), goal, least=True),
+        both(lambda taken: taken.rate),
+        both(lambda taken: taken.cpu),
+        both(lambda taken: taken.database),
+        both(lambda taken: taken.p50),
+        both(lambda taken: taken.p99),
+        f"{short(ours[0].memory())} : {short(theirs[0].memory())}",
+    )

@@ -1,0 +1,1 @@
+"""The addresses of each peer, which are those of our API."""
