@@ -101,4 +101,7 @@ def serving(directory: Path, authority: Authority) -> Iterator[Site]:
             httpx.Client(verify=proxy.trust(), timeout=30) as client,
         ):
             processes.wait_for(lambda: processes.status(port, "/readyz") == 200, START)
-            yield Site(directory, proxy, apns, devices, client)
+            try:
+                yield Site(directory, proxy, apns, devices, client)
+            finally:
+                devices.end()

@@ -26,6 +26,8 @@ class WokenDevices:
         self._one_session: defaultdict[str, Lock] = defaultdict(Lock)
         self._awake = Event()
         self._awake.set()
+        self._over = Event()
+        self._sessions: list[Thread] = []
 
     def __call__(self, push: Received) -> None:
         known = {(each.push_token, each.push_magic): each for each in self.devices if each.enrolled}
@@ -34,7 +36,16 @@ class WokenDevices:
             self.faults.append(f"{push} is for no device that is enrolled.")
             return
         self.pushes[device.serial_number] += 1
-        Thread(target=self._connect, args=[device], daemon=True).start()
+        session = Thread(target=self._connect, args=[device], daemon=True)
+        self._sessions.append(session)
+        session.start()
+
+    def end(self) -> None:
+        """No push wakes a device any more. Waits for the sessions that have begun: their server is about to end."""
+        self._over.set()
+        self._awake.set()
+        for session in list(self._sessions):
+            session.join(PATIENCE)
 
     @contextmanager
     def asleep(self) -> Iterator[None]:
@@ -48,6 +59,8 @@ class WokenDevices:
     def _connect(self, device: SimulatedDevice) -> None:
         with self._one_session[device.serial_number]:
             self._awake.wait(PATIENCE)
+            if self._over.is_set():
+                return
             try:
                 device.connect()
             except (ConnectionCut, NotEnrolled, AssertionError) as error:
