@@ -36,7 +36,7 @@ def wake(devices: Iterable[int], *, at: datetime | None = None) -> None:
 
 
 def moved(device: Device) -> None:
-    """The locked device has another Blueprint: what it is to have is compared anew, and it is woken for that.
+    """The locked device was moved to another Blueprint. It is woken, and compared anew with what it is to have.
 
     The Blueprint alone would not tell: a device that is moved there and back may have missed a change in between.
     """

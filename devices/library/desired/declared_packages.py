@@ -1,4 +1,4 @@
-"""Packages that a supervised Mac gets by declarations, from macOS 26: what is declared to it, and what it reports.
+"""Packages that a supervised Mac gets by declarations, from macOS 26: the declarations, and what it reports.
 
 The device is locked by the caller in every function that changes something.
 """
@@ -6,6 +6,7 @@ The device is locked by the caller in every function that changes something.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from devices.declarations.current import noted
@@ -56,7 +57,7 @@ def revisions(rows: Iterable[DeviceItem]) -> set[tuple[Any, ...]]:
 
 
 def announce(row: DeviceItem) -> None:
-    """The device is to be told of the item, or is to try it once more. The caller saves the row."""
+    """Prepare the row for the news: the device installs the item, or tries it once more. The caller saves the row."""
     row.declared += 1
     row.state, row.sent, row.sent_at, row.error = State.SENT, "", timezone.now(), ""
     row.next_at = evidence.next_look(row.sent_at, DECLARED_PACKAGES)
@@ -90,7 +91,7 @@ def take_report(device: Device, enrollment: Enrollment, items: Mapping[str, Any]
     said = {each["declaration"] for each in packages_of(items).values() if each}
 
     def see(row: DeviceItem) -> Sighting:
-        # What it says is of the revision that it has fetched, if that is the one that it is to have.
+        # Its report counts only if the device has fetched the version that it is to have now.
         if row.item is None or row.sent != row.wanted or row.wanted != row.item.version:
             return UNKNOWN
         declared = _declaration(device, enrollment, row)
@@ -109,7 +110,7 @@ def take_report(device: Device, enrollment: Enrollment, items: Mapping[str, Any]
     evidence.shown(device, DECLARED_PACKAGES, see, "item__custom_app__file")
 
 
-def _rows(device: Device) -> Any:
+def _rows(device: Device) -> QuerySet[DeviceItem]:
     """The items of a device that are declared to it."""
     rows = device.items.filter(type=DECLARED_PACKAGES.type, declared__gt=0, item__isnull=False)
     return rows.exclude(wanted="").exclude(state=State.UNFIT)

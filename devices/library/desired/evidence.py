@@ -11,7 +11,7 @@ from typing import Any
 from django.utils import timezone
 
 from devices.library.desired.statuses import Statuses
-from devices.library.desired.ways import Way, way_of
+from devices.library.desired.ways import Way, planned_way_of
 from devices.models import Device, DeviceItem
 
 State = DeviceItem.State
@@ -67,7 +67,7 @@ def taken(device: Device, subject: str, *, installed: bool) -> None:
     # If another version, or none, is wanted meanwhile, the next command is still missing.
     if row is None or bool(row.wanted) != installed or (installed and row.sent != row.wanted):
         return
-    way = _way(row)
+    way = planned_way_of(row)
     row.state, row.sent_at, row.error = State.SENT, timezone.now(), ""
     row.next_at = next_look(row.sent_at, way) if way.patience else None
     row.save(update_fields=["state", "sent_at", "next_at", "error"])
@@ -129,7 +129,7 @@ def shown(device: Device, way: Way, see: Callable[[DeviceItem], Sighting], *rela
 def next_look(sent_at: datetime, way: Way) -> datetime:
     """When the device is asked again for what it took: a few times soon, then hourly, and daily without patience.
 
-    It is not asked soon for what it reports by itself.
+    A device that reports on the item by itself is asked hourly from the beginning.
     """
     now, end = timezone.now(), sent_at + way.patience
     if now >= end:
@@ -151,7 +151,7 @@ def text_of(errors: list[dict[str, Any]]) -> str:
 
 def look(row: DeviceItem, sighting: Sighting, statuses: Statuses, now: datetime) -> None:
     """The device took the item, or its removal, and its list does not prove that it was carried out."""
-    way = _way(row)
+    way = planned_way_of(row)
     if sighting.failure and row.wanted:
         _fail(row, sighting.failure, statuses)
     elif not sighting.undecided and (row.sent_at is None or now >= row.sent_at + way.patience):
@@ -165,18 +165,11 @@ def look(row: DeviceItem, sighting: Sighting, statuses: Statuses, now: datetime)
 
 
 def _fail(row: DeviceItem, reason: str, statuses: Statuses) -> None:
-    way = _way(row)
+    way = planned_way_of(row)
     row.state, row.error = State.FAILED, reason
     row.next_at = timezone.now() + way.again[row.attempts] if row.attempts < len(way.again) else None
     row.attempts = min(row.attempts + 1, 32767)
     statuses.report(row.item_id, way.failed, reason)
-
-
-def _way(row: DeviceItem) -> Way:
-    way = way_of(row)
-    if way is None:
-        raise ValueError(f"An item of type {row.type!r} needs an agent.")
-    return way
 
 
 def _row(device: Device, subject: str) -> DeviceItem | None:

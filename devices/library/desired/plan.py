@@ -11,7 +11,7 @@ from django.utils import timezone
 from devices.library.desired import declared_packages, evidence, package_files
 from devices.library.desired.evidence import UNKNOWN
 from devices.library.desired.statuses import Statuses
-from devices.library.desired.ways import WAYS, Way, Ways, unfit, unfit_status, way_of, ways_of
+from devices.library.desired.ways import WAYS, Way, Ways, planned_way_of, unfit, unfit_status, way_of, ways_of
 from devices.library.kinds import platforms_of
 from devices.library.scope import assigned_to
 from devices.library.statuses import light
@@ -63,7 +63,7 @@ def orders(device: Device, *, looked: Way | None = None) -> list[Order]:
     changed: list[DeviceItem] = []
     statuses = Statuses(device)
     for row in due.order_by("pk"):
-        way = way_of(row) or WAYS[row.type]
+        way = planned_way_of(row)
         if row.state != State.WAITING or way.declared:
             changed.append(row)
         if way.declared:
@@ -84,7 +84,7 @@ def orders(device: Device, *, looked: Way | None = None) -> list[Order]:
 
 
 def _declare(row: DeviceItem, statuses: Statuses) -> list[Order]:
-    """The device is told of an item that waits, and once more of one that it has not fetched."""
+    """Tell the device of an item that waits. If it was told and has not fetched the item, tell it again."""
     if row.state == State.SENT:
         evidence.look(row, UNKNOWN, statuses, timezone.now())
         return [declared_packages.NEWS] if row.state == State.SENT and not row.sent else []

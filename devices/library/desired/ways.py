@@ -115,6 +115,14 @@ def way_of(row: DeviceItem) -> Way | None:
     return DECLARED_PACKAGES if row.declared else WAYS.get(row.type)
 
 
+def planned_way_of(row: DeviceItem) -> Way:
+    """The same for an item that was planned. Raises ValueError for one that needs an agent."""
+    way = way_of(row)
+    if way is None:
+        raise ValueError(f"An item of type {row.type!r} needs an agent.")
+    return way
+
+
 def unfit_status(item: LibraryItem) -> str:
     """The status of an item that is not possible on a device."""
     way = WAYS.get(item.type)
