@@ -55,6 +55,7 @@ class SourceTenant:
         token: str,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], object] | None = None,
+        clock: Callable[[], float] = time.monotonic,
         notice: Callable[[str], object] | None = None,
     ) -> None:
         self._base = _checked(api_url)
@@ -62,7 +63,7 @@ class SourceTenant:
         self._reached = False
         self._notice = notice or _silent
         self._closed = threading.Event()
-        self._pace = _Pace(sleep or self._closed.wait)
+        self._pace = _Pace(sleep or self._closed.wait, clock)
         self._http = httpx.Client(
             transport=transport,
             timeout=TIMEOUT,
@@ -267,14 +268,14 @@ class SourceTenant:
 class _Pace:
     """Lets requests through one after the other, at most RATE a second, and none while the other side asked to wait."""
 
-    def __init__(self, sleep: Callable[[float], object]) -> None:
-        self._sleep = sleep
+    def __init__(self, sleep: Callable[[float], object], clock: Callable[[], float]) -> None:
+        self._sleep, self._clock = sleep, clock
         self._lock = threading.Lock()
         self._next = 0.0
 
     def wait(self) -> None:
         with self._lock:
-            now = time.monotonic()
+            now = self._clock()
             at = max(self._next, now)
             self._next = at + 1 / RATE
         if at > now:
@@ -282,7 +283,7 @@ class _Pace:
 
     def hold(self, seconds: float) -> None:
         with self._lock:
-            self._next = max(self._next, time.monotonic() + seconds)
+            self._next = max(self._next, self._clock() + seconds)
 
 
 def _retry(error: Exception) -> bool | float:
