@@ -1,6 +1,7 @@
 """How many calls work at the same time, when the server has further threads for transfers."""
 
 import threading
+import time
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -77,3 +78,31 @@ def test_a_transfer_gives_its_turn_to_a_call_and_every_call_gives_it_back() -> N
         for path in "bc":
             calls[path] = threads.submit(call, path)
             assert application.enters(), "a turn is lost"
+
+
+def test_a_call_that_waits_is_next() -> None:
+    begun: list[str] = []
+    first, waits = threading.Event(), threading.Event()
+
+    def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        begun.append(environ["PATH_INFO"])
+        if environ["PATH_INFO"] == "first":
+            first.set()
+            assert waits.wait(WAIT)
+        return [b"answer"]
+
+    server = SlowClients(application, 1, transfers=1)
+
+    def call(*paths: str) -> None:
+        for path in paths:
+            server({"PATH_INFO": path, "REMOTE_ADDR": "192.0.2.1"}, None)
+
+    with ThreadPoolExecutor(2) as threads:
+        busy = threads.submit(call, "first", "second", "third")
+        assert first.wait(WAIT)
+        patient = threads.submit(call, "patient")
+        time.sleep(MOMENT)
+        waits.set()
+        busy.result(WAIT)
+        patient.result(WAIT)
+    assert begun == ["first", "patient", "second", "third"]
