@@ -5,15 +5,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache, partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import orjson
+from django.db import DEFAULT_DB_ALIAS
 from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
 
 from access import sql
 from access.addresses import parse, web_origin
 from access.audit.events import Actor
+from access.limits import Limits
 from access.models import Tenant
 from access.permissions import Permission
 from access.refusals import Refusal
@@ -40,6 +43,7 @@ JOIN access_tenant AS tenant ON tenant.id = token.tenant_id
 WHERE token.id = %s AND token.disabled_at IS NULL AND token.revoked_at IS NULL AND tenant.active
 """
 
+TENANT_FIELDS = ("id", "name", "subdomain", "active", "calls_per_second", "calls_per_hour")
 NO_HEADER = "Send the token in the header `Authorization: Bearer <token>`. The request has no such header."
 OTHER_SCHEME = "Send the token in the header `Authorization: Bearer <token>`. The scheme of the request is not Bearer."
 
@@ -48,16 +52,36 @@ OTHER_SCHEME = "Send the token in the header `Authorization: Bearer <token>`. Th
 class LiveToken:
     """A token that is valid at this moment. It is not stored beyond one request.
 
-    `trial`: a person tries its permissions on a page. Such a call reads alone, and is no use of the token.
+    `tenant` is made when it is first asked for, because the most frequent calls need its id alone. It has loaded
+    TENANT_FIELDS. `trial`: a person tries permissions on a page. Such a call reads alone, and is no use of the token.
     """
 
     id: UUID
     name: str
     permissions: frozenset[str]
     tenant: Tenant
+    tenant_id: int
+    subdomain: str
+    limits: Limits
     mcp: bool = False
     mcp_sensitive: bool = False
     trial: bool = False
+
+    @classmethod
+    def for_trial(
+        cls, tenant: Tenant, permissions: Iterable[str], *, id: UUID | None = None, name: str = ""
+    ) -> "LiveToken":
+        """A token for calls that a person tries. With an `id`, they are calls of that token."""
+        return cls(
+            id or UUID(int=0),
+            name,
+            frozenset(permissions),
+            tenant,
+            tenant.pk,
+            tenant.subdomain,
+            tenant.limits,
+            trial=True,
+        )
 
     def actor(self, permission: Permission | None, *, grants: Iterable[Permission] = ()) -> Actor:
         """The token as author of changes, for an operation that needs this permission, and that passes on `grants`.
@@ -171,18 +195,15 @@ def authenticate(authorization: str | None, *, subdomain: str | None, call: Call
         last_used_at=sql.aware(last_used_at) if last_used_at else None,
         rekeying=usage.Rekeying(stored_digest, newest, former=former) if stored_digest != newest.value else None,
     )
+    loaded = (tenant_id, tenant_name, token_subdomain, True, calls_per_second, calls_per_hour)
     return LiveToken(
-        id=token_id,
-        name=name,
-        permissions=frozenset(orjson.loads(permissions)),
-        tenant=Tenant(
-            id=tenant_id,
-            name=tenant_name,
-            subdomain=token_subdomain,
-            active=True,
-            calls_per_second=calls_per_second,
-            calls_per_hour=calls_per_hour,
-        ),
+        token_id,
+        name,
+        _codenames(permissions),
+        cast("Tenant", SimpleLazyObject(partial(Tenant.from_db, DEFAULT_DB_ALIAS, TENANT_FIELDS, loaded))),
+        tenant_id,
+        token_subdomain,
+        Limits(calls_per_second, calls_per_hour),
         mcp=bool(mcp),  # SQLite has no booleans
         mcp_sensitive=bool(mcp_sensitive),
     )
@@ -218,6 +239,11 @@ def _may_come_from(networks: str, address: str) -> bool:
         return True
     parsed = parse(address)
     return parsed is not None and any(parsed in network for network in _networks(networks))
+
+
+@lru_cache(maxsize=1024)
+def _codenames(text: str) -> frozenset[str]:
+    return frozenset(orjson.loads(text))
 
 
 @lru_cache(maxsize=1024)

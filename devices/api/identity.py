@@ -45,11 +45,12 @@ def identify(request: ApiRequest, operation: str) -> None:
             report(SecurityEvent.TOKEN_REFUSED, client_address(request))
         raise
     request.META[AUTHENTICATED] = True
-    request.tenant = tenant = request.token.tenant
-    note_sender(tenant.subdomain, request.token.id)
-    request.allowance = limits.take(tenant.id, tenant.limits)
+    token = request.token
+    request.tenant = token.tenant
+    note_sender(token.subdomain, token.id)
+    request.allowance = limits.take(token.tenant_id, token.limits)
     if request.allowance.refused:
-        report(SecurityEvent.CALLS_REFUSED, client_address(request), tenant=tenant.subdomain)
+        report(SecurityEvent.CALLS_REFUSED, client_address(request), tenant=token.subdomain)
         raise errors.too_many_calls(request.allowance.wait)
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from time import perf_counter
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.utils import timezone
@@ -89,8 +88,7 @@ def may_see_sample(person: Administrator, operation: Operation) -> bool:
 
 def sample(tenant: Tenant, operation: Operation, parameters: Mapping[str, str]) -> Answer | None:
     """A real answer, with only the beginning of its lists. None where the tenant has nothing to show."""
-    permissions = frozenset({operation.permission.codename} if operation.permission else ())
-    token = LiveToken(id=UUID(int=0), name="", permissions=permissions, tenant=tenant, trial=True)
+    token = LiveToken.for_trial(tenant, [operation.permission.codename] if operation.permission else [])
     size = page_size_of(operation.query.parameter_names() if operation.query else ())
     query = {size: str(FIRST + 1)} if size else {}
     if "category" in parameters:
@@ -103,9 +101,7 @@ def trial(token: ApiToken, operation: Operation, parameters: Mapping[str, str], 
     """The answer that the token would get. Its networks and its calls are no part of this."""
     if not can_be_called(operation):
         raise ValueError(f"{operation.id} cannot be tried.")
-    live = LiveToken(
-        id=token.id, name=token.name, permissions=frozenset(token.permissions), tenant=token.tenant, trial=True
-    )
+    live = LiveToken.for_trial(token.tenant, token.permissions, id=token.id, name=token.name)
     return _call(operation, live, parameters, query)
 
 

@@ -30,7 +30,7 @@ router = Router(DEVICE_INFORMATION)
 def list_devices(request: ApiRequest, query: DeviceQuery) -> HttpResponse:
     limit, offset = query.limit, query.offset
     if query.unfiltered:
-        records, total = record_page(request.tenant.pk, limit=limit, offset=offset)
+        records, total = record_page(request.token.tenant_id, limit=limit, offset=offset)
     else:
         filters = query.model_dump(exclude_none=True, exclude={"limit", "offset", "ordering"})
         if query.blueprint_id is not None:
@@ -53,7 +53,7 @@ def list_devices(request: ApiRequest, query: DeviceQuery) -> HttpResponse:
     response=DeviceOut,
 )
 def get_device(request: ApiRequest, device_id: UUID) -> HttpResponse:
-    return json_text(record_of(request.tenant.pk, device_id))
+    return json_text(record_of(request.token.tenant_id, device_id))
 
 
 @router.operation(

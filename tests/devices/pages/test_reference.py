@@ -392,7 +392,7 @@ class TestTrial:
             assert answer.status_code == 422
 
     def test_changes_nothing_even_if_an_operation_tried_to(self, tenant: Tenant) -> None:
-        token = LiveToken(id=uuid4(), name="", permissions=frozenset(), tenant=tenant, trial=True)
+        token = LiveToken.for_trial(tenant, [], id=uuid4())
         with pytest.raises(RuntimeError, match="changes nothing"):
             create_tag(tenant=tenant, name="x", actor=token.actor(None))
         assert not tenant.tags.exists()

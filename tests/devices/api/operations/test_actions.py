@@ -1,5 +1,6 @@
 """Every action on every platform, and the queue as the API shows it."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -183,7 +184,8 @@ def test_a_token_revoked_while_the_call_is_under_way(
 ) -> None:
     mac = DeviceFactory.create(tenant=tenant)
     token = issue_token("restart_device", revoked=True)
-    live = LiveToken(token.id, token.name, frozenset(token.permissions), tenant)
+    trial = LiveToken.for_trial(tenant, token.permissions, id=token.id, name=token.name)
+    live = replace(trial, trial=False)
     monkeypatch.setattr("devices.api.identity.authenticate", lambda *args, **kwargs: live)
     answer = api("POST", path(mac, "restart_device"), token)
     assert (answer.status_code, answer["WWW-Authenticate"]) == (401, 'Bearer error="invalid_token"')
