@@ -19,7 +19,6 @@ from django.db import (
 )
 
 from access.patience import Patience
-from access.postgresql.base import WAITS_LONG
 
 # Classes of SQLSTATE: the connection, deadlocks, resources, an operator or a time limit, the system below.
 AWAY_CLASSES = {"08", "40", "53", "57", "58"}
@@ -164,8 +163,7 @@ def allow_long_statements() -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL statement_timeout = '60s'")
-        if connection.connection.waits is not None:
-            connection.connection.waits = WAITS_LONG
+        connection.connection.wait_long()
 
 
 def commit_without_waiting() -> None:

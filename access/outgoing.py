@@ -16,7 +16,6 @@ from ipaddress import ip_network
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import httpx
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
@@ -171,6 +170,8 @@ def _tls(path: str) -> ssl.SSLContext:
 
 def _new_tls(path: str) -> ssl.SSLContext:
     if not path:
+        import httpx  # where it is needed, because a server process seldom calls another one
+
         return httpx.create_ssl_context()
     try:
         return ssl.create_default_context(cafile=path)

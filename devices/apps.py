@@ -1,4 +1,5 @@
 from datetime import timedelta
+from threading import Event
 
 from django.apps import AppConfig
 
@@ -32,7 +33,6 @@ class DevicesConfig(AppConfig):
         from devices.library.desired.changes import reconsider
         from devices.library.package_reading import read_packages
         from devices.mdm.daily import ask_for_inventory
-        from devices.mdm.push.loop import PushLoop
         from devices.mdm.rollout import wake_due
         from devices.mdm.setup import end_setups
         from devices.mdm.upkeep import tend_enrollments
@@ -48,7 +48,7 @@ class DevicesConfig(AppConfig):
         tenant_export.files.append(files_of)
         tenant_deletion.before_deletion["devices.StoredFile"] = delete_contents
         tenant_export.secrets["device_secrets"] = read_all_secrets
-        companions.append(lambda stop: PushLoop().run(stop))
+        companions.append(_push)
         app_files.register()
         facts.listeners.append(reconsider)
         sources.append(declared_packages.declarations)
@@ -73,3 +73,10 @@ class DevicesConfig(AppConfig):
         )
         for name, work, every in schedules:
             register_schedule(name, work, every=every)
+
+
+def _push(stop: Event) -> None:
+    """Wake devices until `stop` is set. Only a worker loads the client of Apple's push service."""
+    from devices.mdm.push.loop import PushLoop
+
+    PushLoop().run(stop)

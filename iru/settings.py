@@ -160,7 +160,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         # take about one.
         "timeout": 5,
         # FULL: a write that was acknowledged survives a power cut.
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-32000;",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
 else:
     # Django's backend, with a limit on our side to how long a call waits for the server.

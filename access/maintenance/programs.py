@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import psycopg
 from django.conf import settings
 from django.db import connection
 
@@ -50,7 +49,9 @@ def find(name: str, *, newest: int | None = None) -> str:
 @contextmanager
 def environment() -> Iterator[dict[str, str]]:
     """The environment in which a program finds the database as the service `iru`."""
-    known = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
+    from psycopg import pq  # not on SQLite
+
+    known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
     parameters = {
         name: str(value)
         for name, value in connection.get_connection_params().items()

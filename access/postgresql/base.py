@@ -50,6 +50,11 @@ class LimitedConnection(psycopg.Connection[Any]):
             self.pgconn.finish()
             raise Unanswered(f"The database did not answer within {self.waits:.0f} seconds.") from None
 
+    def wait_long(self) -> None:
+        """Wait for a minute for each statement of this transaction, if waits are limited at all."""
+        if self.waits is not None:
+            self.waits = WAITS_LONG
+
     def commit(self) -> None:
         """psycopg's, which also ends `allow_long_statements`."""
         try:

@@ -26,7 +26,6 @@ from requests.structures import CaseInsensitiveDict
 from access.audit.events import Actor, Target, log_event
 from access.models import Administrator, AuditEvent, IdentityProvider, Role
 from access.sealing import newest_key, rewrap_rows, seal, unseal
-from access.webhooks.client import Undelivered, send
 
 WELL_KNOWN = "/.well-known/openid-configuration"
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
@@ -47,6 +46,8 @@ class _Guarded(BaseAdapter):
     """Sends requests like webhooks: to public addresses alone, within a time and a size, without a redirect."""
 
     def send(self, request: requests.PreparedRequest, *_: Any, **options: Any) -> requests.Response:
+        from access.webhooks.client import Undelivered, send  # where it is needed: most processes never ask a provider
+
         url, body = request.url or "", cast("str | bytes", request.body or b"")
         sent = {name: str(request.headers[name]) for name in SENT if name in request.headers}
         try:

@@ -20,7 +20,6 @@ from access.notices.mail import mail_owners
 from access.retention import Kind, delete_old, register
 from access.sealing import SecretUnreadable
 from access.tasks.backend import task
-from access.webhooks.client import Answer, Undelivered, post
 from access.webhooks.facts import page_path, shown_url, target
 from access.webhooks.signing import headers
 
@@ -117,19 +116,22 @@ def _claim(webhook_id: int) -> WebhookDelivery | None:
 
 
 def _attempt(delivery: WebhookDelivery) -> Result:
+    # A server process, which delivers nothing, does without the memory of the client.
+    from access.webhooks.client import Undelivered, post
+
     webhook = delivery.webhook
     try:
         signed = headers(webhook, delivery.message_id, delivery.payload, timezone.now())
         answer = post(webhook.url, delivery.payload.encode(), signed)
     except (Undelivered, SecretUnreadable) as error:
         return Result(delivered=False, error=str(error)[:300])
-    return Result(200 <= answer.status < 300, answer.status, answer.text, _error_of(answer))
+    return Result(200 <= answer.status < 300, answer.status, answer.text, _error_of(answer.status))
 
 
-def _error_of(answer: Answer) -> str:
-    if 200 <= answer.status < 300:
+def _error_of(status: int) -> str:
+    if 200 <= status < 300:
         return ""
-    return "The receiver redirects. Redirects are not followed." if 300 <= answer.status < 400 else "Not accepted."
+    return "The receiver redirects. Redirects are not followed." if 300 <= status < 400 else "Not accepted."
 
 
 @transaction.atomic

@@ -7,20 +7,20 @@ authorizes the other requests, and each answer may replace it.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Self, cast
+from typing import TYPE_CHECKING, Annotated, Any, Self, cast
 from urllib.parse import urlsplit
 from uuid import UUID
 
-import httpx
-import stamina
 from django.conf import settings
-from oauthlib.oauth1 import Client as Signer
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, StringConstraints, ValidationError
 
 from access.outgoing import client_options
 from devices.enrollment.server_tokens import ServerToken
 from devices.models import AdeIntegration
 from devices.retries import retry_after
+
+if TYPE_CHECKING:
+    import httpx
 
 # With LOG_LEVEL=DEBUG, oauthlib would log the credentials for the signature, and httpcore each session token.
 for name in ("oauthlib", "httpcore"):
@@ -150,6 +150,8 @@ class AppleDevices:
     def __init__(self, token: ServerToken, patience: Patience) -> None:
         self._token, self._patience = token, patience
         self._session = ""
+        import httpx  # where it is needed, because a server process seldom asks Apple, and keeps what it has loaded
+
         self._http = httpx.Client(
             base_url=settings.IRU_ADE_URL,
             timeout=httpx.Timeout(patience.answer, connect=5),
@@ -193,6 +195,8 @@ class AppleDevices:
         return self._patiently(lambda: self._call(DevicePage, "POST", path, body))
 
     def _patiently[R](self, call: Callable[[], R]) -> R:
+        import stamina  # as httpx above
+
         patience = self._patience
 
         def wait(error: Exception) -> bool | float:
@@ -225,6 +229,8 @@ class AppleDevices:
         return _parsed(model, _checked(response))
 
     def _begin_session(self) -> None:
+        from oauthlib.oauth1 import Client as Signer  # as httpx above
+
         token = self._token
         signer = Signer(
             token.consumer_key.get_secret_value(),
@@ -237,22 +243,24 @@ class AppleDevices:
         response = _checked(self._answer("GET", "/session", headers=cast("dict[str, str]", headers)))
         self._session = _parsed(_Session, response).auth_session_token
 
-    def _send(self, method: str, path: str, body: Any) -> httpx.Response:
+    def _send(self, method: str, path: str, body: Any) -> "httpx.Response":
         response = self._answer(method, path, headers={SESSION: self._session, "Content-Type": JSON}, json=body)
         self._session = response.headers.get(SESSION) or self._session
         return response
 
-    def _answer(self, method: str, path: str, **request: Any) -> httpx.Response:
+    def _answer(self, method: str, path: str, **request: Any) -> "httpx.Response":
+        from httpx import TransportError  # as above
+
         try:
             response = self._http.request(method, path, **request)
-        except httpx.TransportError as error:
+        except TransportError as error:
             raise _Passing(f"Apple's service cannot be reached ({type(error).__name__}).") from None
         if response.status_code in PASSING:
             raise _Passing(f"Apple's service answered {response.status_code}.", retry_after(response))
         return response
 
 
-def _checked(response: httpx.Response) -> httpx.Response:
+def _checked(response: "httpx.Response") -> "httpx.Response":
     """Return a successful answer. Raises the exception for any other answer."""
     match response.status_code, response.text:
         case 200, _:
@@ -270,7 +278,7 @@ def _checked(response: httpx.Response) -> httpx.Response:
     raise AppleUnavailable(f"Apple's service answered {response.status_code}.")
 
 
-def _parsed[M: BaseModel](model: type[M], response: httpx.Response) -> M:
+def _parsed[M: BaseModel](model: type[M], response: "httpx.Response") -> M:
     try:
         return model.model_validate_json(response.content)
     except ValidationError:

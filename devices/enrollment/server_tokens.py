@@ -2,12 +2,12 @@
 
 The file is S/MIME: CMS enveloped data around a text that contains JSON. Apple writes the CMS in BER, with indefinite
 lengths, and has used AES as well as Triple DES. The CMS functions of `cryptography` support only DER and AES, so
-pyasn1 reads the structure here, and `cryptography` decrypts.
+`cms` reads the structure, and `cryptography` decrypts.
 """
 
 import email
 from datetime import datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import orjson
 from cryptography import x509
@@ -21,15 +21,11 @@ from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.padding import PKCS7
 from django.core.exceptions import ValidationError
 from django.utils import timezone
-from pyasn1.codec.ber.decoder import decode as decode_ber
-from pyasn1.codec.der.encoder import encode as encode_der
-from pyasn1.error import PyAsn1Error
-from pyasn1.type.namedtype import NamedType, NamedTypes
-from pyasn1.type.tag import Tag, tagClassContext, tagFormatConstructed
-from pyasn1.type.univ import OctetString, Sequence
-from pyasn1_modules import rfc5652
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 from pydantic import ValidationError as Invalid
+
+if TYPE_CHECKING:
+    from devices.enrollment.cms import Enveloped
 
 LARGEST_FILE = 32 * 1024  # bytes; Apple's files have about 3,000
 
@@ -70,17 +66,6 @@ class ServerToken(BaseModel):
         return orjson.dumps(dict(self), default=SecretStr.get_secret_value)
 
 
-class _EnvelopedInfo(Sequence):
-    """The standard's ContentInfo, limited to enveloped data: pyasn1 loses the end of the general type in BER."""
-
-    componentType = NamedTypes(  # noqa: N815 - pyasn1 reads this name
-        NamedType("contentType", rfc5652.ContentType()),
-        NamedType(
-            "content", rfc5652.EnvelopedData().subtype(explicitTag=Tag(tagClassContext, tagFormatConstructed, 0))
-        ),
-    )
-
-
 class _NotAToken(Exception):
     """The file is something else, or damaged."""
 
@@ -117,45 +102,33 @@ def refused(message: str) -> ValidationError:
     return ValidationError({"file": message})
 
 
-def _enveloped(content: bytes) -> Any:
-    """Return the EnvelopedData of an S/MIME message, or of CMS without the message around it."""
+def _enveloped(content: bytes) -> "Enveloped":
+    """The enveloped data of an S/MIME message, or of CMS without the message around it."""
+    from devices.enrollment.cms import read_enveloped  # when it is needed: see there
+
     if not content.startswith(b"\x30"):
         content = bytes(email.message_from_bytes(content).get_payload(decode=True) or b"")
     try:
-        info, _ = decode_ber(content, asn1Spec=_EnvelopedInfo())
-    except (PyAsn1Error, RecursionError):
+        return read_enveloped(content)
+    except ValueError:
         raise _NotAToken from None
-    return info["content"]
 
 
-def _decrypt(enveloped: Any, certificate: x509.Certificate, private_key: RSAPrivateKey) -> bytes:
-    recipients = [each["ktri"] for each in enveloped["recipientInfos"] if each.getName() == "ktri"]
-    recipient = next((each for each in recipients if _is_for(each["rid"], certificate)), None)
-    if recipient is None:
+def _decrypt(enveloped: "Enveloped", certificate: x509.Certificate, private_key: RSAPrivateKey) -> bytes:
+    named = certificate.issuer.public_bytes(), certificate.serial_number
+    ours = [each for each in enveloped.recipients if (each.issuer, each.serial_number) == named]
+    if not ours:
         raise _OtherKey
-    encrypted = enveloped["encryptedContentInfo"]
-    algorithm = encrypted["contentEncryptionAlgorithm"]
     try:
-        key = private_key.decrypt(
-            bytes(recipient["encryptedKey"]), PADDINGS[str(recipient["keyEncryptionAlgorithm"]["algorithm"])]
-        )
-        nonce, _ = decode_ber(algorithm["parameters"], asn1Spec=OctetString())
-        cipher: CipherAlgorithm = CIPHERS[str(algorithm["algorithm"])](key)
-        decryptor = Cipher(cipher, CBC(bytes(nonce))).decryptor()
-        padded = decryptor.update(bytes(encrypted["encryptedContent"])) + decryptor.finalize()
-        unpadder = PKCS7(8 * len(bytes(nonce))).unpadder()
+        key = private_key.decrypt(ours[0].encrypted_key, PADDINGS[ours[0].algorithm])
+        cipher: CipherAlgorithm = CIPHERS[enveloped.algorithm](key)
+        decryptor = Cipher(cipher, CBC(enveloped.nonce)).decryptor()
+        padded = decryptor.update(enveloped.content) + decryptor.finalize()
+        unpadder = PKCS7(8 * len(enveloped.nonce)).unpadder()
         return unpadder.update(padded) + unpadder.finalize()
-    except (KeyError, ValueError, PyAsn1Error):
+    except (KeyError, ValueError):
         # A wrong key with the right name, an algorithm that Apple does not use, or a damaged file.
         raise _NotAToken from None
-
-
-def _is_for(recipient: Any, certificate: x509.Certificate) -> bool:
-    if recipient.getName() != "issuerAndSerialNumber":
-        return False
-    named = recipient["issuerAndSerialNumber"]
-    same_number = int(named["serialNumber"]) == certificate.serial_number
-    return same_number and encode_der(named["issuer"]) == certificate.issuer.public_bytes()
 
 
 def _token(text: bytes) -> ServerToken:
