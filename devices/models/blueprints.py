@@ -9,13 +9,19 @@ from access.models import Tenant
 class BlueprintQuerySet(models.QuerySet["Blueprint"]):
     def counted(self) -> "BlueprintQuerySet":
         """Annotate `computers_count`, the number of devices, and `missing_computers_count`, those that are missing."""
+        return self.with_devices().annotate(missing_computers_count=self._number_of(is_missing=True))
+
+    def with_devices(self) -> "BlueprintQuerySet":
+        """Annotate `computers_count` alone: no index counts the missing devices of a large fleet.
+
+        A subquery counts only where its number is asked for: for the rows of a page, and not for those it is one of.
+        """
+        return self.annotate(computers_count=self._number_of())
+
+    def _number_of(self, **conditions: bool) -> Coalesce:
         devices = self.model._meta.get_field("devices").related_model._default_manager
-        own_devices = devices.filter(blueprint=models.OuterRef("pk")).order_by().values("blueprint")
-        count = own_devices.annotate(n=models.Count("*")).values("n")
-        return self.annotate(
-            computers_count=Coalesce(models.Subquery(count), 0),
-            missing_computers_count=Coalesce(models.Subquery(count.filter(is_missing=True)), 0),
-        )
+        own = devices.filter(blueprint=models.OuterRef("pk"), **conditions).order_by().values("blueprint")
+        return Coalesce(models.Subquery(own.annotate(n=models.Count("*")).values("n")), 0)
 
     def identified(self, text: str) -> "BlueprintQuerySet":
         """Blueprints whose id contains the text, with or without its dashes."""

@@ -38,8 +38,7 @@ def about(request: PageRequest, device: Device, tab: str, **context: Any) -> dic
 
 def in_table(request: PageRequest) -> DeviceQuerySet:
     """Devices as `devices/_table.html` lists them."""
-    related = request.tenant.devices.select_related("blueprint", "user").prefetch_related("tags")
-    return related.defer("record_json")
+    return request.tenant.devices.select_related("blueprint", "user")
 
 
 def fleet_size(request: PageRequest) -> int:

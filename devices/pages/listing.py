@@ -64,10 +64,14 @@ def listing[M: Model](
     """
     capped = False
     if total is None:
-        keys = list(matches.order_by().values_list("pk", flat=True)[: COUNTED + 1])
-        capped = len(keys) > COUNTED
-        total = min(len(keys), COUNTED)
-        if total <= FEW:  # sorting a few known keys is cheaper than a second search
+        few = min(FEW, COUNTED)
+        keys = list(matches.order_by().values_list("pk", flat=True)[: few + 1])
+        total = len(keys)
+        if total > few:  # the database counts in a quarter of the time that the keys of all take
+            total = matches.order_by()[: COUNTED + 1].count()
+            capped = total > COUNTED
+            total = min(total, COUNTED)
+        else:  # sorting a few known keys is cheaper than a second search
             matches = rows.filter(pk__in=keys).order_by(*matches.query.order_by)
     page = page_number(number)
     if not capped:

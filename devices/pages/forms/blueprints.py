@@ -4,7 +4,6 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.db.models import Count
 
 from access.http.jump import every
 from access.models import Tenant
@@ -42,8 +41,8 @@ class BlueprintFilter(ListFilter):
     default_sort = "name"
 
     def counted(self) -> BlueprintQuerySet:
-        """All Blueprints with `computers_count`. No index counts the missing devices of a large fleet."""
-        blueprints: BlueprintQuerySet = self.tenant.blueprints.annotate(computers_count=Count("devices"))
+        """All Blueprints with `computers_count`."""
+        blueprints: BlueprintQuerySet = self.tenant.blueprints.with_devices()
         return blueprints
 
     def matching(self) -> BlueprintQuerySet:
