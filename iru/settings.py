@@ -90,6 +90,7 @@ MIDDLEWARE = [
     "access.http.middleware.ProxyMiddleware",
     "access.http.middleware.HostMiddleware",
     # Calls to the API end in HostMiddleware, so only pages pass the following.
+    "django.middleware.gzip.GZipMiddleware",  # a page of 110 kB is sent in 14, and a proxy in front passes it on
     "access.http.queries.QueryMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",

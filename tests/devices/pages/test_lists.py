@@ -1,5 +1,7 @@
 """The promise of every list: the address bar follows, and htmx gets the rows alone."""
 
+import gzip
+
 import pytest
 
 from access.models import Tenant
@@ -8,6 +10,8 @@ from devices.models import Device, DeviceInventory
 from devices.pages import devices, listing
 from tests.devices.pages.addresses import address, examples_of
 from tests.devices.pages.browsing import HTMX, SignIn, text
+from tests.factories.devices import DeviceFactory
+from tests.types import Call, IssueToken
 
 pytestmark = pytest.mark.django_db
 LISTS = ["/access/tokens/", "/devices/", "/devices/<uuid:device_id>/apps/", "/blueprints/", "/users/"]
@@ -37,3 +41,20 @@ def test_the_pushed_address_names_the_search_and_the_page(
     whole = client.get(url, {"q": "Example", "page": "2"})
     assert "<html" in text(whole)
     assert "HX-Push-Url" not in whole
+
+
+def test_pages_are_sent_compressed_and_answers_of_the_api_are_not(
+    tenant: Tenant, sign_in: SignIn, api: Call, issue_token: IssueToken
+) -> None:
+    DeviceFactory.create_batch(20, tenant=tenant)
+    client = sign_in()
+    plain, page = client.get("/devices/"), client.get("/devices/", headers={"Accept-Encoding": "gzip, br"})
+    assert "Content-Encoding" not in plain
+    assert page["Content-Encoding"] == "gzip"
+    assert "Accept-Encoding" in page["Vary"]
+    assert b"</html>" in gzip.decompress(page.content)
+    assert len(page.content) < len(plain.content) / 3
+    # Callers of the API have a proxy that compresses, or none: compressing takes longer than the call.
+    answer = api("GET", "/api/v1/devices", issue_token("list_devices"), headers={"Accept-Encoding": "gzip"})
+    assert answer.status_code == 200
+    assert "Content-Encoding" not in answer
