@@ -5,13 +5,16 @@ import binascii
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
+from django.utils.encoding import iri_to_uri
 from pydantic import BaseModel, BeforeValidator, Field
 
 from devices.api import errors
+from devices.api.rendering import origin_of
 from devices.inputs import PAGE_SIZE, Limit, Offset, Query, page_number
 
 LONGEST_POSITION = 80  # characters: a moment and a UUID, or the widest integer, with their prefix
@@ -51,13 +54,9 @@ class NumberedPage[R](BaseModel):
 
 def link(request: HttpRequest, **replaced: int | str | None) -> str:
     """The called address with these parameters replaced, or left out where None."""
-    parameters = request.GET.copy()
-    for name, value in replaced.items():
-        parameters.pop(name, None)
-        if value is not None:
-            parameters[name] = str(value)
-    query = parameters.urlencode()
-    return request.build_absolute_uri(request.path) + (f"?{query}" if query else "")
+    parameters = [(name, value) for name, values in request.GET.lists() if name not in replaced for value in values]
+    query = urlencode([*parameters, *((name, value) for name, value in replaced.items() if value is not None)])
+    return origin_of(request) + iri_to_uri(request.path) + (f"?{query}" if query else "")
 
 
 def page_links(request: HttpRequest, query: LimitOffset, count: int) -> tuple[str | None, str | None]:
