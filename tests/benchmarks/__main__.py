@@ -27,6 +27,7 @@ MEASUREMENTS: dict[str, Callable[[Context], Iterator[Table]]] = {
     "comparisons": comparisons.run,
     "latency": latency.run,
 }
+SOAK = "soak"
 KINDS = ("sqlite", "postgresql")
 SIZES = (10_000, 100_000)
 MILLION = 1_000_000
@@ -51,6 +52,7 @@ def main() -> None:
     add("--million", action="store_true", help="build a fleet of a million devices, too")
     add("--build", action="store_true", help="build the fleets, and measure nothing")
     add("--measure", choices=MEASUREMENTS, action="append", help="one measurement alone; may be repeated")
+    add("--soak", type=float, default=0.0, metavar="MINUTES", help="load the server for so long at the end, too")
     add("--only", action="append", default=[], help="device:knox, knox or list: these comparisons; may be repeated")
     add("--rounds", type=int, default=5)
     add("--seconds", type=float, default=4.0, help="of each run in a round (default: %(default)s)")
@@ -80,18 +82,19 @@ def main() -> None:
 def _run(options: argparse.Namespace, directory: Path) -> tuple[list[Table], list[str]]:
     tables: list[Table] = []
     versions: list[str] = []
-    chosen = options.measure or (["comparisons"] if options.only else list(MEASUREMENTS))
-    whole = options.build or not (options.only or options.measure)
-    sizes = {options.devices, *(SIZES if whole else ()), *([MILLION] if options.million else ())}
+    chosen = options.measure or (["comparisons"] if options.only else [name for name in MEASUREMENTS if name != SOAK])
+    if options.soak and SOAK not in chosen:
+        chosen = [*chosen, SOAK]
+    sizes = {options.devices, *(size for size in SIZES if size < options.devices)}
+    if options.million:
+        sizes.add(MILLION)
     for kind in [options.database] if options.database else KINDS:
         with opened(kind, directory) as databases:
             versions.append(databases.version())
-            fleets = {size: fleet(databases, size, directory, _say) for size in sorted(sizes)}
-            if options.build:
-                continue
             context = Context(
                 databases=databases,
-                fleet=fleets[options.devices],
+                fleet=fleet(databases, options.devices, directory, _say),
+                sizes=sorted(sizes),
                 directory=directory,
                 ports=free_ports(options.port, 2),
                 rounds=options.rounds,
@@ -100,10 +103,17 @@ def _run(options: argparse.Namespace, directory: Path) -> tuple[list[Table], lis
                 processes=options.processes,
                 threads=options.threads,
                 only=options.only,
+                soak=options.soak,
                 say=_say,
             )
+            if options.build:
+                for size in sizes:
+                    context.fleet_of(size)
+                continue
             for name in chosen:
+                start = time.monotonic()
                 tables += MEASUREMENTS[name](context)
+                _say(f"{kind}: {name} took {time.monotonic() - start:.0f} s")
     return tables, versions
 
 

@@ -2,9 +2,6 @@
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.databases import Databases
+from tests.benchmarks.scripts import run_script
 from tests.benchmarks.servers import peer_environment, product_environment
 from tests.processes import ROOT
 
+LIST = "/api/v1/devices?limit=300"
 # Another content of these makes another fleet.
 SOURCES = (
     "access/migrations/*.py",
@@ -38,10 +37,7 @@ class Fleet:
     secret: str
     host: str
     devices: list[str]  # ids all over the fleet
-
-    @property
-    def name(self) -> str:
-        return f"fleet_{self.size}"
+    name: str
 
     @property
     def url(self) -> str:
@@ -50,6 +46,11 @@ class Fleet:
     @property
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.secret}", "Host": self.host}
+
+    @property
+    def paths(self) -> dict[str, list[str]]:
+        """The two calls that integrations make all day: one device, of many in turn, and a page of the list."""
+        return {"device": [f"/api/v1/devices/{id}" for id in self.devices], "list": [LIST]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +65,10 @@ def fleet(databases: Databases, size: int, directory: Path, say: Callable[[str],
     """The fleet of this size. It is built if it is not there, or if its sources have changed since."""
 
     def build(url: str) -> str:
-        return _python(product_environment(url, directory), "-m", "tests.benchmarks.build", str(size))
+        return run_script(product_environment(url, directory), "-m", "tests.benchmarks.build", str(size))
 
-    content = _kept(databases, f"fleet_{size}", SOURCES, directory, say, build)
-    return Fleet(size=size, databases=databases, **content)
+    content = _kept(databases, name := f"fleet_{size}", SOURCES, directory, say, build)
+    return Fleet(size=size, databases=databases, name=name, **content)
 
 
 def peer_data(fleet: Fleet, directory: Path, say: Callable[[str], None]) -> PeerData:
@@ -76,7 +77,7 @@ def peer_data(fleet: Fleet, directory: Path, say: Callable[[str], None]) -> Peer
 
     def build(url: str) -> str:
         records = databases.texts(fleet.name, "SELECT record_json FROM devices_device ORDER BY id")
-        return _python(peer_environment("token", url), "-m", "tests.benchmarks.peers.fill", lines=records)
+        return run_script(peer_environment("token", url), "-m", "tests.benchmarks.peers.fill", lines=records)
 
     return PeerData(databases.url(name), _kept(databases, name, PEER_SOURCES, directory, say, build))
 
@@ -110,23 +111,3 @@ def _fingerprint(sources: Iterable[str]) -> str:
     for path in sorted(path for pattern in sources for path in ROOT.glob(pattern)):
         digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()
-
-
-def _python(environment: dict[str, str], *arguments: str, lines: Iterable[str] | None = None) -> str:
-    """Standard output of a script, which gets the lines on its standard input. Raises SystemExit with its messages."""
-    with subprocess.Popen(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        env=os.environ | environment,
-        stdin=subprocess.DEVNULL if lines is None else subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        if process.stdin is not None and lines is not None:
-            process.stdin.writelines(f"{line}\n" for line in lines)
-            process.stdin.close()
-        output = process.stdout.read()
-    if process.returncode:
-        raise SystemExit(f"{' '.join(arguments)} ended with {process.returncode}; its messages stand above.")
-    return output
