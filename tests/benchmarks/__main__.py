@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.benchmarks import driver
 from tests.benchmarks.databases import opened
 from tests.benchmarks.fleets import fleet
-from tests.benchmarks.measurements import Context, comparisons, latency
+from tests.benchmarks.measurements import Context, comparisons, filters, latency
 from tests.benchmarks.peers import PEERS
 from tests.benchmarks.servers import free_ports
 from tests.benchmarks.tables import Table
@@ -26,6 +26,7 @@ from tests.processes import ROOT
 MEASUREMENTS: dict[str, Callable[[Context], Iterator[Table]]] = {
     "comparisons": comparisons.run,
     "latency": latency.run,
+    "filters": filters.run,
 }
 SOAK = "soak"
 KINDS = ("sqlite", "postgresql")

@@ -83,7 +83,7 @@ def run(port: int, requests: Sequence[Request], *, connections: int, seconds: fl
 @dataclass(frozen=True, slots=True)
 class Answer:
     status: int
-    headers: Mapping[str, str]
+    headers: http.client.HTTPMessage
     body: bytes
     milliseconds: float
 
@@ -108,7 +108,7 @@ class Client:
         response = self._connection.getresponse()
         body = response.read()
         milliseconds = (time.perf_counter() - start) * 1000
-        return Answer(response.status, dict(response.getheaders()), body, milliseconds)
+        return Answer(response.status, response.headers, body, milliseconds)
 
     def fetch(self, request: Request) -> Answer:
         """As `send`. Raises SystemExit for an answer that is no success."""
@@ -200,10 +200,11 @@ def _loop(port: int, requests: Sequence[Request], connections: int, seconds: flo
                 failed += not 200 <= client.status < 300
                 client.send(texts[sent % len(texts)])
                 sent += 1
+        elapsed = time.perf_counter() - begun
         for client in clients:
             client.socket.close()
     latencies.sort()
     if not latencies:
         raise SystemExit("No request was answered in time.")
     p50, p99 = (latencies[int(len(latencies) * share)] * 1000 for share in (0.5, 0.99))
-    return Result(len(latencies), seconds, p50, p99, failed)
+    return Result(len(latencies), elapsed, p50, p99, failed)
