@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.benchmarks import driver
 from tests.benchmarks.databases import opened
 from tests.benchmarks.fleets import fleet
-from tests.benchmarks.measurements import Context, comparisons, connects, filters, guard, latency
+from tests.benchmarks.measurements import Context, comparisons, connects, filters, guard, latency, pages
 from tests.benchmarks.peers import PEERS
 from tests.benchmarks.servers import free_ports
 from tests.benchmarks.tables import Table
@@ -28,6 +28,7 @@ MEASUREMENTS: dict[str, Callable[[Context], Iterator[Table]]] = {
     "latency": latency.run,
     "filters": filters.run,
     "guard": guard.run,
+    "pages": pages.run,
     "connects": connects.run,
 }
 SOAK = "soak"

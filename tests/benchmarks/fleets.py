@@ -1,10 +1,10 @@
-"""The kept databases: one for each size of a fleet, and one of the peers with the same devices."""
+"""The kept databases: one for each size of a fleet, one with more content, and one of the peers with the same devices."""
 
 import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ SOURCES = (
     "tests/benchmarks/build.py",
     "tests/benchmarks/rows.py",
 )
+PAGES_SOURCES = (*SOURCES, "tests/benchmarks/inside/pages.py")
 PEER_SOURCES = (*SOURCES, "tests/benchmarks/peers/models.py", "tests/benchmarks/peers/fill.py")
 
 
@@ -65,10 +66,31 @@ def fleet(databases: Databases, size: int, directory: Path, say: Callable[[str],
     """The fleet of this size. It is built if it is not there, or if its sources have changed since."""
 
     def build(url: str) -> str:
+        databases.create(name)
         return run_script(product_environment(url, directory), "-m", "tests.benchmarks.build", str(size))
 
     content = _kept(databases, name := f"fleet_{size}", SOURCES, directory, say, build)
     return Fleet(size=size, databases=databases, name=name, **content)
+
+
+@dataclass(frozen=True, slots=True)
+class PagesData:
+    """A fleet with tokens, events of the trail and rows of Prism beside. The measurements may add a few more."""
+
+    fleet: Fleet
+    token: str  # the id of one with every permission
+    blueprint: str
+
+
+def pages_data(fleet: Fleet, directory: Path, say: Callable[[str], None]) -> PagesData:
+    """The database with the content of large pages, made from a copy of the fleet."""
+
+    def build(url: str) -> str:
+        fleet.databases.copy(fleet.name, name)
+        return run_script(product_environment(url, directory), "-m", "tests.benchmarks.inside.pages")
+
+    content = _kept(fleet.databases, name := f"pages_{fleet.size}", PAGES_SOURCES, directory, say, build)
+    return PagesData(replace(fleet, name=name), **content)
 
 
 def peer_data(fleet: Fleet, directory: Path, say: Callable[[str], None]) -> PeerData:
@@ -76,6 +98,7 @@ def peer_data(fleet: Fleet, directory: Path, say: Callable[[str], None]) -> Peer
     databases, name = fleet.databases, f"peers_{fleet.size}"
 
     def build(url: str) -> str:
+        databases.create(name)
         records = databases.texts(fleet.name, "SELECT record_json FROM devices_device ORDER BY id")
         return run_script(peer_environment("token", url), "-m", "tests.benchmarks.peers.fill", lines=records)
 
@@ -90,7 +113,7 @@ def _kept(
     say: Callable[[str], None],
     build: Callable[[str], str],
 ) -> dict[str, Any]:
-    """What `build` printed as JSON when it filled the database; it is called where the database is not current."""
+    """What `build` printed as JSON when it made the database; it is called where the database is not current."""
     note, fingerprint = directory / f"{databases.kind}-{name}.json", _fingerprint(sources)
     if note.exists() and databases.exists(name):
         stored: dict[str, Any] = json.loads(note.read_text())
@@ -99,7 +122,6 @@ def _kept(
             return content
     note.unlink(missing_ok=True)
     start = time.monotonic()
-    databases.create(name)
     content = json.loads(build(databases.url(name)).splitlines()[-1])
     note.write_text(json.dumps({"fingerprint": fingerprint, "content": content}))
     say(f"{databases.kind}: built {name} in {time.monotonic() - start:.0f} s")

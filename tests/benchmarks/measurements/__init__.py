@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.databases import Databases
-from tests.benchmarks.fleets import Fleet, fleet
+from tests.benchmarks.fleets import Fleet, PagesData, fleet, pages_data
 from tests.benchmarks.scripts import run_script
 from tests.benchmarks.servers import Running, product, product_environment
 
@@ -36,6 +36,14 @@ class Context:
 
     def fleet_of(self, size: int) -> Fleet:
         return fleet(self.databases, size, self.directory, self.say)
+
+    def pages_of(self, size: int) -> PagesData:
+        """The fleet of that size with the content of large pages."""
+        return pages_data(self.fleet_of(size), self.directory, self.say)
+
+    def session(self, fleet: Fleet) -> dict[str, str]:
+        """The headers of a browser that has signed in, on a fleet with the content of large pages."""
+        return {"Host": "localhost", "Cookie": self.inside(fleet, "session"), "Accept-Encoding": "gzip"}
 
     @contextmanager
     def copied(self, original: Fleet) -> Iterator[Fleet]:

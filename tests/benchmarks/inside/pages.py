@@ -1,0 +1,147 @@
+"""Adds the content of large pages to a copy of a fleet: tokens, events of the trail and rows of Prism.
+
+Prints an id of what the pages and the measured changes are about.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from itertools import batched
+from typing import TYPE_CHECKING, Any
+from uuid import NAMESPACE_DNS, uuid5
+
+from tests.benchmarks.inside import answer, start
+
+if TYPE_CHECKING:
+    from access.models import Tenant
+
+TOKENS = 10  # one for so many devices
+EVENTS = 10  # for each device,
+MOST_EVENTS = 1_000_000  # but no more than these
+APPS = 8  # of an Apple device
+MOST_WITH_APPS = 100_000  # devices; a larger fleet has one row of Prism a device
+BATCH = 2000
+EMAIL = "owner@benchmarks.test"
+FIRST = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def add(tenant: "Tenant") -> dict[str, object]:
+    from access.audit.events import Actor
+    from access.models import Administrator, Role
+    from access.permissions import catalogue
+    from access.tokens.lifecycle import create_token
+    from tests.benchmarks.rows import analyze
+
+    size = tenant.devices.count()
+    Administrator.objects.create_user(
+        EMAIL, tenant=tenant, role=Role.OWNER, first_name="Ada", last_name="Owner", joined_at=FIRST
+    )
+    issued = create_token(
+        tenant=tenant,
+        name="Every permission",
+        actor=Actor.command("benchmarks"),
+        permissions=[permission.codename for permission in catalogue],
+    )
+    _add_tokens(tenant, size // TOKENS)
+    _add_events(tenant, min(size * EVENTS, MOST_EVENTS))
+    _add_rows(tenant, apps=size <= MOST_WITH_APPS)
+    analyze()
+    return {"token": str(issued.token.id), "blueprint": str(tenant.blueprints.order_by("pk")[0].uuid)}
+
+
+def _add_tokens(tenant: "Tenant", count: int) -> None:
+    from access.models import ApiToken
+
+    numbers = range(count)
+    _create(
+        ApiToken,
+        (
+            ApiToken(
+                tenant=tenant,
+                name=f"Integration {number}",
+                description=f"Asks for the devices of site {number % 40}.",
+                digest=f"{number:064}",  # of no secret
+                key_number=1,
+                permissions=["list_devices", "get_device", "get_device_details"][: 1 + number % 3],
+                created_by_name=f"Administrator {number % 25}",
+                created_by_type="user",
+                created_at=FIRST + timedelta(minutes=number),
+                last_used_at=FIRST + timedelta(days=200, minutes=number) if number % 5 else None,
+            )
+            for number in numbers
+        ),
+    )
+
+
+def _add_events(tenant: "Tenant", count: int) -> None:
+    """Events as those of a change of a device, without MACs that prove them: no page reads those."""
+    from access.models import AuditEvent, AuditHead
+
+    head = AuditHead.objects.get(tenant=tenant)
+    _create(
+        AuditEvent,
+        (
+            AuditEvent(
+                ulid=f"{number:026}",
+                tenant=tenant,
+                sequence=head.sequence + number,
+                occurred_at=FIRST + timedelta(seconds=number * 20),
+                action="update" if number % 4 else "create",
+                summary="Device updated",
+                actor_type="api_token" if number % 3 else "user",
+                actor_id=str(uuid5(NAMESPACE_DNS, f"actor {number % 500}")),
+                actor_name=f"Integration {number % 500}",
+                target_type="device",
+                target_id=str(uuid5(NAMESPACE_DNS, f"device {number % 5000}")),
+                target_name=f"MacBook Air {number % 5000}",
+                changes={"asset_tag": {"old": f"A-{number}", "new": f"B-{number}"}},
+                new_state={"asset_tag": f"B-{number}", "name": f"MacBook Air {number % 5000}"},
+                mac=f"{number:064}",
+                key_number=1,
+            )
+            for number in range(1, count + 1)
+        ),
+    )
+    AuditHead.objects.filter(tenant=tenant).update(sequence=head.sequence + count, mac=f"{count:064}")
+
+
+def _add_rows(tenant: "Tenant", *, apps: bool) -> None:
+    from devices.models import APPLE
+    from devices.models.devices import Platform
+    from devices.prism.rows import store_rows
+
+    devices = tenant.devices.filter(platform__in=APPLE).order_by("pk").values_list("pk", "platform")
+    for batch in batched(devices.iterator(), BATCH, strict=False):
+        macs = [pk for pk, platform in batch if platform == Platform.MAC]
+        store_rows(
+            tenant=tenant, category="application_firewall", reports={pk: [{"status": pk % 9 > 0}] for pk in macs}
+        )
+        if apps:
+            store_rows(tenant=tenant, category="apps", reports={pk: _apps(pk) for pk, _ in batch})
+
+
+def _apps(device: int) -> list[dict[str, Any]]:
+    """Apps of a device: most are on many devices, in few versions."""
+    numbers = {(device * 7 + place * place * 11) % (40 if place else 2000) for place in range(APPS)}
+    return [
+        {
+            "name": f"App {number}",
+            "bundle_id": f"com.example.app{number}",
+            "path": f"/Applications/App {number}.app",
+            "version": (version := f"{1 + (device + number) % 5}.0"),
+            "short_version": version,
+            "bundle_size": 1_000_000 + number,
+        }
+        for number in sorted(numbers)
+    ]
+
+
+def _create(model: Any, rows: Iterable[Any]) -> None:
+    for batch in batched(rows, BATCH, strict=False):
+        model.objects.bulk_create(batch)
+
+
+if __name__ == "__main__":
+    start()
+    from access.models import Tenant
+
+    answer(add(Tenant.objects.get()))
