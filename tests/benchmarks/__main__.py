@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.benchmarks import driver
 from tests.benchmarks.databases import opened
 from tests.benchmarks.fleets import fleet
-from tests.benchmarks.measurements import Context, comparisons, connects, filters, guard, latency, pages
+from tests.benchmarks.measurements import Context, comparisons, connects, filters, growth, guard, imports, latency, pages
 from tests.benchmarks.peers import PEERS
 from tests.benchmarks.servers import free_ports
 from tests.benchmarks.tables import Table
@@ -28,6 +28,8 @@ MEASUREMENTS: dict[str, Callable[[Context], Iterator[Table]]] = {
     "latency": latency.run,
     "filters": filters.run,
     "guard": guard.run,
+    "growth": growth.run,
+    "imports": imports.run,
     "pages": pages.run,
     "connects": connects.run,
 }
@@ -100,7 +102,7 @@ def _run(options: argparse.Namespace, directory: Path) -> tuple[list[Table], lis
                 fleet=fleet(databases, options.devices, directory, _say),
                 sizes=sorted(sizes),
                 directory=directory,
-                ports=free_ports(options.port, 2),
+                ports=free_ports(options.port, 3),
                 rounds=options.rounds,
                 seconds=options.seconds,
                 connections=options.connections,

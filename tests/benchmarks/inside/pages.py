@@ -3,8 +3,8 @@
 Prints an id of what the pages and the measured changes are about.
 """
 
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_DNS, uuid5
@@ -51,10 +51,8 @@ def add(tenant: "Tenant") -> dict[str, object]:
 def _add_tokens(tenant: "Tenant", count: int) -> None:
     from access.models import ApiToken
 
-    numbers = range(count)
-    _create(
-        ApiToken,
-        (
+    for numbers in batched(range(count), BATCH, strict=False):
+        ApiToken.objects.bulk_create(
             ApiToken(
                 tenant=tenant,
                 name=f"Integration {number}",
@@ -68,40 +66,55 @@ def _add_tokens(tenant: "Tenant", count: int) -> None:
                 last_used_at=FIRST + timedelta(days=200, minutes=number) if number % 5 else None,
             )
             for number in numbers
-        ),
-    )
+        )
 
 
 def _add_events(tenant: "Tenant", count: int) -> None:
-    """Events as those of a change of a device, without MACs that prove them: no page reads those."""
+    """Events as those of a change of a device, without MACs that prove them: no page reads those.
+
+    They are written as SQL, which takes a third of the time.
+    """
+    from django.db import connection, transaction
+
     from access.models import AuditEvent, AuditHead
 
     head = AuditHead.objects.get(tenant=tenant)
-    _create(
-        AuditEvent,
-        (
-            AuditEvent(
-                ulid=f"{number:026}",
-                tenant=tenant,
-                sequence=head.sequence + number,
-                occurred_at=FIRST + timedelta(seconds=number * 20),
-                action="update" if number % 4 else "create",
-                summary="Device updated",
-                actor_type="api_token" if number % 3 else "user",
-                actor_id=str(uuid5(NAMESPACE_DNS, f"actor {number % 500}")),
-                actor_name=f"Integration {number % 500}",
-                target_type="device",
-                target_id=str(uuid5(NAMESPACE_DNS, f"device {number % 5000}")),
-                target_name=f"MacBook Air {number % 5000}",
-                changes={"asset_tag": {"old": f"A-{number}", "new": f"B-{number}"}},
-                new_state={"asset_tag": f"B-{number}", "name": f"MacBook Air {number % 5000}"},
-                mac=f"{number:064}",
-                key_number=1,
-            )
-            for number in range(1, count + 1)
-        ),
-    )
+    rows = (_event(tenant.pk, number, head.sequence + number) for number in range(1, count + 1))
+    for batch in batched(rows, BATCH, strict=False):
+        columns, marks = ", ".join(batch[0]), ", ".join(["%s"] * len(batch[0]))
+        statement = f"INSERT INTO {AuditEvent._meta.db_table} ({columns}) VALUES ({marks})"
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.executemany(statement, [tuple(row.values()) for row in batch])
     AuditHead.objects.filter(tenant=tenant).update(sequence=head.sequence + count, mac=f"{count:064}")
+
+
+def _event(tenant: int, number: int, sequence: int) -> dict[str, object]:
+    """The columns of an event that may not be null."""
+    actor, device = number % 500, number % 5000
+    return {
+        "ulid": f"{number:026}",
+        "tenant_id": tenant,
+        "sequence": sequence,
+        "occurred_at": str((FIRST + timedelta(seconds=number * 20)).replace(tzinfo=None)),
+        "action": "update" if number % 4 else "create",
+        "summary": "Device updated",
+        "actor_type": "api_token" if number % 3 else "user",
+        "actor_id": _id("actor", actor),
+        "actor_name": f"Integration {actor}",
+        "target_type": "device",
+        "target_id": _id("device", device),
+        "target_name": f"MacBook Air {device}",
+        "target_component": "",
+        "changes": f'{{"asset_tag": {{"old": "A-{number}", "new": "B-{number}"}}}}',
+        "new_state": f'{{"asset_tag": "B-{number}", "name": "MacBook Air {device}"}}',
+        "mac": f"{number:064}",
+        "key_number": 1,
+    }
+
+
+@cache
+def _id(kind: str, number: int) -> str:
+    return str(uuid5(NAMESPACE_DNS, f"{kind} {number}"))
 
 
 def _add_rows(tenant: "Tenant", *, apps: bool) -> None:
@@ -133,11 +146,6 @@ def _apps(device: int) -> list[dict[str, Any]]:
         }
         for number in sorted(numbers)
     ]
-
-
-def _create(model: Any, rows: Iterable[Any]) -> None:
-    for batch in batched(rows, BATCH, strict=False):
-        model.objects.bulk_create(batch)
 
 
 if __name__ == "__main__":
