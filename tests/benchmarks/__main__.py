@@ -17,7 +17,21 @@ from pathlib import Path
 from tests.benchmarks import driver
 from tests.benchmarks.databases import opened
 from tests.benchmarks.fleets import fleet
-from tests.benchmarks.measurements import Context, comparisons, connects, filters, growth, guard, imports, latency, pages
+from tests.benchmarks.measurements import (
+    Context,
+    comparisons,
+    connects,
+    filters,
+    growth,
+    guard,
+    imports,
+    latency,
+    memory,
+    pages,
+    revocation,
+    tracked,
+    writes,
+)
 from tests.benchmarks.peers import PEERS
 from tests.benchmarks.servers import free_ports
 from tests.benchmarks.tables import Table
@@ -26,12 +40,16 @@ from tests.processes import ROOT
 MEASUREMENTS: dict[str, Callable[[Context], Iterator[Table]]] = {
     "comparisons": comparisons.run,
     "latency": latency.run,
-    "filters": filters.run,
     "guard": guard.run,
+    "filters": filters.run,
     "growth": growth.run,
+    "tracked": tracked.run,
+    "writes": writes.run,
+    "revocation": revocation.run,
     "imports": imports.run,
-    "pages": pages.run,
     "connects": connects.run,
+    "memory": memory.run,
+    "pages": pages.run,
 }
 SOAK = "soak"
 KINDS = ("sqlite", "postgresql")
