@@ -29,6 +29,7 @@ from tests.benchmarks.measurements import (
     memory,
     pages,
     revocation,
+    soak,
     tracked,
     writes,
 )
@@ -37,6 +38,7 @@ from tests.benchmarks.servers import free_ports
 from tests.benchmarks.tables import Table
 from tests.processes import ROOT
 
+SOAK = "soak"
 MEASUREMENTS: dict[str, Callable[[Context], Iterator[Table]]] = {
     "comparisons": comparisons.run,
     "latency": latency.run,
@@ -50,8 +52,8 @@ MEASUREMENTS: dict[str, Callable[[Context], Iterator[Table]]] = {
     "connects": connects.run,
     "memory": memory.run,
     "pages": pages.run,
+    SOAK: soak.run,
 }
-SOAK = "soak"
 KINDS = ("sqlite", "postgresql")
 SIZES = (10_000, 100_000)
 MILLION = 1_000_000

@@ -1,4 +1,4 @@
-"""The kept databases: one for each size of a fleet, one with more content, and one of the peers with the same devices."""
+"""The kept databases: one for each size of a fleet, one with more content, and one of the peers with its devices."""
 
 import hashlib
 import json

@@ -129,9 +129,7 @@ def _started(
 
 
 @contextmanager
-def running(
-    arguments: Sequence[str], environment: dict[str, str], log: Path
-) -> Iterator["subprocess.Popen[bytes]"]:
+def running(arguments: Sequence[str], environment: dict[str, str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """A process of Python inside the block, which writes its messages into the file."""
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -33,10 +33,10 @@ class Door:
     def __call__(self, method: str, path: str, headers: dict[str, str], body: bytes) -> "Answer":
         from devices.mdm.simulator.transports import Answer
 
-        answered: list[Any] = []
+        answered: list[tuple[str, dict[str, str]]] = []
 
-        def start_response(status: str, fields: list[tuple[str, str]], _: Any = None) -> None:
-            answered.extend((int(status.split()[0]), dict(fields)))
+        def start_response(status: str, fields: list[tuple[str, str]], _: Any = None) -> Any:
+            answered.append((status, dict(fields)))
 
         environ = _environ(method, path, headers, body)
         begun = time.process_time()
@@ -44,7 +44,8 @@ class Door:
         content = b"".join(response)
         response.close()
         self.milliseconds = (time.process_time() - begun) * 1000
-        return Answer(*answered, content)
+        ((status, fields),) = answered
+        return Answer(int(status.split()[0]), fields, content)
 
     def counting(self, device: "SimulatedDevice", *arguments: Any, **fields: Any) -> Any:
         """The answer to a message, whose statements are counted. Counting them takes time."""
@@ -87,7 +88,7 @@ def costs(tenant: "Tenant", devices: int, turns: int) -> dict[str, dict[str, lis
     from devices.mdm.simulator.keys import KeyPool
     from devices.mdm.simulator.kinds import KINDS
 
-    door, keys, profile = Door(), KeyPool(3), _profile(tenant)
+    door, keys, profile = Door(), KeyPool(3), enrollment_profile_of(tenant)
     found: dict[str, dict[str, list[float]]] = {
         kind: {"statements": [], "milliseconds": []} for kind in (IDLE, DELIVERED, NEXT, LAST)
     }
@@ -124,7 +125,7 @@ def _turn(
     note(LAST, "Acknowledged", CommandUUID=given["CommandUUID"])
 
 
-def _profile(tenant: "Tenant") -> bytes:
+def enrollment_profile_of(tenant: "Tenant") -> bytes:
     """An enrollment profile of the tenant, which gets a simulated push certificate for it."""
     from access.audit.events import Actor
     from devices.enrollment.profiles import enrollment_profile

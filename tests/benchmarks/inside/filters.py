@@ -70,17 +70,17 @@ def _values(tenant: "Tenant", name: str, *, contains: bool) -> dict[str, str]:
 
     column = COLUMNS[name]
     rows = tenant.devices.order_by().exclude(**{f"{column}__isnull": True})
-    counted = rows.values_list(column).annotate(n=Count("pk")).order_by("-n", column)
+    counted: list[tuple[Any, int]] = list(rows.values_list(column).annotate(n=Count("pk")).order_by("-n", column))
     if not contains:
         # An empty text is no value.
         common = next(value for value, _ in counted[:2] if value != "")
-        values = {"many": _text(common), "few": _text(counted.last()[0])}
+        values = {"many": _text(common), "few": _text(counted[-1][0])}
     else:
         parts: Counter[str] = Counter()
         for value, number in counted[:SAMPLE]:
             text = _text(value)
             parts.update(dict.fromkeys({text[at : at + PART] for at in range(len(text) - PART + 1)}, number))
-        values = {"many": parts.most_common(1)[0][0], "few": _text(counted.last()[0])}
+        values = {"many": parts.most_common(1)[0][0], "few": _text(counted[-1][0])}
     missing = next((value for value in NONE if _is_accepted(name, value)), None)
     return values | ({"none": missing} if missing else {})
 

@@ -61,7 +61,7 @@ def _many(make: Callable[[], Any]) -> list[Any]:
     return [make() for _ in range(CALLS)]
 
 
-def _request(host: str, device: str, **fields: str) -> Any:
+def _request(host: str, device: str, **fields: Any) -> Any:
     from django.test import RequestFactory
 
     request: Any = RequestFactory().get(f"/api/v1/devices/{device}", HTTP_HOST=host, **fields)

@@ -79,7 +79,7 @@ def _add_events(tenant: "Tenant", count: int) -> None:
     AuditHead.objects.filter(tenant=tenant).update(sequence=head.sequence + count, mac=f"{count:064}")
 
 
-def _event(tenant: int, number: int, sequence: int) -> dict[str, object]:
+def _event(tenant: int, number: int, sequence: int) -> dict[str, str | int]:
     """The columns of an event that may not be null."""
     actor, device = number % 500, number % 5000
     return {

@@ -55,7 +55,7 @@ def sample(context: Context, server: Running, requests: Sequence[Request], *, se
 
 def run(context: Context) -> Iterator[Table]:
     """One table, with a row for each operation and peer."""
-    chosen = [(peer, operation) for peer in PEERS for operation in OPERATIONS if _chosen(context, operation, peer)]
+    chosen = [(name, operation) for name in PEERS for operation in OPERATIONS if _chosen(context, operation, name)]
     if not chosen:
         raise SystemExit(f"No comparison is called {' or '.join(context.only)}.")
     fleet = context.fleet
@@ -66,10 +66,10 @@ def run(context: Context) -> Iterator[Table]:
         "The ratio is requests a second, ours to the peer's: the median of the rounds, the lowest and the highest. "
         "Where a cell has two figures, ours is the first.",
     )
-    for name in dict.fromkeys(peer for peer, _ in chosen):
+    for name in dict.fromkeys(name for name, _ in chosen):
         # Our server starts again for each peer: its memory grows with the calls, and the peer is new as well.
         with context.serving(fleet) as ours, _peer(context, name, data) as other:
-            for operation in (operation for peer, operation in chosen if peer == name):
+            for operation in (operation for each, operation in chosen if each == name):
                 table.rows.append(_compare(context, (operation, name), ours, other, data))
                 context.say("  ".join(table.rows[-1]))
     yield table
@@ -109,9 +109,7 @@ def _check(context: Context, name: str, paths: Sequence[str], headers: Mapping[s
             raise SystemExit(f"{name} answers {path} with something else: {theirs[:300]!r}, we {ours[:300]!r}")
 
 
-def _compare(
-    context: Context, names: tuple[str, str], ours: Running, theirs: Running, data: PeerData
-) -> Sequence[str]:
+def _compare(context: Context, names: tuple[str, str], ours: Running, theirs: Running, data: PeerData) -> Sequence[str]:
     operation, name = names
     header, _, value = data.headers.get(name, "").partition(": ")
     headers = {header: value} if header else {}

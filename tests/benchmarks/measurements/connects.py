@@ -16,8 +16,8 @@ def run(context: Context) -> Iterator[Table]:
     table = Table(
         f"{context.databases.version()}: connects of enrolled Macs, {context.fleet.size:,} devices",
         ("connect", "queries", "goal", "CPU ms", "goal"),
-        "The most queries of a connect, without those that begin and end a transaction, and the median of its processor "
-        "time in our process. The signature of the device is checked.",
+        "The most queries of a connect, without those that begin and end a transaction, and the median of its "
+        "processor time in our process. The signature of the device is checked.",
     )
     with context.copied(context.fleet) as fleet:
         costs = context.inside(fleet, "connects", DEVICES, 1 + TURNS * context.rounds)

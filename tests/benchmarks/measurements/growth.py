@@ -95,9 +95,9 @@ def run(context: Context) -> Iterator[Table]:
     table = Table(
         f"{context.databases.version()}: growth of the fleet, p50 in ms, one connection",
         ("operation", *(f"{size:,} devices" for size in sizes), "largest : smallest", "goal"),
-        "A fleet has a token for each 10 devices, 10 events for each device but a million at most, and on up to 100,000 "
-        "devices 8 apps each. The fleets are asked in turn. A page has 300 devices, or 100 tokens or events. A new name "
-        "of a Blueprint is written into the records of its devices, which are the same share of each fleet.",
+        "A fleet has a token for each 10 devices, 10 events for each device but a million at most, and on up to "
+        "100,000 devices 8 apps each. The fleets are asked in turn. A page has 300 devices, or 100 tokens or events. A "
+        "new name of a Blueprint is written into the records of its devices, which are the same share of each fleet.",
     )
     with ExitStack() as stack:
         sites = [_site(context, stack, place, size) for place, size in enumerate(sizes)]

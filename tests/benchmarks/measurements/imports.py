@@ -22,8 +22,8 @@ def run(context: Context) -> Iterator[Table]:
     table = Table(
         f"{context.databases.version()}: import into an empty database",
         ("devices", "seconds", "goal", "CPU s", "database CPU s", "ratio", "goal"),
-        "`manage.py import_devices` with a file of records as the device list answers them. The ratio is to the time of "
-        "a tenth of the devices.",
+        "`manage.py import_devices` with a file of records as the device list answers them. The ratio is to the time "
+        "of a tenth of the devices.",
     )
     taken: dict[int, float] = {}
     for size in (size for size in context.sizes if size <= GOAL_SIZE):

@@ -30,8 +30,8 @@ def run(context: Context) -> Iterator[Table]:
     table = Table(
         f"{context.databases.version()}: pages at {context.fleet.size:,} devices",
         ("page", "p50 ms", "goal", "CPU ms", "kB", "goal", "kB unpacked"),
-        f"{counts['tokens']:,} tokens, {counts['events']:,} events and {counts['apps']:,} apps. One connection asks for "
-        "each page in turn. The bytes are those of the answer to a browser that accepts gzip.",
+        f"{counts['tokens']:,} tokens, {counts['events']:,} events and {counts['apps']:,} apps. One connection asks "
+        "for each page in turn. The bytes are those of the answer to a browser that accepts gzip.",
     )
     with context.serving(data.fleet) as server, Client(server.port) as client:
         headers = context.session(data.fleet)
@@ -39,9 +39,8 @@ def run(context: Context) -> Iterator[Table]:
             request = Request(path, headers)
             plain = client.fetch(Request(path, headers | {"Accept-Encoding": "identity"}))
             answer = client.fetch(request)
-            before, taken = server.cpu_seconds(), []
-            for _ in range(VIEWS * context.rounds):
-                taken.append(client.fetch(request).milliseconds)
+            before = server.cpu_seconds()
+            taken = [client.fetch(request).milliseconds for _ in range(VIEWS * context.rounds)]
             cpu = (server.cpu_seconds() - before) * 1000 / len(taken)
             size = len(answer.body) / 1000
             table.rows.append(

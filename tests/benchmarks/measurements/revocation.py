@@ -36,8 +36,8 @@ def run(context: Context) -> Iterator[Table]:
     table = Table(
         f"{context.databases.version()}: revocation by one server, calls to another",
         ("tokens", "calls before", "calls after the answer", "accepted", "goal", "revoke p50 ms"),
-        f"{CALLERS} clients call with the token. The calls after the answer began when the answer to the revocation was "
-        "complete.",
+        f"{CALLERS} clients call with the token. The calls after the answer began when the answer to the revocation "
+        "was complete.",
     )
     before = after = accepted = 0
     taken = []

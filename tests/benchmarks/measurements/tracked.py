@@ -19,15 +19,13 @@ def run(context: Context) -> Iterator[Table]:
     table = Table(
         f"{context.databases.version()}: calls for one device beside writers, {PROCESSES} processes",
         ("requests/s", "p50 ms", "p99 ms", "goal", "failed", "changes", "of them failed", "locked", "goal"),
-        f"{context.connections} connections ask for devices. Beside them {WRITERS} clients change devices and add notes, "
-        f"and {TOKENS} create and revoke tokens. The last figure counts how often the server's log says that the "
-        "database is locked, and the answers from 500 on.",
+        f"{context.connections} connections ask for devices. Beside them {WRITERS} clients change devices and add "
+        f"notes, and {TOKENS} create and revoke tokens. The last figure counts how often the server's log says that "
+        "the database is locked, and the answers from 500 on.",
     )
     with context.copied(context.fleet) as fleet, context.serving(fleet, processes=PROCESSES) as server:
         requests = driver.gets(fleet.paths["device"], fleet.headers)
-        load = Load(
-            [server.port], fleet.secret, fleet.devices, writers=WRITERS, readers=0, tokens=TOKENS, pause=PAUSE
-        )
+        load = Load([server.port], fleet.secret, fleet.devices, writers=WRITERS, readers=0, tokens=TOKENS, pause=PAUSE)
         driver.run(server.port, requests, connections=context.connections, seconds=1)
         with load.running():
             taken = [

@@ -1,4 +1,4 @@
-"""Many writers of one tenant, and as many of different tenants: the head of a tenant's trail is locked by each change."""
+"""Many writers of one tenant, and as many of different tenants. Each change locks the head of its tenant's trail."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,8 +18,8 @@ def run(context: Context) -> Iterator[Table]:
     table = Table(
         f"{context.databases.version()}: {WRITERS} writers, {PROCESSES} processes of {THREADS} threads",
         ("devices of", "writes/s", "ratio", "p50 ms", "p99 ms", "failed"),
-        "Each write changes the asset tag of a device by the API, with its record and its event. Events of a tenant are "
-        "written one after the other; SQLite has one writer in any case.",
+        "Each write changes the asset tag of a device by the API, with its record and its event. Events of a tenant "
+        "are written one after the other; SQLite has one writer in any case.",
     )
     with context.copied(context.fleet) as fleet:
         tenants = context.inside(fleet, "tenants", WRITERS)
