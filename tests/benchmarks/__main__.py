@@ -1,7 +1,7 @@
 """The benchmarks: `uv run --group benchmarks python -m tests.benchmarks`, tables on standard output.
 
-The first run builds the fleets, which takes minutes, and keeps them in `--directory`. `--only device:knox` makes one
-comparison. `--write` writes the tables of the run to docs/benchmarks.md.
+The first run builds the fleets, which takes minutes, and keeps them in `--directory`. `--measure filters` makes one
+measurement, and `--only device:knox` one comparison. `--write` writes the tables of the run to docs/benchmarks.md.
 """
 
 import argparse
@@ -35,7 +35,7 @@ from tests.benchmarks.measurements import (
 )
 from tests.benchmarks.peers import PEERS
 from tests.benchmarks.servers import free_ports
-from tests.benchmarks.tables import Table
+from tests.benchmarks.tables import Table, summary
 from tests.processes import ROOT
 
 SOAK = "soak"
@@ -75,8 +75,8 @@ def main() -> None:
     add("--directory", type=Path, default=Path("/var/tmp/iru-benchmarks"), help="keeps the fleets between runs")
     add("--database", choices=KINDS, help="one alone")
     add("--devices", type=int, default=100_000, help="size of the measured fleet (default: %(default)s)")
-    add("--million", action="store_true", help="build a fleet of a million devices, too")
-    add("--build", action="store_true", help="build the fleets, and measure nothing")
+    add("--million", action="store_true", help="measure the growth up to a million devices")
+    add("--build", action="store_true", help="build the databases, and measure nothing")
     add("--measure", choices=MEASUREMENTS, action="append", help="one measurement alone; may be repeated")
     add("--soak", type=float, default=0.0, metavar="MINUTES", help="load the server for so long at the end, too")
     add("--only", action="append", default=[], help="device:knox, knox or list: these comparisons; may be repeated")
@@ -97,6 +97,7 @@ def main() -> None:
         except OSError:
             raise SystemExit(f"Another run uses {directory}.") from None
         tables, databases = _run(options, directory)
+    tables = [summary(tables), *tables]
     for table in tables:
         print(table.text())
     facts = [*_machine(), f"Databases: {', '.join(databases)}", *_run_facts(options, time.monotonic() - start)]
@@ -106,7 +107,7 @@ def main() -> None:
 
 
 def _run(options: argparse.Namespace, directory: Path) -> tuple[list[Table], list[str]]:
-    tables: list[Table] = []
+    found: dict[str, list[Table]] = {name: [] for name in MEASUREMENTS}
     versions: list[str] = []
     chosen = options.measure or (["comparisons"] if options.only else [name for name in MEASUREMENTS if name != SOAK])
     if options.soak and SOAK not in chosen:
@@ -134,13 +135,13 @@ def _run(options: argparse.Namespace, directory: Path) -> tuple[list[Table], lis
             )
             if options.build:
                 for size in sizes:
-                    context.fleet_of(size)
+                    context.pages_of(size)
                 continue
             for name in chosen:
                 start = time.monotonic()
-                tables += MEASUREMENTS[name](context)
+                found[name] += MEASUREMENTS[name](context)
                 _say(f"{kind}: {name} took {time.monotonic() - start:.0f} s")
-    return tables, versions
+    return [table for tables in found.values() for table in tables], versions
 
 
 def _say(line: str) -> None:
@@ -176,9 +177,10 @@ def _document(facts: list[str], tables: list[Table]) -> str:
     head = [
         "# Benchmarks",
         "",
-        "Written by `uv run --group benchmarks python -m tests.benchmarks --write`. Two servers of the same software,",
-        "number of processes and threads answer in turn from the same devices. Before a comparison, both answers",
-        "are compared. Figures of another machine are other ones; the ratios are what to compare.",
+        "Written by `uv run --group benchmarks python -m tests.benchmarks --write`. Where our server is compared with",
+        "a peer, both are the same server software with as many processes and threads, and answer in turn from the",
+        "same devices; before that, their answers are compared. A cell of a goal says the least or the most that the",
+        "figure before it may be, and whether it is met. Another machine has other figures; the ratios can be compared.",
         "",
         *(f"- {fact}" for fact in facts),
         "",

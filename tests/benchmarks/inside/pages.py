@@ -26,7 +26,6 @@ FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 
 def add(tenant: "Tenant") -> dict[str, object]:
     from access.models import Administrator, Role
-    from tests.benchmarks.rows import analyze
 
     size, token = tenant.devices.count(), tenant.api_tokens.get().pk
     Administrator.objects.create_user(
@@ -35,7 +34,6 @@ def add(tenant: "Tenant") -> dict[str, object]:
     _add_tokens(tenant, size // TOKENS)
     _add_events(tenant, min(size * EVENTS, MOST_EVENTS))
     _add_rows(tenant, apps=size <= MOST_WITH_APPS)
-    analyze()
     return {"token": str(token), "blueprint": str(tenant.blueprints.order_by("pk")[0].uuid)}
 
 
@@ -142,5 +140,8 @@ def _apps(device: int) -> list[dict[str, Any]]:
 if __name__ == "__main__":
     start()
     from access.models import Tenant
+    from tests.benchmarks.rows import analyze
 
-    answer(add(Tenant.objects.get()))
+    content = add(Tenant.objects.get())
+    analyze()
+    answer(content)
