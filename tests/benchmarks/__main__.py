@@ -57,6 +57,7 @@ MEASUREMENTS: dict[str, Callable[[Context], Iterator[Table]]] = {
 KINDS = ("sqlite", "postgresql")
 SIZES = (10_000, 100_000)
 MILLION = 1_000_000
+FAILED = "failed"
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 PACKAGES = (
     "django",
@@ -104,6 +105,8 @@ def main() -> None:
     print("\n" + "\n".join(facts))
     if options.write:
         DOCUMENT.write_text(_document(facts, tables))
+    if any(table.title.endswith(FAILED) for table in tables):
+        raise SystemExit(1)
 
 
 def _run(options: argparse.Namespace, directory: Path) -> tuple[list[Table], list[str]]:
@@ -139,7 +142,13 @@ def _run(options: argparse.Namespace, directory: Path) -> tuple[list[Table], lis
                 continue
             for name in chosen:
                 start = time.monotonic()
-                found[name] += MEASUREMENTS[name](context)
+                try:
+                    found[name] += MEASUREMENTS[name](context)
+                except SystemExit as error:  # the others go on
+                    found[name].append(
+                        Table(f"{databases.version()}: {name} {FAILED}", ("reason",), rows=[(str(error),)])
+                    )
+                    _say(f"{kind}: {name} ended: {error}")
                 _say(f"{kind}: {name} took {time.monotonic() - start:.0f} s")
     return [table for tables in found.values() for table in tables], versions
 
@@ -180,7 +189,7 @@ def _document(facts: list[str], tables: list[Table]) -> str:
         "Written by `uv run --group benchmarks python -m tests.benchmarks --write`. Where our server is compared with",
         "a peer, both are the same server software with as many processes and threads, and answer in turn from the",
         "same devices; before that, their answers are compared. A cell of a goal says the least or the most that the",
-        "figure before it may be, and whether it is met. Another machine has other figures; the ratios can be compared.",
+        "figure before it may be, and whether it is met. Another machine has other figures; compare the ratios.",
         "",
         *(f"- {fact}" for fact in facts),
         "",

@@ -103,10 +103,15 @@ class Client:
         self._connection.close()
 
     def send(self, request: Request) -> Answer:
+        """Raises SystemExit where no answer comes."""
         start = time.perf_counter()
-        self._connection.request(request.method, request.path, request.body or None, dict(request.headers))
-        response = self._connection.getresponse()
-        body = response.read()
+        try:
+            self._connection.request(request.method, request.path, request.body or None, dict(request.headers))
+            response = self._connection.getresponse()
+            body = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            self._connection.close()  # the next call opens it again
+            raise SystemExit(f"{request.method} {request.path} was not answered: {error!r}") from error
         milliseconds = (time.perf_counter() - start) * 1000
         return Answer(response.status, response.headers, body, milliseconds)
 
