@@ -15,6 +15,8 @@ from tests.benchmarks.servers import Running, cpu_seconds, peer
 from tests.benchmarks.tables import Table, against, short, spread
 
 WARM_UP = 1.0  # seconds
+# A slow peer is given the time for so many calls, up to so many seconds: a rate of a few calls is no figure.
+CALLS, LONGEST = 50, 15.0
 OPERATIONS = ("device", "list")
 # The least ratio of requests a second, ours to the peer's, by database.
 GOALS = {
@@ -118,11 +120,11 @@ def _compare(context: Context, names: tuple[str, str], ours: Running, theirs: Ru
     samples: tuple[list[Sample], list[Sample]] = ([], [])
     requests = gets(paths, context.fleet.headers), gets(paths, headers)
     sides = tuple(zip((ours, theirs), requests, samples, strict=True))
-    for server, calls, _ in sides:
-        driver.run(server.port, calls, connections=context.connections, seconds=WARM_UP)
+    seconds = [_seconds(context, server, calls) for server, calls, _ in sides]
     for number in range(context.rounds):
-        for server, calls, taken in sides if number % 2 == 0 else reversed(sides):
-            taken.append(sample(context, server, calls, seconds=context.seconds))
+        for place in (0, 1) if number % 2 == 0 else (1, 0):
+            server, calls, taken = sides[place]
+            taken.append(sample(context, server, calls, seconds=seconds[place]))
     ratios = [one.rate / other.rate for one, other in zip(*samples, strict=True)]
 
     def both(figure: Callable[[Sample], float]) -> str:
@@ -140,3 +142,9 @@ def _compare(context: Context, names: tuple[str, str], ours: Running, theirs: Ru
         both(lambda taken: taken.p99),
         f"{short(ours.memory())} : {short(theirs.memory())}",
     )
+
+
+def _seconds(context: Context, server: Running, calls: Sequence[Request]) -> float:
+    """Warm the server up. Returns how long it is to be measured in a round."""
+    warm = driver.run(server.port, calls, connections=context.connections, seconds=WARM_UP)
+    return min(max(context.seconds, CALLS / max(warm.rate, 1)), max(context.seconds, LONGEST))
