@@ -89,7 +89,7 @@ def main() -> None:
     add("--port", type=int, default=8300, help="the first port to try (default: %(default)s)")
     add("--write", action="store_true", help="write docs/benchmarks.md")
     options = parser.parse_args()
-    start = time.monotonic()
+    start, load = time.monotonic(), os.getloadavg()[0]
     directory: Path = options.directory.resolve()
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "lock").open("w") as lock:
@@ -101,7 +101,7 @@ def main() -> None:
     tables = [summary(tables), *tables]
     for table in tables:
         print(table.text())
-    facts = [*_machine(), f"Databases: {', '.join(databases)}", *_run_facts(options, time.monotonic() - start)]
+    facts = [*_machine(), f"Databases: {', '.join(databases)}", *_run_facts(options, time.monotonic() - start, load)]
     print("\n" + "\n".join(facts))
     if options.write:
         DOCUMENT.write_text(_document(facts, tables))
@@ -175,10 +175,11 @@ def _machine() -> list[str]:
     ]
 
 
-def _run_facts(options: argparse.Namespace, seconds: float) -> list[str]:
+def _run_facts(options: argparse.Namespace, seconds: float, load: float) -> list[str]:
     servers = f"{options.processes} process(es) of {options.threads} threads"
     rounds = f"{options.rounds} rounds of {options.seconds:g} s, {options.connections} connections"
-    return [f"Run: {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {servers}, {rounds}, {seconds / 60:.1f} minutes in all"]
+    took = f"{seconds / 60:.1f} minutes in all, load average {load:.1f} before"
+    return [f"Run: {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {servers}, {rounds}, {took}"]
 
 
 def _document(facts: list[str], tables: list[Table]) -> str:
