@@ -1,7 +1,7 @@
 """The benchmarks: `uv run --group benchmarks python -m tests.benchmarks`, tables on standard output.
 
-The first run builds the fleets, which takes minutes, and keeps them in `--directory`. `--only device:knox` makes one
-comparison. `--write` writes the tables of the run to docs/benchmarks.md.
+The first run builds the fleets, which takes minutes, and keeps them in `--directory`. `--measure filters` makes one
+measurement, and `--only device:knox` one comparison. `--write` writes the tables of the run to docs/benchmarks.md.
 """
 
 import argparse
@@ -17,19 +17,47 @@ from pathlib import Path
 from tests.benchmarks import driver
 from tests.benchmarks.databases import opened
 from tests.benchmarks.fleets import fleet
-from tests.benchmarks.measurements import Context, comparisons, latency
+from tests.benchmarks.measurements import (
+    Context,
+    comparisons,
+    connects,
+    filters,
+    growth,
+    guard,
+    imports,
+    latency,
+    memory,
+    pages,
+    revocation,
+    soak,
+    tracked,
+    writes,
+)
 from tests.benchmarks.peers import PEERS
 from tests.benchmarks.servers import free_ports
-from tests.benchmarks.tables import Table
+from tests.benchmarks.tables import Table, summary
 from tests.processes import ROOT
 
+SOAK = "soak"
 MEASUREMENTS: dict[str, Callable[[Context], Iterator[Table]]] = {
     "comparisons": comparisons.run,
     "latency": latency.run,
+    "guard": guard.run,
+    "filters": filters.run,
+    "growth": growth.run,
+    "tracked": tracked.run,
+    "writes": writes.run,
+    "revocation": revocation.run,
+    "imports": imports.run,
+    "connects": connects.run,
+    "memory": memory.run,
+    "pages": pages.run,
+    SOAK: soak.run,
 }
 KINDS = ("sqlite", "postgresql")
 SIZES = (10_000, 100_000)
 MILLION = 1_000_000
+FAILED = "failed"
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 PACKAGES = (
     "django",
@@ -48,9 +76,10 @@ def main() -> None:
     add("--directory", type=Path, default=Path("/var/tmp/iru-benchmarks"), help="keeps the fleets between runs")
     add("--database", choices=KINDS, help="one alone")
     add("--devices", type=int, default=100_000, help="size of the measured fleet (default: %(default)s)")
-    add("--million", action="store_true", help="build a fleet of a million devices, too")
-    add("--build", action="store_true", help="build the fleets, and measure nothing")
+    add("--million", action="store_true", help="measure the growth up to a million devices")
+    add("--build", action="store_true", help="build the databases, and measure nothing")
     add("--measure", choices=MEASUREMENTS, action="append", help="one measurement alone; may be repeated")
+    add("--soak", type=float, default=0.0, metavar="MINUTES", help="load the server for so long at the end, too")
     add("--only", action="append", default=[], help="device:knox, knox or list: these comparisons; may be repeated")
     add("--rounds", type=int, default=5)
     add("--seconds", type=float, default=4.0, help="of each run in a round (default: %(default)s)")
@@ -60,7 +89,7 @@ def main() -> None:
     add("--port", type=int, default=8300, help="the first port to try (default: %(default)s)")
     add("--write", action="store_true", help="write docs/benchmarks.md")
     options = parser.parse_args()
-    start = time.monotonic()
+    start, load = time.monotonic(), os.getloadavg()[0]
     directory: Path = options.directory.resolve()
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "lock").open("w") as lock:
@@ -69,42 +98,59 @@ def main() -> None:
         except OSError:
             raise SystemExit(f"Another run uses {directory}.") from None
         tables, databases = _run(options, directory)
+    tables = [summary(tables), *tables]
     for table in tables:
         print(table.text())
-    facts = [*_machine(), f"Databases: {', '.join(databases)}", *_run_facts(options, time.monotonic() - start)]
+    facts = [*_machine(), f"Databases: {', '.join(databases)}", *_run_facts(options, time.monotonic() - start, load)]
     print("\n" + "\n".join(facts))
     if options.write:
         DOCUMENT.write_text(_document(facts, tables))
+    if any(table.title.endswith(FAILED) for table in tables):
+        raise SystemExit(1)
 
 
 def _run(options: argparse.Namespace, directory: Path) -> tuple[list[Table], list[str]]:
-    tables: list[Table] = []
+    found: dict[str, list[Table]] = {name: [] for name in MEASUREMENTS}
     versions: list[str] = []
-    chosen = options.measure or (["comparisons"] if options.only else list(MEASUREMENTS))
-    whole = options.build or not (options.only or options.measure)
-    sizes = {options.devices, *(SIZES if whole else ()), *([MILLION] if options.million else ())}
+    chosen = options.measure or (["comparisons"] if options.only else [name for name in MEASUREMENTS if name != SOAK])
+    if options.soak and SOAK not in chosen:
+        chosen = [*chosen, SOAK]
+    sizes = {options.devices, *(size for size in SIZES if size < options.devices)}
+    if options.million:
+        sizes.add(MILLION)
     for kind in [options.database] if options.database else KINDS:
         with opened(kind, directory) as databases:
             versions.append(databases.version())
-            fleets = {size: fleet(databases, size, directory, _say) for size in sorted(sizes)}
-            if options.build:
-                continue
             context = Context(
                 databases=databases,
-                fleet=fleets[options.devices],
+                fleet=fleet(databases, options.devices, directory, _say),
+                sizes=sorted(sizes),
                 directory=directory,
-                ports=free_ports(options.port, 2),
+                ports=free_ports(options.port, 3),
                 rounds=options.rounds,
                 seconds=options.seconds,
                 connections=options.connections,
                 processes=options.processes,
                 threads=options.threads,
                 only=options.only,
+                soak=options.soak,
                 say=_say,
             )
+            if options.build:
+                for size in sizes:
+                    context.pages_of(size)
+                continue
             for name in chosen:
-                tables += MEASUREMENTS[name](context)
-    return tables, versions
+                start = time.monotonic()
+                try:
+                    found[name] += MEASUREMENTS[name](context)
+                except SystemExit as error:  # the others go on
+                    found[name].append(
+                        Table(f"{databases.version()}: {name} {FAILED}", ("reason",), rows=[(str(error),)])
+                    )
+                    _say(f"{kind}: {name} ended: {error}")
+                _say(f"{kind}: {name} took {time.monotonic() - start:.0f} s")
+    return [table for tables in found.values() for table in tables], versions
 
 
 def _say(line: str) -> None:
@@ -129,10 +175,11 @@ def _machine() -> list[str]:
     ]
 
 
-def _run_facts(options: argparse.Namespace, seconds: float) -> list[str]:
+def _run_facts(options: argparse.Namespace, seconds: float, load: float) -> list[str]:
     servers = f"{options.processes} process(es) of {options.threads} threads"
     rounds = f"{options.rounds} rounds of {options.seconds:g} s, {options.connections} connections"
-    return [f"Run: {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {servers}, {rounds}, {seconds / 60:.1f} minutes in all"]
+    took = f"{seconds / 60:.1f} minutes in all, load average {load:.1f} before"
+    return [f"Run: {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {servers}, {rounds}, {took}"]
 
 
 def _document(facts: list[str], tables: list[Table]) -> str:
@@ -140,9 +187,10 @@ def _document(facts: list[str], tables: list[Table]) -> str:
     head = [
         "# Benchmarks",
         "",
-        "Written by `uv run --group benchmarks python -m tests.benchmarks --write`. Two servers of the same software,",
-        "number of processes and threads answer in turn from the same devices. Before a comparison, both answers",
-        "are compared. Figures of another machine are other ones; the ratios are what to compare.",
+        "Written by `uv run --group benchmarks python -m tests.benchmarks --write`. Where our server is compared with",
+        "a peer, both are the same server software with as many processes and threads, and answer in turn from the",
+        "same devices; before that, their answers are compared. A cell of a goal says the least or the most that the",
+        "figure before it may be, and whether it is met. Another machine has other figures; compare the ratios.",
         "",
         *(f"- {fact}" for fact in facts),
         "",

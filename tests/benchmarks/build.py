@@ -4,8 +4,13 @@ import argparse
 import json
 import logging
 import sys
+from typing import TYPE_CHECKING
 
 import django
+
+if TYPE_CHECKING:
+    from access.audit.events import Actor
+    from access.models import Tenant
 
 NAME = "benchmarks"  # of the tenant, its token and the author of its events
 SAMPLE = 1000  # devices whose ids are printed
@@ -17,23 +22,28 @@ def build(count: int) -> dict[str, object]:
 
     from access.audit.events import Actor
     from access.people.tenants import create_tenant
-    from access.permissions import catalogue
-    from access.tokens.lifecycle import create_token
     from tests.benchmarks.rows import analyze, documents, fill
 
     call_command("migrate", interactive=False, verbosity=0)
     actor = Actor.command(NAME)
     tenant = create_tenant(name="Accuhive", subdomain="accuhive", actor=actor)
-    tenant.calls_per_second, tenant.calls_per_hour = 1_000_000, 1_000_000_000
-    tenant.save(update_fields=["calls_per_second", "calls_per_hour"])
-    issued = create_token(
-        tenant=tenant, name=NAME, actor=actor, permissions=[permission.codename for permission in catalogue]
-    )
+    secret = unlimited_token(tenant, actor)
     fill(tenant, documents(count))
     analyze()
     step = max(1, count // SAMPLE)
     ids = tenant.devices.order_by("pk").values_list("uuid", flat=True)[::step]
-    return {"secret": issued.secret, "host": tenant.api_host, "devices": [str(id) for id in ids][:SAMPLE]}
+    return {"secret": secret, "host": tenant.api_host, "devices": [str(id) for id in ids][:SAMPLE]}
+
+
+def unlimited_token(tenant: "Tenant", actor: "Actor") -> str:
+    """The secret of a new token with every permission, after the limits of the tenant were raised."""
+    from access.permissions import catalogue
+    from access.tokens.lifecycle import create_token
+
+    tenant.calls_per_second, tenant.calls_per_hour = 1_000_000, 1_000_000_000
+    tenant.save(update_fields=["calls_per_second", "calls_per_hour"])
+    permissions = [permission.codename for permission in catalogue]
+    return create_token(tenant=tenant, name=NAME, actor=actor, permissions=permissions).secret
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import signal
 import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,6 +36,12 @@ class Databases(Protocol):
     def create(self, name: str) -> None:
         """An empty database, in place of the one that had the name."""
 
+    def copy(self, source: str, name: str) -> None:
+        """A copy of `source`, which no process may use meanwhile, in place of the database that had the name."""
+
+    def drop(self, name: str) -> None:
+        """Delete the database, if there is one."""
+
     def exists(self, name: str) -> bool: ...
 
     def url(self, name: str) -> str: ...
@@ -60,8 +66,16 @@ class Sqlite:
         return self._directory / f"{name}.sqlite3"
 
     def create(self, name: str) -> None:
-        for suffix in ("", "-wal", "-shm"):
-            self._file(name).with_name(f"{name}.sqlite3{suffix}").unlink(missing_ok=True)
+        self.drop(name)
+
+    def copy(self, source: str, name: str) -> None:
+        self.drop(name)
+        with closing(sqlite3.connect(self._file(source))) as there, closing(sqlite3.connect(self._file(name))) as here:
+            there.backup(here)  # with the part of it that is in the log
+
+    def drop(self, name: str) -> None:
+        for file in self._directory.glob(f"{name}.sqlite3*"):
+            file.unlink()
 
     def exists(self, name: str) -> bool:
         return self._file(name).exists()
@@ -70,11 +84,8 @@ class Sqlite:
         return f"sqlite:///{self._file(name)}"
 
     def texts(self, name: str, statement: str) -> Iterator[str]:
-        connection = sqlite3.connect(self._file(name))
-        try:
+        with closing(sqlite3.connect(self._file(name))) as connection:
             yield from (text for (text,) in connection.execute(statement))
-        finally:
-            connection.close()
 
     def pid(self) -> int | None:
         return None
@@ -128,9 +139,18 @@ class Postgresql:
         return psycopg.connect(host=str(self._directory), user="postgres", dbname=name, autocommit=True)
 
     def create(self, name: str) -> None:
+        self.drop(name)
+        with self._connect("postgres") as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+
+    def copy(self, source: str, name: str) -> None:
+        self.drop(name)
+        with self._connect("postgres") as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {source} STRATEGY file_copy")
+
+    def drop(self, name: str) -> None:
         with self._connect("postgres") as connection:
             connection.execute(f"DROP DATABASE IF EXISTS {name}")
-            connection.execute(f"CREATE DATABASE {name}")
 
     def exists(self, name: str) -> bool:
         with self._connect("postgres") as connection:

@@ -1,20 +1,19 @@
-"""The kept databases: one for each size of a fleet, and one of the peers with the same devices."""
+"""The kept databases: one for each size of a fleet, one with more content, and one of the peers with its devices."""
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.databases import Databases
+from tests.benchmarks.scripts import run_script
 from tests.benchmarks.servers import peer_environment, product_environment
 from tests.processes import ROOT
 
+LIST = "/api/v1/devices?limit=300"
 # Another content of these makes another fleet.
 SOURCES = (
     "access/migrations/*.py",
@@ -26,6 +25,7 @@ SOURCES = (
     "tests/benchmarks/build.py",
     "tests/benchmarks/rows.py",
 )
+PAGES_SOURCES = (*SOURCES, "tests/benchmarks/inside/pages.py")
 PEER_SOURCES = (*SOURCES, "tests/benchmarks/peers/models.py", "tests/benchmarks/peers/fill.py")
 
 
@@ -38,10 +38,7 @@ class Fleet:
     secret: str
     host: str
     devices: list[str]  # ids all over the fleet
-
-    @property
-    def name(self) -> str:
-        return f"fleet_{self.size}"
+    name: str
 
     @property
     def url(self) -> str:
@@ -50,6 +47,11 @@ class Fleet:
     @property
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.secret}", "Host": self.host}
+
+    @property
+    def paths(self) -> dict[str, list[str]]:
+        """The two calls that integrations make all day: one device, of many in turn, and a page of the list."""
+        return {"device": [f"/api/v1/devices/{id}" for id in self.devices], "list": [LIST]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +66,31 @@ def fleet(databases: Databases, size: int, directory: Path, say: Callable[[str],
     """The fleet of this size. It is built if it is not there, or if its sources have changed since."""
 
     def build(url: str) -> str:
-        return _python(product_environment(url, directory), "-m", "tests.benchmarks.build", str(size))
+        databases.create(name)
+        return run_script(product_environment(url, directory), "-m", "tests.benchmarks.build", str(size))
 
-    content = _kept(databases, f"fleet_{size}", SOURCES, directory, say, build)
-    return Fleet(size=size, databases=databases, **content)
+    content = _kept(databases, name := f"fleet_{size}", SOURCES, directory, say, build)
+    return Fleet(size=size, databases=databases, name=name, **content)
+
+
+@dataclass(frozen=True, slots=True)
+class PagesData:
+    """A fleet with tokens, events of the trail and rows of Prism beside. The measurements may add a few more."""
+
+    fleet: Fleet
+    token: str  # the id of one with every permission
+    blueprint: str
+
+
+def pages_data(fleet: Fleet, directory: Path, say: Callable[[str], None]) -> PagesData:
+    """The database with the content of large pages, made from a copy of the fleet."""
+
+    def build(url: str) -> str:
+        fleet.databases.copy(fleet.name, name)
+        return run_script(product_environment(url, directory), "-m", "tests.benchmarks.inside.pages")
+
+    content = _kept(fleet.databases, name := f"pages_{fleet.size}", PAGES_SOURCES, directory, say, build)
+    return PagesData(replace(fleet, name=name), **content)
 
 
 def peer_data(fleet: Fleet, directory: Path, say: Callable[[str], None]) -> PeerData:
@@ -75,8 +98,9 @@ def peer_data(fleet: Fleet, directory: Path, say: Callable[[str], None]) -> Peer
     databases, name = fleet.databases, f"peers_{fleet.size}"
 
     def build(url: str) -> str:
+        databases.create(name)
         records = databases.texts(fleet.name, "SELECT record_json FROM devices_device ORDER BY id")
-        return _python(peer_environment("token", url), "-m", "tests.benchmarks.peers.fill", lines=records)
+        return run_script(peer_environment("token", url), "-m", "tests.benchmarks.peers.fill", lines=records)
 
     return PeerData(databases.url(name), _kept(databases, name, PEER_SOURCES, directory, say, build))
 
@@ -89,7 +113,7 @@ def _kept(
     say: Callable[[str], None],
     build: Callable[[str], str],
 ) -> dict[str, Any]:
-    """What `build` printed as JSON when it filled the database; it is called where the database is not current."""
+    """What `build` printed as JSON when it made the database; it is called where the database is not current."""
     note, fingerprint = directory / f"{databases.kind}-{name}.json", _fingerprint(sources)
     if note.exists() and databases.exists(name):
         stored: dict[str, Any] = json.loads(note.read_text())
@@ -98,7 +122,6 @@ def _kept(
             return content
     note.unlink(missing_ok=True)
     start = time.monotonic()
-    databases.create(name)
     content = json.loads(build(databases.url(name)).splitlines()[-1])
     note.write_text(json.dumps({"fingerprint": fingerprint, "content": content}))
     say(f"{databases.kind}: built {name} in {time.monotonic() - start:.0f} s")
@@ -110,23 +133,3 @@ def _fingerprint(sources: Iterable[str]) -> str:
     for path in sorted(path for pattern in sources for path in ROOT.glob(pattern)):
         digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()
-
-
-def _python(environment: dict[str, str], *arguments: str, lines: Iterable[str] | None = None) -> str:
-    """Standard output of a script, which gets the lines on its standard input. Raises SystemExit with its messages."""
-    with subprocess.Popen(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        env=os.environ | environment,
-        stdin=subprocess.DEVNULL if lines is None else subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        if process.stdin is not None and lines is not None:
-            process.stdin.writelines(f"{line}\n" for line in lines)
-            process.stdin.close()
-        output = process.stdout.read()
-    if process.returncode:
-        raise SystemExit(f"{' '.join(arguments)} ended with {process.returncode}; its messages stand above.")
-    return output

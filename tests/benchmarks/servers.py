@@ -69,6 +69,7 @@ class Running:
     port: int
     pid: int
     processes: int
+    log: Path
 
     def cpu_seconds(self) -> float:
         """The processor's time of all its processes so far, in seconds."""
@@ -76,8 +77,17 @@ class Running:
 
     def memory(self) -> float:
         """Resident memory of a server process, in megabytes: the mean of those that serve."""
-        sizes = sorted((_resident(pid) for pid in descendants(self.pid)[1:]), reverse=True)[: self.processes]
-        return sum(sizes) / len(sizes)
+        serving = self._serving()
+        return sum(map(resident, serving)) / len(serving)
+
+    def open_files(self) -> float:
+        """The open files and connections of a server process: the mean of those that serve."""
+        serving = self._serving()
+        return sum(map(open_files, serving)) / len(serving)
+
+    def _serving(self) -> list[int]:
+        """The largest processes: beside those that serve there are small ones."""
+        return sorted(descendants(self.pid)[1:], key=resident, reverse=True)[: self.processes]
 
 
 @contextmanager
@@ -107,6 +117,20 @@ def _started(
     arguments: Sequence[str], environment: dict[str, str], directory: Path, port: int, processes: int
 ) -> Iterator[Running]:
     log = directory / f"server-{port}.log"
+    with running(arguments, environment, log) as process:
+
+        def answers() -> bool:
+            if process.poll() is not None:
+                raise SystemExit(f"A server did not start: {log.read_text()[-3000:]}")
+            return status(port) is not None
+
+        wait_for(answers, START)
+        yield Running(port, process.pid, processes, log)
+
+
+@contextmanager
+def running(arguments: Sequence[str], environment: dict[str, str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """A process of Python inside the block, which writes its messages into the file."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*ENDS_WITH_US, "TERM", sys.executable, *arguments],
@@ -117,15 +141,8 @@ def _started(
             stderr=output,
             process_group=0,
         )
-
-    def answers() -> bool:
-        if process.poll() is not None:
-            raise SystemExit(f"A server did not start: {log.read_text()[-3000:]}")
-        return status(port) is not None
-
     try:
-        wait_for(answers, START)
-        yield Running(port, process.pid, processes)
+        yield process
     finally:
         process.terminate()
         try:
@@ -173,9 +190,17 @@ def _ticks(pid: int, *, ended: bool) -> int:
     return sum(map(int, fields[11 : 15 if ended else 13]))
 
 
-def _resident(pid: int) -> float:
+def resident(pid: int) -> float:
+    """Resident memory of a process, in megabytes."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     except OSError:
         return 0.0
     return pages * os.sysconf("SC_PAGE_SIZE") / 1_000_000
+
+
+def open_files(pid: int) -> int:
+    try:
+        return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return 0

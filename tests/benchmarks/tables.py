@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
+MET, MISSED = "met", "missed"
+
 
 @dataclass(slots=True)
 class Table:
@@ -27,6 +29,17 @@ class Table:
         )
 
 
+def summary(tables: Sequence[Table]) -> Table:
+    """How many goals of each table are met."""
+    found = Table("Goals", ("table", "met", "missed"))
+    for table in tables:
+        cells = [cell for row in table.rows for cell in row]
+        met, missed = (sum(cell.endswith(word) for cell in cells) for word in (f": {MET}", f": {MISSED}"))
+        if met or missed:
+            found.rows.append((table.title, str(met), str(missed)))
+    return found
+
+
 def spread(values: Sequence[float]) -> str:
     """The median, and the lowest and the highest value: `4.1 (3.9 to 4.4)`."""
     return f"{short(median(values))} ({short(min(values))} to {short(max(values))})"
@@ -44,4 +57,4 @@ def against(value: float, goal: float | None, *, least: bool) -> str:
     if goal is None:
         return "-"
     reached = value >= goal if least else value <= goal
-    return f"{'≥' if least else '≤'} {goal:g}: {'met' if reached else 'missed'}"
+    return f"{'≥' if least else '≤'} {goal:g}: {MET if reached else MISSED}"
