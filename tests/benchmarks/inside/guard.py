@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from statistics import median
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from tests.benchmarks.inside import answer, start
 
@@ -53,8 +52,7 @@ def _token(tenant: "Tenant") -> Any:
     from access.permissions import catalogue
     from access.tokens.authentication import LiveToken
 
-    permissions = frozenset(permission.codename for permission in catalogue)
-    return LiveToken(id=UUID(int=0), name="", permissions=permissions, tenant=tenant, trial=True)
+    return LiveToken.for_trial(tenant, [permission.codename for permission in catalogue])
 
 
 def _many(make: Callable[[], Any]) -> list[Any]:
