@@ -93,7 +93,8 @@ class DeviceFilter(ListFilter):
             commands = self.tenant.device_commands.filter(condition).order_by()
             devices = devices.filter(pk__in=commands.values("device"))
         if fields.get("tag"):
-            devices = devices.filtered({"tag_id": fields["tag"].uuid})
+            tagged = Device.tags.through.objects.filter(tag=fields["tag"])
+            devices = devices.filter(pk__in=tagged.values("device"))
         if fields.get("seen"):
             devices = devices.filter(pk__in=everything.filter(_seen(fields["seen"])).values("pk"))
         if text := fields.get("q"):
