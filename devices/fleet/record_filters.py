@@ -22,12 +22,18 @@ class Condition:
     """A filter with its value.
 
     `test` asks one device, the row `d`. `keys` is a SELECT of the primary keys of all devices that match, by an index;
-    `sorted` says that this index has them in their order.
+    `sorted` says that this index has them in their order, or several SELECTs of them that a UNION merges.
     """
 
     test: Part
     keys: Part
     sorted: bool = False
+
+    @property
+    def counted(self) -> Part:
+        """`keys` as they are counted fastest: SQLite merges several SELECTs only where they are to be sorted."""
+        source, parameters = self.keys
+        return (f"{source} ORDER BY id" if UNION in source else source), parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,7 @@ TERMS: Mapping[str, Sequence[str]] = {
 NULLABLE = {"d.last_check_in"}
 
 CROSS = {"sqlite": "CROSS JOIN", "postgresql": "JOIN"}
+UNION = " UNION "
 MERGED = 50  # tags whose devices are merged; SQLite makes no SELECT of more than 500
 HEXADECIMAL = {"sqlite": "uuid", "postgresql": "REPLACE(uuid::text, '-', '')"}
 CONTAINS = {
@@ -173,7 +180,7 @@ def _tag(column: str) -> Callable[[int, Any], Condition | None]:
             return Condition(
                 (exists, found), (f"SELECT DISTINCT t.device_id AS id FROM devices_device_tags t WHERE {among}", found)
             )
-        keys = " UNION ".join(["SELECT device_id AS id FROM devices_device_tags WHERE tag_id = %s"] * len(found))
+        keys = UNION.join(["SELECT device_id AS id FROM devices_device_tags WHERE tag_id = %s"] * len(found))
         return Condition((exists, found), (keys, found), sorted=True)
 
     return condition

@@ -99,8 +99,7 @@ def filtered_record_page(
     if not names and len(matching) == 1 and matching[0].sorted:
         source, parameters = matching[0].keys
         page = f"{source} ORDER BY id LIMIT %s OFFSET %s"
-        # The order lets SQLite merge several tags, instead of collecting their devices.
-        return _records(tenant_id, order, page, *parameters, limit, offset), _count(f"{source} ORDER BY id", parameters)
+        return _records(tenant_id, order, page, *parameters, limit, offset), _count(*matching[0].counted)
     few = _few(matching)
     if few is None:
         keys, total = _page_of_many(tenant_id, order, matching, limit, offset)
