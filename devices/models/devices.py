@@ -156,8 +156,8 @@ class Device(models.Model):
             models.Index("tenant", Upper("mac_address"), name="device_mac_upper"),
             NullsFirstIndex("tenant", F("last_check_in").asc(nulls_first=True), "id", name="device_last_check_in"),
             models.Index(fields=["tenant", "name", "id"], name="device_name"),
-            # For a search, which reads the texts of all devices of the tenant.
-            models.Index(fields=["tenant", "search_text"], name="device_search"),
+            # For a search, which reads the texts of all devices of the tenant, and finds their keys here.
+            models.Index(fields=["tenant", "search_text", "id"], name="device_search"),
             models.Index(fields=["tenant", "model", "id"], name="device_model"),
             models.Index(fields=["tenant", "blueprint_label", "id"], name="device_blueprint_label"),
             models.Index(fields=["tenant", "user_label", "id"], name="device_user_label"),
