@@ -22,7 +22,7 @@ class AccessConfig(AppConfig):
         from access.sign_in import trail
         from access.sign_in.upkeep import clear_attempts, clear_sessions
         from access.tasks.schedules import register_schedule
-        from access.tasks.upkeep import optimize_database, prune_tasks
+        from access.tasks.upkeep import optimize_database, prune_tasks, refresh_after_migrations
         from access.tokens.networks import prune_networks
         from access.tokens.reminders import remind_of_expiries
         from access.tokens.usage import forget_uses
@@ -39,6 +39,7 @@ class AccessConfig(AppConfig):
         events.publishers.append(publish_event)
         pre_migrate.connect(lift_limits, sender=self)
         post_migrate.connect(restore_limits, sender=self)
+        post_migrate.connect(refresh_after_migrations, sender=self)
         register_schedule("clear-sessions", clear_sessions, every=timedelta(days=1))
         register_schedule("clear-attempts", clear_attempts, every=timedelta(hours=1))
         register_schedule("prune-tasks", prune_tasks, every=timedelta(days=1))

@@ -4,7 +4,7 @@ Django takes longer to make the SQL of a queryset than the database takes to loo
 test that it gives the rows of its queryset by the same plan."""
 
 from datetime import UTC, datetime
-from functools import cache
+from functools import lru_cache
 from time import perf_counter
 from typing import Any
 
@@ -60,6 +60,6 @@ def _fetch(database: Any, sql: str, parameters: tuple[Any, ...]) -> list[tuple[A
     return rows
 
 
-@cache
+@lru_cache(1000)  # a caller chooses the filters of a list, and so one of many statements
 def _for_sqlite(sql: str) -> str:
     return sql.replace("%s", "?")

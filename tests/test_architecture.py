@@ -103,7 +103,6 @@ UNSCOPED = {
     "devices/management/commands/check_records.py": {"Device": "proves the records of every tenant"},
     "devices/management/commands/quickstart.py": {"Administrator": "makes the operator, who has no tenant"},
     "devices/api/idempotency.py": {"IdempotentCall": "forgets calls by their age alone"},
-    "devices/fleet/record_pages.py": {"Device": "fetches a page by the primary keys that it found in the tenant"},
     "devices/imports/devices.py": {"Fleet": "counts in the row that the tenant's fleet was just read from"},
     "devices/files/downloads.py": {"StoredFile": "the signed key says whose it is; it is unique across tenants"},
     "devices/files/uploads.py": {"StoredFile": "the signed key says whose it is; it is unique across tenants"},

@@ -1,6 +1,9 @@
 """What the queue and the database need now and then."""
 
-from django.db import connection, transaction
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS, connection, transaction
 from django.tasks import TaskResultStatus
 from django_tasks_db.models import DBTaskResult
 
@@ -40,6 +43,12 @@ def prune_tasks() -> None:
 def optimize_database() -> None:
     """Refresh the statistics that SQLite chooses its plans by. Harmless when it runs twice."""
     refresh_statistics()
+
+
+def refresh_after_migrations(using: str, plan: Sequence[Any] = (), **kwargs: Any) -> None:
+    """After migrations, if there were any. With statistics of some indexes of a table alone, SQLite chooses badly."""
+    if plan and using == DEFAULT_DB_ALIAS:
+        refresh_statistics()
 
 
 def refresh_statistics() -> None:

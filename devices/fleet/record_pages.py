@@ -1,15 +1,17 @@
 """Reading prepared records: the two SELECTs that integrations run all day, and their filtered form."""
 
 import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
+import orjson
 from django.db import connection
-from django.db.models import Count, Subquery
-from django.db.models.functions import Coalesce
 
 from access import sql
+from devices.fleet.record_filters import Condition, Order, Part, conditions, order_of
 from devices.fleet.records import with_last_check_in
-from devices.models.devices import Device, DeviceQuerySet, Fleet
+from devices.models.devices import Device
 
 ONE = """
 SELECT record_json, last_check_in, at
@@ -43,6 +45,19 @@ if sqlite3.sqlite_version_info < (3, 44):
     # It joins records as it finds them: by primary key, because it looks them up by that.
     JOINED = JOINED.replace(", ',' ORDER BY id", "")
 
+# ruff: noqa: S608 - each part of a statement is a constant of ours
+
+FEW = 3000  # matches that are sorted after they were found; of more, the first ones are looked for in their order
+WALKED = 10_000  # devices that are tested for that at least, before all matches are sorted after all
+# The columns that a condition asks about. Without the record, SQLite copies some ten bytes for each of them.
+TESTED = (
+    "d.id, d.uuid, d.name, d.serial_number, d.model, d.platform, d.os_version, d.asset_tag, d.blueprint_id, d.user_id, "
+    "d.mac_address, d.filevault_enabled"
+)
+# PostgreSQL must not know of a limit: it would read all devices, and hope to find the first matches soon.
+LAZY = {"sqlite": "{0}", "postgresql": "WITH found AS MATERIALIZED ({0}) SELECT id FROM found"}
+AMONG = {"sqlite": "IN (SELECT value FROM JSON_EACH(%s))", "postgresql": "= ANY(%s)"}
+
 
 def record_of(tenant_id: int, uuid: UUID) -> str:
     """The prepared record of one device, with its newest contact as the last check-in. Raises Device.DoesNotExist."""
@@ -64,13 +79,120 @@ def record_page(tenant_id: int, *, limit: int, offset: int) -> tuple[str | bytes
         return b"[%b]" % (joined or b""), total or 0
     if rows := sql.rows(NEAR if offset <= NEAREST else FAR, *parameters):
         return f"[{','.join(record for record, _ in rows)}]", rows[0][1] or 0
-    return "[]", Fleet.objects.filter(tenant=tenant_id).values_list("device_count", flat=True).first() or 0
+    return "[]", _fleet_size(tenant_id)
 
 
-def filtered_record_page(devices: DeviceQuerySet, *, limit: int, offset: int) -> tuple[str, int]:
-    """A page of `devices`, in their order, as a JSON array of prepared records, and how many those are in all."""
-    total = devices.order_by().values("tenant").annotate(n=Count("pk")).values("n")
-    # The outer query knows the page's primary keys and nothing of the filters, which PostgreSQL would test again.
-    page = Device.objects.filter(pk__in=devices.values("pk")[offset : offset + limit]).order_by(*devices.query.order_by)
-    rows = list(page.annotate(total=Coalesce(Subquery(total), 0)).values_list("record_json", "total"))
-    return f"[{','.join(record for record, _ in rows)}]", rows[0][1] if rows else devices.order_by().count()
+def filtered_record_page(
+    tenant_id: int, filters: Mapping[str, Any], names: Sequence[str], *, limit: int, offset: int
+) -> tuple[str | bytes, int]:
+    """A page of the devices that match, in the order of `names`, and the number of all that match.
+
+    `record_filters` has the filters and the names. A planner does not know how many devices contain a text, and sorts
+    many of them, or looks for few along the whole of an index. So the first matches are counted before the rest.
+    """
+    order, matching = order_of(names), conditions(tenant_id, filters)
+    if matching is None:
+        return "[]", 0
+    if not matching:
+        page = f"SELECT d.id FROM {order.tables} WHERE {order.tenant} = %s ORDER BY {order.terms} LIMIT %s OFFSET %s"
+        return _records(tenant_id, order, page, tenant_id, limit, offset), _fleet_size(tenant_id)
+    if not names and len(matching) == 1 and matching[0].sorted:
+        source, parameters = matching[0].keys
+        page = f"{source} ORDER BY id LIMIT %s OFFSET %s"
+        return _records(tenant_id, order, page, *parameters, limit, offset), _count(*matching[0].counted)
+    few = _few(matching)
+    if few is None:
+        keys, total = _page_of_many(tenant_id, order, matching, limit, offset)
+        return _records_of(tenant_id, order, keys), total
+    if names:
+        among = f"d.id {AMONG[connection.vendor]}"
+        page = f"SELECT d.id FROM {order.tables} WHERE {among} ORDER BY {order.terms} LIMIT %s OFFSET %s"
+        return _records(tenant_id, order, page, _set(few), limit, offset), len(few)
+    return _records_of(tenant_id, order, sorted(few)[offset : offset + limit]), len(few)
+
+
+def _few(matching: Sequence[Condition]) -> list[int] | None:
+    """The keys of all devices that match, if one of the conditions is met by no more than FEW."""
+    for condition in matching:
+        source, parameters = condition.keys
+        keys = _keys(f"{LAZY[connection.vendor].format(source)} LIMIT %s", *parameters, FEW + 1)
+        if len(keys) <= FEW:
+            tests, parameters = _tests([other for other in matching if other is not condition])
+            among = f"SELECT d.id FROM devices_device d WHERE d.id {AMONG[connection.vendor]}{tests}"
+            return _keys(among, _set(keys), *parameters) if tests and keys else keys
+    return None
+
+
+def _page_of_many(
+    tenant_id: int, order: Order, matching: Sequence[Condition], limit: int, offset: int
+) -> tuple[list[int], int]:
+    """The keys of a page, and the number of all that match."""
+    tests, parameters = _tests(matching)
+    if len(matching) == 1:
+        source, every = matching[0].keys
+    else:
+        source, every = f"SELECT d.id FROM devices_device d WHERE d.tenant_id = %s{tests}", [tenant_id, *parameters]
+    total = _count(source, every)
+    wanted = min(limit, total - offset)
+    if wanted <= 0:
+        return [], total
+    # So many devices stand before the end of the page, if those that match are spread evenly over the order.
+    expected = (offset + wanted) * _fleet_size(tenant_id) // total
+    if 2 * expected < total:
+        walk = f"SELECT {TESTED} FROM {order.tables} WHERE {order.tenant} = %s ORDER BY {order.terms} LIMIT %s"
+        page = f"SELECT d.id FROM ({walk}) d WHERE 1 = 1{tests} LIMIT %s OFFSET %s"
+        keys = _keys(page, tenant_id, max(2 * expected, WALKED), *parameters, limit, offset)
+        if len(keys) == wanted:
+            return keys, total
+    found = f"WITH d AS MATERIALIZED ({source}) SELECT d.id FROM d"
+    if order.terms != "d.id":
+        found = f"SELECT d.id FROM {order.tables} WHERE d.id IN ({source})"
+    return _keys(f"{found} ORDER BY {order.terms} LIMIT %s OFFSET %s", *every, limit, offset), total
+
+
+def _tests(matching: Sequence[Condition]) -> Part:
+    tests = [condition.test for condition in matching]
+    return "".join(f" AND {test}" for test, _ in tests), [value for _, values in tests for value in values]
+
+
+def _count(source: str, parameters: Sequence[Any]) -> int:
+    ((total,),) = sql.rows(f"SELECT COUNT(*) FROM ({source}) found", *parameters)
+    return int(total)
+
+
+def _keys(source: str, *parameters: Any) -> list[int]:
+    """The keys that a SELECT finds, in its order, fetched as one value: see JOINED."""
+    if connection.vendor == "sqlite":
+        ((keys,),) = sql.rows(f"SELECT JSON_GROUP_ARRAY(id) FROM ({source})", *parameters)
+        found: list[int] = orjson.loads(keys)
+        return found
+    ((keys,),) = sql.rows(f"SELECT ARRAY_AGG(id) FROM ({source}) found", *parameters)
+    return keys or []
+
+
+def _set(keys: Sequence[int]) -> Any:
+    return orjson.dumps(keys).decode() if connection.vendor == "sqlite" else list(keys)
+
+
+def _records_of(tenant_id: int, order: Order, keys: Sequence[int]) -> str | bytes:
+    if not keys:
+        return "[]"
+    return _records(tenant_id, order, f"SELECT id FROM devices_device WHERE id {AMONG[connection.vendor]}", _set(keys))
+
+
+def _records(tenant_id: int, order: Order, page: str, *parameters: Any) -> str | bytes:
+    """The records of the devices whose keys `page` selects, in order, as a JSON array."""
+    # The plus keeps the tenant, which is a check and finds no device, from the choice of an index.
+    records = (
+        f"SELECT d.record_json FROM {order.tables} WHERE d.id IN ({page}) AND +d.tenant_id = %s ORDER BY {order.terms}"
+    )
+    if connection.vendor == "sqlite":
+        joined = f"SELECT CAST(GROUP_CONCAT(record_json, ',') AS BLOB) FROM ({records})"
+        ((text,),) = sql.rows(joined, *parameters, tenant_id)
+        return b"[%b]" % (text or b"")
+    return f"[{','.join(record for (record,) in sql.rows(records, *parameters, tenant_id))}]"
+
+
+def _fleet_size(tenant_id: int) -> int:
+    rows = sql.rows("SELECT device_count FROM devices_fleet WHERE tenant_id = %s", tenant_id)
+    return rows[0][0] if rows else 0

@@ -78,6 +78,9 @@ class Blueprint(models.Model):
             models.UniqueConstraint(
                 fields=["tenant", "uuid"], name="blueprint_uuid", condition=models.Q(deleted_at=None)
             ),
+            # For the devices in the order of their Blueprints' ids. It restricts nothing: SQLite keeps the order of the
+            # devices of each Blueprint only behind an index that is unique.
+            models.UniqueConstraint(fields=["tenant", "uuid", "id"], name="blueprint_order"),
             models.UniqueConstraint(fields=["link_key"], name="blueprint_link_key", condition=~models.Q(link_key="")),
         ]
         indexes = [models.Index(fields=["tenant", "name"], name="blueprint_name")]

@@ -51,7 +51,10 @@ class User(models.Model):
     department = models.CharField(max_length=255, null=True, blank=True)
     job_title = models.CharField(max_length=255, null=True, blank=True)
     deprecated_user_id = models.CharField(max_length=20, blank=True)
-    integration = models.ForeignKey(DirectoryIntegration, on_delete=models.PROTECT, related_name="users")
+    # No index of its own: `user_of_integration` begins with it.
+    integration = models.ForeignKey(
+        DirectoryIntegration, on_delete=models.PROTECT, related_name="users", db_index=False
+    )
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -62,6 +65,10 @@ class User(models.Model):
         indexes = [
             models.Index(fields=["tenant", "email"], name="user_email"),
             models.Index(fields=["tenant", "-created_at", "-id"], name="user_newest"),
+            models.Index(fields=["integration", "-created_at", "-id"], name="user_of_integration"),
+            models.Index(
+                fields=["tenant", "-created_at", "-id"], condition=models.Q(archived=True), name="user_archived"
+            ),
             # The orders of the list of users.
             models.Index(fields=["tenant", "name", "id"], name="user_name"),
             models.Index("tenant", OrEmpty("department"), "id", name="user_department"),

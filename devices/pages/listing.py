@@ -73,6 +73,9 @@ def listing[M: Model](
             total = min(total, COUNTED)
         else:  # sorting a few known keys is cheaper than a second search
             matches = rows.filter(pk__in=keys).order_by(*matches.query.order_by)
+        elif not capped:
+            # They are found first and sorted: in the order of an index, the first of them may be far away.
+            matches = rows.filter(pk__in=matches.order_by().values("pk")).order_by(*matches.query.order_by)
     page = page_number(number)
     if not capped:
         page = min(page, max(-(-total // PER_PAGE), 1))

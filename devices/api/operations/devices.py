@@ -7,13 +7,12 @@ from devices.api.identity import ApiRequest
 from devices.api.pagination import LIST_HEADERS, list_headers, page_links
 from devices.api.rendering import json_text
 from devices.api.routing import Doc, Router
-from devices.api.schemas.devices import ORDERINGS, DeviceOut, DeviceQuery, DeviceUpdate
+from devices.api.schemas.devices import DeviceOut, DeviceQuery, DeviceUpdate
 from devices.api.sections import DEVICE_INFORMATION
 from devices.fleet import devices as services
 from devices.fleet.contact import show_newest_contact
 from devices.fleet.record_pages import filtered_record_page, record_of, record_page
 from devices.inventory.details import details
-from devices.models import Blueprint
 
 router = Router(DEVICE_INFORMATION)
 
@@ -33,13 +32,8 @@ def list_devices(request: ApiRequest, query: DeviceQuery) -> HttpResponse:
         records, total = record_page(request.token.tenant_id, limit=limit, offset=offset)
     else:
         filters = query.model_dump(exclude_none=True, exclude={"limit", "offset", "ordering"})
-        if query.blueprint_id is not None:
-            named = Blueprint.with_deleted.filter(tenant=request.tenant).identified(query.blueprint_id)
-            filters["blueprint_id"] = list(named.values_list("pk", flat=True))
         names = [name.strip() for name in (query.ordering or "").split(",") if name.strip()]
-        columns = ["-" * name.startswith("-") + ORDERINGS[name.removeprefix("-")] for name in names]
-        found = request.tenant.devices.filtered(filters).sorted_by(columns)
-        records, total = filtered_record_page(found, limit=limit, offset=offset)
+        records, total = filtered_record_page(request.token.tenant_id, filters, names, limit=limit, offset=offset)
     headers = list_headers(total, limit, page_links(request, query, total))
     return json_text(records, headers)
 

@@ -23,10 +23,13 @@ def list_users(request: ApiRequest, query: UserQuery) -> CursorPage[UserOut]:
     conditions: dict[str, Any] = {
         "email__icontains": query.email,
         "uuid": query.id,
-        "integration__uuid": query.integration_id,
         "archived": query.archived,
     }
     users = request.tenant.users.filter(**{name: value for name, value in conditions.items() if value is not None})
+    if query.integration_id is not None:
+        # As a known key, so that its users come from their index in order.
+        named = request.tenant.directory_integrations.filter(uuid=query.integration_id).first()
+        users = users.filter(integration=named) if named else users.none()
     return cursor_page(
         request,
         users.counted().select_related("integration"),

@@ -4,21 +4,9 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
 
 from devices.api.pagination import LimitOffset
+from devices.fleet.record_filters import TERMS
 from devices.inputs import Body, Listed, Name
 from devices.models import Platform
-
-ORDERINGS = {
-    "asset_tag": "asset_tag",
-    "blueprint_id": "blueprint__uuid",
-    "device_id": "uuid",
-    "device_name": "name",
-    "last_check_in": "last_check_in",
-    "model": "model",
-    "platform": "platform",
-    "os_version": "os_version",
-    "serial_number": "serial_number",
-    "user": "user__name",
-}
 
 
 def _platform(value: str) -> str:
@@ -28,8 +16,8 @@ def _platform(value: str) -> str:
 def _ordering(value: str) -> str:
     # A comma too many names nothing, as in the public API's framework.
     names = [name.strip() for name in value.split(",") if name.strip()]
-    if unknown := [name for name in names if name.removeprefix("-") not in ORDERINGS]:
-        raise ValueError(f'"{unknown[0]}" is not one of {", ".join(ORDERINGS)}.')
+    if unknown := [name for name in names if name.removeprefix("-") not in TERMS]:
+        raise ValueError(f'"{unknown[0]}" is not one of {", ".join(TERMS)}.')
     return value
 
 
@@ -59,7 +47,7 @@ class DeviceQuery(LimitOffset):
     ordering: Annotated[str, BeforeValidator(_ordering)] | None = Field(
         default=None,
         description="Columns to sort by, separated by commas, descending with a `-` before the name: "
-        f"{', '.join(ORDERINGS)}.",
+        f"{', '.join(TERMS)}.",
     )
     os_version: str | None = Field(
         default=None, description="Devices whose OS version contains this text; case is ignored."

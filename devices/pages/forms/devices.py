@@ -76,32 +76,34 @@ class DeviceFilter(ListFilter):
         self.fields["tag"].queryset = self.tenant.tags.order_by("name")  # type: ignore[attr-defined]
 
     def matching(self) -> DeviceQuerySet:
-        """The matching devices. Each condition is a set of keys, so that each uses its own index."""
+        """The matching devices. Of several conditions, each is a set of keys, so that each uses its own index.
+
+        One alone is a condition: in the order of an index, the first page of many matches is found at once.
+        """
         everything: DeviceQuerySet = self.tenant.devices.order_by()
         devices, fields = everything, self.cleaned_data
-        for name in ("platform", "blueprint"):
-            if fields.get(name):
-                devices = devices.filter(pk__in=everything.filter(**{name: fields[name]}).values("pk"))
+        alone = len(self.narrowing) == 1
+        tests = [Q(**{name: fields[name]}) for name in ("platform", "blueprint") if fields.get(name)]
         if version := fields.get("os"):
-            devices = devices.filter(pk__in=everything.filter(os_version=version).values("pk"))
+            tests.append(Q(os_version=version))
         if fields.get("encryption"):
-            macs = everything.filter(platform=Platform.MAC, filevault_enabled=ENCRYPTION[fields["encryption"]])
-            devices = devices.filter(pk__in=macs.values("pk"))
+            tests.append(Q(platform=Platform.MAC, filevault_enabled=ENCRYPTION[fields["encryption"]]))
+        if fields.get("seen"):
+            tests.append(_seen(fields["seen"]))
+        for test in tests:
+            matches = everything.filter(test)
+            devices = matches if alone else devices.filter(pk__in=matches.values("pk"))
         if fields.get("commands"):
             waits = fields["commands"] == "waiting"
             condition = waiting_commands() if waits else failed_commands(timezone.now())
             commands = self.tenant.device_commands.filter(condition).order_by()
             devices = devices.filter(pk__in=commands.values("device"))
         if fields.get("tag"):
-            devices = devices.filtered({"tag_id": fields["tag"].uuid})
-        if fields.get("seen"):
-            devices = devices.filter(pk__in=everything.filter(_seen(fields["seen"])).values("pk"))
+            tagged = Device.tags.through.objects.filter(tag=fields["tag"])
+            devices = devices.filter(pk__in=tagged.values("device"))
         if text := fields.get("q"):
-            # A search alone is a condition: in the order of an index, the first page of many matches is found at once.
-            alone = self.narrowing.keys() == {"q"}
-            devices = (
-                devices.with_words(text) if alone else devices.filter(pk__in=everything.with_words(text).values("pk"))
-            )
+            matches = everything.with_words(text)
+            devices = matches if alone else devices.filter(pk__in=matches.values("pk"))
         return devices
 
 

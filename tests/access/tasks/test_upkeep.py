@@ -4,7 +4,9 @@ import sqlite3
 from datetime import timedelta
 
 import pytest
+from django.core.management.sql import emit_post_migrate_signal
 from django.db import connection
+from django.db.migrations import Migration
 from django.tasks import TaskResultStatus
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
@@ -62,3 +64,14 @@ def test_statistics_reach_connections_that_are_open() -> None:
         # An open connection reads the statistics with the schema, and both again when this number changes.
         assert server.execute("PRAGMA schema_version").fetchone() != before
     server.close()
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize(("plan", "refreshed"), [([(Migration("0001", "access"), False)], True), ([], False)])
+def test_migrations_refresh_the_statistics(plan: list[tuple[Migration, bool]], refreshed: bool) -> None:
+    CountedAttempt.objects.create(key="new", at=timezone.now())
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS sqlite_stat1")
+        emit_post_migrate_signal(verbosity=0, interactive=False, db="default", plan=plan)
+        cursor.execute("SELECT COUNT(*) FROM sqlite_master WHERE name = 'sqlite_stat1'")
+        assert cursor.fetchone() == (refreshed,)

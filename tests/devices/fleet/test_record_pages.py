@@ -8,7 +8,7 @@ from django.db.models import Func, QuerySet, Subquery, TextField
 
 from access.models import Tenant
 from devices.fleet import record_pages
-from devices.fleet.record_pages import record_of, record_page
+from devices.fleet.record_pages import filtered_record_page, record_of, record_page
 from devices.models import Device, Fleet
 from tests import plans
 from tests.factories.devices import BlueprintFactory, DeviceFactory
@@ -90,6 +90,42 @@ def test_a_page_is_the_records_of_the_tenant_in_order(
         records, total = record_page(tenant.pk, limit=limit, offset=offset)
         assert total == 40
         assert json.loads(records) == [json.loads(device.record_json) for device in page(tenant, limit, offset)]
+
+
+@pytest.mark.parametrize("walked", [0, 10_000])
+@pytest.mark.parametrize("place", [range(20, 40), range(20), range(0, 40, 2)], ids=["last", "first", "all over"])
+@pytest.mark.parametrize(
+    ("names", "order"),
+    [
+        ([], ["pk"]),
+        (["device_name"], ["name", "pk"]),
+        (["-device_name"], ["-name", "-pk"]),
+        (["-platform"], ["-platform", "-pk"]),
+        (["blueprint_id", "-serial_number"], ["blueprint__uuid", "-serial_number", "-pk"]),
+    ],
+    ids=str,
+)
+def test_a_page_of_many_that_match(
+    names: list[str],
+    order: list[str],
+    place: range,
+    walked: int,
+    fleets: list[Tenant],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are looked for in the order, and sorted where they are far behind."""
+    monkeypatch.setattr(record_pages, "FEW", 0)
+    monkeypatch.setattr(record_pages, "WALKED", walked)
+    for tenant in fleets:
+        keys = list(tenant.devices.order_by("pk").values_list("pk", flat=True))
+        tenant.devices.filter(pk__in=[keys[index] for index in place]).update(model="Found")
+        matches = tenant.devices.filter(model="Found").order_by(*order)
+        for limit, offset in ((2, 0), (2, 5), (10, 18), (10, 30)):
+            records, total = filtered_record_page(
+                tenant.pk, {"model": "FOUND", "platform": "Mac"}, names, limit=limit, offset=offset
+            )
+            expected = [json.loads(device.record_json) for device in matches[offset : offset + limit]]
+            assert (json.loads(records), total) == (expected, 20)
 
 
 def test_one_record_of_another_tenant_is_not_there(fleets: list[Tenant]) -> None:

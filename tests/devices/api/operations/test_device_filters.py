@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from devices.fleet import record_pages
 from tests.types import Call, IssuedApiToken, IssueToken
 
 pytestmark = pytest.mark.slow
@@ -68,7 +69,7 @@ def listed(api: Call, token: IssuedApiToken) -> Callable[[str], list[str]]:
         ("ordering=,%20,-device_name", "gamma delta beta alpha"),
         ("ordering=last_check_in", "beta alpha delta gamma"),
         ("ordering=-last_check_in", "gamma delta alpha beta"),
-        ("ordering=-user", "beta alpha gamma delta"),
+        ("ordering=-user", "beta alpha delta gamma"),
         ("ordering=user", "gamma delta alpha beta"),
         ("ordering=platform,-os_version", "delta alpha beta gamma"),
         ("ordering=platform%20,%20-os_version", "delta alpha beta gamma"),
@@ -76,7 +77,16 @@ def listed(api: Call, token: IssuedApiToken) -> Callable[[str], list[str]]:
         ("ordering=device_name&limit=2&offset=1", "beta delta"),
     ],
 )
-def test_filters_and_orders(query: str, names: str, listed: Callable[[str], list[str]], mixed: dict[str, Any]) -> None:
+@pytest.mark.parametrize("few", [0, 3000], ids=["many match", "few match"])
+def test_filters_and_orders(
+    few: int,
+    query: str,
+    names: str,
+    listed: Callable[[str], list[str]],
+    mixed: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(record_pages, "FEW", few)
     assert listed(query.format(**mixed)) == names.split()
 
 
