@@ -44,11 +44,11 @@ def calls(tenant: "Tenant") -> Iterator[dict[str, str]]:
 
     Raises SystemExit for a filter without a row in COLUMNS.
     """
-    from devices.api.schemas.devices import ORDERINGS, DeviceQuery
+    from devices.fleet.record_filters import TERMS, DeviceQuery
 
     for name, field in DeviceQuery.model_fields.items():
         if name == "ordering":
-            for column in ORDERINGS:
+            for column in TERMS:
                 yield _call(column, "ordering", "ascending", {name: column})
                 yield _call(column, "ordering", "descending", {name: f"-{column}"})
         elif name not in PAGE:
