@@ -17,6 +17,7 @@ from devices.imports.errors import RowError
 from devices.imports.models import Person
 from devices.imports.rows import BlueprintRef
 from devices.models import Blueprint, DirectoryIntegration, Tag, User
+from devices.statements import create
 
 IMPORT = "import"  # type of the integration for users that come without a directory
 
@@ -105,7 +106,7 @@ class People:
             integration = imported_integration(self._tenant)
             for user in created:
                 user.integration = integration
-            User.objects.bulk_create(created)
+            create(User, created)
         changed = [row for row in self.by_pk.values() if _columns(row) != self._before[row.pk]]
         for row in changed:
             row.updated_at = timezone.now()

@@ -19,7 +19,8 @@ from tests.types import Call, IssueToken
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
-def test_thousands_of_rows_of_a_file(tenant: Tenant, tmp_path: Path) -> None:
+def test_thousands_of_rows_of_a_file(tenant: Tenant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("devices.imports.devices.BATCH", 1000)
     rows = [record for record, _ in fleet(2_500)]
     path = tmp_path / "devices"
     path.write_text(json.dumps(rows, indent=2, ensure_ascii=False), encoding="utf-8")
