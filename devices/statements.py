@@ -31,7 +31,7 @@ def create(model: Any, objects: Sequence[Any]) -> None:
 
 
 def _new_keys(model: Any, count: int) -> list[int]:
-    """Primary keys for so many new rows, in rising order. SQLite's are free as long as the transaction holds its lock."""
+    """Primary keys for so many new rows, in rising order. SQLite's are free while the transaction has its lock."""
     table = model._meta.db_table
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
@@ -56,10 +56,10 @@ def insert(
         _execute(_insertion(model, tuple(names), conflict), found)
         return
     columns = ", ".join(_quoted(field.column) for field in fields)
-    with connection.cursor() as cursor, connection.wrap_database_errors:
-        with cursor.copy(f"COPY {_quoted(model._meta.db_table)} ({columns}) FROM STDIN") as copy:
-            for row in found:
-                copy.write_row(row)
+    statement = f"COPY {_quoted(model._meta.db_table)} ({columns}) FROM STDIN"
+    with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(statement) as copy:
+        for row in found:
+            copy.write_row(row)
 
 
 def insert_one(model: type[models.Model], names: Sequence[str], row: Sequence[Any], *, conflict: str) -> int | None:
@@ -118,9 +118,12 @@ def _write(statement: str, fields: Sequence[Any], rows: Iterable[Sequence[Any]])
     _execute(statement, _parameters(fields, rows))
 
 
-def _parameters(fields: Sequence[Any], rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+def _parameters(fields: Sequence[Any], rows: Iterable[Sequence[Any]]) -> list[Sequence[Any]]:
     # Most values need no conversion. Some need a type of the database.
     converted = [(place, convert) for place, field in enumerate(fields) if (convert := _conversion(field))]
+
+    if not converted:
+        return list(rows)
 
     def values(row: Sequence[Any]) -> list[Any]:
         found = list(row)

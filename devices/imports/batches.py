@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Upper
 from django.utils import timezone
 
@@ -211,8 +211,9 @@ class Batch:
 
     def _stored(self, rows: list[DeviceRow]) -> list[Device]:
         """The tenant's devices that the rows may be about, locked."""
-        # Two queries, one per index, rather than one that can use neither.
-        devices = self._tenant.devices.select_for_update().defer("record_json").order_by("pk")
+        # Two queries, one per index, rather than one that can use neither. They lock in the order of an expression,
+        # which no index has: for the order of the keys, SQLite would read all devices of the tenant for each batch.
+        devices = self._tenant.devices.select_for_update().defer("record_json").order_by(F("pk") + 0)
         serials = {row.serial_number.upper() for row in rows if row.serial_number}
         by_uuid = devices.filter(uuid__in={row.uuid for row in rows if row.uuid})
         by_serial = devices.exclude(serial_number="").alias(upper=Upper("serial_number")).filter(upper__in=serials)

@@ -95,9 +95,10 @@ def import_devices(
     Commands come as history: they are listed, and never sent from here. A lost mode that was asked for here stays as it
     is, whatever the rows say. Secrets are encrypted before they are stored.
 
-    Every batch of up to 3000 rows commits with its records and its own audit event: one transaction for a whole fleet would
-    make everybody else's changes wait for a minute. An import that fails half-way can simply be run again. The events
-    of one import carry the same `import_id`. At the end SQLite's statistics are refreshed for the devices that are new.
+    Every batch of up to 3000 rows commits with its records and its own audit event: one transaction for a whole fleet
+    would make everybody else's changes wait for half a minute. An import that fails half-way can simply be run again.
+    The events of one import carry the same `import_id`. At the end SQLite's statistics are refreshed for the devices
+    that are new.
     """
     return import_groups(tenant=tenant, groups=[rows], actor=actor, progress=progress)
 
