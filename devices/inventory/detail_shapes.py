@@ -199,7 +199,7 @@ def _with_facts(platform: str, shape: dict[str, Any]) -> dict[str, Any]:
     return shape
 
 
-# As JSON, which is read in a tenth of the time of a copy.
+# As JSON, which is read in a sixth of the time of a copy.
 _COMPLETE_SHAPES = {platform: orjson.dumps(_with_facts(platform, shape)) for platform, shape in _SHAPES.items()}
 
 
