@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from devices.models.prism.categories import CATEGORIES
 from devices.models.prism.columns import Category, Column
 from devices.text import has_null_character, is_storable
 
@@ -38,7 +39,7 @@ def values_of(category: Category, reported: Mapping[str, Any], number: int = 0) 
 
     `number` distinguishes rows with the same natural key: it is the number of such rows earlier in the report.
     """
-    fields = _fields(category)
+    fields = _fields(category.name)
     content = _read(fields.content, reported)
     extra = {key: value for key in fields.unseen if (value := _storable(reported.get(key))) is not None}
     if extra:
@@ -66,8 +67,9 @@ class _Fields:
     unseen: tuple[str, ...]
 
 
-@cache
-def _fields(category: Category) -> _Fields:
+@cache  # by the name: the hash of a category is that of all its columns
+def _fields(name: str) -> _Fields:
+    category = CATEGORIES[name]
     unseen = tuple(column.key for column in category.own if column.kind == "unseen" and column.place == "content")
     return _Fields(_readers(category.stored("content")), _readers(category.stored("row")), unseen)
 
