@@ -10,7 +10,7 @@ def zulu(moment: datetime) -> str: ...
 def zulu(moment: None) -> None: ...
 def zulu(moment: datetime | None) -> str | None:
     """`2024-05-13T20:09:23.123456Z`, always with six decimals."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if moment else None
+    return f"{zoneless(moment)}Z" if moment else None
 
 
 @overload
@@ -24,12 +24,13 @@ def whole_seconds(moment: datetime | None) -> str | None:
 
 def spaced(moment: datetime | None) -> str:
     """`2024-05-13 20:09:27.374451+00:00`, and an empty text for what never happened."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00:00") if moment else ""
+    return moment.astimezone(UTC).isoformat(" ", "microseconds") if moment else ""
 
 
 def zoneless(moment: datetime) -> str:
     """`2024-05-13T20:09:23.123456`, in UTC."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
+    # A quarter of the time of `strftime`, for three moments in each record of an import.
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
 
 
 @overload

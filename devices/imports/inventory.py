@@ -37,8 +37,9 @@ class Inventories:
     def __init__(self, devices: Collection[Device], rows: Collection[DeviceRow]) -> None:
         self._columns = sorted({name for row in rows for name in row.reported})
         self._now: dict[UUID, Columns] = {}
+        self._pks = {device.pk for device in devices}
         if self._columns:
-            stored = DeviceInventory.objects.filter(device__in=[device.pk for device in devices])
+            stored = DeviceInventory.objects.filter(device__in=self._pks)
             for uuid, *cells in stored.values_list("device__uuid", *self._columns):
                 self._now[uuid] = dict(zip(self._columns, cells, strict=True))
         self._before = dict(self._now)
@@ -74,7 +75,8 @@ class Inventories:
             details, apps = (now.get(name) if now.get(name) != before.get(name) else None for name in _FOR_PRISM)
             found[device.pk] = details, apps
         incomplete = [pk for pk in facts_changed if found[pk][0] is None]
-        stored = dict(DeviceInventory.objects.filter(device__in=incomplete).values_list("device", "details"))
+        known = self._pks.intersection(incomplete)
+        stored = dict(DeviceInventory.objects.filter(device__in=known).values_list("device", "details"))
         return found | {pk: (stored.get(pk, {}), found[pk][1]) for pk in incomplete}
 
 

@@ -17,6 +17,7 @@ from devices.imports.errors import RowError
 from devices.imports.models import Person
 from devices.imports.rows import BlueprintRef
 from devices.models import Blueprint, DirectoryIntegration, Tag, User
+from devices.statements import create
 
 IMPORT = "import"  # type of the integration for users that come without a directory
 
@@ -66,11 +67,14 @@ class People:
     def __init__(self, tenant: Tenant, people: set[Person], pks: set[int]) -> None:
         self._tenant = tenant
         nameless = [person for person in people if not person.uuid]
-        query = Q(pk__in=pks) | Q(uuid__in={person.uuid for person in people if person.uuid})
-        if nameless:  # these two look through all users: only a report, which has no ids, needs them
-            query |= Q(lower_email__in={person.email.lower() for person in nameless if person.email})
-            query |= Q(name__in={person.name for person in nameless if not person.email})
-        rows = list(tenant.users.alias(lower_email=Lower("email")).filter(query).order_by("pk"))
+        # A query for each, rather than one that looks through all users of the tenant.
+        queries = [Q(pk__in=pks), Q(uuid__in={person.uuid for person in people if person.uuid})]
+        if nameless:  # no index has the addresses in lower case: only a report, which has no ids, needs them
+            queries.append(Q(lower_email__in={person.email.lower() for person in nameless if person.email}))
+            queries.append(Q(name__in={person.name for person in nameless if not person.email}))
+        users = tenant.users.alias(lower_email=Lower("email"))
+        found = {row.pk: row for query in queries for row in users.filter(query)}
+        rows = [found[pk] for pk in sorted(found)]
         self.by_pk = {row.pk: row for row in rows}
         self._by_uuid = {row.uuid: row for row in rows}
         self._by_key: dict[str, User] = {}
@@ -84,7 +88,7 @@ class People:
             if not person.name:
                 raise RowError("user has neither a name nor an e-mail address")
             user = User(
-                tenant=self._tenant,
+                tenant_id=self._tenant.pk,
                 uuid=person.uuid or uuid.uuid4(),
                 name=person.name,
                 email=person.email,
@@ -104,8 +108,8 @@ class People:
         if created:
             integration = imported_integration(self._tenant)
             for user in created:
-                user.integration = integration
-            User.objects.bulk_create(created)
+                user.integration_id = integration.pk
+            create(User, created)
         changed = [row for row in self.by_pk.values() if _columns(row) != self._before[row.pk]]
         for row in changed:
             row.updated_at = timezone.now()

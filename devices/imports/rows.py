@@ -14,6 +14,7 @@ from devices.models import DeviceSecret
 # A details document calls these by other names than the list and may give them another wording (a Windows model, say).
 # The list's has the last word, or importing both would change the device every time.
 _FALLBACKS_IN_DETAILS = {"model", "serial_number"}
+LIST = 20  # weight of details, or of a list that a device reports: it takes some 100 kB while it is compared
 _REPORTED = {"apps", "parameters"}  # lists that devices report
 _HISTORY = {"notes", "commands", "activity"}
 # Under which keys the API answers secrets.
@@ -59,8 +60,9 @@ class DeviceRow:
 
     @property
     def weight(self) -> int:
-        """How much it takes to hold and to write it, in rows."""
-        return 1 + sum(map(len, (self.notes, self.commands, self.activity, self.library_items or ())))
+        """How much it takes to hold and to write it, in records of a device."""
+        lists = sum(map(len, (self.notes, self.commands, self.activity, self.library_items or ())))
+        return lists + (LIST if self.reported else 1)
 
     @property
     def reports(self) -> list[ItemStatusIn]:

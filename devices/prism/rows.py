@@ -18,8 +18,8 @@ from devices.models import Device, PrismReport, PrismTotal
 from devices.models.prism.categories import CATEGORIES
 from devices.models.prism.columns import Category
 from devices.models.prism.tables import CONTENTS, ROWS
-from devices.prism.statements import CHUNK, add, insert, insert_one, update
 from devices.prism.values import Values, values_of
+from devices.statements import CHUNK, add, insert, insert_one, update
 
 type Reported = Mapping[str, Any]
 
@@ -95,8 +95,8 @@ class _Writer:
         insert(
             self._rows,
             ["tenant", "report", "content", "created_at", "updated_at", *self._own],
+            # They are new, because the report is locked.
             (self._row(report, values, contents[values.digest]) for report, values in added),
-            conflict="DO NOTHING",  # no conflict occurs, because the report is locked
         )
         self._change(changed, contents)
         for part in batched((row.pk for row in deleted), CHUNK, strict=False):

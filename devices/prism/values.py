@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -10,8 +10,9 @@ from typing import Any
 
 import orjson
 
+from devices.models.prism.categories import CATEGORIES
 from devices.models.prism.columns import Category, Column
-from devices.text import has_null_character
+from devices.text import has_null_character, is_storable
 
 WIDEST = 2**63  # an integer column has smaller values
 BETWEEN = "\x1f"  # separates the parts of a key
@@ -38,8 +39,8 @@ def values_of(category: Category, reported: Mapping[str, Any], number: int = 0) 
 
     `number` distinguishes rows with the same natural key: it is the number of such rows earlier in the report.
     """
-    fields = _fields(category)
-    content = {column.key: _read(column, reported.get(column.key)) for column in fields.content}
+    fields = _fields(category.name)
+    content = _read(fields.content, reported)
     extra = {key: value for key in fields.unseen if (value := _storable(reported.get(key))) is not None}
     if extra:
         content["extra"] = extra
@@ -49,24 +50,32 @@ def values_of(category: Category, reported: Mapping[str, Any], number: int = 0) 
         key=key,
         digest=hashlib.sha256(text).hexdigest(),
         content=content,
-        own={column.key: _read(column, reported.get(column.key)) for column in fields.own},
+        own=_read(fields.own, reported),
         created_at=_date(reported.get("created_at")),
         updated_at=_date(reported.get("last_changed_at")) or _date(reported.get("updated_at")),
         collected_at=_date(reported.get("last_collected_at")),
     )
 
 
+type _Readers = tuple[tuple[str, Reader, Any], ...]  # key, reader and empty value of each column
+
+
 @dataclass(frozen=True, slots=True)
 class _Fields:
-    content: tuple[Column, ...]
-    own: tuple[Column, ...]
+    content: _Readers
+    own: _Readers
     unseen: tuple[str, ...]
 
 
-@cache
-def _fields(category: Category) -> _Fields:
+@cache  # by the name: the hash of a category is that of all its columns
+def _fields(name: str) -> _Fields:
+    category = CATEGORIES[name]
     unseen = tuple(column.key for column in category.own if column.kind == "unseen" and column.place == "content")
-    return _Fields(category.stored("content"), category.stored("row"), unseen)
+    return _Fields(_readers(category.stored("content")), _readers(category.stored("row")), unseen)
+
+
+def _readers(columns: Iterable[Column]) -> _Readers:
+    return tuple((each.key, _READERS[each.kind], None if each.null else EMPTY.get(each.kind)) for each in columns)
 
 
 def _key(category: Category, content: Mapping[str, Any]) -> str:
@@ -76,15 +85,19 @@ def _key(category: Category, content: Mapping[str, Any]) -> str:
     return BETWEEN.join(parts)
 
 
-def _read(column: Column, value: Any) -> Any:
-    read = None if value is None else _READERS[column.kind](value)
-    if read is None and not column.null:
-        return EMPTY.get(column.kind)
-    return read
+def _read(readers: _Readers, reported: Mapping[str, Any]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key, read, empty in readers:
+        value = reported.get(key)
+        found = None if value is None else read(value)
+        values[key] = empty if found is None else found
+    return values
 
 
 def _text(value: Any) -> str | None:
     if isinstance(value, str):
+        if is_storable(value):
+            return value
         return value.replace("\0", "").encode("utf-8", "replace").decode()  # without lone surrogates
     if isinstance(value, bool | int | float):
         return str(value)
@@ -114,6 +127,8 @@ def _number(value: Any) -> float | None:
 
 
 def _date(value: Any) -> datetime | None:
+    if value is None:
+        return None
     try:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

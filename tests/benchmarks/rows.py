@@ -18,6 +18,7 @@ from devices.fleet.facts import columns_of
 from devices.fleet.summary import summarize
 from devices.imports.rows import BlueprintRef, DeviceRow, device_row
 from devices.models import Blueprint, Device, DirectoryIntegration, Fleet, Platform, Tag, User
+from devices.statements import create, insert
 
 BATCH = 2000  # devices in one transaction
 # Fixed, so that each build of a fleet has the same devices.
@@ -88,13 +89,13 @@ class _Writer:
         if any(row.facts["platform"] in EXTENDED for row in rows):
             records.enable_extended_records(fleet)
         devices = [self._device(row, extended=fleet.extended_records) for row in rows]
-        Device.objects.bulk_create(devices)
-        through = Device.tags.through
-        through.objects.bulk_create(
-            through(device_id=device.pk, tag_id=self._tags[name].pk)
+        create(Device, devices)
+        tags = [
+            (device.pk, self._tags[name].pk)
             for device, row in zip(devices, rows, strict=True)
             for name in sorted(row.tags or ())
-        )
+        ]
+        insert(Device.tags.through, ["device", "tag"], tags)
         Fleet.objects.filter(pk=fleet.pk).update(device_count=F("device_count") + len(devices))
         return len(devices)
 
@@ -122,7 +123,7 @@ class _Writer:
         names = {name: None for row in rows for name in sorted(row.tags or ()) if name not in self._tags}
         tags = {name: Tag(tenant=tenant, name=name) for name in names}
         Blueprint.objects.bulk_create(blueprints.values())
-        User.objects.bulk_create(users.values())
+        create(User, list(users.values()))
         Tag.objects.bulk_create(tags.values())
         self._blueprints |= blueprints
         self._users |= users

@@ -14,12 +14,14 @@ from devices.imports import problems
 from devices.inventory.details import details
 from devices.models import Blueprint, Device, DeviceInventory, Fleet, Tag, User
 from tests.devices.imports.importing import ACTOR, fleet, fresh, load, load_file, mac, reported, stored
+from tests.plans import plan
 from tests.types import Call, IssueToken
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
-def test_thousands_of_rows_of_a_file(tenant: Tenant, tmp_path: Path) -> None:
+def test_thousands_of_rows_of_a_file(tenant: Tenant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("devices.imports.devices.BATCH", 1000)
     rows = [record for record, _ in fleet(2_500)]
     path = tmp_path / "devices"
     path.write_text(json.dumps(rows, indent=2, ensure_ascii=False), encoding="utf-8")
@@ -50,6 +52,32 @@ def test_queries_do_not_grow_with_the_rows(tenant: Tenant) -> None:
 
     load(tenant, *(record for record, _ in fleet(1000)))
     assert queries(1000) - queries(200) < 15
+
+
+def test_a_batch_takes_no_more_statements_after_others(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    def statements(rows: list[dict[str, Any]]) -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert load(tenant, *rows).created == len(rows)
+        return len(captured)
+
+    monkeypatch.setattr("devices.imports.devices.BATCH", 100)
+    rows = [record for record, _ in fleet(1000)]
+    load(tenant, *rows[:100])  # the first batch makes the Blueprints and tags that the others share
+    one, eight = statements(rows[100:200]), statements(rows[200:])
+    assert eight <= 8 * one + 15
+
+
+@pytest.mark.sqlite_only  # PostgreSQL compares the costs, and reads small tables as a whole
+def test_devices_of_a_batch_are_found_by_their_keys(tenant: Tenant) -> None:
+    """Reading all of them for each batch made an import grow faster than its rows."""
+    rows = [record for record, _ in fleet(300)]
+    load(tenant, *rows)
+    with CaptureQueriesContext(connection) as captured:
+        load(tenant, *({**row, "asset_tag": "new"} for row in rows))
+    reads = [each["sql"] for each in captured if each["sql"].startswith('SELECT "devices_device"."id", ')]
+    assert len(reads) == 2  # by id and by serial number
+    steps = [step for read in reads for step in plan(read, ())]
+    assert [step for step in steps if step.startswith("SCAN") or step.endswith("(tenant_id=?)")] == []
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["list first", "details first"])
