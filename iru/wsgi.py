@@ -3,6 +3,7 @@ import os
 import django
 from django.db import connection
 
+from access.http.cores import ONE_CORE, keep_to_one_core
 from access.http.slow_clients import THREADS, TRANSFERS, SlowClients
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "iru.settings")
@@ -24,5 +25,7 @@ if connection.vendor == "postgresql":
     from access.postgresql.base import limit_waits
 
     limit_waits()
+if os.environ.get(ONE_CORE):
+    keep_to_one_core()  # before any thread starts
 usage.start()
 tracing.start()

@@ -26,6 +26,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from access.checks import NAME_IT, NO_PROXY, lacks_proxy
+from access.http.cores import ONE_CORE
 from access.http.health import STOPPING
 from access.http.migrating import WAIT
 from access.http.slow_clients import THREADS, TRANSFERS
@@ -53,6 +54,7 @@ class Server:
     header_timeout: int = 30  # seconds that a client has for its headers, and a connection between two requests
     kill_timeout: int = 5  # seconds that requests under way have to finish
     drain: int = 0  # seconds, before that, in which it serves on and says at /readyz that it stops
+    any_core: bool = False  # whether the system may move a process from core to core
     migration_wait: int = 0  # seconds for which requests may wait until `migrate` has run
     certificate: Path | None = None
     key: Path | None = None
@@ -67,6 +69,7 @@ class Server:
             TRANSFERS: str(self.transfers),
             PROCESSES: str(self.processes),
             WAIT: str(self.migration_wait),
+            ONE_CORE: "" if self.any_core else "1",
         }
         # The file is made when it begins to stop, so that a server that is killed before leaves nothing.
         stopping = Path(tempfile.gettempdir()) / f"iru-serve-{uuid4().hex}"

