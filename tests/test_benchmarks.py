@@ -16,8 +16,9 @@ from django.test import Client as Browser
 
 from access.audit.events import Actor
 from access.models import AuditHead, Tenant
+from devices.api.schemas.devices import DeviceQuery
 from devices.fleet import records
-from devices.fleet.record_filters import TERMS, DeviceQuery
+from devices.fleet.record_filters import TERMS
 from devices.imports.devices import import_devices
 from devices.models import APPLE, Device, Fleet, PrismTotal
 from tests.benchmarks import driver, fleets, tables
