@@ -45,7 +45,7 @@ def calls(tenant: "Tenant") -> Iterator[dict[str, str]]:
     Raises SystemExit for a filter without a row in COLUMNS.
     """
     from devices.api.schemas.devices import DeviceQuery
-from devices.fleet.record_filters import TERMS
+    from devices.fleet.record_filters import TERMS
 
     for name, field in DeviceQuery.model_fields.items():
         if name == "ordering":
