@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import F
 
 from access.audit.events import Actor, Target, log_event
-from access.database import allow_long_statements
+from access.database import allow_long_statements, large_cache
 from access.models import AuditEvent, Tenant
 from access.tasks.upkeep import refresh_statistics
 from devices.fleet import records
@@ -103,6 +103,7 @@ def import_devices(
     return import_groups(tenant=tenant, groups=[rows], actor=actor, progress=progress)
 
 
+@large_cache()
 def import_groups(
     *,
     tenant: Tenant,
