@@ -70,6 +70,8 @@ class Server:
             PROCESSES: str(self.processes),
             WAIT: str(self.migration_wait),
             ONE_CORE: "" if self.any_core else "1",
+            # Else glibc keeps memory apart for each thread: 11 MB more of a process under load.
+            "MALLOC_ARENA_MAX": os.environ.get("MALLOC_ARENA_MAX", "2"),
         }
         # The file is made when it begins to stop, so that a server that is killed before leaves nothing.
         stopping = Path(tempfile.gettempdir()) / f"iru-serve-{uuid4().hex}"
