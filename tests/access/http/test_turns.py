@@ -1,7 +1,6 @@
 """How many calls work at the same time, when the server has further threads for transfers."""
 
 import threading
-import time
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 
 from access.http.slow_clients import SlowClients, begin_transfer
+from tests.processes import wait_for
 
 CALLS = 2
 WAIT = 20  # seconds, for a thread that should get on
@@ -91,7 +91,7 @@ def test_a_call_that_waits_is_next() -> None:
             assert waits.wait(WAIT)
         return [b"answer"]
 
-    server = SlowClients(application, 1, transfers=1)
+    server: Any = SlowClients(application, 1, transfers=1)
 
     def call(*paths: str) -> None:
         for path in paths:
@@ -101,7 +101,7 @@ def test_a_call_that_waits_is_next() -> None:
         busy = threads.submit(call, "first", "second", "third")
         assert first.wait(WAIT)
         patient = threads.submit(call, "patient")
-        time.sleep(MOMENT)
+        wait_for(lambda: server._turns._waiting, WAIT)
         waits.set()
         busy.result(WAIT)
         patient.result(WAIT)
