@@ -170,7 +170,7 @@ def _tls(path: str) -> ssl.SSLContext:
 
 def _new_tls(path: str) -> ssl.SSLContext:
     if not path:
-        import httpx  # where it is needed, because a server process seldom calls another one
+        import httpx  # imported here: a server process seldom calls another one
 
         return httpx.create_ssl_context()
     try:

@@ -148,10 +148,11 @@ class AppleDevices:
     """
 
     def __init__(self, token: ServerToken, patience: Patience) -> None:
+        # Imported here: a server process seldom asks Apple, and would keep the memory of what it has imported.
+        import httpx
+
         self._token, self._patience = token, patience
         self._session = ""
-        import httpx  # where it is needed, because a server process seldom asks Apple, and keeps what it has loaded
-
         self._http = httpx.Client(
             base_url=settings.IRU_ADE_URL,
             timeout=httpx.Timeout(patience.answer, connect=5),
