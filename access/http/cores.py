@@ -1,7 +1,7 @@
 """One core for each server process.
 
 The threads of a process take turns with the interpreter's lock. On several cores each turn wakes a thread on another
-core, which takes longer than the query for which the lock was released: a process answered half as many calls.
+core, which takes longer than the query during which the lock is free: a process answered half as many calls.
 """
 
 import os

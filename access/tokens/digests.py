@@ -38,7 +38,7 @@ def digests(secret: str) -> list[Digest]:
 
 @lru_cache(maxsize=8)
 def _keyed(key: bytes) -> hmac.HMAC:
-    """The state of an HMAC after its key: to begin with the key takes longer than all the rest of a digest."""
+    """An HMAC with this key and no message yet, to be copied: the key takes longer than the message of a token."""
     return hmac.new(key, digestmod=hashlib.sha256)
 
 

@@ -30,7 +30,7 @@ class Command(BaseCommand):
         add(
             "--any-core",
             action="store_true",
-            help="let a process move from core to core; kept to one core each, it answers twice as many calls",
+            help="let a process move from core to core; kept to one core, it answers almost twice as many",
         )
         add("--transfers", **number, default=8, help="files that a process sends or receives (default: %(default)s)")
         add("--backpressure", **number, help="connections that a process has open at once (default: 1024 / processes)")

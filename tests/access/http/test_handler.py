@@ -14,7 +14,7 @@ from tests.types import IssueToken
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-VOLATILE = {"x-request-id", "set-cookie", "content-security-policy", "ratelimit-remaining"}
+VOLATILE = {"x-request-id", "set-cookie", "content-security-policy"}
 
 
 class Answered:
