@@ -9,7 +9,7 @@ MOST = 100
 
 
 def tab_to(page: Page, selector: str) -> None:
-    """Press Tab until it is there; a dialog that has just opened may take the focus back to its heading once."""
+    """Press Tab until the focus is on an element that matches."""
     for _ in range(MOST):
         page.keyboard.press("Tab")
         if page.evaluate("selector => document.activeElement.matches(selector)", selector):
