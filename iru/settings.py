@@ -295,9 +295,7 @@ if _mail["EMAIL_HOST"]:
         "password": _mail["EMAIL_HOST_PASSWORD"] or "",
         "use_tls": _mail.get("EMAIL_USE_TLS", False),
         "use_ssl": _mail.get("EMAIL_USE_SSL", False),
-        # Seconds that one thread of a process waits for the write lock. The longest transactions, batches of an import,
-        # take about one.
-        "timeout": 5,
+        "timeout": 5,  # seconds for each answer of the mail server
     }
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"Iru Endpoint <no-reply@{IRU_DOMAIN}>")
 

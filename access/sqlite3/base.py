@@ -2,17 +2,24 @@
 
 A process serves with a few threads. While another process holds the lock for long, every caller who writes would occupy
 one of them for the whole busy timeout, and soon no thread would be left for reads and pages.
+
+SQLite itself asks for a lock that is taken at longer and longer intervals, up to 100 ms, so that processes that came
+later get it first: with 16 writers in two processes some waited for more than a second. Here a thread asks at short
+and equal intervals, and each process gets the lock equally soon.
 """
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from time import monotonic, sleep
 from typing import Any
 
 from django.db.backends.sqlite3 import base
 
 PATIENCE = 1.0  # seconds that a thread waits for the thread that waits for the lock
+INTERVAL = 0.001  # seconds between two questions for the lock; a transaction takes some milliseconds
 READS = ("SELECT", "PRAGMA", "EXPLAIN")
 
 
@@ -39,7 +46,7 @@ class WriteQueue:
         try:
             yield
         except sqlite3.OperationalError as error:
-            self._held_for_long = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+            self._held_for_long = is_busy(error)
             raise
         else:
             self._held_for_long = False
@@ -50,22 +57,52 @@ class WriteQueue:
 queue = WriteQueue()  # of this process
 
 
+def is_busy(error: sqlite3.OperationalError) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+
+
 class QueuedCursor(base.SQLiteCursorWrapper):
     """A statement that may take the write lock waits for its turn: BEGIN, and a change outside of a transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, timeout: float) -> None:
+        super().__init__(connection)
+        self.timeout = timeout
 
     def execute(self, query: str, params: Any = None) -> Any:
         if self.connection.in_transaction or query.startswith(READS):
             return super().execute(query, params)
         with queue.turn():
-            return super().execute(query, params)
+            return self._once_free(lambda: super(QueuedCursor, self).execute(query, params))
 
     def executemany(self, query: str, param_list: Iterable[Any]) -> Any:
         if self.connection.in_transaction:
             return super().executemany(query, param_list)
         with queue.turn():
-            return super().executemany(query, param_list)
+            rows = list(param_list)  # each try needs all of them
+            return self._once_free(lambda: super(QueuedCursor, self).executemany(query, rows))
+
+    def _once_free(self, run: Callable[[], Any]) -> Any:
+        """What `run` returns, once no other process holds the write lock. Raises SQLite's error after the timeout."""
+        waits_until = monotonic() + self.timeout
+        with self._without_intervals_of_sqlite():
+            while True:
+                try:
+                    return run()
+                except sqlite3.OperationalError as error:
+                    if not is_busy(error) or monotonic() > waits_until:
+                        raise
+                sleep(INTERVAL)
+
+    @contextmanager
+    def _without_intervals_of_sqlite(self) -> Iterator[None]:
+        self.connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            yield
+        finally:
+            self.connection.execute(f"PRAGMA busy_timeout = {round(self.timeout * 1000)}")
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
     def create_cursor(self, name: str | None = None) -> Any:
-        return self.connection.cursor(factory=QueuedCursor)
+        timeout = self.settings_dict["OPTIONS"].get("timeout", 5)
+        return self.connection.cursor(factory=partial(QueuedCursor, timeout=timeout))

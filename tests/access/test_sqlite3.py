@@ -28,7 +28,7 @@ def test_an_acknowledged_write_survives_a_power_cut() -> None:
 def locked(transactional_db: None) -> Any:
     """SQLite's write lock in the hands of another process, for the time of the test."""
     other = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
-    yield lambda: other.execute("BEGIN IMMEDIATE")
+    yield lambda: other.execute("BEGIN IMMEDIATE").connection
     other.close()
 
 
@@ -80,15 +80,34 @@ def test_writers_wait_for_one_another_as_before(transactional_db: None, queue: b
     assert Tenant.objects.count() == 12
 
 
+def test_a_writer_asks_for_the_lock_at_short_intervals(
+    locked: Any, queue: base.WriteQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it asks more and more rarely, as SQLite does by itself, writers of other processes are always before it."""
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 400:
+            other.execute("ROLLBACK")
+
+    other = locked()
+    monkeypatch.setattr(base, "sleep", wait)
+    Tenant.objects.create(name="Soon", subdomain="soon")
+    assert waits == [base.INTERVAL] * 400
+    assert base.INTERVAL <= 0.001
+    with connection.cursor() as cursor:
+        assert cursor.execute("PRAGMA busy_timeout").fetchone() == (5000,)
+
+
 def test_a_session_that_cannot_be_saved_is_no_lost_session(
-    locked: Any, queue: base.WriteQueue, owner: Administrator
+    locked: Any, queue: base.WriteQueue, owner: Administrator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = Client(raise_request_exception=False)
     client.force_login(owner)
     session = client.session
     locked()
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA busy_timeout = 0")
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0)
     session["other"] = 1
     with pytest.raises(OperationalError) as caught:
         session.save()
