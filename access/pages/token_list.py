@@ -6,7 +6,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
-from django.core.paginator import Paginator
 from django.http import HttpResponse, StreamingHttpResponse
 from django.views.decorators.http import require_GET, require_http_methods
 
@@ -15,6 +14,7 @@ from access.pages.dialogs import Dialog, saved, show
 from access.pages.exports import csv_response, pages_of
 from access.pages.forms.token_list import SelectedTokensForm, TokenFilter
 from access.pages.guards import PageRequest, manages_access
+from access.pages.paging import KeysFirstPaginator
 from access.pages.responses import form_data, fragment, push_url
 from access.pages.selection import Selection, selection_of
 from access.permissions import catalogue
@@ -45,7 +45,7 @@ COLUMNS = {
 @require_GET
 def token_list(request: PageRequest) -> HttpResponse:
     filters = TokenFilter(request.GET, tenant=request.tenant)
-    page = Paginator(filters.apply(), PER_PAGE).get_page(request.GET.get("page"))
+    page = KeysFirstPaginator(filters.apply(), PER_PAGE).get_page(request.GET.get("page"))
     piece = "rows" if request.htmx.target == "rows" else "content"
     context = {
         "page": page,
