@@ -1,20 +1,17 @@
-"""Pages of a list whose rows are wide or joined with others."""
+"""Pages of a long list whose rows are wide or joined with others."""
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Model, QuerySet
 
+from access.keys_first import keys_first
+
 
 class KeysFirstPaginator[M: Model](Paginator[M]):
-    """Django's paginator, which reads the primary keys of a page first and then its rows whole.
-
-    A database finds the keys in the order of an index. For whole rows, SQLite reads and sorts all matches instead where
-    most rows match, which took 23 ms of a page with 10,000 tokens.
-    """
+    """Django's paginator, which reads the primary keys of a page first and then its rows whole."""
 
     object_list: QuerySet[M]
 
-    def _get_page(self, rows: QuerySet[M], number: int, paginator: Paginator[M]) -> Page[M]:
-        """Django documents this as the place to make another page."""
-        keys = list(rows.values_list("pk", flat=True))
-        by_key = {row.pk: row for row in self.object_list.order_by().filter(pk__in=keys)}
-        return Page([by_key[key] for key in keys if key in by_key], number, paginator)
+    def page(self, number: int | str) -> Page[M]:
+        number = self.validate_number(number)
+        start = (number - 1) * self.per_page
+        return Page(keys_first(self.object_list, start, start + self.per_page), number, self)

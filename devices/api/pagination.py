@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.utils.encoding import iri_to_uri
 from pydantic import BaseModel, BeforeValidator, Field
 
+from access.keys_first import keys_first
 from devices.api import errors
 from devices.api.rendering import origin_of
 from devices.inputs import PAGE_SIZE, Limit, Offset, Query, page_number
@@ -90,13 +91,16 @@ def list_headers(
 
 
 def paginate[M: Model, R](
-    request: HttpRequest, rows: QuerySet[M], query: LimitOffset, result: Callable[[M], R]
+    request: HttpRequest, rows: QuerySet[M], query: LimitOffset, result: Callable[[M], R], *, wide: bool = False
 ) -> Page[R]:
-    """One page of `rows`, which must be in a total order."""
+    """One page of `rows`, which must be in a total order. `wide` rows of a long list are found by their keys first."""
     count = rows.order_by().count()
     next_link, previous_link = page_links(request, query, count)
-    results = [result(row) for row in rows[query.offset : query.offset + query.limit]] if query.offset < count else []
-    return Page(count=count, next=next_link, previous=previous_link, results=results)
+    start, stop = query.offset, min(query.offset + query.limit, count)
+    found: Iterable[M] = []
+    if start < stop:
+        found = keys_first(rows, start, stop) if wide else rows[start:stop]
+    return Page(count=count, next=next_link, previous=previous_link, results=[result(row) for row in found])
 
 
 class PageNumber(LimitOffset):

@@ -62,7 +62,7 @@ def list_api_tokens(request: ApiRequest, query: TokensQuery) -> Page[ManagedToke
     found = tokens.revoked() if query.state == "revoked" else tokens.listed()
     if query.state:
         found = found.in_state(query.state)
-    return paginate(request, found.search(query.search), query, ManagedTokenOut.of)
+    return paginate(request, found.search(query.search), query, ManagedTokenOut.of, wide=True)
 
 
 @management.operation(
