@@ -31,7 +31,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"smtp"},
         {"outgoing"},
         {"permissions", "addresses", "compiled", "limits", "checks", "keyrings", "kinds", "labels", "logs", "refusals"},
-        {"tracing", "csv", "database", "disk", "retention", "schema", "sql", "sqlite3", "search"},
+        {"tracing", "csv", "database", "disk", "retention", "schema", "sql", "sqlite3", "keys_first", "search"},
         {"postgresql", "context", "metrics", "patience"},
     ],
     "devices": [
