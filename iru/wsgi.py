@@ -4,7 +4,7 @@ import django
 from django.db import connection
 
 from access.http.cores import ONE_CORE, keep_to_one_core
-from access.http.slow_clients import THREADS, TRANSFERS, SlowClients
+from access.http.slow_clients import THREADS, TRANSFERS, SlowClients, let_others_run
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "iru.settings")
 django.setup(set_prefix=False)
@@ -25,6 +25,10 @@ if connection.vendor == "postgresql":
     from access.postgresql.base import limit_waits
 
     limit_waits()
+else:
+    from access.sqlite3 import base
+
+    base.let_others_run = let_others_run
 if os.environ.get(ONE_CORE):
     keep_to_one_core()  # before any thread starts
 usage.start()

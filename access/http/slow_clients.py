@@ -32,6 +32,8 @@ TRANSFER_PIECE = 16 * 1024  # bytes that the slowest client sends in a second; a
 
 type Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
+_thread = threading.local()  # `transfer`: that of the request which the thread serves
+
 
 class ServerBusy(Refusal):
     """As many threads as may are waiting for slow bodies already."""
@@ -76,7 +78,7 @@ class SlowClients:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if self._turns is not None:
             self._turns.acquire()
-        transfer = environ[TRANSFER] = Transfer(environ, self._turns, self._transfers)
+        transfer = environ[TRANSFER] = _thread.transfer = Transfer(environ, self._turns, self._transfers)
         try:
             if not has_body(environ):
                 return _handed_over(self._application(environ, start_response), transfer)
@@ -158,7 +160,7 @@ class Transfer:
             address = network(self._environ.get("REMOTE_ADDR", "")) or "?"
             self._places.take(address)
             self._network = address
-            self._end_turn()
+            self.end_turn()
             if self.body is not None:
                 self.body.transfer()
 
@@ -168,13 +170,15 @@ class Transfer:
             return
         self._over = True
         if self._network is None:
-            self._end_turn()
+            self.end_turn()
         else:
             self._places.release(self._network)
 
-    def _end_turn(self) -> None:
+    def end_turn(self) -> None:
+        """Let another call run."""
         if self._turns is not None:
             self._turns.release()
+            self._turns = None
 
 
 class StreamedAnswer:
@@ -207,6 +211,15 @@ def begin_transfer(environ: Mapping[str, Any]) -> None:
     """
     if transfer := environ.get(TRANSFER):
         transfer.begin()
+
+
+def let_others_run() -> None:
+    """Let another call run while the call of this thread waits for the database.
+
+    It goes on without a turn, so that calls which began later do not stand between it and the lock that it then holds.
+    """
+    if transfer := getattr(_thread, "transfer", None):
+        transfer.end_turn()
 
 
 def stream_answer(environ: Mapping[str, Any]) -> None:

@@ -18,9 +18,13 @@ from typing import Any
 
 from django.db.backends.sqlite3 import base
 
-PATIENCE = 1.0  # seconds that a thread waits for the thread that waits for the lock
+PATIENCE = 2.0  # seconds that a thread waits for the thread that waits for the lock
 INTERVAL = 0.001  # seconds between two questions for the lock; a transaction takes some milliseconds
 READS = ("SELECT", "PRAGMA", "EXPLAIN")
+
+
+def let_others_run() -> None:
+    """Called by a thread before it waits. A server replaces it: it lets another request run in the meantime."""
 
 
 class WriteQueue:
@@ -38,11 +42,13 @@ class WriteQueue:
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Raises the error of a database that is locked, as SQLite does."""
-        if not self._turn.acquire(timeout=0 if self._held_for_long else self.patience):
-            self._held_for_long = True
-            error = sqlite3.OperationalError("database is locked, and another thread waits for it already")
-            error.sqlite_errorcode = sqlite3.SQLITE_BUSY
-            raise error
+        if not self._turn.acquire(blocking=False):
+            let_others_run()
+            if self._held_for_long or not self._turn.acquire(timeout=self.patience):
+                self._held_for_long = True
+                error = sqlite3.OperationalError("database is locked, and another thread waits for it already")
+                error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+                raise error
         try:
             yield
         except sqlite3.OperationalError as error:
@@ -91,6 +97,7 @@ class QueuedCursor(base.SQLiteCursorWrapper):
                 except sqlite3.OperationalError as error:
                     if not is_busy(error) or monotonic() > waits_until:
                         raise
+                let_others_run()
                 sleep(INTERVAL)
 
     @contextmanager

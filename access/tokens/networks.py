@@ -23,7 +23,8 @@ from access.tokens.notices import notify
 
 FORGOTTEN_AFTER = timedelta(days=90)
 REMEMBERED = timedelta(hours=1)
-BATCH = 250  # uses in one transaction
+# Uses in one transaction. A new network takes some five statements, and other writers wait for SQLite's lock.
+BATCH = 25
 MOST_REMEMBERED = 20_000  # pairs of token and address, in one process
 
 type Pair = tuple[UUID, str]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from access.http.slow_clients import SlowClients, begin_transfer
+from access.http.slow_clients import SlowClients, begin_transfer, let_others_run
 from tests.processes import wait_for
 
 CALLS = 2
@@ -78,6 +78,46 @@ def test_a_transfer_gives_its_turn_to_a_call_and_every_call_gives_it_back() -> N
         for path in "bc":
             calls[path] = threads.submit(call, path)
             assert application.enters(), "a turn is lost"
+
+
+def test_a_call_that_waits_for_the_database_lets_another_run() -> None:
+    application = Application()
+    server = SlowClients(waiting(application), 1, transfers=1)
+
+    def call(path: str) -> list[bytes]:
+        return list(server({"PATH_INFO": path, "REMOTE_ADDR": "192.0.2.1"}, None))
+
+    with ThreadPoolExecutor(3) as threads, closing(application):
+        first = threads.submit(call, "b")
+        assert application.enters()
+        second = threads.submit(call, "c")
+        assert not application.enters(MOMENT)
+        application.transfer["b"].set()
+        assert application.enters()
+        # It gave its turn away once, however often it waits, and its end is no second turn.
+        application.proceed["b"].set()
+        assert first.result(WAIT) == [b"answer"]
+        third = threads.submit(call, "d")
+        assert not application.enters(MOMENT)
+        application.close()
+        assert second.result(WAIT) == [b"answer"]
+        with pytest.raises(RuntimeError):
+            third.result(WAIT)
+
+
+def waiting(application: Application) -> Any:
+    def wait(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path == "b":
+            application.entered.release()
+            assert application.transfer[path].wait(WAIT)
+            let_others_run()
+            let_others_run()
+            assert application.proceed[path].wait(WAIT)
+            return [b"answer"]
+        return application(environ, start_response)
+
+    return wait
 
 
 def test_a_call_that_waits_is_next() -> None:

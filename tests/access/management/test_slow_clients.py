@@ -1,13 +1,16 @@
 """The promise of access.http.slow_clients, kept by a real server: its threads are not in the hands of slow clients."""
 
 import socket
+import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 from select import select
 
 import pytest
+from django.db import connection
 
+from access.sqlite3.base import PATIENCE
 from tests import processes
 from tests.browser.servers import free_port
 from tests.types import IssueToken
@@ -52,6 +55,24 @@ def test_requests_are_answered_while_bodies_do_not_arrive(port: int, issue_token
         assert answers == [b"HTTP/1.1 503"] * 13
         # The API does not read the body of a stranger at all.
         assert stack.enter_context(begin(port, "POST /api/v1/tags HTTP/1.1")).recv(12) == b"HTTP/1.1 401"
+
+
+def test_reads_are_answered_while_all_turns_wait_for_the_write_lock(port: int, issue_token: IssueToken) -> None:
+    token = issue_token("create_tag", "list_tags").secret
+    head = f"Authorization: Bearer {token}\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 16"
+    other = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
+    with ExitStack() as stack:
+        stack.callback(other.close)
+        other.execute("BEGIN IMMEDIATE")
+        clients = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(4)]
+        for number, client in enumerate(clients):
+            stack.callback(client.close)
+            client.sendall(f'POST /api/v1/tags HTTP/1.1\r\n{head}\r\n\r\n{{"name": "Tag{number}"}}'.encode())
+        for _ in range(3):
+            assert processes.status(port, "/api/v1/tags", {"Authorization": f"Bearer {token}"}) == 200
+        assert answered(clients) == [], f"the reads waited for {PATIENCE} s, until the changes were refused"
+        other.execute("ROLLBACK")
+        assert [client.recv(12) for client in clients] == [b"HTTP/1.1 201"] * 4
 
 
 def answered(clients: list[socket.socket]) -> list[socket.socket]:
