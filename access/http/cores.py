@@ -12,29 +12,35 @@ from pathlib import Path
 ONE_CORE = "IRU_SERVER_ONE_CORE"  # `serve` sets it, but not with --any-core
 
 
+KERNEL = 2  # the process id of the parent of the kernel's threads, which are bound to cores and mostly sleep
+
+
 def keep_to_one_core() -> None:
     """Bind this process, and the threads that it starts from now on, to the core that the fewest of its siblings have.
 
-    Siblings are processes of the same parent. Those that start at the same moment choose by their order.
+    Siblings are processes of the same parent. Those that start at the same moment choose by their order, from the cores
+    that the fewest processes of others are bound to.
     """
     if not hasattr(os, "sched_setaffinity"):  # macOS
         return
-    cores = sorted(os.sched_getaffinity(0))
-    bound: Counter[int] = Counter()
+    siblings, others = Counter[int](), Counter[int]()
     earlier = 0
-    for pid in _siblings():
-        earlier += pid < os.getpid()
+    for pid, parent in _processes():
+        sibling = parent == os.getppid()
+        earlier += sibling and pid < os.getpid()
         try:
             kept = os.sched_getaffinity(pid)
-        except ProcessLookupError:
+        except OSError:  # it has ended
             continue
         if len(kept) == 1:
-            bound.update(kept)
-    core = min(cores, key=lambda core: (bound[core], (cores.index(core) - earlier) % len(cores)))
-    os.sched_setaffinity(0, {core})
+            (siblings if sibling else others).update(kept)
+    cores = sorted(os.sched_getaffinity(0), key=lambda core: (others[core], core))
+    order = cores[earlier % len(cores) :] + cores[: earlier % len(cores)]
+    os.sched_setaffinity(0, {min(order, key=siblings.__getitem__)})
 
 
-def _siblings() -> Iterator[int]:
+def _processes() -> Iterator[tuple[int, int]]:
+    """The id and the parent's id of each other process of this machine, without the kernel's."""
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
             # The name of a process stands in parentheses, and may have any characters.
@@ -42,5 +48,5 @@ def _siblings() -> Iterator[int]:
         except OSError:  # it has ended
             continue
         pid = int(status.parent.name)
-        if parent == os.getppid() and pid != os.getpid():
-            yield pid
+        if pid != os.getpid() and KERNEL not in {pid, parent}:
+            yield pid, parent

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -146,3 +146,18 @@ def test_each_process_keeps_to_a_core_of_its_own(options: list[str]) -> None:
             processes.wait_for(lambda: kept() == [cores, cores], 60)
         else:
             processes.wait_for(lambda: [len(each) for each in kept()] == [1, 1] and len(set(kept())) == 2, 60)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system binds no process to a core")
+def test_servers_of_different_parents_keep_to_different_cores() -> None:
+    """Two services of one machine, with a process each: as siblings alone, both would take the first core."""
+    first, *rest = sorted(os.sched_getaffinity(0))
+    bind = "import os; from access.http.cores import keep_to_one_core as k; k(); print(*os.sched_getaffinity(0))"
+    service = [sys.executable, "-c", f"import subprocess, sys; subprocess.run([sys.executable, '-c', {bind!r}])"]
+    with ExitStack() as stack:
+        for _ in range(8):  # more than other tests start at the same time
+            other = stack.enter_context(subprocess.Popen(["sleep", "60"]))
+            stack.callback(other.kill)
+            os.sched_setaffinity(other.pid, {first})
+        kept = int(subprocess.run(service, cwd=processes.ROOT, capture_output=True, check=True).stdout)
+    assert kept != first or not rest
