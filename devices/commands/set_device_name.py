@@ -42,7 +42,7 @@ class SetDeviceName(Command[SetDeviceNameBody]):
         if new != old:
             device.name = new
             device.save(update_fields=["name"])
-            records.refresh([device.pk], locked=True)
+            records.refresh_locked(device.pk)
             activity.log(device=device, action_type=activity.NAME_CHANGED, details={"to": new, "from": old})
 
 

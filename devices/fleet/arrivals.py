@@ -96,7 +96,7 @@ def arrive(*, tenant: Tenant, arrival: Arrival, blueprint: Blueprint | None) -> 
     device.save()
     if not returned:
         Fleet.objects.filter(tenant=tenant).update(device_count=F("device_count") + 1)
-    records.refresh([device.pk], locked=True)
+    records.refresh_locked(device.pk)
     if returned:
         facts_changed(tenant.pk, [device.pk])
     details = {"blueprint_name": blueprint.name, "enrollment_type": arrival.enrollment_type}
@@ -122,7 +122,7 @@ def leave(device: Device, *, summary: str) -> None:
     """A locked device is managed no longer: it stays in the fleet, marked as removed, with its history and secrets."""
     device.mdm_enabled, device.is_removed = False, True
     device.save(update_fields=["mdm_enabled", "is_removed"])
-    records.refresh([device.pk], locked=True)
+    records.refresh_locked(device.pk)
     activity.log(device=device, action_type="unenrollment", details={"blueprint_name": device.blueprint.name})
     log_event(target=device_target(device), actor=SYSTEM, action=AuditEvent.Action.UPDATE, summary=summary)
 

@@ -1,12 +1,12 @@
 """Changes to enrolled devices: assignment, asset tag, blueprint and tags; deletion."""
 
-from functools import partial
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
-from access.audit.events import Actor, Target, difference, log_event
+from access.audit.events import Actor, difference, log_event
 from access.models import AuditEvent, Tenant
 from devices.conditions.facts import facts_changed
 from devices.enrollment import enrollments
@@ -49,8 +49,9 @@ def update_device(
         new_blueprint = get_referenced(rows, "blueprint_id", blueprint)
     if isinstance(user, UUID):
         new_user = get_referenced(tenant.users.select_for_update().filter(uuid=user), "user", user)
-    device = tenant.devices.select_for_update().get(pk=pk)
-    before = _state(device)
+    device = tenant.devices.select_related("user", "blueprint").select_for_update(of=("self",)).get(pk=pk)
+    names = list(device.tags.values_list("name", flat=True))
+    before = _state(device, names)
     if new_blueprint is not None:
         device.blueprint = new_blueprint
     if not isinstance(user, Unset):
@@ -61,16 +62,16 @@ def update_device(
     if new_blueprint is not None:
         enrollments.moved(device)
     if not isinstance(tags, Unset):
-        names = set(tags)
-        Tag.objects.bulk_create([Tag(tenant=tenant, name=name) for name in sorted(names)], ignore_conflicts=True)
+        names = sorted(set(tags))
+        Tag.objects.bulk_create([Tag(tenant=tenant, name=name) for name in names], ignore_conflicts=True)
         device.tags.set(tenant.tags.filter(name__in=names))
-    if changes := difference(before, _state(device)):
-        records.refresh([device.pk], locked=True)
-        device.refresh_from_db(fields=["record_json"])
+    after = _state(device, names)
+    if changes := difference(before, after):
+        device.record_json = records.refresh_locked(device.pk) or device.record_json
         if {"user", "tags"} & changes.keys():
             facts_changed(tenant.pk, [device.pk])
         log_event(
-            target=_target(device),
+            target=device_target(device, state=lambda: after),
             actor=actor,
             action=AuditEvent.Action.UPDATE,
             summary="Device updated",
@@ -92,17 +93,13 @@ def delete_device(*, tenant: Tenant, device_id: UUID, actor: Actor) -> None:
     device.delete()
     fleet.device_count -= 1
     fleet.save(update_fields=["device_count"])
-    log_event(target=_target(device), actor=actor, action=AuditEvent.Action.DELETE, summary="Device deleted")
+    log_event(target=device_target(device), actor=actor, action=AuditEvent.Action.DELETE, summary="Device deleted")
 
 
-def _state(device: Device) -> dict[str, Any]:
+def _state(device: Device, tags: Iterable[str]) -> dict[str, Any]:
     return {
         "user": device.user.email if device.user else None,
         "asset_tag": device.asset_tag,
         "blueprint": device.blueprint.name,
-        "tags": sorted(device.tags.values_list("name", flat=True)),
+        "tags": sorted(tags),
     }
-
-
-def _target(device: Device) -> Target:
-    return device_target(device, state=partial(_state, device))

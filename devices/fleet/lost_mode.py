@@ -203,7 +203,7 @@ def _set_status(device: Device, status: str) -> None:
 def _set_device_status(device: Device, status: str) -> None:
     device.lost_mode_status = status
     device.save(update_fields=["lost_mode_status"])
-    records.refresh([device.pk], locked=True)
+    records.refresh_locked(device.pk)
 
 
 def _degrees(value: Any) -> str:

@@ -109,20 +109,29 @@ def outdated(pks: Iterable[int]) -> Iterator[tuple[int, tuple[str, ...]]]:
                 yield pk, fresh
 
 
-def refresh(pks: Iterable[int], *, locked: bool = False) -> int:
-    """Bring these devices' stored records up to date, in the caller's transaction. Returns how many changed.
-
-    `locked`: the caller has locked the devices, or just written them.
-    """
+def refresh(pks: Iterable[int]) -> int:
+    """Bring these devices' stored records up to date, in the caller's transaction. Returns how many changed."""
     changed = 0
     for batch in batched(pks, BATCH, strict=False):
-        if not locked:
-            # What is read below is then what another change of the same records has committed, and not older.
-            list(Device.objects.filter(pk__in=batch).order_by("pk").select_for_update(no_key=True).values_list("pk"))
+        # What is read below is then what another change of the same records has committed, and not older.
+        list(Device.objects.filter(pk__in=batch).order_by("pk").select_for_update(no_key=True).values_list("pk"))
         if fresh := list(outdated(batch)):
             _store(fresh)
             changed += len(fresh)
     return changed
+
+
+def refresh_locked(pk: int) -> str | None:
+    """Bring the stored record of a device up to date that the caller has locked, or just written.
+
+    Returns the record if it changed.
+    """
+    fresh = list(outdated([pk]))
+    if not fresh:
+        return None
+    _store(fresh)
+    ((_, (record, *_)),) = fresh
+    return record
 
 
 def set_last_check_in(moments: Mapping[int, datetime]) -> None:

@@ -148,7 +148,7 @@ def _store_facts(device: Device, facts: Mapping[str, Any]) -> bool:
     for name in changed:
         setattr(device, name, given[name])
     device.save(update_fields=changed)
-    records.refresh([device.pk], locked=True)
+    records.refresh_locked(device.pk)
     if CONDITION_FACTS.intersection(changed):
         facts_changed(device.tenant_id, [device.pk])
     if "name" in changed:

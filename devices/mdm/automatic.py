@@ -92,7 +92,7 @@ def complete(device: Device) -> None:
     if row is None:
         return
     device.save(update_fields=["blueprint", "user", "asset_tag"])
-    records.refresh([device.pk], locked=True)
+    records.refresh_locked(device.pk)
     details: dict[str, Any] = {
         "mdm": {"supervised": english(True)},
         "automated_device_enrollment": {"auto_enroll_eligible": True, "auto_enrolled": True},

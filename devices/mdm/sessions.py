@@ -140,7 +140,7 @@ def _turn(identity: Identity, enrollment: Enrollment, report: Report, kept: Kept
     if device.is_missing:
         device.is_missing = False
         device.save(update_fields=["is_missing"])
-        records.refresh([device.pk], locked=True)
+        records.refresh_locked(device.pk)
     if _take(report, waiting, here, kept):
         here.refused_rounds = 0
     waiting += declarative.tell(device, here)

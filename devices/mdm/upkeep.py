@@ -69,6 +69,6 @@ def mark_missing() -> int:
             if device is not None:
                 device.is_missing = True
                 device.save(update_fields=["is_missing"])
-                records.refresh([device.pk], locked=True)
+                records.refresh_locked(device.pk)
                 marked += 1
     return marked

@@ -335,7 +335,7 @@ class DeviceFactory(DjangoModelFactory[Device]):
             DeviceInventory.objects.create(device=device, details=details)
         Fleet.objects.get_or_create(tenant=device.tenant)
         Fleet.objects.filter(tenant=device.tenant).update(device_count=F("device_count") + 1)
-        records.refresh([device.pk], locked=True)
+        records.refresh_locked(device.pk)
         device.refresh_from_db(fields=["record_json"])
         return device
 
