@@ -55,8 +55,9 @@ def aware(moment: datetime) -> datetime:
 
 
 def _fetch(database: Any, sql: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    reader = database.connection if database.vendor == "sqlite" else database.connection.reader
     with database.wrap_database_errors:
-        rows: list[tuple[Any, ...]] = database.connection.execute(sql, parameters).fetchall()
+        rows: list[tuple[Any, ...]] = reader.execute(sql, parameters).fetchall()
     return rows
 
 

@@ -3,7 +3,7 @@ import logging
 import os
 import signal
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from access.limits.stores import InProcess
 from access.models import Administrator, ApiToken, Role, Tenant
 from access.sign_in.hashing import OneAtATimeArgon2
 from access.tasks.worker import Worker
-from tests import chromium, database
+from tests import chromium, database, plans
 from tests.apple import Apple
 from tests.clients import NO_PACKAGES
 from tests.deploy import NO_PROGRAM
@@ -167,6 +167,13 @@ def _reason(report: pytest.TestReport) -> str:
 
 
 # --- What most tests start from ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def analyze(db: None) -> Iterator[Callable[[], None]]:
+    """`analyze()` gives the planner the statistics of the rows that the test has made, until the end of the test."""
+    yield plans.analyze
+    plans.forget_statistics()
 
 
 @pytest.fixture

@@ -13,9 +13,17 @@ EXPLAIN = {"sqlite": "EXPLAIN QUERY PLAN ", "postgresql": "EXPLAIN (COSTS OFF) "
 
 
 def analyze() -> None:
-    """Give the planner the statistics of the rows that the test has made."""
+    """Give the planner the statistics of the rows that the test has made. Tests have the fixture `analyze`."""
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
+
+
+def forget_statistics() -> None:
+    """SQLite's planner keeps statistics that are rolled back, and would choose other plans in the tests that follow."""
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM sqlite_stat1")
+            cursor.execute("ANALYZE sqlite_schema")  # which reads that table, and counts nothing
 
 
 def assert_equal(select: str, parameters: Sequence[Any], queryset: QuerySet[Any, Any]) -> None:

@@ -7,6 +7,7 @@ limit: a backup, a migration, or a task about a large fleet takes its time.
 
 import time
 from collections.abc import Generator
+from functools import cached_property
 from types import ModuleType
 from typing import Any, ClassVar, cast
 
@@ -49,6 +50,11 @@ class LimitedConnection(psycopg.Connection[Any]):
             self.unanswered_at[self.server] = time.monotonic()
             self.pgconn.finish()
             raise Unanswered(f"The database did not answer within {self.waits:.0f} seconds.") from None
+
+    @cached_property
+    def reader(self) -> psycopg.Cursor[Any]:
+        """One cursor for the statements of access/sql.py: making one takes a quarter of the time of a short SELECT."""
+        return self.cursor()
 
     def wait_long(self) -> None:
         """Wait for a minute for each statement of this transaction, if waits are limited at all."""

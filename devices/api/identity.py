@@ -11,7 +11,7 @@ from access.http.requests import RoutedRequest
 from access.http.slow_clients import AUTHENTICATED
 from access.limits import Allowance
 from access.models import Tenant
-from access.tokens.authentication import AuthenticationFailed, LiveToken, authenticate
+from access.tokens.authentication import AuthenticationFailed, Beside, LiveToken, authenticate
 from access.tokens.usage import Call
 from devices.api import errors
 
@@ -25,7 +25,7 @@ class ApiRequest(RoutedRequest):
     allowance: Allowance  # missing where the call counts against no limit
 
 
-def identify(request: ApiRequest, operation: str) -> None:
+def identify(request: ApiRequest, operation: str, beside: Beside | None = None) -> None:
     """Set the token and the tenant of a request for `operation`, which becomes that of the token's last use.
 
     The call counts against the limits of the tenant; `with_limits` adds their headers to its answer. Raises
@@ -36,6 +36,7 @@ def identify(request: ApiRequest, operation: str) -> None:
             request.META.get("HTTP_AUTHORIZATION"),
             subdomain=request.subdomain,
             call=Call(client_address(request), request.META.get("HTTP_USER_AGENT", ""), operation),
+            beside=beside,
         )
     except AuthenticationFailed as failure:
         # Queried only after a failure, so that a successful call does not pay for it.

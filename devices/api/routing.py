@@ -17,7 +17,7 @@ from access.context import note_operation
 from access.database import retried
 from access.http.requests import RoutedRequest
 from access.permissions import Permission, Section, catalogue
-from access.tokens.authentication import PermissionMissing
+from access.tokens.authentication import Beside, PermissionMissing
 from access.tokens.digests import SHAPE
 from access.tokens.usage import count_call
 from devices.api import errors, idempotency
@@ -96,8 +96,15 @@ class Operation:
     ours: bool
     deprecated: Deprecation | None
     uuids: tuple[str, ...]
+    beside: Callable[[UUID], Beside] | None
     adapter: TypeAdapter[Any] | None = field(repr=False)
     doc: Doc
+
+    def beside_token(self, parameters: dict[str, str]) -> Beside | None:
+        """What a call with these path parameters reads in the statement that finds its token."""
+        if self.beside is None or not SHAPE.fullmatch(text := parameters[self.uuids[0]]):
+            return None
+        return self.beside(UUID(text))
 
     def respond(self, result: Any) -> HttpResponse:
         """The response for what the handler returned."""
@@ -141,7 +148,7 @@ class Endpoint:
         return response
 
     def _answer(self, request: ApiRequest, parameters: dict[str, str]) -> HttpResponse:
-        operation = self._guard(request)
+        operation = self._guard(request, parameters)
         if request.encoding not in {None, "utf-8"}:
             # Query strings and forms are UTF-8. Django reads both by the charset that Content-Type names, or fails.
             request.encoding = "utf-8"
@@ -188,7 +195,7 @@ class Endpoint:
         )
         return key.answer(respond, asks_elsewhere=operation.asks_elsewhere)
 
-    def _guard(self, request: ApiRequest) -> Operation:
+    def _guard(self, request: ApiRequest, parameters: dict[str, str]) -> Operation:
         # This order is a promise: nothing is parsed for a caller without a token, or without the permission.
         method = "GET" if request.method == "HEAD" else str(request.method)
         operation = self.operations.get(method)
@@ -196,7 +203,8 @@ class Endpoint:
             note_operation(operation.id)
         if not (operation or next(iter(self.operations.values()))).open:
             if not hasattr(request, "token"):  # another door has identified the sender already
-                identify(request, operation.id if operation else "")
+                beside = operation.beside_token(parameters) if operation else None
+                identify(request, operation.id if operation else "", beside)
         elif request.subdomain is not None and not is_active(request.subdomain):
             raise errors.tenant_not_found()
         if operation is None:
@@ -242,6 +250,7 @@ class Router:
         asks_elsewhere: bool = False,
         ours: bool = False,
         deprecated: Deprecation | None = None,
+        beside: Callable[[UUID], Beside] | None = None,
         doc: Doc = Doc(),
     ) -> Callable[[H], H]:
         """Declare the decorated function as an operation.
@@ -258,6 +267,9 @@ class Router:
         `creates`: a repeated call would create a second object, so the call may carry an Idempotency-Key. This is the
         default for a POST that answers 201. `asks_elsewhere`: the handler calls another server before it stores
         anything, and no transaction may be open during that call. `ours` marks an addition to the public API.
+
+        `beside`: what a call reads in the statement that finds its token, of the object that the path names. The
+        handler finds it in `request.token.beside`, which is None for a call through another door.
         """
 
         def declare(handler: H) -> H:
@@ -288,6 +300,7 @@ class Router:
                     ours=ours,
                     deprecated=deprecated,
                     uuids=tuple(name for name in inspect.signature(handler).parameters if hints.get(name) is UUID),
+                    beside=beside,
                     adapter=TypeAdapter(response) if response is not None else None,
                     doc=doc,
                 )

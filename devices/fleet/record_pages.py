@@ -9,6 +9,7 @@ import orjson
 from django.db import connection
 
 from access import sql
+from access.tokens.authentication import Beside
 from devices.fleet.record_filters import Condition, Order, Part, conditions, order_of
 from devices.fleet.records import with_last_check_in
 from devices.models.devices import Device
@@ -18,6 +19,12 @@ SELECT record_json, last_check_in, at
 FROM devices_device LEFT JOIN devices_deviceseen ON id = device_id
 WHERE tenant_id = %s AND uuid = %s
 """
+# The same columns, of a device of the tenant whose token is looked up.
+ONE_COLUMNS = "device.record_json, device.last_check_in, seen.at"
+ONE_JOINS = """
+LEFT JOIN devices_device AS device ON device.tenant_id = tenant.id AND device.uuid = %s
+LEFT JOIN devices_deviceseen AS seen ON seen.device_id = device.id
+""".strip()
 
 # A page of the whole fleet. Each of the following takes tenant, tenant, limit and offset.
 NEAR = """
@@ -59,16 +66,29 @@ LAZY = {"sqlite": "{0}", "postgresql": "WITH found AS MATERIALIZED ({0}) SELECT 
 AMONG = {"sqlite": "IN (SELECT value FROM JSON_EACH(%s))", "postgresql": "= ANY(%s)"}
 
 
+def record_beside_token(uuid: UUID) -> Beside:
+    """The columns of `record_in`."""
+    return Beside(ONE_COLUMNS, ONE_JOINS, (_stored(uuid),))
+
+
 def record_of(tenant_id: int, uuid: UUID) -> str:
     """The prepared record of one device, with its newest contact as the last check-in. Raises Device.DoesNotExist."""
-    value = uuid if connection.features.has_native_uuid_field else uuid.hex
-    rows = sql.rows(ONE, tenant_id, value)
-    if not rows:
+    rows = sql.rows(ONE, tenant_id, _stored(uuid))
+    return record_in(rows[0] if rows else (None, None, None))
+
+
+def record_in(columns: Sequence[Any]) -> str:
+    """The record, as `record_of` returns it. Raises Device.DoesNotExist where they are all None."""
+    record, stored, seen = columns
+    if record is None:
         raise Device.DoesNotExist
-    ((record, stored, seen),) = rows
     if seen is None or (stored is not None and seen <= stored):
         return str(record)
     return with_last_check_in(record, sql.aware(seen))
+
+
+def _stored(uuid: UUID) -> Any:
+    return uuid if connection.features.has_native_uuid_field else uuid.hex
 
 
 def record_page(tenant_id: int, *, limit: int, offset: int) -> tuple[str | bytes, int]:

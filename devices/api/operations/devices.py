@@ -11,7 +11,13 @@ from devices.api.schemas.devices import DeviceOut, DeviceQuery, DeviceUpdate
 from devices.api.sections import DEVICE_INFORMATION
 from devices.fleet import devices as services
 from devices.fleet.contact import show_newest_contact
-from devices.fleet.record_pages import filtered_record_page, record_of, record_page
+from devices.fleet.record_pages import (
+    filtered_record_page,
+    record_beside_token,
+    record_in,
+    record_of,
+    record_page,
+)
 from devices.inventory.details import details
 
 router = Router(DEVICE_INFORMATION)
@@ -45,9 +51,11 @@ def list_devices(request: ApiRequest, query: DeviceQuery) -> HttpResponse:
     label="Device ID",
     about="Get the record of a device",
     response=DeviceOut,
+    beside=record_beside_token,
 )
 def get_device(request: ApiRequest, device_id: UUID) -> HttpResponse:
-    return json_text(record_of(request.token.tenant_id, device_id))
+    columns = request.token.beside
+    return json_text(record_of(request.token.tenant_id, device_id) if columns is None else record_in(columns))
 
 
 @router.operation(

@@ -3,6 +3,7 @@
 import csv
 import io
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,7 +20,7 @@ from access.tokens.notices import notify
 from tests.access.pages.test_permissions import admin, owner
 from tests.factories.access import ApiTokenFactory
 from tests.markup import elements
-from tests.plans import analyze, plan
+from tests.plans import plan
 from tests.types import IssuedApiToken, IssueToken
 
 __all__ = ["admin", "owner"]  # fixtures
@@ -401,7 +402,7 @@ def test_the_page_of_a_token_tells_of_its_last_month(admin: Client, issue_token:
 
 
 @pytest.mark.sqlite_only
-def test_no_query_of_the_list_reads_all_tokens(admin: Client, tenant: Tenant) -> None:
+def test_no_query_of_the_list_reads_all_tokens(admin: Client, tenant: Tenant, analyze: Callable[[], None]) -> None:
     """With 10,000 tokens, reading the table for their number took 30 ms of each answer, and for a page 23 ms."""
     ApiToken.objects.bulk_create(
         ApiToken(tenant=tenant, name=f"Token {n}", digest=f"{n}", key_number=1, created_at=NOW - timedelta(minutes=n))

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -7,11 +8,14 @@ from django.db import connection
 from django.db.models import Func, QuerySet, Subquery, TextField
 
 from access.models import Tenant
+from access.tokens import authentication
+from access.tokens.authentication import authenticate
 from devices.fleet import record_pages
 from devices.fleet.record_pages import filtered_record_page, record_of, record_page
 from devices.models import Device, Fleet
 from tests import plans
 from tests.factories.devices import BlueprintFactory, DeviceFactory
+from tests.types import IssueToken
 
 pytestmark = pytest.mark.slow
 
@@ -26,13 +30,13 @@ class Joined(Func):
 
 
 @pytest.fixture
-def fleets(tenant: Tenant, other_tenant: Tenant) -> list[Tenant]:
+def fleets(tenant: Tenant, other_tenant: Tenant, analyze: Callable[[], None]) -> list[Tenant]:
     """Two tenants whose devices were made in turns, so that neither has its primary keys in a row."""
     blueprints = [BlueprintFactory.create(tenant=each) for each in (tenant, other_tenant)]
     for _ in range(40):
         for blueprint in blueprints:
             DeviceFactory.create(tenant=blueprint.tenant, blueprint=blueprint)
-    plans.analyze()
+    analyze()
     return [tenant, other_tenant]
 
 
@@ -54,6 +58,33 @@ def test_one_record_is_its_querysets(fleets: list[Tenant]) -> None:
             )
             plans.assert_equal(record_pages.ONE, [tenant.pk, uuid if native else uuid.hex], queryset)
             assert queryset.exists() == (tenant == other)
+
+
+def test_one_record_beside_a_token_is_that_of_the_tokens_tenant(
+    fleets: list[Tenant], issue_token: IssueToken, settings: Any
+) -> None:
+    settings.IRU_TOKEN_KEYS = settings.IRU_TOKEN_KEYS[:1]
+    for tenant in fleets:
+        token = issue_token("get_device", tenant=tenant)
+        for other in fleets:
+            device = other.devices.order_by("pk")[5]
+            found = authenticate(
+                f"Bearer {token.secret}", subdomain=None, beside=record_pages.record_beside_token(device.uuid)
+            ).beside
+            assert found is not None
+            if tenant == other:
+                assert record_pages.record_in(found) == device.record_json == record_of(tenant.pk, device.uuid)
+            else:
+                assert found == (None, None, None)
+
+
+@pytest.mark.sqlite_only
+def test_one_record_beside_a_token_is_found_by_indexes(fleets: list[Tenant]) -> None:
+    beside = record_pages.record_beside_token(fleets[0].devices.all()[5].uuid)
+    statement = authentication._look_up(1, columns=beside.columns, joins=beside.joins)
+    steps = plans.plan(statement, [*beside.parameters, "digest"])
+    assert [step for step in steps if step.startswith("SEARCH")] == steps
+    assert len(steps) == 4
 
 
 @pytest.mark.parametrize(("limit", "offset"), PLACES)

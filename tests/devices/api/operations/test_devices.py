@@ -1,7 +1,11 @@
+import json
+
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
+from access.audit.events import Actor
 from access.models import Tenant
+from access.tokens.rotation import rotate_token
 from devices.fleet import records
 from devices.models import Fleet
 from tests.devices.macs import store_macs
@@ -69,6 +73,20 @@ def test_the_record(api: Call, token: IssuedApiToken, tenant: Tenant) -> None:
     }
     assert row["tags"] == ["a", "b"]
     assert api("GET", f"/api/v1/devices/{device.uuid}", token).json() == row
+
+
+def test_the_record_costs_no_query_but_that_for_the_token(
+    api: Call, token: IssuedApiToken, tenant: Tenant, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    device = DeviceFactory.create(tenant=tenant)
+    with django_assert_num_queries(1):
+        answer = api("GET", f"/api/v1/devices/{device.uuid}", token)
+    assert answer.json() == json.loads(device.record_json)
+    # A former secret is found by another statement.
+    issued = rotate_token(tenant=tenant, token_id=token.id, actor=Actor.command("test"), overlap="24h")
+    for secret in (token.secret, issued.secret):
+        token.secret = secret
+        assert api("GET", f"/api/v1/devices/{device.uuid}", token).json() == json.loads(device.record_json)
 
 
 def test_an_unassigned_device_that_never_checked_in_has_nulls(api: Call, token: IssuedApiToken, tenant: Tenant) -> None:

@@ -1,6 +1,7 @@
 """That each filter of the API's list of users finds them by an index, newest first, on both databases."""
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -24,7 +25,7 @@ FILTERS = sorted(UserQuery.model_fields.keys() - {"cursor", "size"})
 
 
 @pytest.fixture
-def integration(tenant: Tenant) -> UUID:
+def integration(tenant: Tenant, analyze: Callable[[], None]) -> UUID:
     """One of two integrations of a thousand users, some of them archived, with fresh statistics."""
     integrations = DirectoryIntegrationFactory.create_batch(2, tenant=tenant)
     now = timezone.now()
@@ -40,7 +41,7 @@ def integration(tenant: Tenant) -> UUID:
         for n in range(1000)
     )
     refresh_statistics()
-    plans.analyze()
+    analyze()
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             # A thousand users are read whole as fast as by an index: what counts is whether there is a way by one.
