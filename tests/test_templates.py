@@ -51,6 +51,7 @@ RAW_IS_RIGHT = {
     "templates/access/notices/mail.txt": 1,
     "templates/registration/invitation_email.txt": 1,
     "templates/registration/password_reset_email.txt": 1,
+    "access/pages/forms/rendering.py": 2,  # each value of a select is escaped where it is written
     "access/templatetags/admin_words.py": 2,  # cells that Django has rendered and escaped
     "access/templatetags/access.py": 2,  # `breakable` escapes by itself: the import and the call
     "access/templatetags/tokens.py": 2,  # a rendered menu, in which a UUID takes the place of another
