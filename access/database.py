@@ -168,8 +168,10 @@ def allow_long_statements() -> None:
 
 @contextmanager
 def large_cache() -> Iterator[None]:
-    """Inside, this connection to SQLite keeps 128 MB of pages: with its own 2 MB, an import of a large fleet reads and
-    writes pages of indexes again and again."""
+    """Inside, this connection to SQLite keeps 128 MB of pages.
+
+    With its usual 512 kB, an import of a large fleet reads and writes pages of indexes again and again.
+    """
     if connection.vendor != "sqlite":
         yield
         return

@@ -162,8 +162,9 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         # Seconds that one thread of a process waits for the write lock. The longest transactions, batches of an import,
         # take about one.
         "timeout": 5,
-        # FULL: a write that was acknowledged survives a power cut.
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+        # FULL: a write that was acknowledged survives a power cut. Each thread has a cache of its own: of 512 kB, where
+        # SQLite's default is 2 MB, because the system's cache of files serves reads as fast.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-512;",
     }
 else:
     # Django's backend, with a limit on our side to how long a call waits for the server.
