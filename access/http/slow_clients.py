@@ -169,6 +169,7 @@ class Transfer:
         if self._over:
             return
         self._over = True
+        _thread.transfer = None  # a thread must not keep the header with the token until its next request
         if self._network is None:
             self.end_turn()
         else:

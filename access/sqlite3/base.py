@@ -95,7 +95,9 @@ class QueuedCursor(base.SQLiteCursorWrapper):
                 try:
                     return run()
                 except sqlite3.OperationalError as error:
-                    if not is_busy(error) or monotonic() > waits_until:
+                    # A snapshot that is too old stays so for as long as this connection reads from it.
+                    old = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_BUSY_SNAPSHOT
+                    if not is_busy(error) or old or monotonic() > waits_until:
                         raise
                 let_others_run()
                 sleep(INTERVAL)
