@@ -251,11 +251,10 @@ def test_each_declared_filter_and_ordering_is_measured(
 def test_the_guard_costs_one_query(tenant: Tenant, issue_token: IssueToken, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(tenant, documents(1))
     monkeypatch.setattr(guard, "CALLS", 20)
-    token = issue_token("get_device")
-    device = str(tenant.devices.get().uuid)
+    token = issue_token("list_tags")
     tenant.calls_per_second = 1_000_000
     tenant.save()
-    costs = guard.costs(tenant, tenant.api_host, token.secret, device, 3)
+    costs = guard.costs(tenant, tenant.api_host, token.secret, 3)
     assert costs["queries"] == 1
     assert 0 < costs["cpu"] < 100_000
 
