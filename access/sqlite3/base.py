@@ -12,7 +12,6 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from time import monotonic, sleep
 from typing import Any
 
@@ -70,10 +69,6 @@ def is_busy(error: sqlite3.OperationalError) -> bool:
 class QueuedCursor(base.SQLiteCursorWrapper):
     """A statement that may take the write lock waits for its turn: BEGIN, and a change outside of a transaction."""
 
-    def __init__(self, connection: sqlite3.Connection, timeout: float) -> None:
-        super().__init__(connection)
-        self.timeout = timeout
-
     def execute(self, query: str, params: Any = None) -> Any:
         if self.connection.in_transaction or query.startswith(READS):
             return super().execute(query, params)
@@ -88,9 +83,14 @@ class QueuedCursor(base.SQLiteCursorWrapper):
             return self._once_free(lambda: super(QueuedCursor, self).executemany(query, rows))
 
     def _once_free(self, run: Callable[[], Any]) -> Any:
-        """What `run` returns, once no other process holds the write lock. Raises SQLite's error after the timeout."""
-        waits_until = monotonic() + self.timeout
-        with self._without_intervals_of_sqlite():
+        """What `run` returns, once no other process holds the write lock.
+
+        Raises SQLite's error once it has waited for the busy timeout of the connection.
+        """
+        (milliseconds,) = self.connection.execute("PRAGMA busy_timeout").fetchone()
+        waits_until = monotonic() + milliseconds / 1000
+        self.connection.execute("PRAGMA busy_timeout = 0")  # no intervals of SQLite
+        try:
             while True:
                 try:
                     return run()
@@ -101,17 +101,10 @@ class QueuedCursor(base.SQLiteCursorWrapper):
                         raise
                 let_others_run()
                 sleep(INTERVAL)
-
-    @contextmanager
-    def _without_intervals_of_sqlite(self) -> Iterator[None]:
-        self.connection.execute("PRAGMA busy_timeout = 0")
-        try:
-            yield
         finally:
-            self.connection.execute(f"PRAGMA busy_timeout = {round(self.timeout * 1000)}")
+            self.connection.execute(f"PRAGMA busy_timeout = {milliseconds}")
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
     def create_cursor(self, name: str | None = None) -> Any:
-        timeout = self.settings_dict["OPTIONS"].get("timeout", 5)
-        return self.connection.cursor(factory=partial(QueuedCursor, timeout=timeout))
+        return self.connection.cursor(factory=QueuedCursor)

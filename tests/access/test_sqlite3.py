@@ -101,13 +101,14 @@ def test_a_writer_asks_for_the_lock_at_short_intervals(
 
 
 def test_a_session_that_cannot_be_saved_is_no_lost_session(
-    locked: Any, queue: base.WriteQueue, owner: Administrator, monkeypatch: pytest.MonkeyPatch
+    locked: Any, queue: base.WriteQueue, owner: Administrator
 ) -> None:
     client = Client(raise_request_exception=False)
     client.force_login(owner)
     session = client.session
     locked()
-    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0)
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout = 0")
     session["other"] = 1
     with pytest.raises(OperationalError) as caught:
         session.save()
