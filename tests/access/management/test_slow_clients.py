@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 from select import select
+from time import sleep
 
 import pytest
 from django.db import connection
@@ -73,6 +74,7 @@ def test_reads_are_answered_while_all_turns_wait_for_the_write_lock(port: int, i
         for number, client in enumerate(clients):
             stack.callback(client.close)
             client.sendall(f'POST /api/v1/tags HTTP/1.1\r\n{head}\r\n\r\n{{"name": "Tag{number}"}}'.encode())
+        sleep(0.3)  # until they wait, of which nothing is to be seen
         assert read() == 200
         assert answered(clients) == [], f"the read waited for {PATIENCE} s, until the changes were refused"
         other.execute("ROLLBACK")
