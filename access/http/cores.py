@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ONE_CORE = "IRU_SERVER_ONE_CORE"  # `serve` sets it, but not with --any-core
-
-
 KERNEL = 2  # the process id of the parent of the kernel's threads, which are bound to cores and mostly sleep
 
 

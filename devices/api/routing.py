@@ -196,8 +196,8 @@ class Endpoint:
         return key.answer(respond, asks_elsewhere=operation.asks_elsewhere)
 
     def _guard(self, request: ApiRequest, parameters: dict[str, str]) -> Operation:
-        # This order is a promise: nothing is parsed for a caller without a token, or without the permission. Only an id
-        # in the path is, for what is read beside the token.
+        # This order is a promise: nothing is parsed for a caller without a token, or without the permission. The only
+        # exception is an id in the path, because its object is read beside the token.
         method = "GET" if request.method == "HEAD" else str(request.method)
         operation = self.operations.get(method)
         if operation:

@@ -113,7 +113,7 @@ def refresh(pks: Iterable[int]) -> int:
     """Bring these devices' stored records up to date, in the caller's transaction. Returns how many changed."""
     changed = 0
     for batch in batched(pks, BATCH, strict=False):
-        # What is read below is then what another change of the same records has committed, and not older.
+        # The lock waits for other changes of these records, so that the values read below are the newest.
         list(Device.objects.filter(pk__in=batch).order_by("pk").select_for_update(no_key=True).values_list("pk"))
         if fresh := list(outdated(batch)):
             _store(fresh)

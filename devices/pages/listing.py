@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db.models import Model, QuerySet
 
+from access.keys_first import whole_rows
+
 PER_PAGE = 50
 COUNTED = 10_000  # beyond that, the exact number of matches does not help anybody
 FEW = 500
@@ -81,8 +83,7 @@ def listing[M: Model](
         page = min(page, max(-(-total // PER_PAGE), 1))
     start = (page - 1) * PER_PAGE
     keys = list(matches.values_list("pk", flat=True)[start : start + PER_PAGE + 1])
-    by_key = {row.pk: row for row in rows.filter(pk__in=keys[:PER_PAGE])}
-    return Listing([by_key[key] for key in keys[:PER_PAGE] if key in by_key], page, total, capped, len(keys) > PER_PAGE)
+    return Listing(whole_rows(rows, keys[:PER_PAGE]), page, total, capped, len(keys) > PER_PAGE)
 
 
 def page_number(text: object) -> int:
