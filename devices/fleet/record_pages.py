@@ -54,7 +54,7 @@ if sqlite3.sqlite_version_info < (3, 44):
 
 # ruff: noqa: S608 - each part of a statement is a constant of ours
 
-FEW = 3000  # matches that are sorted after they were found; of more, the first ones are looked for in their order
+FEW = 8000  # matches that are sorted after they were found; of more, the first ones are looked for in their order
 WALKED = 10_000  # devices that are tested for that at least, before all matches are sorted after all
 # The columns that a condition asks about. Without the record, SQLite copies some ten bytes for each of them.
 TESTED = (
@@ -63,6 +63,8 @@ TESTED = (
 )
 # PostgreSQL must not know of a limit: it would read all devices, and hope to find the first matches soon.
 LAZY = {"sqlite": "{0}", "postgresql": "WITH found AS MATERIALIZED ({0}) SELECT id FROM found"}
+# One value is fetched instead of many rows, as in JOINED.
+IDS = {"sqlite": "JSON_GROUP_ARRAY(id)", "postgresql": "ARRAY_AGG(id)"}
 AMONG = {"sqlite": "IN (SELECT value FROM JSON_EACH(%s))", "postgresql": "= ANY(%s)"}
 
 
@@ -135,8 +137,8 @@ def _few(matching: Sequence[Condition]) -> list[int] | None:
     """The keys of all devices that match, if one of the conditions is met by no more than FEW."""
     for condition in matching:
         source, parameters = condition.keys
-        keys = _keys(f"{LAZY[connection.vendor].format(source)} LIMIT %s", *parameters, FEW + 1)
-        if len(keys) <= FEW:
+        keys = _all_keys(f"{LAZY[connection.vendor].format(source)} LIMIT %s", *parameters, FEW + 1, most=FEW)
+        if keys is not None:
             tests, parameters = _tests([other for other in matching if other is not condition])
             among = f"SELECT d.id FROM devices_device d WHERE d.id {AMONG[connection.vendor]}{tests}"
             return _keys(among, _set(keys), *parameters) if tests and keys else keys
@@ -181,13 +183,22 @@ def _count(source: str, parameters: Sequence[Any]) -> int:
 
 
 def _keys(source: str, *parameters: Any) -> list[int]:
-    """The keys that a SELECT finds, in its order, fetched as one value: see JOINED."""
-    if connection.vendor == "sqlite":
-        ((keys,),) = sql.rows(f"SELECT JSON_GROUP_ARRAY(id) FROM ({source})", *parameters)
-        found: list[int] = orjson.loads(keys)
-        return found
-    ((keys,),) = sql.rows(f"SELECT ARRAY_AGG(id) FROM ({source}) found", *parameters)
-    return keys or []
+    """The keys that a SELECT finds, in its order."""
+    ((keys,),) = sql.rows(f"SELECT {IDS[connection.vendor]} FROM ({source}) found", *parameters)
+    return _list(keys)
+
+
+def _all_keys(source: str, *parameters: Any, most: int) -> list[int] | None:
+    """The keys that a SELECT finds, or None if there are more than `most`: those would take longer to fetch."""
+    ids = f"CASE WHEN COUNT(*) <= %s THEN {IDS[connection.vendor]} END"
+    ((keys, count),) = sql.rows(f"SELECT {ids}, COUNT(*) FROM ({source}) found", most, *parameters)
+    return _list(keys) if count <= most else None
+
+
+def _list(keys: Any) -> list[int]:
+    """The value of IDS as a list."""
+    found: list[int] = orjson.loads(keys) if isinstance(keys, str) else keys or []
+    return found
 
 
 def _set(keys: Sequence[int]) -> Any:
