@@ -11,9 +11,8 @@ from typing import Any, Protocol
 
 import psycopg
 
-from tests.faults.installation import ANOTHER_USER, ENDS_WITH_US
+from tests.faults.installation import create_postgres, postgres_command
 from tests.processes import wait_for
-from tests.scratch import postgres_programs
 
 START = 60.0  # seconds for the start of PostgreSQL
 LONGEST_SOCKET = 90  # characters of a directory; the system allows 107 for the socket in it
@@ -108,13 +107,8 @@ class Postgresql:
     def start(self) -> None:
         """Start the server, which ends with this process at the latest. The first start makes its data."""
         if not (self._data / "PG_VERSION").exists():
-            initdb = [str(postgres_programs() / "initdb"), "--auth=trust", "--encoding=utf8", "--locale=C.UTF-8"]
-            command = [*ANOTHER_USER, *initdb, "-U", "postgres", "-D", str(self._data)]
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-            with (self._data / "postgresql.conf").open("a") as configuration:
-                configuration.write(POSTGRESQL_CONF)
-        command = [*ANOTHER_USER, *ENDS_WITH_US, "QUIT", str(postgres_programs() / "postgres")]
-        command += ["-D", str(self._data), "-k", str(self._directory)]
+            create_postgres(self._data, POSTGRESQL_CONF, "--locale=C.UTF-8")
+        command = postgres_command(self._data, "-k", str(self._directory))
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0)
         wait_for(self._answers, START)

@@ -50,6 +50,19 @@ def free_port() -> int:
     raise RuntimeError("no port is free")
 
 
+def create_postgres(data: Path, configuration: str, *options: str) -> None:
+    """Make a data directory of PostgreSQL, with these options of initdb and these lines at the end of its settings."""
+    initdb = [str(postgres_programs() / "initdb"), "--auth=trust", "--encoding=utf8", "-U", "postgres", *options]
+    subprocess.run([*ANOTHER_USER, *initdb, "-D", str(data)], check=True, stdout=subprocess.DEVNULL)
+    with (data / "postgresql.conf").open("a") as settings:
+        settings.write(configuration)
+
+
+def postgres_command(data: Path, *options: str) -> list[str]:
+    """The command of the server for that data. Its process ends with this one at the latest."""
+    return [*ANOTHER_USER, *ENDS_WITH_US, "QUIT", str(postgres_programs() / "postgres"), "-D", str(data), *options]
+
+
 def children(pid: int) -> list[int]:
     found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
     return [int(each) for each in found.stdout.split()]
@@ -118,26 +131,15 @@ class Installation:
         (self.directory / "data").mkdir(parents=True, exist_ok=True)
         if self.kind == SQLITE:
             return
-        initdb = [str(postgres_programs() / "initdb"), "--auth=trust", "--encoding=utf8", "-U", "postgres"]
-        data = str(self.directory / "data" / "postgres")
-        subprocess.run([*ANOTHER_USER, *initdb, "-D", data], check=True, stdout=subprocess.DEVNULL)
-        with (Path(data) / "postgresql.conf").open("a") as configuration:
-            configuration.write(POSTGRESQL_CONF)
+        create_postgres(self.directory / "data" / "postgres", POSTGRESQL_CONF)
         self.start_database()
         self.sql("CREATE DATABASE iru", database="postgres")
 
     def start_database(self) -> None:
         if self.kind == SQLITE:
             return
-        command = [
-            *self._inside,
-            *ANOTHER_USER,
-            *ENDS_WITH_US,
-            "QUIT",
-            str(postgres_programs() / "postgres"),
-            *("-D", str(self.directory / "data" / "postgres")),
-            *("-p", str(self.database_port), "-k", ""),
-        ]
+        data = self.directory / "data" / "postgres"
+        command = [*self._inside, *postgres_command(data, "-p", str(self.database_port), "-k", "")]
         self._postgres = self._popen(command, "postgres.log", os.environ | self.database_settings)
         wait_for(self._database_answers, START)
 
