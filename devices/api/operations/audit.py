@@ -18,13 +18,9 @@ router = Router(AUDIT_LOGS)
 )
 def list_audit_events(request: ApiRequest, query: AuditQuery) -> CursorPage[AuditEventOut]:
     events = request.tenant.audit_events.using(replica_for(request.tenant))
-    if query.start_date:
-        events = events.filter(occurred_at__gte=query.start_date)
-    if query.end_date:
-        events = events.filter(occurred_at__lte=query.end_date)
     return cursor_page(
         request,
-        events,
+        events.within(query.start_date, query.end_date),
         size=query.limit,
         cursor=query.cursor,
         result=AuditEventOut.of,
