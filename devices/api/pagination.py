@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.utils.encoding import iri_to_uri
 from pydantic import BaseModel, BeforeValidator, Field
 
-from access.keys_first import keys_first
+from access.keys_first import keys_first, whole_rows
 from devices.api import errors
 from devices.api.rendering import origin_of
 from devices.inputs import PAGE_SIZE, Limit, Offset, Query, page_number
@@ -174,15 +174,20 @@ def keyset[M: Model](
     order: Sequence[str] = ("id",),
     descending: bool = False,
     parameter: str = "cursor",
+    parts: Sequence[Q] = (),
 ) -> tuple[list[M], str | None, str | None]:
-    """The rows of a page, as in `cursor_page`, and the cursors of the next and the previous page."""
+    """The rows of a page, as in `cursor_page`, and the cursors of the next and the previous page.
+
+    Each row must match one of `parts`, if there are any. They are read one after the other, for rows that have an index
+    in this order for each part and none for all; `order` ends with the primary key then.
+    """
     fields = [rows.model._meta.get_field(name) for name in order]
     position, backwards = _read_cursor(fields, cursor, parameter) if cursor else (None, False)
     reverse = descending != backwards
     rows = rows.order_by(*(f"-{name}" if reverse else name for name in order))
     if position is not None:
         rows = _beyond(rows, dict(zip(order, position, strict=True)), "lt" if reverse else "gt")
-    found = list(rows[: size + 1])
+    found = _first_of_parts(rows, size + 1, order, parts, reverse=reverse) if parts else list(rows[: size + 1])
     more, found = len(found) > size, found[:size]
     if backwards:
         found.reverse()
@@ -193,6 +198,13 @@ def keyset[M: Model](
         _cursor("p=", fields, found[-1]) if has_next else None,
         _cursor("r=1&p=", fields, found[0]) if has_previous else None,
     )
+
+
+def _first_of_parts[M: Model](
+    rows: QuerySet[M], count: int, order: Sequence[str], parts: Iterable[Q], *, reverse: bool
+) -> list[M]:
+    found = [key for part in parts for key in rows.filter(part).values_list(*order)[:count]]
+    return whole_rows(rows.order_by(), [key[-1] for key in sorted(found, reverse=reverse)[:count]])
 
 
 def _beyond[M: Model](rows: QuerySet[M], position: dict[str, Any], lookup: str) -> QuerySet[M]:

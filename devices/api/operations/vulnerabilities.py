@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from django.db.models import Q
+
 from devices.api.identity import ApiRequest
 from devices.api.pagination import NumberedPage, keyset
 from devices.api.routing import Router
@@ -44,12 +46,13 @@ router = Router(VULNERABILITIES)
     response=DetectionPage,
 )
 def list_vulnerability_detections(request: ApiRequest, query: DetectionQuery) -> DetectionPage:
+    remediated = _remediated(query.status)
     rows = detections(
         request.tenant,
         _comparisons(query.filter, columns.DETECTIONS),
         device_id=query.device_id,
         severities=_severities(query.severity),
-        remediated=_remediated(query.status),
+        remediated=remediated,
     )
     found, following, preceding = keyset(
         rows.select_related("device__blueprint", "software", "vulnerability").defer("device__record_json"),
@@ -57,6 +60,8 @@ def list_vulnerability_detections(request: ApiRequest, query: DetectionQuery) ->
         cursor=query.after,
         order=NEWEST,
         parameter="after",
+        # The list of active detections has an index, and that of remediated ones.
+        parts=[Q(remediated_at=None), Q(remediated_at__isnull=False)] if remediated is None else (),
     )
     return DetectionPage(next=following, previous=preceding, results=[DetectionOut.of(row) for row in found])
 

@@ -300,6 +300,22 @@ def test_detections_are_filtered_by_device_severity_and_status(
     assert numbers(get(api, token, DETECTIONS, query="status=Active,Remediated")) == "A1 A1 B1 B2"
 
 
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_active_and_remediated_detections_are_one_list(
+    api: Call, token: IssuedApiToken, tenant: Tenant, found: None, devices: tuple[Device, Device], size: int
+) -> None:
+    store(tenant, detection_row(devices[0]), full=True)  # one of the four is active: neither the first nor the last
+    pages = [get(api, token, DETECTIONS, query=f"status=active,remediated&size={size}")]
+    while after := pages[-1]["next"]:
+        pages.append(get(api, token, DETECTIONS, query=f"status=active,remediated&size={size}&after={quote(after)}"))
+    assert " ".join(map(numbers, pages)) == "A1 A1 B1 B2"
+    last = pages.pop()
+    while after := last["previous"]:
+        last = get(api, token, DETECTIONS, query=f"status=active,remediated&size={size}&after={quote(after)}")
+        assert last["results"] == pages.pop()["results"]
+    assert pages == []
+
+
 @pytest.mark.parametrize(
     ("path", "filter", "said"),
     [

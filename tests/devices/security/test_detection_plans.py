@@ -1,0 +1,79 @@
+"""That filters of the list of detections find them by an index, oldest first, on both databases."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from access.models import Tenant
+from devices.models import Severity, VulnerabilityDetection
+from tests import plans
+from tests.devices.macs import store_macs
+from tests.factories.devices import BlueprintFactory, VulnerabilityFactory, VulnerableSoftwareFactory
+from tests.types import Call, IssueToken
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
+
+FIRST = datetime(2026, 1, 1, tzinfo=UTC)
+COUNT = 1000
+WHOLE_TENANT = re.compile(r"(Cond:|INDEX \w+) \(tenant_id ?= ?\S+\)$", re.MULTILINE)
+
+
+@pytest.fixture
+def detections(tenant: Tenant, analyze: Callable[[], None]) -> None:
+    """One on each of a thousand devices, a minute after the other: a third is remediated, twenty share a CVE."""
+    store_macs(tenant, COUNT, BlueprintFactory.create(tenant=tenant))
+    package = VulnerableSoftwareFactory.create(tenant=tenant)
+    cves = [
+        VulnerabilityFactory.create(
+            tenant=tenant, first_detected_at=FIRST + timedelta(minutes=n), published_at=FIRST + timedelta(minutes=n)
+        )
+        for n in range(0, COUNT, 20)
+    ]
+    moments = [FIRST + timedelta(minutes=n) for n in range(COUNT)]
+    VulnerabilityDetection.objects.bulk_create(
+        VulnerabilityDetection(
+            tenant=tenant,
+            device_id=device,
+            vulnerability=cves[n // 20],
+            software=package,
+            severity=Severity.HIGH,
+            first_detected_at=moments[n],
+            last_detected_at=moments[n],
+            remediated_at=None if n % 3 else moments[n],
+        )
+        for n, device in enumerate(tenant.devices.order_by("pk").values_list("pk", flat=True))
+    )
+    analyze()
+
+
+def plans_of(api: Call, issue_token: IssueToken, query: str) -> list[str]:
+    """The plans of the statements that read detections for a call."""
+    token = issue_token("list_vulnerability_detections")
+    with CaptureQueriesContext(connection) as queries:
+        answer = api("GET", f"/api/v1/vulnerability-management/detections?size=50&{query}", token)
+    assert answer.status_code == 200, answer.content
+    found = [each["sql"] for each in queries if "FROM devices_vulnerabilitydetection" in each["sql"].replace('"', "")]
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            # A thousand rows are read whole as fast as by an index: what counts is whether there is a way by one.
+            for way in ("seqscan", "sort", "bitmapscan", "hashjoin", "mergejoin"):
+                cursor.execute(f"SET LOCAL enable_{way} = off")
+        found_plans = []
+        for statement in found:
+            cursor.execute(plans.EXPLAIN[connection.vendor] + statement)
+            found_plans.append("\n".join(str(row[-1]) for row in cursor.fetchall()))
+    return found_plans
+
+
+def test_active_and_remediated_ones_are_walked_one_after_the_other(
+    detections: None, api: Call, issue_token: IssueToken
+) -> None:
+    active, remediated, whole = plans_of(api, issue_token, "status=active,remediated")
+    for plan, index in ((active, "detection_list"), (remediated, "detection_remediated")):
+        assert index in plan
+        assert not re.search(r"TEMP B-TREE|Sort", plan), plan
+    assert not WHOLE_TENANT.search(whole), whole
