@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, Exists, F, Max, Min, Model, OuterRef, Q, QuerySet
+from django.db.models.lookups import In
 
 from access.models import Tenant
 from devices.filters import Column, Comparison, condition
@@ -18,6 +19,7 @@ from devices.security import columns
 FEW = 1000
 SORTED = 5000  # detections that a page may sort
 NEWEST = ("first_detected_at", "id")
+LAST_SEEN = "latest_detection_date"
 
 
 def vulnerabilities(
@@ -56,21 +58,37 @@ def detections(
     for field, own, related in parts:
         if of_part := [each for each in comparisons if each.column in own]:
             rows = rows.filter(_among(tenant, field, related.filter(condition(of_part, own))))
+    seen = [each for each in comparisons if each.column == LAST_SEEN]
+    if seen and remediated is False:  # the index has the active ones
+        found = tenant.vulnerability_detections.filter(condition(seen, columns.OF_DETECTION), remediated_at=None)
+        if (keys := _few(found.order_by("last_detected_at"), SORTED)) is not None:
+            rows = rows.filter(pk__in=keys)
     return rows.filter(
         condition((each for each in comparisons if each.column in columns.OF_DETECTION), columns.OF_DETECTION)
     )
 
 
-def _among[M: Model](tenant: Tenant, field: str, rows: QuerySet[M]) -> Q | Exists:
+def _among[M: Model](tenant: Tenant, field: str, rows: QuerySet[M]) -> Q:
     """Detections that refer to one of the rows: by their own keys if rows and detections are few. Otherwise each step
-    of a walk tests it, because SQLite would collect and sort all detections of many rows for each page."""
-    keys = list(rows.order_by().values_list("pk", flat=True)[: FEW + 1])
-    if len(keys) <= FEW:
+    of a walk tests it, because a database would collect and sort all detections of many rows for each page."""
+    if (keys := _few(rows.order_by(), FEW)) is not None:
         found = tenant.vulnerability_detections.filter(**{f"{field}__in": keys}).order_by()
-        detected = list(found.values_list("pk", flat=True)[: SORTED + 1])
-        if len(detected) <= SORTED:
+        if (detected := _few(found, SORTED)) is not None:
             return Q(pk__in=detected)
-    return Exists(rows.filter(pk=OuterRef(field)))
+        if field == "vulnerability" and len(keys) == 1:
+            return Q(vulnerability=keys[0])  # which has an index in the order of the list
+        return Q(In(F(f"{field}_id") + 0, keys))  # a sum has no index
+    has_one = Q(Exists(rows.filter(pk=OuterRef(field))))
+    if field == "vulnerability":
+        # No detection is older than the first one of its vulnerability, so a walk for new vulnerabilities begins there.
+        return has_one & Q(first_detected_at__gte=rows.aggregate(first=Min("first_detected_at"))["first"])
+    return has_one
+
+
+def _few(rows: QuerySet[Any], most: int) -> list[int] | None:
+    """The primary keys of the rows; None where there are more than `most`."""
+    keys = list(rows.values_list("pk", flat=True)[: most + 1])
+    return keys if len(keys) <= most else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,10 @@
 """That filters of the list of detections find them by an index, oldest first, on both databases."""
 
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 import pytest
 from django.db import connection
@@ -10,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from access.models import Tenant
 from devices.models import Severity, VulnerabilityDetection
+from devices.security import vulnerabilities
 from tests import plans
 from tests.devices.macs import store_macs
 from tests.factories.devices import BlueprintFactory, VulnerabilityFactory, VulnerableSoftwareFactory
@@ -77,3 +80,24 @@ def test_active_and_remediated_ones_are_walked_one_after_the_other(
         assert index in plan
         assert not re.search(r"TEMP B-TREE|Sort", plan), plan
     assert not WHOLE_TENANT.search(whole), whole
+
+
+def test_those_that_were_seen_lately_are_found_by_that(detections: None, api: Call, issue_token: IssueToken) -> None:
+    late = (FIRST + timedelta(minutes=COUNT - 10)).isoformat()
+    filter = quote(json.dumps({"latest_detection_date": {"gte": late}}))
+    seen, page = plans_of(api, issue_token, f"filter={filter}")
+    assert "detection_seen" in seen
+    assert re.search(r"tenant_id ?= ?\S+ AND \(?last_detected_at ?>", seen), seen
+    assert not WHOLE_TENANT.search(page), page
+
+
+def test_a_walk_for_new_vulnerabilities_begins_with_the_first_of_them(
+    detections: None, api: Call, issue_token: IssueToken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vulnerabilities, "FEW", 0)
+    late = (FIRST + timedelta(minutes=COUNT // 2)).isoformat()
+    filter = quote(json.dumps({"cve_published_at": {"gte": late}}))
+    (page,) = plans_of(api, issue_token, f"filter={filter}")
+    assert "detection_list" in page
+    assert re.search(r"tenant_id ?= ?\S+ AND \(?first_detected_at ?>", page), page
+    assert not re.search(r"TEMP B-TREE|Sort", page), page

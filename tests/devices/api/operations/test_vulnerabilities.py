@@ -283,6 +283,8 @@ def test_a_filter_that_finds_many_devices_and_packages(
     assert numbers(get(api, token, DETECTIONS, {"device_model": {"like": ["macbook"]}})) == "A1 A1 B1 B2"
     assert numbers(get(api, token, DETECTIONS, {"device_name": {"in": ["Bo"]}, "name": {"like": ["fire"]}})) == "B1"
     assert numbers(get(api, token, DETECTIONS, {"cvss_score": {"gte": 9}})) == "B2"
+    assert numbers(get(api, token, DETECTIONS, {"cvss_score": {"gte": 7}})) == "A1 A1 B1 B2"
+    assert numbers(get(api, token, DETECTIONS, {"cvss_score": {"gte": 10}})) == ""
 
 
 def test_detections_are_filtered_by_device_severity_and_status(
@@ -314,6 +316,25 @@ def test_active_and_remediated_detections_are_one_list(
         last = get(api, token, DETECTIONS, query=f"status=active,remediated&size={size}&after={quote(after)}")
         assert last["results"] == pages.pop()["results"]
     assert pages == []
+
+
+@pytest.mark.parametrize("few", [0, vulnerabilities.SORTED])
+def test_the_filter_by_the_last_detection(
+    api: Call,
+    token: IssuedApiToken,
+    tenant: Tenant,
+    found: None,
+    devices: tuple[Device, Device],
+    monkeypatch: pytest.MonkeyPatch,
+    few: int,
+) -> None:
+    monkeypatch.setattr(vulnerabilities, "SORTED", few)
+    store(tenant, detection_row(devices[1], latest_detection_date="2026-11-05 10:00:00"))
+    assert numbers(get(api, token, DETECTIONS, {"latest_detection_date": {"gte": "2026-11-05"}})) == "B1"
+    assert numbers(get(api, token, DETECTIONS, {"latest_detection_date": {"lt": "2026-11-05"}})) == "A1 A1 B2"
+    bounds = {"latest_detection_date": {"gt": "2026-11-03"}, "name": {"in": ["Firefox"]}}
+    assert numbers(get(api, token, DETECTIONS, bounds)) == "A1 A1 B1"
+    assert numbers(get(api, token, DETECTIONS, {"latest_detection_date": {"gte": "2026-11-06"}})) == ""
 
 
 @pytest.mark.parametrize(
