@@ -1,15 +1,17 @@
-"""Template filters for the list of tokens, which shows up to fifty of them and has to be quick."""
+"""Template filters for the list of tokens and the editor of permissions, whose many rows have to be quick."""
 
 import uuid
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from django import template
 from django.conf import settings
 from django.template.loader import render_to_string
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from access.models import ApiToken
+from access.permissions import Permission
 
 register = template.Library()
 ANY_TOKEN = uuid.UUID(int=0)
@@ -21,8 +23,13 @@ class Badge(NamedTuple):
 
 
 @register.filter
-def badges(token: ApiToken) -> list[Badge]:
+def badges(token: ApiToken) -> SafeString:
     """The badges beside a token's name."""
+    spans = ((f" {look}" if look else "", label) for label, look in _badges(token))
+    return format_html_join("\n", '<span class="badge{}">{}</span>', spans)
+
+
+def _badges(token: ApiToken) -> list[Badge]:
     if token.revoked_at is not None:
         return [Badge("Revoked", "danger")]
     found = {
@@ -52,3 +59,16 @@ def _menu(*, revoked: bool, disabled: bool) -> str:
     return render_to_string(
         "access/tokens/_menu.html", {"token_id": ANY_TOKEN, "revoked": revoked, "disabled": disabled}
     )
+
+
+@register.filter
+def described(permission: Permission, suggested: bool) -> SafeString:
+    """What a row of the editor says about a permission."""
+    # The same for every token. Rendering it for all rows anew took a third of the page's time.
+    render = _described.__wrapped__ if settings.DEBUG else _described
+    return render(permission, suggested=suggested)
+
+
+@cache
+def _described(permission: Permission, *, suggested: bool) -> SafeString:
+    return render_to_string("access/tokens/_permission.html", {"permission": permission, "suggested": suggested})
