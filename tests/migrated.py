@@ -132,7 +132,8 @@ def _load(stored: Path, name: str) -> None:
 
 def _store(stored: Path) -> None:
     name = connection.settings_dict["NAME"]
-    new = stored.with_suffix(".new")
+    # Another name for each database: a process of the other one may store its own at this moment.
+    new = stored.with_name(f"{stored.name}.new")
     new.unlink(missing_ok=True)
     if connection.vendor == "sqlite":
         database = sqlite3.connect(name)
