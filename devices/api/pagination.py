@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from django.core.exceptions import ValidationError
+from django.db import connections
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.encoding import iri_to_uri
@@ -178,8 +179,8 @@ def keyset[M: Model](
 ) -> tuple[list[M], str | None, str | None]:
     """The rows of a page, as in `cursor_page`, and the cursors of the next and the previous page.
 
-    Each row must match one of `parts`, if there are any. They are read one after the other, for rows that have an index
-    in this order for each part and none for all; `order` ends with the primary key then.
+    `parts` are for rows that have no index in this order, where those that match each of the parts have one. Every row
+    matches exactly one part, and `order` ends with the primary key.
     """
     fields = [rows.model._meta.get_field(name) for name in order]
     position, backwards = _read_cursor(fields, cursor, parameter) if cursor else (None, False)
@@ -187,8 +188,13 @@ def keyset[M: Model](
     rows = rows.order_by(*(f"-{name}" if reverse else name for name in order))
     if position is not None:
         rows = _beyond(rows, dict(zip(order, position, strict=True)), "lt" if reverse else "gt")
-    found = _first_of_parts(rows, size + 1, order, parts, reverse=reverse) if parts else list(rows[: size + 1])
-    more, found = len(found) > size, found[:size]
+    if parts:
+        keys = _first_keys(rows, size + 1, order, parts, reverse=reverse)
+        # A row that is deleted in between does not end the list.
+        more, found = len(keys) > size, whole_rows(rows.order_by(), keys[:size])
+    else:
+        found = list(rows[: size + 1])
+        more, found = len(found) > size, found[:size]
     if backwards:
         found.reverse()
     has_next = bool(found) and (more or backwards)
@@ -200,11 +206,18 @@ def keyset[M: Model](
     )
 
 
-def _first_of_parts[M: Model](
-    rows: QuerySet[M], count: int, order: Sequence[str], parts: Iterable[Q], *, reverse: bool
-) -> list[M]:
-    found = [key for part in parts for key in rows.filter(part).values_list(*order)[:count]]
-    return whole_rows(rows.order_by(), [key[-1] for key in sorted(found, reverse=reverse)[:count]])
+def _first_keys(
+    rows: QuerySet[Any], count: int, order: Sequence[str], parts: Iterable[Q], *, reverse: bool
+) -> list[Any]:
+    """The primary keys of the first rows of all parts. One statement finds them, because a row may change its part."""
+    selects = [rows.filter(part).values_list(*order)[:count].query for part in parts]
+    compiled = [query.get_compiler(using=rows.db, elide_empty=False).as_sql() for query in selects]
+    # Django makes no UNION of SELECTs with a LIMIT on SQLite, which takes them in parentheses.
+    union = " UNION ALL ".join(f"SELECT * FROM ({select}) part" for select, _ in compiled)  # noqa: S608 - Django's SQL
+    with connections[rows.db].cursor() as cursor:
+        cursor.execute(union, [value for _, values in compiled for value in values])
+        found = cursor.fetchall()
+    return [key[-1] for key in sorted(found, reverse=reverse)[:count]]
 
 
 def _beyond[M: Model](rows: QuerySet[M], position: dict[str, Any], lookup: str) -> QuerySet[M]:

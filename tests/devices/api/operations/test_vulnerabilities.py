@@ -6,11 +6,12 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from django.db import connection
 
 from access.audit.events import Actor
 from access.models import Tenant
 from devices.imports.findings import import_findings
-from devices.models import Device
+from devices.models import Device, VulnerabilityDetection
 from devices.security import vulnerabilities
 from tests.devices.security.finding_rows import detection_row, vulnerability_row
 from tests.factories.devices import BlueprintFactory, DeviceFactory, UserFactory, VulnerabilityFactory
@@ -316,6 +317,26 @@ def test_active_and_remediated_detections_are_one_list(
         last = get(api, token, DETECTIONS, query=f"status=active,remediated&size={size}&after={quote(after)}")
         assert last["results"] == pages.pop()["results"]
     assert pages == []
+
+
+def test_a_detection_that_becomes_active_again_meanwhile_is_not_missed(
+    api: Call, token: IssuedApiToken, tenant: Tenant, found: None, devices: tuple[Device, Device]
+) -> None:
+    """Between two statements it would be in neither part of the list."""
+    store(tenant, detection_row(devices[0]), full=True)
+    remediated = VulnerabilityDetection.objects.exclude(remediated_at=None)
+    reads: list[str] = []
+
+    def activate(execute: Any, sql: str, *arguments: Any) -> Any:
+        if sql.startswith("SELECT") and "devices_vulnerabilitydetection" in sql:
+            reads.append(sql)
+            if len(reads) == 2:
+                assert remediated.update(remediated_at=None) == 3
+        return execute(sql, *arguments)
+
+    with connection.execute_wrapper(activate):
+        page = get(api, token, DETECTIONS, query="status=active,remediated")
+    assert numbers(page) == "A1 A1 B1 B2"
 
 
 @pytest.mark.parametrize("few", [0, vulnerabilities.SORTED])
