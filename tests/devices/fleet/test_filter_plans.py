@@ -72,14 +72,10 @@ def ids(tenant: Tenant) -> dict[str, Any]:
         through(device_id=key, tag_id=tag.pk) for key in keys for tag in (tags[0], tags[1 + key % 21])
     )
     refresh_statistics()
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute("ANALYZE")
-            # A thousand devices are read whole as fast as by an index: what counts is whether there is a way by one.
-            cursor.execute("SET LOCAL enable_seqscan = off")
-            cursor.execute("SET LOCAL enable_sort = off")
-            # Each row that a bitmap leads to costs little, and the rows of other tests change which one costs least.
-            cursor.execute("SET LOCAL enable_bitmapscan = off")
+    if connection.vendor == "postgresql":
+        plans.analyze()
+    # Each row that a bitmap leads to costs little, and the rows of other tests change which one costs least.
+    plans.prefer_indexes("bitmapscan")
     return {
         "{blueprint}": str(blueprints[3].uuid),
         "{device}": tenant.devices.order_by("pk")[COUNT // 2].uuid,
@@ -106,12 +102,6 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[Statement]:
 
 def filled(value: Any, ids: dict[str, Any]) -> Any:
     return [filled(each, ids) for each in value] if isinstance(value, list) else ids.get(value, value)
-
-
-def steps_of(statement: Statement) -> list[str]:
-    with connection.cursor() as cursor:
-        cursor.execute(plans.EXPLAIN[connection.vendor] + statement[0], statement[1])
-        return [str(row[-1]) for row in cursor.fetchall()]
 
 
 def reads_of_whole_tables(steps: list[str]) -> list[str]:
@@ -151,7 +141,7 @@ def test_a_filter_finds_its_devices_by_an_index(
         filters = {name: filled(value, ids)}
         record_pages.filtered_record_page(tenant.pk, filters, [], limit=50, offset=0)
     for statement in statements:
-        steps = steps_of(statement)
+        steps = plans.steps(*statement)
         assert not reads_of_whole_tables(steps), steps
         if name in READS_ALL or not re.search(r"FROM devices_(device|user)", statement[0]):
             continue
@@ -167,7 +157,7 @@ def test_an_order_is_that_of_an_index(
 ) -> None:
     record_pages.filtered_record_page(tenant.pk, {}, [name], limit=50, offset=0)
     for statement in statements:
-        steps = steps_of(statement)
+        steps = plans.steps(*statement)
         assert not reads_of_whole_tables(steps), steps
         # The devices of the page are sorted once more, after they were found.
         if connection.vendor == "sqlite":
@@ -182,6 +172,6 @@ def test_an_order_is_that_of_an_index(
 def test_people_are_found_by_their_address(tenant: Tenant, ids: dict[str, Any], statements: list[Statement]) -> None:
     filters = {"user_email_exact": ids["{email}"]}
     record_pages.filtered_record_page(tenant.pk, filters, [], limit=50, offset=0)
-    steps = "\n".join(steps_of(statements[0]))
+    steps = "\n".join(plans.steps(*statements[0]))
     assert "INDEX user_email (tenant_id=? AND email=?)" in steps
     assert "INDEX device_user (user_id=?)" in steps

@@ -60,16 +60,8 @@ def plans_of(api: Call, issue_token: IssueToken, query: str) -> list[str]:
         answer = api("GET", f"/api/v1/vulnerability-management/detections?size=50&{query}", token)
     assert answer.status_code == 200, answer.content
     found = [each["sql"] for each in queries if "FROM devices_vulnerabilitydetection" in each["sql"].replace('"', "")]
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            # A thousand rows are read whole as fast as by an index: what counts is whether there is a way by one.
-            for way in ("seqscan", "sort", "bitmapscan", "hashjoin", "mergejoin"):
-                cursor.execute(f"SET LOCAL enable_{way} = off")
-        found_plans = []
-        for statement in found:
-            cursor.execute(plans.EXPLAIN[connection.vendor] + statement)
-            found_plans.append("\n".join(str(row[-1]) for row in cursor.fetchall()))
-    return found_plans
+    plans.prefer_indexes("bitmapscan", "hashjoin", "mergejoin")
+    return ["\n".join(plans.steps(statement)) for statement in found]
 
 
 def test_active_and_remediated_ones_are_walked_one_after_the_other(
