@@ -6,7 +6,9 @@ from django.db.models.functions import Coalesce
 
 from access.models.tenants import Tenant
 
-NEAR = 1000  # numbers: no more events than these were added while the clocks of two servers differed
+# So many numbers at most are between the places of an event by its number and by its time. The clocks of two servers
+# differ a little, so an event may have an earlier time than the one before it.
+NEAR = 1000
 
 
 class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
@@ -21,11 +23,11 @@ class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
         """
         events = self
         if first is not None:
-            start = self.filter(occurred_at__gte=first).order_by("occurred_at", "sequence").first()
-            events = events.filter(sequence__gte=start.sequence) if start else events.none()
+            start = self._first_number(occurred_at__gte=first)
+            events = events.none() if start is None else events.filter(sequence__gte=start)
         if last is not None:
-            end = self.filter(occurred_at__lt=last).order_by("-occurred_at", "-sequence").first()
-            events = events.filter(sequence__lte=end.sequence) if end else events.none()
+            end = self._last_number(occurred_at__lt=last)
+            events = events.none() if end is None else events.filter(sequence__lte=end)
         return events
 
     def within(self, first: datetime | None, last: datetime | None) -> "AuditEventQuerySet":
@@ -34,16 +36,24 @@ class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
         As in `between`, the numbers lead to the events. Each time is compared as well: an integration that asks for
         what came since its last call must miss none, and the clocks of two servers are not quite the same.
         """
-        events, numbers = self, self.values_list("sequence", flat=True)
+        events = self
         if first is not None:
-            start = numbers.filter(occurred_at__gte=first).order_by("occurred_at", "sequence").first()
+            start = self._first_number(occurred_at__gte=first)
             events = events.none() if start is None else events.filter(sequence__gte=start - NEAR)
             events = events.filter(occurred_at__gte=first)
         if last is not None:
-            end = numbers.filter(occurred_at__lte=last).order_by("-occurred_at", "-sequence").first()
+            end = self._last_number(occurred_at__lte=last)
             events = events.none() if end is None else events.filter(sequence__lte=end + NEAR)
             events = events.filter(occurred_at__lte=last)
         return events
+
+    def _first_number(self, **limit: datetime) -> int | None:
+        """The number of the first of these events by their times; None if there are none."""
+        return self.filter(**limit).order_by("occurred_at", "sequence").values_list("sequence", flat=True).first()
+
+    def _last_number(self, **limit: datetime) -> int | None:
+        """The number of the last of these events by their times; None if there are none."""
+        return self.filter(**limit).order_by("-occurred_at", "-sequence").values_list("sequence", flat=True).first()
 
 
 class AuditEvent(models.Model):
