@@ -1,8 +1,9 @@
 """Template filters for the list of tokens and the editor of permissions, whose many rows have to be quick."""
 
 import uuid
-from functools import cache, lru_cache
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import NamedTuple, cast
 
 from django import template
 from django.conf import settings
@@ -44,17 +45,27 @@ def _badges(token: ApiToken) -> list[Badge]:
     return [badge for badge, shown in found.items() if shown]
 
 
+def once[**P](render: Callable[P, str]) -> Callable[P, str]:
+    """`render`, whose results are kept for the next rows and pages, but not while templates are being changed."""
+    kept = cast("Callable[P, str]", cache(render))
+
+    @wraps(render)
+    def rendered(*args: P.args, **kwargs: P.kwargs) -> str:
+        return (render if settings.DEBUG else kept)(*args, **kwargs)
+
+    return rendered
+
+
 @register.filter
 def menu(token: ApiToken) -> SafeString:
     """The items of a token's menu."""
     # They differ only in the token's id, so one rendering per state serves every row: fifty of them took a third of
     # the page's time.
-    render = _menu.__wrapped__ if settings.DEBUG else _menu
-    items = render(revoked=token.revoked_at is not None, disabled=token.disabled_at is not None)
+    items = _menu(revoked=token.revoked_at is not None, disabled=token.disabled_at is not None)
     return mark_safe(items.replace(str(ANY_TOKEN), str(token.pk)))  # noqa: S308 - a UUID in rendered markup
 
 
-@lru_cache
+@once
 def _menu(*, revoked: bool, disabled: bool) -> str:
     return render_to_string(
         "access/tokens/_menu.html", {"token_id": ANY_TOKEN, "revoked": revoked, "disabled": disabled}
@@ -62,13 +73,7 @@ def _menu(*, revoked: bool, disabled: bool) -> str:
 
 
 @register.filter
-def described(permission: Permission, suggested: bool) -> SafeString:
-    """What a row of the editor says about a permission."""
-    # The same for every token. Rendering it for all rows anew took a third of the page's time.
-    render = _described.__wrapped__ if settings.DEBUG else _described
-    return render(permission, suggested=suggested)
-
-
-@cache
-def _described(permission: Permission, *, suggested: bool) -> SafeString:
+@once
+def described(permission: Permission, suggested: bool) -> str:
+    """What a row of the editor says about a permission. It is the same for every token."""
     return render_to_string("access/tokens/_permission.html", {"permission": permission, "suggested": suggested})
