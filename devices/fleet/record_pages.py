@@ -137,7 +137,7 @@ def _few(matching: Sequence[Condition]) -> list[int] | None:
     """The keys of all devices that match, if one of the conditions is met by no more than FEW."""
     for condition in matching:
         source, parameters = condition.keys
-        keys = _all_keys(f"{LAZY[connection.vendor].format(source)} LIMIT %s", *parameters, FEW + 1, most=FEW)
+        keys = _all_keys(LAZY[connection.vendor].format(source), *parameters, most=FEW)
         if keys is not None:
             tests, parameters = _tests([other for other in matching if other is not condition])
             among = f"SELECT d.id FROM devices_device d WHERE d.id {AMONG[connection.vendor]}{tests}"
@@ -191,7 +191,8 @@ def _keys(source: str, *parameters: Any) -> list[int]:
 def _all_keys(source: str, *parameters: Any, most: int) -> list[int] | None:
     """The keys that a SELECT finds, or None if there are more than `most`: those would take longer to fetch."""
     ids = f"CASE WHEN COUNT(*) <= %s THEN {IDS[connection.vendor]} END"
-    ((keys, count),) = sql.rows(f"SELECT {ids}, COUNT(*) FROM ({source}) found", most, *parameters)
+    statement = f"SELECT {ids}, COUNT(*) FROM ({source} LIMIT %s) found"
+    ((keys, count),) = sql.rows(statement, most, *parameters, most + 1)
     return _list(keys) if count <= most else None
 
 

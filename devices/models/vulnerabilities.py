@@ -117,7 +117,7 @@ class VulnerabilityDetection(models.Model):
                 condition=models.Q(remediated_at__isnull=False),
             ),
             models.Index(fields=["vulnerability", "first_detected_at", "id"], name="detection_vulnerability"),
-            # For an integration that asks for what was seen since its last call.
+            # Integrations ask for the detections that were seen since their last call.
             models.Index(
                 fields=["tenant", "last_detected_at"],
                 name="detection_seen",

@@ -60,7 +60,7 @@ def platform(device: Device) -> str:
 
 @register.filter
 def tag_badges(tags: Iterable[str]) -> SafeString:
-    """The names of tags as badges. A page of the list has hundreds, which a loop of a template makes slowly."""
+    """The names of tags as badges. A page of the list has hundreds, for which the loop of a template takes longer."""
     return format_html_join("\n", '<span class="badge" title="{}">{}</span>', ((tag, tag) for tag in tags))
 
 

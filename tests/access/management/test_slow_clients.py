@@ -74,7 +74,7 @@ def test_reads_are_answered_while_all_turns_wait_for_the_write_lock(port: int, i
         for number, client in enumerate(clients):
             stack.callback(client.close)
             client.sendall(f'POST /api/v1/tags HTTP/1.1\r\n{head}\r\n\r\n{{"name": "Tag{number}"}}'.encode())
-        sleep(0.3)  # until they wait, of which nothing is to be seen
+        sleep(0.3)  # until they wait, which the server shows nowhere
         assert read() == 200
         assert answered(clients) == [], f"the read waited for {PATIENCE} s, until the changes were refused"
         other.execute("ROLLBACK")
